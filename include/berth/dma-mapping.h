@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: dma-mapping - the DMA mapping API (linux/dma-mapping.h, Documentation/core-api/dma-api.rst)
+ *
+ * A mapping has an owner at every moment. Mapping gives the bytes to the device, unmapping gives
+ * them back; dma_sync_*_for_cpu() and dma_sync_*_for_device() hand them over in between. Only the
+ * owner may touch them.
+ *
+ * Every function that fails keeps its reason, see berth_last_error(): NO_MASK, MASK, WINDOW,
+ * NOT_LINEAR, NOT_OWNED, ARGUMENT, OUT_OF_MEMORY, MAPPING.
+ */
+#ifndef BERTH_DMA_MAPPING_H
+#define BERTH_DMA_MAPPING_H
+
+#include <berth/device.h>
+#include <berth/dma-direction.h>
+#include <berth/mm.h>
+#include <berth/scatterlist.h>
+#include <berth/types.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+#define DMA_MAPPING_ERROR (~(dma_addr_t)0)
+#define DMA_BIT_MASK(n) (((n) == 64) ? ~0ULL : ((1ULL << (n)) - 1))
+
+#define DMA_ATTR_WRITE_COMBINE (1UL << 2) /* dma_alloc_attrs(): writes may be merged */
+#define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5) /* no change of owner: no cache maintenance */
+#define DMA_ATTR_NO_WARN (1UL << 8) /* a failure is expected */
+
+/* Limits. */
+
+/**
+ * dma_set_mask() - the highest address of streaming mappings
+ * @dev: the device
+ * @mask: DMA_BIT_MASK(n)
+ *
+ * May sleep. Return: 0, or -EIO if no memory lies under it; then the mask is unchanged.
+ */
+int dma_set_mask(struct device *dev, uint64_t mask);
+
+/** dma_set_coherent_mask() - the same for coherent memory. */
+int dma_set_coherent_mask(struct device *dev, uint64_t mask);
+
+/** dma_set_mask_and_coherent() - both. */
+int dma_set_mask_and_coherent(struct device *dev, uint64_t mask);
+
+/** dma_get_mask() - the streaming mask; 32 bits if none was set. Any context. */
+static inline uint64_t dma_get_mask(const struct device *dev)
+{
+	return dev->dma_mask ? dev->dma_mask : DMA_BIT_MASK(32);
+}
+
+/** dma_set_max_seg_size() - bytes of the longest segment the device takes. Return: 0, -EINVAL. */
+int dma_set_max_seg_size(struct device *dev, unsigned int size);
+
+/** dma_get_max_seg_size() - 64 KiB unless it was set. Any context. */
+static inline unsigned int dma_get_max_seg_size(const struct device *dev)
+{
+	return dev->max_segment_size;
+}
+
+/** dma_set_seg_boundary() - segments do not cross multiples of @mask + 1. Return: 0, -EINVAL. */
+int dma_set_seg_boundary(struct device *dev, uint64_t mask);
+
+/** dma_get_seg_boundary() - all ones unless it was set. Any context. */
+static inline uint64_t dma_get_seg_boundary(const struct device *dev)
+{
+	return dev->segment_boundary_mask;
+}
+
+/** dma_get_cache_alignment() - what DMA buffers are best aligned to: the cache line. */
+int dma_get_cache_alignment(void);
+
+/** dma_max_mapping_size() - bytes of the largest single mapping. Any context. */
+size_t dma_max_mapping_size(struct device *dev);
+
+/** dma_need_sync() - whether syncs of this mapping do anything. Any context. */
+bool dma_need_sync(struct device *dev, dma_addr_t addr);
+
+/* Coherent memory. */
+
+/**
+ * dma_alloc_attrs() - memory that CPU and device see alike without syncs
+ * @dev: the device
+ * @size: bytes; rounded up to pages
+ * @dma_handle: where the device's address goes
+ * @gfp: GFP_KERNEL or GFP_ATOMIC; zone flags are ignored
+ * @attrs: 0 or DMA_ATTR_*
+ *
+ * Zeroed, aligned to its size rounded up to a power of two (from CMA: up to 1 MiB), reachable under
+ * the coherent mask. Its pages' index fields are berth's. A barrier before the doorbell is still the driver's job (writel() has one). Comes from the device's
+ * CMA area if that has room and the caller may sleep, else from the page allocator. Owned by both
+ * until dma_free_attrs(). Return: the CPU's address, or NULL.
+ */
+void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
+		      unsigned long attrs);
+
+/**
+ * dma_free_attrs() - give coherent memory back, with all that dma_alloc_attrs() was given
+ *
+ * NULL @cpu_addr is ignored. May sleep. What was not handed out like this is refused: NOT_OWNED.
+ */
+void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
+		    unsigned long attrs);
+
+/** dma_alloc_coherent() - dma_alloc_attrs() without attributes. */
+static inline void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
+				       gfp_t gfp)
+{
+	return dma_alloc_attrs(dev, size, dma_handle, gfp, 0);
+}
+
+/** dma_free_coherent() - gives back what dma_alloc_coherent() returned. */
+static inline void dma_free_coherent(struct device *dev, size_t size, void *cpu_addr,
+				     dma_addr_t dma_handle)
+{
+	dma_free_attrs(dev, size, cpu_addr, dma_handle, 0);
+}
+
+/**
+ * dma_alloc_pages() - contiguous cached pages, mapped for the device, owned by the CPU
+ * @dev: the device
+ * @size: bytes; rounded up to pages
+ * @dma_handle: where the device's address goes
+ * @dir: direction of the mapping
+ * @gfp: GFP_KERNEL or GFP_ATOMIC; zone flags are refused (ARGUMENT)
+ *
+ * For buffers that a CPU works on: cached, so syncs are needed. Zeroed. From CMA as
+ * dma_alloc_attrs(). Ends with dma_free_pages(), not with an unmap. Return: the first page, or NULL.
+ */
+struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
+			     enum dma_data_direction dir, gfp_t gfp);
+
+/** dma_free_pages() - give back what dma_alloc_pages() returned. May sleep. */
+void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t dma_handle,
+		    enum dma_data_direction dir);
+
+/* Streaming mappings. */
+
+/** berth_dma_map_virt() - dma_map_single_attrs() the long way. */
+dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs);
+
+/**
+ * dma_map_single_attrs() - give a buffer of the linear map to a device
+ * @dev: the device
+ * @ptr: kmalloc() or page memory; not the stack, not malloc() or vmalloc() memory (NOT_LINEAR)
+ * @size: bytes, at least 1
+ * @dir: which way the data goes
+ * @attrs: 0 or DMA_ATTR_SKIP_CPU_SYNC
+ *
+ * Any context. The CPU must not touch the buffer until it is unmapped or synced for the CPU.
+ * Return: the device's address, or DMA_MAPPING_ERROR, to be checked with dma_mapping_error().
+ */
+static inline dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
+					      enum dma_data_direction dir, unsigned long attrs)
+{
+	uint64_t at = (uintptr_t)ptr - dev->map_base;
+
+	if (at < dev->map_span && (uint64_t)size - 1 < dev->map_span - at &&
+	    valid_dma_direction(dir))
+		return at + dev->map_offset;
+	return berth_dma_map_virt(dev, ptr, size, dir, attrs);
+}
+
+/**
+ * dma_map_page_attrs() - dma_map_single_attrs() by page and offset
+ *
+ * The way for memory outside the linear map. @offset may exceed a page.
+ */
+dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs);
+
+/**
+ * dma_unmap_page_attrs() - take a buffer back, with all that it was mapped with
+ *
+ * Any context. Return: nothing; a wrong address is refused (NOT_OWNED, MASK, WINDOW).
+ */
+void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs);
+
+/** dma_unmap_single_attrs() - the same for dma_map_single_attrs(). */
+static inline void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
+					  enum dma_data_direction dir, unsigned long attrs)
+{
+	if (addr - dev->map_offset >= dev->map_span)
+		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
+}
+
+/** dma_map_single() - dma_map_single_attrs() without attributes. */
+static inline dma_addr_t dma_map_single(struct device *dev, void *ptr, size_t size,
+					enum dma_data_direction dir)
+{
+	return dma_map_single_attrs(dev, ptr, size, dir, 0);
+}
+
+/** dma_unmap_single() - ends dma_map_single(). */
+static inline void dma_unmap_single(struct device *dev, dma_addr_t addr, size_t size,
+				    enum dma_data_direction dir)
+{
+	dma_unmap_single_attrs(dev, addr, size, dir, 0);
+}
+
+/** dma_map_page() - dma_map_page_attrs() without attributes. */
+static inline dma_addr_t dma_map_page(struct device *dev, struct page *page, size_t offset,
+				      size_t size, enum dma_data_direction dir)
+{
+	return dma_map_page_attrs(dev, page, offset, size, dir, 0);
+}
+
+/** dma_unmap_page() - ends dma_map_page(). */
+static inline void dma_unmap_page(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir)
+{
+	dma_unmap_page_attrs(dev, addr, size, dir, 0);
+}
+
+/**
+ * dma_map_sg_attrs() - give the pieces of a list to a device
+ * @dev: the device
+ * @sgl: the list
+ * @nents: its entries
+ * @dir: which way the data goes
+ * @attrs: 0 or DMA_ATTR_SKIP_CPU_SYNC
+ *
+ * Any context. All or nothing. Return: the number of DMA segments, to be iterated with
+ * sg_dma_address() and sg_dma_len(); 0 on failure, never negative.
+ */
+unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
+			      enum dma_data_direction dir, unsigned long attrs);
+
+/** dma_unmap_sg_attrs() - take a list back; @nents as given to dma_map_sg_attrs(). */
+void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
+			enum dma_data_direction dir, unsigned long attrs);
+
+/** dma_map_sg() - dma_map_sg_attrs() without attributes. */
+static inline unsigned int dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+				      enum dma_data_direction dir)
+{
+	return dma_map_sg_attrs(dev, sgl, nents, dir, 0);
+}
+
+/** dma_unmap_sg() - ends dma_map_sg(). */
+static inline void dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+				enum dma_data_direction dir)
+{
+	dma_unmap_sg_attrs(dev, sgl, nents, dir, 0);
+}
+
+/** dma_mapping_error() - -ENOMEM if @addr is DMA_MAPPING_ERROR, else 0. Any context. */
+static inline int dma_mapping_error(struct device *dev, dma_addr_t addr)
+{
+	(void)dev;
+	return addr == DMA_MAPPING_ERROR ? -ENOMEM : 0;
+}
+
+/**
+ * dma_sync_single_for_cpu() - the CPU may look at a mapping, or a part of it
+ * @dev: the device
+ * @addr: any address inside a mapping
+ * @size: bytes from there
+ * @dir: the mapping's direction
+ *
+ * Any context. The CPU owns the range until dma_sync_single_for_device().
+ */
+void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+			     enum dma_data_direction dir);
+
+/** dma_sync_single_for_device() - the device gets the range back. Any context. */
+void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir);
+
+/** dma_sync_single_range_for_cpu() - dma_sync_single_for_cpu() of @addr + @offset. */
+static inline void dma_sync_single_range_for_cpu(struct device *dev, dma_addr_t addr,
+						 unsigned long offset, size_t size,
+						 enum dma_data_direction dir)
+{
+	dma_sync_single_for_cpu(dev, addr + offset, size, dir);
+}
+
+/** dma_sync_single_range_for_device() - dma_sync_single_for_device() of @addr + @offset. */
+static inline void dma_sync_single_range_for_device(struct device *dev, dma_addr_t addr,
+						    unsigned long offset, size_t size,
+						    enum dma_data_direction dir)
+{
+	dma_sync_single_for_device(dev, addr + offset, size, dir);
+}
+
+/** dma_sync_sg_for_cpu() - the CPU may look at a list; @nents as it was mapped with. */
+void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
+			 enum dma_data_direction dir);
+
+/** dma_sync_sg_for_device() - the device gets the list back. */
+void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nents,
+			    enum dma_data_direction dir);
+
+BERTH_END_DECLS
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: interrupt - interrupt handlers (linux/interrupt.h)
+ */
+#ifndef BERTH_INTERRUPT_H
+#define BERTH_INTERRUPT_H
+
+#include <berth/spinlock.h>
+#include <berth/types.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+/**
+ * enum irqreturn - what a handler says
+ */
+typedef enum irqreturn {
+	IRQ_NONE, /* not from my device */
+	IRQ_HANDLED,
+} irqreturn_t;
+
+typedef irqreturn_t (*irq_handler_t)(int irq, void *dev_id);
+
+#define IRQF_TRIGGER_NONE 0x0u
+#define IRQF_TRIGGER_RISING 0x1u
+#define IRQF_TRIGGER_FALLING 0x2u
+#define IRQF_TRIGGER_HIGH 0x4u
+#define IRQF_TRIGGER_LOW 0x8u
+#define IRQF_SHARED 0x80u
+
+/**
+ * request_irq() - have a handler called
+ * @irq: from platform_get_irq() or struct pci_dev
+ * @handler: called with interrupts kept away, on any CPU or thread, never twice at once
+ * @flags: IRQF_SHARED if others may use the line too; a trigger overrides the device tree's
+ * @name: for reports; not copied, must live until free_irq()
+ * @dev_id: handed to @handler; names this handler in free_irq(); not NULL for a shared line
+ *
+ * May sleep. Return: 0, -EBUSY (taken), -EINVAL (no such interrupt), -ENOMEM (table full);
+ * berth_last_error(): IRQ, TABLE_FULL.
+ */
+int BERTH_MUST_CHECK request_irq(unsigned int irq, irq_handler_t handler, unsigned long flags,
+				 const char *name, void *dev_id);
+
+/**
+ * free_irq() - take a handler away
+ *
+ * May sleep. On return the handler is not running and will not be called again.
+ */
+void free_irq(unsigned int irq, void *dev_id);
+
+/** disable_irq() - hold a line back, and wait for its running handler. Nests. May sleep. */
+void disable_irq(unsigned int irq);
+
+/** disable_irq_nosync() - hold a line back without waiting. Nests. Any context. */
+void disable_irq_nosync(unsigned int irq);
+
+/** enable_irq() - undo one disable_irq(). Any context. */
+void enable_irq(unsigned int irq);
+
+/** synchronize_irq() - wait until a handler that is running now has returned. May sleep. */
+void synchronize_irq(unsigned int irq);
+
+BERTH_END_DECLS
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

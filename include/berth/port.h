@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: port - the seam below berth: what one machine must provide
+ *
+ * Everything that differs between machines is behind this header. A port implements the functions
+ * declared here, and the inline part in its own ``include/berth/port-arch.h``, chosen by include
+ * path at build time. ``tests/port/`` tells a port's author whether it is right; docs/porting.md is
+ * the guide. A port needs no threads, no interrupts and no MMU: where they are missing, waiting
+ * and interrupts poll.
+ *
+ * The inline part, port-arch.h, provides (see that file of an existing port for the exact form):
+ *
+ *   BERTH_PORT_MAX_SLOTS        processors, or registered threads, with per-CPU caches of their own
+ *   BERTH_PORT_REDZONE          bytes that allocators leave poisoned behind an object; 0 without
+ *                               a sanitizer
+ *   berth_port_slot()           the caller's slot, below BERTH_PORT_MAX_SLOTS
+ *   berth_port_relax()          one turn of a busy loop
+ *   berth_port_irq_save()       keep interrupts away from this CPU or thread; nests
+ *   berth_port_irq_restore()    undo one berth_port_irq_save()
+ *   berth_port_mb() rmb() wmb() dma_rmb() dma_wmb()
+ *                               the barriers of Documentation/memory-barriers.txt
+ *   berth_port_read8..64(), berth_port_write8..64()
+ *                               one access of that width on an __iomem cookie, not ordered against
+ *                               memory (io.h adds the barriers)
+ *   berth_port_poison() unpoison()
+ *                               tell a sanitizer that memory is free, or in use; a no-op without
+ *
+ * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
+ */
+#ifndef BERTH_PORT_H
+#define BERTH_PORT_H
+
+#include <berth/types.h>
+#include <berth/error.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+/**
+ * enum berth_memory_type - how a CPU mapping treats a page
+ * @BERTH_MEMORY_CACHED: normal memory, write-back cacheable: the linear map's type
+ * @BERTH_MEMORY_WRITE_COMBINE: normal memory, not cacheable, writes may be merged
+ * @BERTH_MEMORY_UNCACHED: normal memory, not cacheable
+ * @BERTH_MEMORY_DEVICE: device memory: every access happens once, in order
+ */
+enum berth_memory_type {
+	BERTH_MEMORY_CACHED,
+	BERTH_MEMORY_WRITE_COMBINE,
+	BERTH_MEMORY_UNCACHED,
+	BERTH_MEMORY_DEVICE,
+};
+
+/**
+ * struct berth_port_ram - the RAM of a board, handed to berth_port_ram()
+ * @banks: all RAM there is, sorted, disjoint, page-aligned
+ * @nr_banks: how many
+ * @mapped: what the linear map covers: the banks less the no-map reservations
+ * @nr_mapped: how many
+ * @alloc_page: gives one page of mapped RAM for page tables, not zeroed, never given back before
+ *	berth_port_stop(); 0 when there is none
+ */
+struct berth_port_ram {
+	const struct berth_range *banks;
+	unsigned int nr_banks;
+	const struct berth_range *mapped;
+	unsigned int nr_mapped;
+	phys_addr_t (*alloc_page)(void);
+};
+
+struct berth_machine;
+
+/**
+ * struct berth_port_linear - the linear map: phys + (virt - phys) is one constant
+ * @virt: CPU address of @phys
+ * @phys: lowest physical address covered
+ * @size: bytes, holes between banks and no-map ranges included
+ *
+ * Set by berth_port_ram(), zero while berth is stopped. That an address lies inside does not mean
+ * that RAM is there: virt_addr_valid() knows.
+ */
+struct berth_port_linear {
+	uintptr_t virt;
+	phys_addr_t phys;
+	uint64_t size;
+};
+
+extern struct berth_port_linear berth_port_linear;
+
+/* Start and stop. */
+
+/**
+ * berth_port_start() - take the machine
+ * @fdt: in: the caller's device tree or NULL; out: the tree to use, which stays readable until
+ *	berth_port_stop(). A port that was given a tree by its boot loader supplies it for NULL.
+ * @machine: which machine, for ports that have several; NULL for the port's default
+ * @config: that machine's own settings, or NULL
+ *
+ * Called once per berth_start(), before anything else. Return: 0, or a negative errno value with
+ * nothing left behind (-EINVAL: no tree).
+ */
+int berth_port_start(const void **fdt, const struct berth_machine *machine, const void *config);
+
+/**
+ * berth_port_reserved() - RAM that the port itself occupies: its image, stacks, the device tree
+ * @index: counts from 0
+ * @range: where the answer goes
+ *
+ * Return: true and a range, or false behind the last one.
+ */
+bool berth_port_reserved(unsigned int index, struct berth_range *range);
+
+/**
+ * berth_port_ram() - build the linear map
+ * @ram: the board's RAM; valid during the call only
+ *
+ * Return: 0 with berth_port_linear set, or a negative errno value.
+ */
+int berth_port_ram(const struct berth_port_ram *ram);
+
+/** berth_port_stop() - give the machine back: no interrupt, alarm or mapping is left. */
+void berth_port_stop(void);
+
+/**
+ * berth_port_slots_in_use() - slots that may have per-CPU caches now, for a remote drain
+ *
+ * Return: a bound: every slot in use is below it.
+ */
+unsigned int berth_port_slots_in_use(void);
+
+/** berth_port_error() - the caller's error record: one per thread, or per CPU. Never NULL. */
+struct berth_error *berth_port_error(void);
+
+/* Mapping. */
+
+/**
+ * berth_port_remap() - a CPU mapping of RAM with another memory type
+ * @phys: first byte, page-aligned
+ * @size: bytes, whole pages, all of it in the linear map or none of it
+ * @type: BERTH_MEMORY_UNCACHED or BERTH_MEMORY_WRITE_COMBINE
+ *
+ * The caller owns the pages and nobody uses their linear mapping; on return caches hold nothing
+ * of them. Where the architecture forbids two mappings of different types the linear mapping
+ * itself is changed (or taken away), so it must not be used until berth_port_unremap().
+ * May sleep. Return: the mapping, or NULL if this port cannot.
+ */
+void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+
+/**
+ * berth_port_unremap() - undo berth_port_remap(): the linear mapping is cached again
+ * @virt: what berth_port_remap() returned
+ * @phys: as given to berth_port_remap()
+ * @size: as given to berth_port_remap()
+ */
+void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size);
+
+/**
+ * berth_port_ioremap() - a cookie for device registers
+ * @phys: first register
+ * @size: bytes
+ *
+ * May sleep. Return: the cookie, on which byte arithmetic is legal up to @size, or NULL.
+ */
+void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size);
+
+/** berth_port_iounmap() - give back what berth_port_ioremap() returned. */
+void berth_port_iounmap(void __iomem *cookie);
+
+/* Caches. */
+
+/**
+ * berth_port_line_size() - bytes of a cache line: the largest writeback granule of the machine
+ *
+ * A run-time fact: 32, 64 or 128. Constant between berth_port_ram() and berth_port_stop().
+ */
+unsigned int berth_port_line_size(void);
+
+/**
+ * berth_port_cache_clean() - write dirty lines back to memory; they stay valid
+ * @phys: first byte
+ * @size: bytes; the lines that they touch are cleaned whole
+ *
+ * The three cache calls work on RAM, to the point of coherency, and are complete on return.
+ * Any context.
+ */
+void berth_port_cache_clean(phys_addr_t phys, uint64_t size);
+
+/**
+ * berth_port_cache_invalidate() - drop lines, so that the next read sees memory
+ *
+ * Lines only partly inside the range are cleaned first, as arm64 does: the neighbour's bytes are
+ * not lost, but the range's bytes in that line may be overwritten.
+ */
+void berth_port_cache_invalidate(phys_addr_t phys, uint64_t size);
+
+/** berth_port_cache_flush() - clean, then invalidate. */
+void berth_port_cache_flush(phys_addr_t phys, uint64_t size);
+
+/* Interrupts. */
+
+/**
+ * berth_port_irq_unmask() - let an interrupt through; it arrives in berth_irq_handle()
+ * @irq: the port's number: on a GIC 16 + n for a PPI and 32 + n for an SPI
+ * @level: true if level triggered
+ *
+ * Return: 0, or -EINVAL if there is no such interrupt.
+ */
+int berth_port_irq_unmask(unsigned int irq, bool level);
+
+/** berth_port_irq_mask() - hold an interrupt back. It may still be running on another CPU. */
+void berth_port_irq_mask(unsigned int irq);
+
+/**
+ * berth_irq_handle() - an interrupt has arrived: called by the port, implemented by berth
+ * @irq: which
+ *
+ * Interrupts are away from the caller (see berth_port_irq_save()) and no lock of the port's is
+ * held. Return: true if some handler took it.
+ */
+bool berth_irq_handle(unsigned int irq);
+
+/* Waiting and time. */
+
+/** berth_port_now() - nanoseconds since some moment; never goes back. Any context. */
+uint64_t berth_port_now(void);
+
+/**
+ * berth_port_wait() - sleep while a word has a value
+ * @word: the word
+ * @value: sleep only while *@word == @value
+ * @deadline_ns: on berth_port_now()'s clock; UINT64_MAX for none
+ *
+ * Interrupts are delivered meanwhile; on a port without them this polls. May return early for no
+ * reason. Must not be called with interrupts saved away. Return: 0, -ETIMEDOUT, or -EDEADLK when
+ * the port knows that nothing is left that could change the word.
+ */
+int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns);
+
+/** berth_port_wake() - wake everyone who sleeps on @word. Any context. */
+void berth_port_wake(const uint32_t *word);
+
+/**
+ * berth_port_delay() - let time pass without sleeping
+ * @ns: how much, at least
+ */
+void berth_port_delay(uint64_t ns);
+
+/**
+ * berth_port_alarm() - ask for one call of berth_timer_handle()
+ * @at_ns: when; replaces the moment asked for before; UINT64_MAX for never
+ */
+void berth_port_alarm(uint64_t at_ns);
+
+/** berth_timer_handle() - the alarm has gone off: called by the port as an interrupt would be. */
+void berth_timer_handle(void);
+
+/**
+ * berth_port_lock_wait() - a spinlock is contended
+ * @word: the lock's word
+ * @value: what it was
+ *
+ * Spin, or sleep while *@word == @value. May return early.
+ */
+void berth_port_lock_wait(uint32_t *word, uint32_t value);
+
+/** berth_port_lock_wake() - a contended spinlock was released: wake one waiter, if any sleeps. */
+void berth_port_lock_wake(uint32_t *word);
+
+/* Output. */
+
+/** berth_port_print() - print bytes on the console. Any context. */
+void berth_port_print(const char *text, size_t length);
+
+/**
+ * berth_port_backtrace() - the call stack
+ * @frames: where return addresses go, innermost first
+ * @max: how many fit
+ *
+ * Return: how many were stored; 0 where the port cannot tell.
+ */
+unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
+
+/** berth_port_panic() - an internal rule of berth's is broken: print and stop. Never for bad input. */
+void berth_port_panic(const char *message) __attribute__((noreturn));
+
+BERTH_END_DECLS
+
+#include <berth/port-arch.h>
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

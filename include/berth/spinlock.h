@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: spinlock - short mutual exclusion between CPUs or threads (linux/spinlock.h)
+ *
+ * A spinlock is never held over a wait, a copy of more than a line, or a call of a driver's. A lock
+ * that an interrupt handler takes is taken by others with spin_lock_irqsave().
+ */
+#ifndef BERTH_SPINLOCK_H
+#define BERTH_SPINLOCK_H
+
+#include <berth/port.h>
+#include <berth/types.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+/**
+ * struct spinlock - a lock; all zero is unlocked
+ * @word: 0 free, 1 held, 2 held and somebody waits
+ */
+typedef struct spinlock {
+	uint32_t word;
+} spinlock_t;
+
+#define DEFINE_SPINLOCK(name)                                                                      \
+	spinlock_t name = { 0 }
+
+/** spin_lock_init() - make a lock free, whatever it was. */
+static inline void spin_lock_init(spinlock_t *lock)
+{
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELAXED);
+}
+
+/** berth_spin_lock_slow() - take a lock that was not free at once. */
+void berth_spin_lock_slow(spinlock_t *lock);
+
+/** spin_trylock() - take a lock if it is free. Any context. Return: whether it was taken. */
+static inline bool spin_trylock(spinlock_t *lock)
+{
+	uint32_t unlocked = 0;
+
+	return __atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+/** spin_lock() - take a lock. Any context in which nobody interrupted can hold it. */
+static inline void spin_lock(spinlock_t *lock)
+{
+	if (!spin_trylock(lock))
+		berth_spin_lock_slow(lock);
+}
+
+/** spin_unlock() - release a lock. */
+static inline void spin_unlock(spinlock_t *lock)
+{
+	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)
+		berth_port_lock_wake(&lock->word);
+}
+
+/** berth_spin_lock_irqsave() - spin_lock() with interrupts kept away; returns what to restore. */
+static inline unsigned long berth_spin_lock_irqsave(spinlock_t *lock)
+{
+	unsigned long flags = berth_port_irq_save();
+
+	spin_lock(lock);
+	return flags;
+}
+
+/** spin_unlock_irqrestore() - release a lock and undo its irqsave. */
+static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
+{
+	spin_unlock(lock);
+	berth_port_irq_restore(flags);
+}
+
+#ifndef BERTH_NO_SHORT_NAMES
+/* spin_lock_irqsave() - take @lock with interrupts kept away; @flags is an unsigned long. */
+#define spin_lock_irqsave(lock, flags) ((flags) = berth_spin_lock_irqsave(lock))
+#define local_irq_save(flags) ((flags) = berth_port_irq_save())
+#define local_irq_restore(flags) berth_port_irq_restore(flags)
+#endif
+
+BERTH_END_DECLS
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Time and waiting, on the virtual timer of each CPU. Its comparator stands at the earlier of the
+ * alarm, if this CPU asked for it, and the deadline of the wait or delay that the CPU is in.
+ */
+#include "internal.h"
+
+#define NS 1000000000ull
+#define NEVER UINT64_MAX
+/* What the interrupt controller has this CPU do; idle when it is in no handler. */
+#define ICC_RPR "s3_0_c12_c11_3"
+#define ICC_RPR_IDLE 0xff
+/* Below this a delay spins. */
+#define SHORT_DELAY_NS 5000
+
+static struct {
+	struct berth_a64_lock lock;
+	unsigned int cpu;
+	uint64_t at_ns;
+} alarm = { .at_ns = NEVER };
+
+static uint32_t waiters;
+
+uint64_t berth_port_now(void)
+{
+	uint64_t ticks, hz = read_sysreg("cntfrq_el0");
+
+	isb();
+	ticks = read_sysreg("cntvct_el0");
+	return ticks / hz * NS + ticks % hz * NS / hz;
+}
+
+/* The first tick that is not before @ns. */
+static uint64_t to_ticks(uint64_t ns)
+{
+	uint64_t hz = read_sysreg("cntfrq_el0");
+
+	return ns / NS * hz + (ns % NS * hz + NS - 1) / NS;
+}
+
+/* With interrupts away. The alarm's fields may be about to change: who changes them programs. */
+static void program(void)
+{
+	uint64_t at = this_cpu()->deadline_ns;
+
+	if (alarm.cpu == berth_port_slot() && alarm.at_ns < at)
+		at = alarm.at_ns;
+	if (at == NEVER) {
+		write_sysreg("cntv_ctl_el0", 0);
+	} else {
+		write_sysreg("cntv_cval_el0", to_ticks(at));
+		write_sysreg("cntv_ctl_el0", 1);
+	}
+	isb();
+}
+
+static void set_deadline(uint64_t at_ns)
+{
+	unsigned long flags = berth_a64_lock(&alarm.lock);
+
+	this_cpu()->deadline_ns = at_ns;
+	program();
+	berth_a64_unlock(&alarm.lock, flags);
+}
+
+void berth_a64_timer_init_cpu(void)
+{
+	set_deadline(NEVER);
+}
+
+void berth_port_alarm(uint64_t at_ns)
+{
+	unsigned long flags = berth_a64_lock(&alarm.lock);
+
+	alarm.at_ns = at_ns;
+	alarm.cpu = berth_port_slot();
+	program();
+	berth_a64_unlock(&alarm.lock, flags);
+}
+
+void berth_a64_timer_interrupt(void)
+{
+	unsigned long flags = berth_a64_lock(&alarm.lock);
+	uint64_t now = berth_port_now();
+	bool due = alarm.cpu == berth_port_slot() && alarm.at_ns <= now;
+
+	if (due)
+		alarm.at_ns = NEVER;
+	/* The line is a level: a deadline that has passed would interrupt for ever. */
+	if (this_cpu()->deadline_ns <= now)
+		this_cpu()->deadline_ns = NEVER;
+	program();
+	berth_a64_unlock(&alarm.lock, flags);
+	if (due)
+		berth_timer_handle();
+}
+
+int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+	unsigned long flags = berth_port_irq_save();
+	int ret = 0;
+
+	__atomic_add_fetch(&waiters, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(word, __ATOMIC_SEQ_CST) == value) {
+		if (berth_port_now() >= deadline_ns) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		set_deadline(deadline_ns);
+		/* What arrived since the look at the word is pending, and WFI does not stop. */
+		dsb(sy);
+		__asm__ volatile("wfi" ::: "memory");
+		__asm__ volatile("msr daifclr, #2\n\tisb\n\tmsr daifset, #2" ::: "memory");
+	}
+	__atomic_sub_fetch(&waiters, 1, __ATOMIC_RELAXED);
+	set_deadline(NEVER);
+	berth_port_irq_restore(flags);
+	return ret;
+}
+
+void berth_port_wake(const uint32_t *word)
+{
+	(void)word;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* A waiter of this CPU's own was interrupted by the caller, and looks again. */
+	if (__atomic_load_n(&waiters, __ATOMIC_SEQ_CST))
+		berth_a64_gic_broadcast(PORT_SGI_WAKE);
+}
+
+/*
+ * WFI saves an emulator that counts instructions the turns of a loop: it ends when the timer's
+ * interrupt is pending, masked or not. But not inside a handler, where the controller holds back
+ * all others: there it spins.
+ */
+void berth_port_delay(uint64_t ns)
+{
+	uint64_t now = berth_port_now(), until = now + ns < now ? NEVER : now + ns;
+
+	while ((now = berth_port_now()) < until) {
+		unsigned long flags;
+
+		if (until - now < SHORT_DELAY_NS || read_sysreg(ICC_RPR) != ICC_RPR_IDLE) {
+			berth_port_relax();
+			continue;
+		}
+		flags = berth_port_irq_save();
+		set_deadline(until);
+		dsb(sy);
+		__asm__ volatile("wfi" ::: "memory");
+		/* A wait that this interrupted sets its own again. */
+		set_deadline(NEVER);
+		berth_port_irq_restore(flags);
+	}
+}
+
+void berth_port_lock_wait(uint32_t *word, uint32_t value)
+{
+	(void)word;
+	(void)value;
+	berth_port_relax();
+}
+
+void berth_port_lock_wake(uint32_t *word)
+{
+	(void)word;
+}

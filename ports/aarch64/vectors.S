@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Exceptions. Interrupts do not nest; faults have a stack of their own, since the usual one may be
+ * the cause. The frame of a fault is struct berth_a64_trap_frame.
+ */
+#include "board.h"
+
+#define FRAME_SIZE (36 * 8)
+
+	.macro	fault kind
+	.balign	0x80
+	msr	tpidr_el0, x0
+	mov	x0, #\kind
+	b	fault_entry
+	.endm
+
+	.text
+	.balign	2048
+	.globl	berth_a64_vectors
+berth_a64_vectors:
+	fault	0
+	fault	1
+	fault	2
+	fault	3
+	fault	4
+	.balign	0x80
+	b	irq_entry
+	fault	6
+	fault	7
+	.set	kind, 8
+	.rept	8
+	fault	kind
+	.set	kind, kind + 1
+	.endr
+
+irq_entry:
+	sub	sp, sp, #208
+	stp	x0, x1, [sp]
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x30, [sp, #144]
+	mrs	x0, elr_el1
+	mrs	x1, spsr_el1
+	stp	x0, x1, [sp, #160]
+	/* A frame record, so that a backtrace goes on through the interrupt. */
+	stp	x29, x0, [sp, #192]
+	add	x29, sp, #192
+	bl	berth_a64_irq
+	ldr	x29, [sp, #192]
+	ldp	x0, x1, [sp, #160]
+	msr	elr_el1, x0
+	msr	spsr_el1, x1
+	ldp	x18, x30, [sp, #144]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp]
+	add	sp, sp, #208
+	eret
+
+fault_entry:
+	/* TPIDR_EL0 holds x0. SP_EL0 and TPIDRRO_EL0 have no other use than here. */
+	msr	tpidrro_el0, x1
+	mov	x1, sp
+	msr	sp_el0, x1
+	mrs	x1, tpidr_el1
+	add	x1, x1, #1
+	lsl	x1, x1, #PORT_TRAP_STACK_SHIFT
+	mov	sp, x1
+	adrp	x1, berth_a64_trap_stacks
+	add	x1, x1, :lo12:berth_a64_trap_stacks
+	add	sp, sp, x1
+
+	sub	sp, sp, #FRAME_SIZE
+	stp	x2, x3, [sp, #16]
+	stp	x4, x5, [sp, #32]
+	stp	x6, x7, [sp, #48]
+	stp	x8, x9, [sp, #64]
+	stp	x10, x11, [sp, #80]
+	stp	x12, x13, [sp, #96]
+	stp	x14, x15, [sp, #112]
+	stp	x16, x17, [sp, #128]
+	stp	x18, x19, [sp, #144]
+	stp	x20, x21, [sp, #160]
+	stp	x22, x23, [sp, #176]
+	stp	x24, x25, [sp, #192]
+	stp	x26, x27, [sp, #208]
+	stp	x28, x29, [sp, #224]
+	mrs	x2, tpidr_el0
+	mrs	x3, tpidrro_el0
+	stp	x2, x3, [sp]
+	mrs	x2, sp_el0
+	stp	x30, x2, [sp, #240]
+	mrs	x2, elr_el1
+	mrs	x3, spsr_el1
+	stp	x2, x3, [sp, #256]
+	mrs	x2, esr_el1
+	mrs	x3, far_el1
+	stp	x2, x3, [sp, #272]
+	mov	x1, x0
+	mov	x0, sp
+	bl	berth_a64_trap
+
+	/* It was cured: go on where ELR says. */
+	ldp	x2, x3, [sp, #256]
+	msr	elr_el1, x2
+	msr	spsr_el1, x3
+	ldp	x30, x1, [sp, #240]
+	msr	sp_el0, x1
+	ldp	x28, x29, [sp, #224]
+	ldp	x18, x19, [sp, #144]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp]
+	msr	tpidr_el0, x0
+	mrs	x0, sp_el0
+	mov	sp, x0
+	mrs	x0, tpidr_el0
+	eret

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: machine - what stands behind the Linux port: a modelled SoC, a QEMU board, real devices
+ *
+ * The port keeps what all machines share (threads, the linear map, sanitizers, output) and asks the
+ * machine for the rest. One machine runs at a time.
+ */
+#ifndef BERTH_MACHINE_H
+#define BERTH_MACHINE_H
+
+#include <berth/port.h>
+#include <berth/types.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+/**
+ * struct berth_machine - operations of a machine; the calls of port.h of the same names
+ *
+ * @start is given the device tree; it may refuse it. @ram creates the RAM, maps it and fills in
+ * @linear. Registers are reached by the cookie that @ioremap returned.
+ */
+struct berth_machine {
+	const char *name;
+	int (*start)(const void *fdt, const void *config);
+	void (*stop)(void);
+	int (*ram)(const struct berth_port_ram *ram, struct berth_port_linear *linear);
+	void *(*remap)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+	void (*unremap)(void *virt, phys_addr_t phys, uint64_t size);
+	void *(*ioremap)(phys_addr_t phys, uint64_t size);
+	void (*iounmap)(void *cookie);
+	uint64_t (*read)(const volatile void *cookie, unsigned int bytes);
+	void (*write)(volatile void *cookie, unsigned int bytes, uint64_t value);
+	unsigned int (*line_size)(void);
+	void (*clean)(phys_addr_t phys, uint64_t size);
+	void (*invalidate)(phys_addr_t phys, uint64_t size);
+	void (*flush)(phys_addr_t phys, uint64_t size);
+	void (*barrier)(void);
+	void (*fresh)(void *virt, size_t size);
+	int (*irq_unmask)(unsigned int irq, bool level);
+	void (*irq_mask)(unsigned int irq);
+	void (*irq_poll)(void);
+	uint64_t (*now)(void);
+	int (*wait)(const uint32_t *word, uint32_t value, uint64_t deadline_ns);
+	void (*wake)(const uint32_t *word);
+	void (*delay)(uint64_t ns);
+	void (*alarm)(uint64_t at_ns);
+};
+
+BERTH_END_DECLS
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

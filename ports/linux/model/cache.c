@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The cache: what it is told to do, and what it does by itself. */
+#include "model/internal.h"
+
+/*
+ * Only lines that an operation or a device's access concerns, and their neighbours, are ever looked
+ * at: what happens to the others nobody can see, and a walk of all RAM would touch all of it.
+ */
+
+/* Calls @visit for the part of [phys, phys + size), whole lines, in each range of the linear map. */
+static void for_each_run(phys_addr_t phys, uint64_t size,
+			 void (*visit)(uint64_t offset, uint64_t end))
+{
+	phys_addr_t first = phys & ~(phys_addr_t)(soc.line - 1);
+	phys_addr_t end = phys + size;
+
+	end = end < phys ? UINT64_MAX : end;
+	if (end & (soc.line - 1) && end <= UINT64_MAX - soc.line)
+		end = (end | (soc.line - 1)) + 1;
+	for (unsigned int i = 0; i < soc.ram.nr_mapped; i++) {
+		const struct berth_range *range = &soc.ram.mapped[i];
+		phys_addr_t from = first > range->base ? first : range->base;
+		phys_addr_t to = range->base + range->size;
+
+		to = end < to ? end : to;
+		if (from < to)
+			visit(from - soc.ram.base, to - soc.ram.base);
+	}
+}
+
+static bool clean(uint64_t at)
+{
+	return line_clean(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+}
+
+static bool refill(uint64_t at)
+{
+	return line_refill(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+}
+
+static bool is_dirty(uint64_t at)
+{
+	return line_is_dirty(soc.ram.c + at, soc.ram.s + at, soc.line);
+}
+
+static void evict(uint64_t at)
+{
+	if (clean(at)) {
+		soc.stats.evicted++;
+		model_note(NOTE_LINE, at, 0);
+	}
+}
+
+static void refill_if_clean(uint64_t at)
+{
+	if (!is_dirty(at) && refill(at)) {
+		soc.stats.refilled++;
+		model_note(NOTE_LINE, at, 1);
+	}
+}
+
+/* Four lines share one draw. */
+static void stir_run(uint64_t at, uint64_t end)
+{
+	uint32_t limit = soc.write_back_limit > soc.refill_limit ? soc.write_back_limit
+								 : soc.refill_limit;
+	uint64_t draws = 0;
+
+	for (unsigned int i = 0; at < end; at += soc.line, i++) {
+		uint32_t draw;
+
+		if (i % 4 == 0)
+			draws = model_mix(soc.chance[CHANCE_CACHE] += 0x9e3779b97f4a7c15ull);
+		draw = (uint32_t)(draws & 0xffff);
+		draws >>= 16;
+		if (draw >= limit)
+			continue;
+		if (is_dirty(at)) {
+			if (draw < soc.write_back_limit)
+				evict(at);
+		} else if (draw < soc.refill_limit) {
+			refill_if_clean(at);
+		}
+	}
+}
+
+/* The lines of a range and one neighbour on each side get their chance. */
+static void stir(phys_addr_t phys, uint64_t size)
+{
+	uint64_t before = phys < soc.line ? phys : soc.line;
+
+	if (soc.config.cache == BERTH_MODEL_CACHE_RANDOM && size)
+		for_each_run(phys - before, before + size + soc.line, stir_run);
+}
+
+static void evict_run(uint64_t at, uint64_t end)
+{
+	for (; at < end; at += soc.line)
+		evict(at);
+}
+
+static void refill_run(uint64_t at, uint64_t end)
+{
+	for (; at < end; at += soc.line)
+		refill_if_clean(at);
+}
+
+static void clean_run(uint64_t at, uint64_t end)
+{
+	soc.stats.cache_lines += (end - at) / soc.line;
+	for (; at < end; at += soc.line)
+		soc.stats.written_back += clean(at);
+}
+
+/* Clean and invalidate are one step for a line: what another CPU stores meanwhile stays. */
+static void flush_line(uint64_t at)
+{
+	if (clean(at))
+		soc.stats.written_back++;
+	else
+		refill(at);
+}
+
+static void flush_run(uint64_t at, uint64_t end)
+{
+	soc.stats.cache_lines += (end - at) / soc.line;
+	for (; at < end; at += soc.line)
+		flush_line(at);
+}
+
+static void drop_run(uint64_t at, uint64_t end)
+{
+	for (; at < end; at += soc.line)
+		line_drop(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+}
+
+static void drop_run_counted(uint64_t at, uint64_t end)
+{
+	soc.stats.cache_lines += (end - at) / soc.line;
+	drop_run(at, end);
+}
+
+/* Lines only partly inside are cleaned first, as arm64 does. */
+static void invalidate(phys_addr_t phys, uint64_t size)
+{
+	phys_addr_t mask = soc.line - 1;
+	phys_addr_t end = phys + size;
+
+	if (phys & mask) {
+		uint64_t head = soc.line - (phys & mask);
+
+		for_each_run(phys, 1, flush_run);
+		if (head >= size)
+			return;
+		phys += head;
+	}
+	if (end & mask) {
+		for_each_run(end, 1, flush_run);
+		end &= ~mask;
+	}
+	if (phys < end)
+		for_each_run(phys, end - phys, drop_run_counted);
+}
+
+/* Takes the lock. False: this one is to be left out. */
+static bool begin_op(enum berth_model_cache_op op, phys_addr_t phys, uint64_t size)
+{
+	uint64_t number;
+
+	pthread_mutex_lock(&soc.lock);
+	number = ++soc.stats.cache_ops;
+	pthread_mutex_unlock(&soc.lock);
+	if (soc.config.on_cache_op)
+		soc.config.on_cache_op(soc.config.on_cache_op_data, number, op, phys, size);
+	model_enter(20 + (size < 1 << 20 ? size / 32 : 1 << 15));
+	model_note(NOTE_CACHE_OP, phys << 2 | op, size);
+	if (!size || number == soc.config.drop_cache_op)
+		return false;
+	stir(phys, size);
+	return true;
+}
+
+void cache_clean(phys_addr_t phys, uint64_t size)
+{
+	if (begin_op(BERTH_MODEL_CLEAN, phys, size)) {
+		for_each_run(phys, size, clean_run);
+		if (soc.config.cache == BERTH_MODEL_CACHE_ADVERSARIAL)
+			for_each_run(phys, size, refill_run);
+	}
+	model_leave();
+}
+
+void cache_invalidate(phys_addr_t phys, uint64_t size)
+{
+	if (begin_op(BERTH_MODEL_INVALIDATE, phys, size))
+		invalidate(phys, size);
+	model_leave();
+}
+
+void cache_flush(phys_addr_t phys, uint64_t size)
+{
+	if (begin_op(BERTH_MODEL_FLUSH, phys, size))
+		for_each_run(phys, size, flush_run);
+	model_leave();
+}
+
+static void flush_uncounted(uint64_t at, uint64_t end)
+{
+	for (; at < end; at += soc.line)
+		if (!clean(at))
+			refill(at);
+}
+
+void cache_flush_lines(phys_addr_t phys, uint64_t size)
+{
+	for_each_run(phys, size, flush_uncounted);
+}
+
+void cache_drop_lines(phys_addr_t phys, uint64_t size)
+{
+	for_each_run(phys, size, drop_run);
+}
+
+/*
+ * An early write-back would help a driver that forgot to clean, so the adversary has none; but what
+ * is dirty behind an uncached mapping can only do harm.
+ */
+void cache_before_device_read(phys_addr_t phys, uint64_t size)
+{
+	stir(phys, size);
+	if (soc.config.cache == BERTH_MODEL_CACHE_ADVERSARIAL && ram_is_uncached(phys))
+		for_each_run(phys, size, evict_run);
+}
+
+void cache_after_device_write(phys_addr_t phys, uint64_t size)
+{
+	stir(phys, size);
+	if (soc.config.cache == BERTH_MODEL_CACHE_ADVERSARIAL)
+		for_each_run(phys, size, evict_run);
+}
+
+void cache_before_coherent(phys_addr_t phys, uint64_t size)
+{
+	stir(phys, size);
+}
+
+/*
+ * Only the bytes that the device writes: the rest of the line keeps what it is, dirty or clean.
+ * Where memory does not follow the bytes are dirty, the same value or not.
+ */
+void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
+{
+	bool may_follow = soc.config.cache == BERTH_MODEL_CACHE_RANDOM;
+	const uint8_t *from = buffer;
+
+	while (size) {
+		uint64_t at = phys - soc.ram.base;
+		uint64_t part = soc.line - (at & (soc.line - 1));
+
+		part = part < size ? part : size;
+		raw_write(soc.ram.c + at, from, part);
+		if (may_follow && model_chance(CHANCE_FOLLOW, 65536) < soc.follow_limit) {
+			raw_write(soc.ram.d + at, from, part);
+			raw_write(soc.ram.s + at, from, part);
+		} else {
+			for (uint64_t i = 0; i < part; i++)
+				soc.ram.s[at + i] = (uint8_t)~from[i];
+		}
+		phys += part;
+		from += part;
+		size -= part;
+	}
+}
+
+/* A pattern in all copies: without it a memset() to what happens to be there would go unseen. */
+void cache_fresh(void *virt, size_t size)
+{
+	uint64_t at = (uint64_t)((uintptr_t)virt - (uintptr_t)soc.ram.c);
+	phys_addr_t phys = soc.ram.base + at;
+
+	if (soc.config.no_fresh_pattern)
+		return;
+	pthread_mutex_lock(&soc.lock);
+	if (ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) == size) {
+		raw_fill(soc.ram.c + at, phys, size, soc.fresh_key);
+		raw_fill(soc.ram.d + at, phys, size, soc.fresh_key);
+		raw_fill(soc.ram.s + at, phys, size, soc.fresh_key);
+	}
+	pthread_mutex_unlock(&soc.lock);
+}
+
+unsigned int cache_line_size(void)
+{
+	return soc.line;
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What the modelled SoC can be made of. */
+#include "devices.h"
+
+const struct model_device_type *const model_device_types[] = {
+	&model_camera,
+	&model_display,
+	&model_pdma,
+	NULL,
+};

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * One cache line, in three copies: C is changed by the CPU at any moment, from any thread, without
+ * the model's lock; D by the CPU through uncached mappings; S by the model alone.
+ */
+#include "model/internal.h"
+
+#define LINE_WORDS 16
+
+static RAW inline uint64_t load(const void *at)
+{
+	return *(const volatile uint64_t *)at;
+}
+
+static RAW inline void store(void *at, uint64_t value)
+{
+	*(volatile uint64_t *)at = value;
+}
+
+/*
+ * The memory side moves in the widest units that its alignment allows, each at once: a word that
+ * the CPU polls or writes is never torn. The other side is the model's own buffer.
+ */
+typedef uint64_t __attribute__((may_alias)) word64;
+typedef uint32_t __attribute__((may_alias)) word32;
+typedef uint16_t __attribute__((may_alias)) word16;
+
+#define READ_UNIT(type)                                                   \
+	do {                                                              \
+		type unit = *(const volatile type *)(const void *)memory; \
+		__builtin_memcpy(own, &unit, sizeof(unit));               \
+		memory += sizeof(unit);                                   \
+		own += sizeof(unit);                                      \
+		size -= sizeof(unit);                                     \
+	} while (0)
+
+#define WRITE_UNIT(type)                                    \
+	do {                                                \
+		type unit;                                  \
+		__builtin_memcpy(&unit, own, sizeof(unit)); \
+		*(volatile type *)(void *)memory = unit;    \
+		memory += sizeof(unit);                     \
+		own += sizeof(unit);                        \
+		size -= sizeof(unit);                       \
+	} while (0)
+
+#define MOVE(UNIT)                                           \
+	do {                                                 \
+		while (size) {                               \
+			uintptr_t at = (uintptr_t)memory;    \
+			if (size >= 8 && !(at & 7)) {        \
+				do                           \
+					UNIT(word64);        \
+				while (size >= 8);           \
+			} else if (size >= 4 && !(at & 3)) { \
+				UNIT(word32);                \
+			} else if (size >= 2 && !(at & 1)) { \
+				UNIT(word16);                \
+			} else {                             \
+				UNIT(uint8_t);               \
+			}                                    \
+		}                                            \
+	} while (0)
+
+RAW void raw_read(void *buffer, const uint8_t *memory, uint64_t size)
+{
+	uint8_t *own = buffer;
+
+	MOVE(READ_UNIT);
+}
+
+RAW void raw_write(uint8_t *memory, const void *buffer, uint64_t size)
+{
+	const uint8_t *own = buffer;
+
+	MOVE(WRITE_UNIT);
+}
+
+/* The same bytes for the same address, none of the words zero. */
+RAW void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key)
+{
+	while (size) {
+		uint64_t word = ((phys & ~7ull) ^ key) * 0x9e3779b97f4a7c15ull | 1;
+
+		if (size >= 8 && !(phys & 7)) {
+			store(memory, word);
+			memory += 8;
+			phys += 8;
+			size -= 8;
+		} else {
+			*(volatile uint8_t *)memory++ = (uint8_t)(word >> (phys & 7) * 8);
+			phys++;
+			size--;
+		}
+	}
+}
+
+RAW bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line)
+{
+	uint64_t difference = 0;
+
+	for (unsigned int i = 0; i < line; i += 8)
+		difference |= load(c + i) ^ *(const word64 *)(const void *)(s + i);
+	return difference != 0;
+}
+
+/*
+ * Write back if dirty. The line is read once: what is compared is what is written, or a store that
+ * falls between would be taken for written back and be lost for ever.
+ */
+RAW bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line)
+{
+	uint64_t word[LINE_WORDS];
+	uint64_t difference = 0;
+
+	for (unsigned int i = 0; i < line; i += 8) {
+		word[i / 8] = load(c + i);
+		difference |= word[i / 8] ^ *(const word64 *)(const void *)(s + i);
+	}
+	if (!difference)
+		return false;
+	for (unsigned int i = 0; i < line; i += 8) {
+		store(d + i, word[i / 8]);
+		store(s + i, word[i / 8]);
+	}
+	return true;
+}
+
+/*
+ * Read a line that was clean a moment ago again. A store that falls between wins: its word is left
+ * alone, and dirty from now on.
+ */
+RAW bool line_refill(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line)
+{
+	bool is_changed = false;
+
+	for (unsigned int i = 0; i < line; i += 8) {
+		uint64_t memory = load(d + i);
+		uint64_t clean = load(s + i);
+
+		if (memory == clean)
+			continue;
+		__atomic_compare_exchange_n((word64 *)(void *)(c + i), &clean, memory, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+		store(s + i, memory);
+		is_changed = true;
+	}
+	return is_changed;
+}
+
+/* What the CPU changed is gone, as on hardware: that may be somebody else's. */
+RAW void line_drop(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line)
+{
+	for (unsigned int i = 0; i < line; i += 8) {
+		uint64_t memory = load(d + i);
+
+		if (load(c + i) != memory)
+			store(c + i, memory);
+		if (load(s + i) != memory)
+			store(s + i, memory);
+	}
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Threads: slots, error records, contended spinlocks. */
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "host.h"
+
+__thread struct berth_port_thread berth_port_thread;
+
+static __thread struct berth_error thread_error;
+
+/* A leaf: nothing else is taken while it is held. */
+static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t slots_used;
+static unsigned int slots_bound;
+static unsigned int nr_threads;
+static unsigned int late_threads;
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+_Static_assert(BERTH_PORT_MAX_SLOTS == 64, "slots_used has a bit for each");
+
+/* Those who wait may have been waiting for this thread. */
+static void tell_machine(void)
+{
+	const struct berth_machine *machine = berth_port_machine();
+
+	if (machine)
+		machine->wake(NULL);
+}
+
+/* The value is the slot + 1, or that + BERTH_PORT_MAX_SLOTS where it is shared. */
+static void thread_exit(void *value)
+{
+	uintptr_t slot = (uintptr_t)value - 1;
+
+	berth_port_thread.slot = 0;
+	pthread_mutex_lock(&slots_lock);
+	if (slot < BERTH_PORT_MAX_SLOTS)
+		slots_used &= ~(1ull << slot);
+	__atomic_fetch_sub(&nr_threads, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&slots_lock);
+	tell_machine();
+}
+
+static void make_key(void)
+{
+	if (pthread_key_create(&key, thread_exit))
+		berth_port_panic("no pthread key is left");
+}
+
+unsigned int berth_port_new_slot(void)
+{
+	uintptr_t value;
+	unsigned int slot;
+
+	pthread_once(&key_once, make_key);
+	pthread_mutex_lock(&slots_lock);
+	if (~slots_used) {
+		slot = (unsigned int)__builtin_ctzll(~slots_used);
+		slots_used |= 1ull << slot;
+		value = slot + 1;
+		if (slot >= slots_bound)
+			__atomic_store_n(&slots_bound, slot + 1, __ATOMIC_RELEASE);
+	} else {
+		slot = late_threads++ % BERTH_PORT_MAX_SLOTS;
+		value = slot + 1 + BERTH_PORT_MAX_SLOTS;
+	}
+	__atomic_fetch_add(&nr_threads, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&slots_lock);
+	berth_port_thread.slot = slot + 1;
+	pthread_setspecific(key, (void *)value);
+	tell_machine();
+	return slot;
+}
+
+/* What a thread left in its slot stays there for the next one: the bound never sinks. */
+unsigned int berth_port_slots_in_use(void)
+{
+	return __atomic_load_n(&slots_bound, __ATOMIC_ACQUIRE);
+}
+
+unsigned int berth_port_threads(void)
+{
+	return __atomic_load_n(&nr_threads, __ATOMIC_RELAXED);
+}
+
+struct berth_error *berth_port_error(void)
+{
+	return &thread_error;
+}
+
+int berth_port_fail(int code, enum berth_reason reason, const char *subject, uint64_t address,
+		    uint64_t length)
+{
+	struct berth_error *error = berth_port_error();
+	size_t size = strlen(subject);
+
+	if (size >= sizeof(error->subject))
+		size = sizeof(error->subject) - 1;
+	*error = (struct berth_error){
+		.code = code,
+		.reason = reason,
+		.address = address,
+		.length = length,
+	};
+	memcpy(error->subject, subject, size);
+	return code;
+}
+
+void berth_port_relax(void)
+{
+	static __thread unsigned int turns;
+	const struct berth_machine *machine = berth_port_machine();
+
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+	if (++turns % 16 == 0 && berth_port_threads() > 1)
+		sched_yield();
+	/* What the caller waits for may be a device. */
+	if (machine && machine->barrier)
+		machine->barrier();
+}
+
+void berth_port_lock_wait(uint32_t *word, uint32_t value)
+{
+	for (unsigned int turn = 0; turn < 64; turn++) {
+		if (__atomic_load_n(word, __ATOMIC_RELAXED) != value)
+			return;
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	futex_wait(word, value, UINT64_MAX);
+}
+
+void berth_port_lock_wake(uint32_t *word)
+{
+	futex_wake(word, 1);
+}

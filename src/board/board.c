@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Start and stop: every floor in turn, upwards and downwards. */
+#include <berth/berth.h>
+#include <berth/memblock.h>
+#include <berth/port.h>
+
+#include "board/blob.h"
+#include "board/board.h"
+#include "lib/device.h"
+#include "lib/error.h"
+#include "lib/start.h"
+#include "mm/internal.h"
+
+/* How far berth_start() got; berth_stop() and a failed start go back from there. */
+static enum {
+	STOPPED,
+	PORT_STARTED,
+	MEMORY_STARTED,
+	RUNNING,
+} state;
+
+static const struct berth_driver *drivers;
+
+bool berth_running(void)
+{
+	return state == RUNNING;
+}
+
+const struct berth_driver *berth_drivers(void)
+{
+	static const struct berth_driver none = BERTH_NO_MORE_DRIVERS;
+
+	return drivers ? drivers : &none;
+}
+
+/* One page of mapped RAM for the port's page tables. */
+static phys_addr_t alloc_table_page(void)
+{
+	return memblock_phys_alloc_range(PAGE_SIZE, PAGE_SIZE, 0, MEMBLOCK_ALLOC_ANYWHERE);
+}
+
+static int add_range(struct berth_range *ranges, unsigned int *count, unsigned int max,
+		     const struct berth_range *range)
+{
+	struct berth_range *last = *count ? &ranges[*count - 1] : NULL;
+
+	if (last && last->base + last->size == range->base) {
+		last->size += range->size;
+		return 0;
+	}
+	if (*count == max)
+		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "memory ranges",
+					*count + 1, max);
+	ranges[(*count)++] = *range;
+	return 0;
+}
+
+static int map_ram(void)
+{
+	static struct berth_range banks[BERTH_MAX_BANKS], mapped[4 * BERTH_MAX_BANKS];
+	struct berth_port_ram ram = { banks, 0, mapped, 0, alloc_table_page };
+	enum memblock_flags flags;
+	struct berth_range range;
+	int err = 0;
+
+	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, &flags); i++) {
+		err = add_range(banks, &ram.nr_banks, ARRAY_SIZE(banks), &range);
+		if (!err && !(flags & MEMBLOCK_NOMAP))
+			err = add_range(mapped, &ram.nr_mapped, ARRAY_SIZE(mapped), &range);
+	}
+	return err ? err : berth_port_ram(&ram);
+}
+
+static int start_memory(const void *fdt, const struct berth_options *options)
+{
+	int err = berth_early_scan(fdt, options);
+
+	if (!err)
+		err = map_ram();
+	if (!err)
+		err = berth_early_declare_areas();
+	if (!err)
+		err = berth_nodes_build(fdt);
+	if (err)
+		return err;
+	state = MEMORY_STARTED;
+	return berth_mm_start();
+}
+
+/* Take everything down from wherever it got. Return: bytes that users had not given back. */
+static uint64_t go_down(void)
+{
+	uint64_t leaked = 0;
+
+	if (state >= MEMORY_STARTED) {
+		berth_driver_unbind_all();
+		berth_platform_remove_all();
+		leaked = berth_mm_leaked();
+	}
+	if (state >= PORT_STARTED) {
+		berth_timers_reset();
+		berth_interrupts_reset();
+		berth_mm_stop();
+		berth_port_stop();
+	}
+	berth_devices_reset();
+	berth_nodes_reset();
+	berth_early_reset();
+	berth_memblock_reset();
+	drivers = NULL;
+	state = STOPPED;
+	return leaked;
+}
+
+static int go_up(const void *board, const struct berth_options *options)
+{
+	int err, damage;
+
+	err = berth_port_start(&board, options->machine, options->machine_config);
+	if (err)
+		return err;
+	state = PORT_STARTED;
+	if (!berth_blob_check(board, &damage))
+		return berth_fail_at(-EINVAL, BERTH_REASON_TREE, berth_blob_error_name(damage), 0);
+	err = start_memory(board, options);
+	if (!err)
+		err = berth_platform_populate();
+	if (err)
+		return err;
+	state = RUNNING;
+	berth_platform_bind(drivers);
+	return 0;
+}
+
+int berth_start_abi(const void *board, const struct berth_driver *list,
+		    const struct berth_options *options, unsigned int abi)
+{
+	static const struct berth_options defaults;
+	struct berth_error why;
+	int err;
+
+	if (abi != (BERTH_ABI | BERTH_ABI_CHECKED)) {
+		struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
+
+		error->address = abi;
+		error->limit = BERTH_ABI | BERTH_ABI_CHECKED;
+		return -EINVAL;
+	}
+	if (state != STOPPED)
+		return berth_fail(-EBUSY, BERTH_REASON_STATE, "berth is running already");
+	if (!options)
+		options = &defaults;
+	drivers = list;
+	berth_verbose = options->verbose;
+	berth_memblock_reset();
+	err = go_up(board, options);
+	if (!err)
+		return 0;
+	why = *berth_last_error();
+	go_down();
+	*berth_port_error() = why;
+	return err;
+}
+
+int berth_stop(void)
+{
+	uint64_t leaked;
+
+	if (state != RUNNING)
+		return berth_fail(-EINVAL, BERTH_REASON_STATE, "berth is not running");
+	leaked = go_down();
+	if (leaked)
+		return berth_fail_limit(-EBUSY, BERTH_REASON_LEAK, "berth_stop", leaked, 0);
+	return 0;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The parts of floor 6: a device tree in, an assembled machine out. */
+#ifndef BERTH_BOARD_BOARD_H
+#define BERTH_BOARD_BOARD_H
+
+#include <berth/berth.h>
+#include <berth/of.h>
+
+struct cma;
+
+/* early.c: memory and reservations, before there is an allocator. */
+
+#define BERTH_MAX_RESERVED 64
+
+/* One child of /reserved-memory, or the area that cma= asks for. */
+struct berth_reserved {
+	char name[48];
+	uint32_t phandle;
+	phys_addr_t base;
+	uint64_t size;
+	bool is_pool; /* compatible with shared-dma-pool */
+	bool is_reusable;
+	bool is_nomap;
+	bool is_default; /* linux,cma-default */
+	struct cma *area;
+};
+
+extern struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
+extern unsigned int berth_nr_reserved;
+
+/* Fill memblock from the tree, the options and the port. */
+int berth_early_scan(const void *fdt, const struct berth_options *options);
+
+/* The pools that are CMA areas, once the linear map exists. */
+int berth_early_declare_areas(void);
+
+void berth_early_reset(void);
+
+/* bootargs.c */
+
+/* The value of "@key=" among the arguments; NULL if it is not there. Ends at a space. */
+const char *berth_bootarg(const char *bootargs, const char *key);
+
+/* nodes.c: the nodes as a tree in memory. */
+int berth_nodes_build(const void *fdt);
+void berth_nodes_reset(void);
+struct device_node *berth_node_next(const struct device_node *node); /* document order */
+uint32_t berth_node_phandle(const struct device_node *node);
+struct platform_device *berth_node_device(const struct device_node *node);
+void berth_node_set_device(struct device_node *node, struct platform_device *pdev);
+
+/* address.c */
+
+/* The next bus on the way from a device to memory. */
+struct device_node *berth_of_dma_parent(const struct device_node *node);
+
+/*
+ * The windows of the bus @bus and of those above it: Linux's of_dma_get_range(). Returns how many;
+ * 0 means one to one; negative with the reason if there are more than @max.
+ */
+int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
+			 unsigned int max);
+
+/* Whether a device sees the CPU's caches. */
+bool berth_of_is_coherent(const struct device_node *node);
+
+/* An address of the bus @bus (in its own number of cells) as the CPU sees it; false if it does not. */
+bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *cpu);
+
+/* irq.c */
+
+/*
+ * An interrupt of a child of @node through its interrupt-map: @unit is the child's unit address in
+ * @nr_unit cells. The port's number, or negative.
+ */
+int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
+		     uint32_t pin);
+
+/* device.c: devices whose private records are berth's. */
+int berth_device_add(struct device *dev, const char *name);
+void berth_device_del(struct device *dev);
+
+/* platform.c */
+int berth_platform_populate(void);
+void berth_platform_bind(const struct berth_driver *drivers);
+void berth_platform_remove_all(void);
+
+/* Say on the console why a probe failed, and keep it as the last error. */
+void berth_report_probe(const struct device *dev, const char *driver, int err);
+
+/* board.c: the list that berth_start() was given; ends with an empty entry. */
+const struct berth_driver *berth_drivers(void);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a device can reach: masks, bus windows, coherence, and the range of the fast path. */
+#include <berth/dma-mapping.h>
+
+#include "dma/internal.h"
+#include "lib/device.h"
+#include "lib/error.h"
+#include "lib/string.h"
+
+#define DEFAULT_SEGMENT_SIZE 65536u
+
+/* One to one: a single window over everything. */
+static const struct berth_dma_window everything = { 0, 0, UINT64_MAX };
+
+static const struct berth_dma_window *windows_of(const struct device *dev, unsigned int *count)
+{
+	*count = dev->p->nr_windows;
+	if (*count)
+		return dev->p->windows;
+	*count = 1;
+	return &everything;
+}
+
+uint64_t berth_dma_limit(const struct device *dev, uint64_t mask)
+{
+	return dev->bus_dma_limit && dev->bus_dma_limit < mask ? dev->bus_dma_limit : mask;
+}
+
+/*
+ * The part of a bank that @window leads to under the device's limit, as first and last physical
+ * address; false if there is none.
+ */
+static bool reach(const struct device *dev, const struct berth_dma_window *window,
+		  const struct berth_mem_map *bank, uint64_t mask, phys_addr_t *first,
+		  phys_addr_t *last)
+{
+	uint64_t limit = berth_dma_limit(dev, mask);
+	phys_addr_t cpu_last = window->cpu + (window->size - 1);
+	phys_addr_t bank_first = PFN_PHYS(bank->pfn);
+	phys_addr_t bank_last = PFN_PHYS(bank->pfn + bank->nr) - 1;
+
+	if (window->bus > limit)
+		return false;
+	if (limit - window->bus < cpu_last - window->cpu)
+		cpu_last = window->cpu + (limit - window->bus);
+	*first = window->cpu > bank_first ? window->cpu : bank_first;
+	*last = cpu_last < bank_last ? cpu_last : bank_last;
+	return *first <= *last;
+}
+
+/* The fast path covers the largest range that needs no work at all. */
+static void set_fast_range(struct device *dev)
+{
+	const struct berth_dma_window *windows;
+	unsigned int count;
+
+	dev->map_base = 0;
+	dev->map_span = 0;
+	dev->map_offset = 0;
+	if (dev->backend != BERTH_DMA_DIRECT || !dev_is_dma_coherent(dev) || !dev->dma_mask)
+		return;
+	windows = windows_of(dev, &count);
+	for (unsigned int w = 0; w < count; w++) {
+		for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+			phys_addr_t first, last;
+
+			if (!reach(dev, &windows[w], &berth_mem_map[b], dev->dma_mask, &first,
+				   &last) ||
+			    last - first < dev->map_span)
+				continue;
+			dev->map_base = (uintptr_t)phys_to_virt(first);
+			dev->map_span = last - first + 1;
+			dev->map_offset = windows[w].bus + (first - windows[w].cpu);
+		}
+	}
+}
+
+bool berth_dma_reachable(const struct device *dev, uint64_t mask, unsigned int index,
+			 phys_addr_t *first, phys_addr_t *last)
+{
+	const struct berth_dma_window *windows;
+	unsigned int count;
+
+	windows = windows_of(dev, &count);
+	for (unsigned int w = 0; w < count; w++)
+		for (unsigned int b = 0; b < berth_nr_mem_maps; b++)
+			if (reach(dev, &windows[w], &berth_mem_map[b], mask, first, last) &&
+			    index-- == 0)
+				return true;
+	return false;
+}
+
+phys_addr_t berth_dma_phys_limit(const struct device *dev, uint64_t mask)
+{
+	phys_addr_t first, last, highest = 0;
+
+	for (unsigned int i = 0; berth_dma_reachable(dev, mask, i, &first, &last); i++)
+		if (last > highest)
+			highest = last;
+	return highest;
+}
+
+bool berth_dma_is_ram(phys_addr_t phys, uint64_t size)
+{
+	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+		uint64_t at = phys - PFN_PHYS(berth_mem_map[b].pfn);
+		uint64_t length = berth_mem_map[b].nr << PAGE_SHIFT;
+
+		if (at < length && size <= length - at)
+			return true;
+	}
+	return false;
+}
+
+static void window_error(const struct device *dev, uint64_t address, uint64_t size)
+{
+	struct berth_error *error =
+		berth_error_set(-EINVAL, BERTH_REASON_WINDOW, dev_name(dev));
+
+	error->address = address;
+	error->length = size;
+}
+
+dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint64_t size,
+			       uint64_t limit)
+{
+	const struct berth_dma_window *windows;
+	struct berth_error *error;
+	bool in_window = false;
+	unsigned int count;
+
+	windows = windows_of(dev, &count);
+	for (unsigned int w = 0; w < count; w++) {
+		uint64_t at = phys - windows[w].cpu;
+		dma_addr_t addr = windows[w].bus + at;
+
+		if (at >= windows[w].size || size > windows[w].size - at)
+			continue;
+		in_window = true;
+		if (addr + (size - 1) >= addr && addr + (size - 1) <= limit)
+			return addr;
+	}
+	if (!in_window) {
+		window_error(dev, phys, size);
+		return DMA_MAPPING_ERROR;
+	}
+	error = berth_error_set(-ENOMEM, BERTH_REASON_MASK, dev_name(dev));
+	error->address = phys + (size - 1);
+	error->length = size;
+	error->limit = limit;
+	return DMA_MAPPING_ERROR;
+}
+
+bool berth_dma_to_phys(const struct device *dev, dma_addr_t addr, uint64_t size, phys_addr_t *phys)
+{
+	const struct berth_dma_window *windows;
+	unsigned int count;
+
+	windows = windows_of(dev, &count);
+	for (unsigned int w = 0; w < count && size; w++) {
+		uint64_t at = addr - windows[w].bus;
+
+		if (at >= windows[w].size || size > windows[w].size - at)
+			continue;
+		*phys = windows[w].cpu + at;
+		if (berth_dma_is_ram(*phys, size))
+			return true;
+	}
+	berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
+	return false;
+}
+
+void berth_dma_init_limits(struct device *dev)
+{
+	const struct device *parent = dev->parent;
+	unsigned int line = berth_port_line_size();
+
+	dev->dma_mask = DMA_BIT_MASK(32);
+	dev->coherent_dma_mask = DMA_BIT_MASK(32);
+	dev->bus_dma_limit = parent ? parent->bus_dma_limit : 0;
+	dev->segment_boundary_mask = UINT64_MAX;
+	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
+	dev->min_align_mask = 0;
+	dev->flags = parent ? parent->flags & BERTH_DEVICE_COHERENT : BERTH_DEVICE_COHERENT;
+	dev->backend = BERTH_DMA_DIRECT;
+	dev->line_shift = (uint8_t)__builtin_ctz(line ? line : 1);
+	if (parent && parent->p) {
+		memcpy(dev->p->windows, parent->p->windows, sizeof(dev->p->windows));
+		dev->p->nr_windows = parent->p->nr_windows;
+		dev->p->cma = parent->p->cma;
+	}
+	set_fast_range(dev);
+}
+
+int berth_device_set_windows(struct device *dev, const struct berth_dma_window *windows,
+			     unsigned int count)
+{
+	if (count > BERTH_MAX_DMA_WINDOWS)
+		return berth_fail_limit(-EINVAL, BERTH_REASON_TABLE_FULL, dev_name(dev), count,
+					BERTH_MAX_DMA_WINDOWS);
+	for (unsigned int w = 0; w < count; w++)
+		if (!windows[w].size || windows[w].cpu + (windows[w].size - 1) < windows[w].cpu ||
+		    windows[w].bus + (windows[w].size - 1) < windows[w].bus)
+			return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, dev_name(dev),
+					     windows[w].bus);
+	memcpy(dev->p->windows, windows, count * sizeof(*windows));
+	dev->p->nr_windows = count;
+	set_fast_range(dev);
+	return 0;
+}
+
+const struct berth_dma_window *berth_device_windows(const struct device *dev, unsigned int *count)
+{
+	*count = dev->p->nr_windows;
+	return dev->p->windows;
+}
+
+void berth_device_set_coherent(struct device *dev, bool coherent)
+{
+	dev->flags = coherent ? dev->flags | BERTH_DEVICE_COHERENT :
+				      dev->flags & ~BERTH_DEVICE_COHERENT;
+	set_fast_range(dev);
+}
+
+void berth_device_set_cma(struct device *dev, struct cma *cma)
+{
+	dev->p->cma = cma;
+}
+
+/* A device that reaches no RAM at all under a mask cannot do DMA with it. */
+static int check_mask(const struct device *dev, uint64_t mask)
+{
+	struct berth_error *error;
+	phys_addr_t first, last;
+
+	if (mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
+		return 0;
+	error = berth_error_set(-EIO, BERTH_REASON_MASK, dev_name(dev));
+	error->address = berth_nr_mem_maps ? PFN_PHYS(berth_mem_map[0].pfn) : 0;
+	error->limit = mask;
+	return -EIO;
+}
+
+int dma_set_mask(struct device *dev, uint64_t mask)
+{
+	int err = check_mask(dev, mask);
+
+	if (err)
+		return err;
+	dev->dma_mask = mask;
+	set_fast_range(dev);
+	return 0;
+}
+
+int dma_set_coherent_mask(struct device *dev, uint64_t mask)
+{
+	int err = check_mask(dev, mask);
+
+	if (!err)
+		dev->coherent_dma_mask = mask;
+	return err;
+}
+
+int dma_set_mask_and_coherent(struct device *dev, uint64_t mask)
+{
+	int err = dma_set_mask(dev, mask);
+
+	if (!err)
+		dev->coherent_dma_mask = mask;
+	return err;
+}
+
+int dma_set_max_seg_size(struct device *dev, unsigned int size)
+{
+	if (!size)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_set_max_seg_size", size);
+	dev->max_segment_size = size;
+	return 0;
+}
+
+int dma_set_seg_boundary(struct device *dev, uint64_t mask)
+{
+	if (mask & (mask + 1))
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_set_seg_boundary", mask);
+	dev->segment_boundary_mask = mask;
+	return 0;
+}
+
+int dma_get_cache_alignment(void)
+{
+	return (int)berth_port_line_size();
+}
+
+size_t dma_max_mapping_size(struct device *dev)
+{
+	(void)dev;
+	return SIZE_MAX;
+}
+
+bool dma_need_sync(struct device *dev, dma_addr_t addr)
+{
+	(void)addr;
+	return !dev_is_dma_coherent(dev);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The device model from the inside: the list of devices, binding, managed resources. */
+#ifndef BERTH_LIB_DEVICE_H
+#define BERTH_LIB_DEVICE_H
+
+#include <berth/device.h>
+
+/* Something to undo when a driver is unbound, last one first. */
+struct devres {
+	struct devres *next;
+	void (*action)(void *data);
+	void *data;
+};
+
+struct device_private {
+	struct device *next; /* all devices, the newest first */
+	char name[64];
+	unsigned int nr_windows;
+	struct berth_dma_window windows[BERTH_MAX_DMA_WINDOWS];
+	struct cma *cma;
+	const void *match_data;
+	bool is_deferred; /* its driver waits for another device */
+	struct devres *devres;
+	void (*remove)(struct device *dev);
+	struct device *next_bound; /* bound devices, the newest first */
+};
+
+/* Make @dev known under @name with @p as its private record; both stay the caller's. */
+void berth_device_link(struct device *dev, struct device_private *p, const char *name);
+
+/* Forget a device, unbinding its driver first. */
+void berth_device_unlink(struct device *dev);
+
+/* The devices there are: the newest first. */
+struct device *berth_device_first(void);
+struct device *berth_device_next(const struct device *dev);
+
+/*
+ * Bind a driver: calls @probe; on failure releases the managed resources and keeps the reason.
+ * @remove is called by berth_driver_unbind(); may be NULL.
+ */
+int berth_driver_bind(struct device *dev, const struct device_driver *driver,
+		      int (*probe)(struct device *dev), void (*remove)(struct device *dev));
+void berth_driver_unbind(struct device *dev);
+
+/* Unbind every device, the one bound last first. */
+void berth_driver_unbind_all(void);
+
+/* Push a record; it is released at unbind. The record's memory is @action's business. */
+void berth_devres_add(struct device *dev, struct devres *res);
+
+extern bool berth_verbose;
+
+#endif

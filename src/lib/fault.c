@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <berth/test.h>
+
+#include "lib/fault.h"
+
+/* Allocations left until the one that fails, itself included; 0: none is to fail. */
+uint64_t berth_fault_countdown;
+
+static bool failed;
+
+bool berth_should_fail_slow(void)
+{
+	uint64_t left = __atomic_load_n(&berth_fault_countdown, __ATOMIC_RELAXED);
+
+	while (left && !__atomic_compare_exchange_n(&berth_fault_countdown, &left, left - 1, true,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	if (left != 1)
+		return false;
+	__atomic_store_n(&failed, true, __ATOMIC_RELAXED);
+	return true;
+}
+
+void berth_test_fail_nth(uint64_t nth)
+{
+	__atomic_store_n(&failed, false, __ATOMIC_RELAXED);
+	__atomic_store_n(&berth_fault_countdown, nth, __ATOMIC_RELAXED);
+}
+
+bool berth_test_failed(void)
+{
+	return __atomic_load_n(&failed, __ATOMIC_RELAXED);
+}

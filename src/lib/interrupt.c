@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <berth/errno.h>
+#include <berth/interrupt.h>
+#include <berth/port.h>
+#include <berth/timer.h>
+
+#include "lib/error.h"
+#include "lib/start.h"
+#include "lib/string.h"
+
+#define MAX_LINES 64
+#define MAX_ACTIONS 128
+
+/* One handler on a line. Stays readable until nobody can be walking the line's list. */
+struct irq_action {
+	irq_handler_t handler;
+	void *dev_id;
+	const char *name;
+	unsigned long flags;
+	struct irq_action *next;
+};
+
+struct irq_line {
+	unsigned int irq;
+	unsigned int disabled; /* depth of disable_irq() */
+	uint32_t running; /* handlers walking the list now */
+	bool level;
+	struct irq_action *actions; /* NULL: the line is free */
+};
+
+/* Guards both tables. Taken with interrupts away; the port's own locks come after it. */
+static DEFINE_SPINLOCK(irq_lock);
+static struct irq_line lines[MAX_LINES];
+static struct irq_action actions[MAX_ACTIONS];
+
+static struct irq_line *find_line(unsigned int irq)
+{
+	for (unsigned int i = 0; i < MAX_LINES; i++)
+		if (lines[i].actions && lines[i].irq == irq)
+			return &lines[i];
+	return NULL;
+}
+
+static struct irq_line *new_line(unsigned int irq, bool level)
+{
+	for (unsigned int i = 0; i < MAX_LINES; i++) {
+		if (!lines[i].actions && !__atomic_load_n(&lines[i].running, __ATOMIC_RELAXED)) {
+			lines[i] = (struct irq_line){ .irq = irq, .level = level };
+			return &lines[i];
+		}
+	}
+	return NULL;
+}
+
+static struct irq_action *new_action(void)
+{
+	for (unsigned int i = 0; i < MAX_ACTIONS; i++)
+		if (!actions[i].handler)
+			return &actions[i];
+	return NULL;
+}
+
+static int refuse(int code, unsigned int irq, const char *name, const char *holder)
+{
+	struct berth_error *error = berth_error_set(code, BERTH_REASON_IRQ, name);
+
+	error->address = irq;
+	if (holder)
+		berth_strlcpy(error->holder, holder, sizeof(error->holder));
+	return code;
+}
+
+static int add_action(unsigned int irq, const struct irq_action *wanted)
+{
+	struct irq_line *line = find_line(irq);
+	struct irq_action *action = new_action();
+	bool level = !(wanted->flags & (IRQF_TRIGGER_RISING | IRQF_TRIGGER_FALLING));
+	int err;
+
+	if (line && !(line->actions->flags & wanted->flags & IRQF_SHARED))
+		return refuse(-EBUSY, irq, wanted->name, line->actions->name);
+	if (!line)
+		line = new_line(irq, level);
+	if (!line || !action)
+		return berth_fail_limit(-ENOMEM, BERTH_REASON_TABLE_FULL, "interrupt handlers", 0,
+					action ? MAX_LINES : MAX_ACTIONS);
+	*action = *wanted;
+	action->next = line->actions;
+	__atomic_store_n(&line->actions, action, __ATOMIC_RELEASE);
+	if (action->next)
+		return 0;
+	err = berth_port_irq_unmask(irq, line->level);
+	if (err) {
+		line->actions = NULL;
+		action->handler = NULL;
+		return refuse(err, irq, wanted->name, NULL);
+	}
+	return 0;
+}
+
+int request_irq(unsigned int irq, irq_handler_t handler, unsigned long flags, const char *name,
+		void *dev_id)
+{
+	const struct irq_action wanted = { handler, dev_id, name ? name : "", flags, NULL };
+	unsigned long irqs;
+	int err;
+
+	if (!handler || ((flags & IRQF_SHARED) && !dev_id))
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "request_irq", irq);
+	spin_lock_irqsave(&irq_lock, irqs);
+	err = add_action(irq, &wanted);
+	spin_unlock_irqrestore(&irq_lock, irqs);
+	return err;
+}
+
+static void wait_until_idle(struct irq_line *line)
+{
+	uint32_t running;
+
+	while ((running = __atomic_load_n(&line->running, __ATOMIC_ACQUIRE)) != 0)
+		berth_port_wait(&line->running, running, berth_port_now() + NSEC_PER_MSEC);
+}
+
+void free_irq(unsigned int irq, void *dev_id)
+{
+	struct irq_action *action = NULL, **at;
+	struct irq_line *line;
+	unsigned long flags;
+
+	spin_lock_irqsave(&irq_lock, flags);
+	line = find_line(irq);
+	for (at = line ? &line->actions : &action; *at; at = &(*at)->next) {
+		if ((*at)->dev_id == dev_id) {
+			action = *at;
+			break;
+		}
+	}
+	if (action) {
+		/* The line stays taken, by its running count, until the walkers are out. */
+		__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
+		if (action == line->actions && !action->next)
+			berth_port_irq_mask(irq);
+		__atomic_store_n(at, action->next, __ATOMIC_RELEASE);
+		__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock_irqrestore(&irq_lock, flags);
+	if (!action) {
+		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, "free_irq", irq);
+		return;
+	}
+	wait_until_idle(line);
+	__atomic_store_n(&action->handler, NULL, __ATOMIC_RELEASE);
+}
+
+static void change_depth(unsigned int irq, bool disable)
+{
+	struct irq_line *line;
+	unsigned long flags;
+
+	spin_lock_irqsave(&irq_lock, flags);
+	line = find_line(irq);
+	if (line && disable) {
+		if (line->disabled++ == 0)
+			berth_port_irq_mask(irq);
+	} else if (line && line->disabled && --line->disabled == 0) {
+		berth_port_irq_unmask(irq, line->level);
+	}
+	spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+void disable_irq_nosync(unsigned int irq)
+{
+	change_depth(irq, true);
+}
+
+void disable_irq(unsigned int irq)
+{
+	change_depth(irq, true);
+	synchronize_irq(irq);
+}
+
+void enable_irq(unsigned int irq)
+{
+	change_depth(irq, false);
+}
+
+void synchronize_irq(unsigned int irq)
+{
+	struct irq_line *line;
+	unsigned long flags;
+
+	spin_lock_irqsave(&irq_lock, flags);
+	line = find_line(irq);
+	spin_unlock_irqrestore(&irq_lock, flags);
+	if (line)
+		wait_until_idle(line);
+}
+
+bool berth_irq_handle(unsigned int irq)
+{
+	struct irq_action *action;
+	struct irq_line *line;
+	unsigned long flags;
+	bool handled = false;
+
+	spin_lock_irqsave(&irq_lock, flags);
+	line = find_line(irq);
+	if (line && !line->disabled)
+		__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
+	else
+		line = NULL;
+	spin_unlock_irqrestore(&irq_lock, flags);
+	if (!line)
+		return false;
+
+	action = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE);
+	while (action) {
+		handled |= action->handler((int)irq, action->dev_id) == IRQ_HANDLED;
+		action = __atomic_load_n(&action->next, __ATOMIC_ACQUIRE);
+	}
+	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
+	berth_port_wake(&line->running);
+	return handled;
+}
+
+void berth_interrupts_reset(void)
+{
+	for (unsigned int i = 0; i < MAX_LINES; i++) {
+		if (lines[i].actions)
+			berth_port_irq_mask(lines[i].irq);
+		lines[i] = (struct irq_line){ 0 };
+	}
+	memset(actions, 0, sizeof(actions));
+}

@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The buddy allocator. Blocks never span zones: their limits are multiples of the largest block. */
+#include <berth/gfp.h>
+
+#include "lib/bitmap.h"
+#include "lib/error.h"
+#include "lib/fault.h"
+#include "lib/string.h"
+#include "mm/internal.h"
+
+struct zone berth_zones[NR_ZONES];
+
+/* Whose page blocks a request may take when its own type has nothing. CMA and ISOLATE: nobody. */
+static const uint8_t fallbacks[][2] = {
+	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
+	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
+	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
+};
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static struct page *page_in(const struct berth_mem_map *bank, uint64_t pfn)
+{
+	return &bank->pages[pfn - bank->pfn];
+}
+
+static unsigned int page_order(const struct page *page)
+{
+	return page_flags(page) & PG_ORDER;
+}
+
+static unsigned int page_type(const struct page *page)
+{
+	return (page_flags(page) & PG_TYPE) >> PG_TYPE_SHIFT;
+}
+
+static bool is_head(const struct page *page, enum page_state state, unsigned int order)
+{
+	return (page_flags(page) & (PG_STATE | PG_ORDER)) == (state | order);
+}
+
+static void *pfn_address(uint64_t pfn)
+{
+	return phys_to_virt(PFN_PHYS(pfn));
+}
+
+void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn)
+{
+	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_NOT_OWNED, subject);
+
+	error->address = address;
+	error->pfn = pfn;
+}
+
+const struct berth_mem_map *berth_bank_of_page(const struct page *page)
+{
+	for (unsigned int i = 0; i < berth_nr_mem_maps; i++) {
+		const struct berth_mem_map *bank = &berth_mem_map[i];
+		uintptr_t at = (uintptr_t)page - (uintptr_t)bank->pages;
+
+		if (at < bank->nr * sizeof(*page))
+			return at % sizeof(*page) ? NULL : bank;
+	}
+	return NULL;
+}
+
+static void refuse_page(const char *subject, const struct page *page)
+{
+	const struct berth_mem_map *bank = berth_bank_of_page(page);
+	uint64_t pfn = bank ? bank->pfn + (uint64_t)(page - bank->pages) : 0;
+
+	berth_not_owned(subject, bank ? PFN_PHYS(pfn) : (uintptr_t)page, pfn);
+}
+
+uint64_t berth_block_head(const struct berth_mem_map *bank, uint64_t pfn)
+{
+	for (unsigned int order = 0; order <= MAX_ORDER; order++) {
+		uint64_t head = pfn & ~((1ULL << order) - 1);
+		const struct page *page;
+
+		if (head < bank->pfn)
+			break;
+		page = page_in(bank, head);
+		if (page_state(page) != PG_TAIL)
+			return page_order(page) >= order ? head : NO_PAGE;
+	}
+	return NO_PAGE;
+}
+
+void berth_zones_reset(void)
+{
+	memset(berth_zones, 0, sizeof(berth_zones));
+	for (unsigned int i = 0; i < NR_ZONES; i++)
+		memset(berth_zones[i].first, 0xff, sizeof(berth_zones[i].first));
+}
+
+/* Free lists; the zone's lock is held. */
+
+static void list_add(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+		     unsigned int order, unsigned int type)
+{
+	struct page *page = page_in(bank, pfn);
+	uint32_t first = zone->first[order][type];
+
+	page->next = first;
+	page->prev = NO_PAGE;
+	if (first != NO_PAGE)
+		pfn_to_page(first)->prev = (uint32_t)pfn;
+	zone->first[order][type] = (uint32_t)pfn;
+	zone->orders[type] |= 1u << order;
+	page_set_flags(page, PG_FREE | order | type << PG_TYPE_SHIFT);
+}
+
+static void list_del(struct zone *zone, struct page *page)
+{
+	unsigned int order = page_order(page);
+	unsigned int type = page_type(page);
+
+	if (page->next != NO_PAGE)
+		pfn_to_page(page->next)->prev = page->prev;
+	if (page->prev != NO_PAGE)
+		pfn_to_page(page->prev)->next = page->next;
+	else
+		zone->first[order][type] = page->next;
+	if (zone->first[order][type] == NO_PAGE)
+		zone->orders[type] &= ~(1u << order);
+	page_set_flags(page, PG_TAIL);
+}
+
+static void set_block_types(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order,
+			    unsigned int type)
+{
+	for (uint64_t at = pfn; at < pfn + (1ULL << order); at += pageblock_nr_pages)
+		*block_type(bank, at) = (uint8_t)type;
+}
+
+/*
+ * Put a block whose pages are all PG_TAIL into the lists, merged with its neighbours. All page
+ * blocks of a free block have one type: that of the list.
+ */
+static void insert_block(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+			 unsigned int order)
+{
+	unsigned int type = *block_type(bank, pfn);
+
+	zone->free += 1ULL << order;
+	if (type == MIGRATE_CMA)
+		zone->free_cma += 1ULL << order;
+	while (order < MAX_ORDER) {
+		uint64_t buddy = pfn ^ (1ULL << order);
+		struct page *page;
+
+		if (buddy - bank->pfn >= bank->nr)
+			break;
+		page = page_in(bank, buddy);
+		if (!is_head(page, PG_FREE, order))
+			break;
+		if (page_type(page) != type) {
+			if (type >= MIGRATE_CMA || page_type(page) >= MIGRATE_CMA)
+				break;
+			set_block_types(bank, buddy, order, type);
+		}
+		list_del(zone, page);
+		pfn &= buddy;
+		order++;
+	}
+	list_add(zone, bank, pfn, order, type);
+}
+
+/* Take the lowest 2^@order pages of a free block; the rest goes back. */
+static struct page *take_low(struct zone *zone, struct page *page, unsigned int order)
+{
+	const struct berth_mem_map *bank = berth_bank_of_page(page);
+	uint64_t pfn = bank->pfn + (uint64_t)(page - bank->pages);
+	unsigned int high = page_order(page);
+	unsigned int type = page_type(page);
+
+	list_del(zone, page);
+	while (high > order) {
+		high--;
+		list_add(zone, bank, pfn + (1ULL << high), high, type);
+	}
+	zone->free -= 1ULL << order;
+	if (type == MIGRATE_CMA)
+		zone->free_cma -= 1ULL << order;
+	page->index = 0;
+	__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
+	page_set_flags(page, PG_USED | order);
+	return page;
+}
+
+/* A block in one list whose lowest 2^@order pages are below @end. */
+static struct page *first_fit(const struct zone *zone, unsigned int list, unsigned int type,
+			      unsigned int order, uint64_t end)
+{
+	uint32_t pfn = zone->first[list][type];
+
+	while (pfn != NO_PAGE) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (pfn + (1ULL << order) <= end)
+			return page;
+		pfn = page->next;
+	}
+	return NULL;
+}
+
+static struct page *smallest_fit(const struct zone *zone, unsigned int type, unsigned int order,
+				 uint64_t end)
+{
+	uint32_t lists = zone->orders[type] & (UINT32_MAX << order);
+
+	for (; lists; lists &= lists - 1) {
+		struct page *page = first_fit(zone, lowest_bit(lists), type, order, end);
+
+		if (page)
+			return page;
+	}
+	return NULL;
+}
+
+/*
+ * Give the page blocks around a free block another type, if that is worth it: when it is whole page
+ * blocks, or when at least half of the page block is free.
+ */
+static bool claim(struct zone *zone, struct page *page, unsigned int type)
+{
+	const struct berth_mem_map *bank = berth_bank_of_page(page);
+	uint64_t pfn = bank->pfn + (uint64_t)(page - bank->pages);
+	unsigned int order = page_order(page);
+	uint64_t start, end;
+	uint64_t nr_free = 0;
+
+	if (order >= pageblock_order) {
+		list_del(zone, page);
+		set_block_types(bank, pfn, order, type);
+		list_add(zone, bank, pfn, order, type);
+		return true;
+	}
+	if (type == MIGRATE_MOVABLE && order < pageblock_order / 2)
+		return false;
+
+	start = pfn & ~(pageblock_nr_pages - 1);
+	end = min_u64(start + pageblock_nr_pages, bank->pfn + bank->nr);
+	start = start > bank->pfn ? start : bank->pfn;
+	for (uint64_t at = start; at < end; at++)
+		if (page_state(page_in(bank, at)) == PG_FREE)
+			nr_free += 1ULL << page_order(page_in(bank, at));
+	if (nr_free < (end - start) / 2)
+		return false;
+
+	*block_type(bank, pfn) = (uint8_t)type;
+	for (uint64_t at = start; at < end; at++) {
+		page = page_in(bank, at);
+		if (page_state(page) == PG_FREE) {
+			order = page_order(page);
+			list_del(zone, page);
+			list_add(zone, bank, at, order, type);
+		}
+	}
+	return true;
+}
+
+/* The largest block of another type, so that page blocks of mixed use stay few. */
+static struct page *largest_fallback(const struct zone *zone, unsigned int type,
+				     unsigned int order, uint64_t end)
+{
+	for (unsigned int list = MAX_ORDER + 1; list-- > order;)
+		for (unsigned int i = 0; i < 2; i++) {
+			struct page *page = first_fit(zone, list, fallbacks[type][i], order, end);
+
+			if (page)
+				return page;
+		}
+	return NULL;
+}
+
+static struct page *take(struct zone *zone, unsigned int order, unsigned int type, uint64_t end)
+{
+	struct page *page = smallest_fit(zone, type, order, end);
+
+	if (page)
+		return take_low(zone, page, order);
+	page = largest_fallback(zone, type, order, end);
+	if (!page)
+		return NULL;
+	if (claim(zone, page, type))
+		return take_low(zone, smallest_fit(zone, type, order, end), order);
+	page = smallest_fit(zone, fallbacks[type][0], order, end);
+	if (!page)
+		page = smallest_fit(zone, fallbacks[type][1], order, end);
+	return take_low(zone, page, order);
+}
+
+uint64_t berth_gfp_end(gfp_t gfp)
+{
+	if (gfp & __GFP_DMA)
+		return PFN_DOWN(16ULL << 20);
+	if (gfp & __GFP_DMA32)
+		return PFN_DOWN(4ULL << 30);
+	return NO_PAGE;
+}
+
+uint64_t berth_free_bytes(uint64_t end)
+{
+	uint64_t pages = 0;
+
+	for (unsigned int i = 0; end && i <= zone_index(end - 1); i++) {
+		struct zone *zone = &berth_zones[i];
+		unsigned long flags;
+
+		spin_lock_irqsave(&zone->lock, flags);
+		pages += zone->free - zone->free_cma;
+		spin_unlock_irqrestore(&zone->lock, flags);
+	}
+	return pages << PAGE_SHIFT;
+}
+
+struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+{
+	unsigned int type = gfp & __GFP_MOVABLE	    ? MIGRATE_MOVABLE :
+			    gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE :
+						      MIGRATE_UNMOVABLE;
+	struct page *page = NULL;
+
+	if (berth_should_fail() || !end)
+		return NULL;
+	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
+		struct zone *zone = &berth_zones[i];
+		unsigned long flags;
+
+		spin_lock_irqsave(&zone->lock, flags);
+		page = take(zone, order, type, end);
+		spin_unlock_irqrestore(&zone->lock, flags);
+	}
+	if (!page)
+		return NULL;
+	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
+	if (gfp & __GFP_ZERO)
+		memset(page_address(page), 0, PAGE_SIZE << order);
+	return page;
+}
+
+struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t limit)
+{
+	uint64_t end = limit == UINT64_MAX ? NO_PAGE : PFN_DOWN(limit + 1);
+	struct page *page;
+
+	if (order > MAX_ORDER) {
+		berth_fail_limit(-EINVAL, BERTH_REASON_TOO_LARGE, "page allocator",
+				 order < 52 ? (uint64_t)PAGE_SIZE << order : UINT64_MAX,
+				 PAGE_SIZE << MAX_ORDER);
+		return NULL;
+	}
+	end = min_u64(end, berth_gfp_end(gfp));
+	page = berth_try_pages(gfp, order, end);
+	if (!page)
+		berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "page allocator",
+				 PAGE_SIZE << order, berth_free_bytes(end));
+	return page;
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	return berth_alloc_pages_below(gfp, order, UINT64_MAX);
+}
+
+/* A block whose last reference is gone goes back. Poisoned first: others may take it at once. */
+static void free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)
+{
+	struct zone *zone = &berth_zones[zone_index(pfn)];
+	unsigned long flags;
+
+	berth_port_poison(pfn_address(pfn), PAGE_SIZE << order);
+	spin_lock_irqsave(&zone->lock, flags);
+	page_set_flags(page_in(bank, pfn), PG_TAIL);
+	insert_block(zone, bank, pfn, order);
+	spin_unlock_irqrestore(&zone->lock, flags);
+}
+
+/* Pages that are all PG_TAIL go back in the largest blocks possible. */
+static void free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
+{
+	while (nr) {
+		unsigned int order = highest_bit(nr);
+
+		if (pfn && lowest_bit(pfn) < order)
+			order = lowest_bit(pfn);
+		if (order > MAX_ORDER)
+			order = MAX_ORDER;
+		free_block(bank, pfn, order);
+		pfn += 1ULL << order;
+		nr -= 1ULL << order;
+	}
+}
+
+void berth_pages_add(uint64_t pfn, uint64_t nr)
+{
+	const struct berth_mem_map *bank = bank_of(pfn);
+
+	for (uint64_t at = pfn; at < pfn + nr; at++) {
+		page_set_flags(page_in(bank, at), PG_TAIL);
+		berth_zones[zone_index(at)].managed++;
+	}
+	free_run(bank, pfn, nr);
+}
+
+/* Drop a reference. Return: 1 if it was the last, 0 if it was not, -1 if there was none. */
+static int drop_reference(struct page *page)
+{
+	uint32_t old = __atomic_load_n(&page->refcount, __ATOMIC_RELAXED);
+
+	do {
+		if (!old)
+			return -1;
+	} while (!__atomic_compare_exchange_n(&page->refcount, &old, old - 1, true,
+					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	return old == 1;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	const struct berth_mem_map *bank;
+	int last;
+
+	if (!page)
+		return;
+	bank = berth_bank_of_page(page);
+	last = -1;
+	if (bank && order <= MAX_ORDER && is_head(page, PG_USED, order))
+		last = drop_reference(page);
+	if (last < 0)
+		refuse_page("__free_pages", page);
+	else if (last)
+		free_block(bank, bank->pfn + (uint64_t)(page - bank->pages), order);
+}
+
+unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp & ~__GFP_HIGHMEM, order);
+
+	return page ? (unsigned long)page_address(page) : 0;
+}
+
+unsigned long get_zeroed_page(gfp_t gfp)
+{
+	return __get_free_pages(gfp | __GFP_ZERO, 0);
+}
+
+void free_pages(unsigned long addr, unsigned int order)
+{
+	struct page *page = virt_to_page((void *)addr);
+
+	if (!addr)
+		return;
+	if (page && !offset_in_page(addr))
+		__free_pages(page, order);
+	else
+		berth_not_owned("free_pages", addr, 0);
+}
+
+void split_page(struct page *page, unsigned int order)
+{
+	if (!berth_bank_of_page(page) || order > MAX_ORDER || !is_head(page, PG_USED, order)) {
+		refuse_page("split_page", page);
+		return;
+	}
+	for (unsigned int i = 1; i < 1u << order; i++) {
+		page[i].index = 0;
+		__atomic_store_n(&page[i].refcount, 1, __ATOMIC_RELAXED);
+		page_set_flags(&page[i], PG_USED);
+	}
+	page_set_flags(page, PG_USED);
+}
+
+/* The page that counts the references of a block. */
+static struct page *counting_page(struct page *page)
+{
+	const struct berth_mem_map *bank = berth_bank_of_page(page);
+	uint64_t head;
+
+	if (!bank)
+		return NULL;
+	if (page_state(page) != PG_TAIL)
+		return page;
+	head = berth_block_head(bank, bank->pfn + (uint64_t)(page - bank->pages));
+	return head == NO_PAGE ? NULL : page_in(bank, head);
+}
+
+void get_page(struct page *page)
+{
+	struct page *head = counting_page(page);
+	uint32_t old = head ? page_count(head) : 0;
+
+	do {
+		if (!old) {
+			refuse_page("get_page", page);
+			return;
+		}
+	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old + 1, true,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+void put_page(struct page *page)
+{
+	struct page *head = counting_page(page);
+	uint32_t old = head ? __atomic_load_n(&head->refcount, __ATOMIC_ACQUIRE) : 0;
+	uint32_t flags;
+
+	/* The last reference of a page of kmalloc()'s or cma_alloc()'s is theirs. */
+	do {
+		flags = old ? page_flags(head) : 0;
+		if (!old || (old == 1 && (flags & PG_STATE) != PG_USED)) {
+			refuse_page("put_page", page);
+			return;
+		}
+	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old - 1, true,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	if (old == 1)
+		free_block(berth_bank_of_page(head), page_to_pfn(head), flags & PG_ORDER);
+}
+
+void berth_put_range(uint64_t pfn, uint64_t nr)
+{
+	const struct berth_mem_map *bank = bank_of(pfn);
+	uint64_t end = pfn + nr;
+	uint64_t start = pfn; /* of the pages that nobody else holds */
+
+	for (; pfn < end; pfn++) {
+		struct page *page = page_in(bank, pfn);
+
+		page_set_flags(page, PG_USED);
+		if (drop_reference(page) == 1) {
+			page_set_flags(page, PG_TAIL);
+			continue;
+		}
+		free_run(bank, start, pfn - start);
+		start = pfn + 1;
+	}
+	free_run(bank, start, pfn - start);
+}
+
+/* Taking an exact range. */
+
+/* What of a free block lies in [pfn, end) becomes single pages, the rest goes back. */
+static void carve(struct zone *zone, const struct berth_mem_map *bank, uint64_t head,
+		  unsigned int order, uint64_t pfn, uint64_t end, uint32_t flags)
+{
+	uint64_t behind = head + (1ULL << order);
+
+	if (behind <= pfn || head >= end) {
+		list_add(zone, bank, head, order, *block_type(bank, head));
+	} else if (head >= pfn && behind <= end) {
+		for (uint64_t at = head; at < behind; at++) {
+			struct page *page = page_in(bank, at);
+
+			page->index = 0;
+			__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
+			page_set_flags(page, flags);
+		}
+		zone->free -= 1ULL << order;
+		if (*block_type(bank, head) == MIGRATE_CMA)
+			zone->free_cma -= 1ULL << order;
+	} else {
+		order--;
+		carve(zone, bank, head, order, pfn, end, flags);
+		carve(zone, bank, head + (1ULL << order), order, pfn, end, flags);
+	}
+}
+
+int berth_take_free_range(uint64_t pfn, uint64_t nr, enum page_state state, uint64_t *busy)
+{
+	const struct berth_mem_map *bank = bank_of(pfn);
+	uint64_t end = pfn + nr;
+	unsigned int low = zone_index(pfn);
+	unsigned int high = zone_index(end - 1);
+	unsigned long irq;
+	uint64_t at, head;
+	int err = 0;
+
+	if (!nr || !bank || nr > bank->pfn + bank->nr - pfn)
+		return -EINVAL;
+
+	irq = berth_port_irq_save();
+	for (unsigned int i = low; i <= high; i++)
+		spin_lock(&berth_zones[i].lock);
+
+	for (at = pfn; at < end; at = head + (1ULL << page_order(page_in(bank, head)))) {
+		head = berth_block_head(bank, at);
+		if (head == NO_PAGE || page_state(page_in(bank, head)) != PG_FREE) {
+			*busy = at;
+			err = -EBUSY;
+			goto unlock;
+		}
+	}
+	for (at = pfn; at < end;) {
+		struct zone *zone = &berth_zones[zone_index(at)];
+		unsigned int order;
+
+		head = berth_block_head(bank, at);
+		order = page_order(page_in(bank, head));
+		list_del(zone, page_in(bank, head));
+		carve(zone, bank, head, order, pfn, end, state);
+		at = head + (1ULL << order);
+	}
+unlock:
+	for (unsigned int i = high + 1; i-- > low;)
+		spin_unlock(&berth_zones[i].lock);
+	berth_port_irq_restore(irq);
+	if (!err)
+		berth_port_unpoison(pfn_address(pfn), nr << PAGE_SHIFT);
+	return err;
+}
+
+bool berth_take_free_pages(uint64_t pfn, uint64_t nr, uint64_t *busy)
+{
+	const struct berth_mem_map *bank = bank_of(pfn);
+
+	*busy = pfn;
+	if (!bank || nr > bank->pfn + bank->nr - pfn || berth_should_fail())
+		return false;
+	for (uint64_t at = pfn; at < pfn + nr; at = (at | (pageblock_nr_pages - 1)) + 1) {
+		if (*block_type(bank, at) == MIGRATE_CMA) {
+			*busy = at | (pageblock_nr_pages - 1);
+			return false;
+		}
+	}
+	return !berth_take_free_range(pfn, nr, PG_USED, busy);
+}

@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""freestanding.py BUILD...: src/, drivers/ and libfdt need nothing but berth and the four functions that
+compilers call by name, and the libraries define nothing outside berth's names."""
+import pathlib
+import re
+import sys
+
+from common import Tap, output_of
+
+MEM = {"memcpy", "memmove", "memset", "memcmp"}
+NEEDED = MEM | {"_GLOBAL_OFFSET_TABLE_"}
+DEFINED = MEM | {"_start"}
+PARTS = ("libberth_core", "libberth_drivers", "libberth_fdt")
+
+
+def nm(*arguments):
+    """Pairs of a file's name and a symbol."""
+    succeeded, text = output_of(["nm", "-A", "-P", *arguments])
+    if not succeeded:
+        sys.exit(text)
+    return re.findall(r"^(.*?):\s(\S+)", text, re.M)
+
+
+def strangers(pairs, allowed):
+    """The symbols that are neither berth's nor allowed."""
+    for file, symbol in pairs:
+        symbol = symbol.partition("@")[0]
+        if not symbol.startswith(("berth_", "BERTH_0")) and symbol not in allowed:
+            yield f"{pathlib.Path(file).name}: {symbol}"
+
+
+tap = Tap()
+for build in map(pathlib.Path, sys.argv[1:]):
+    for part in PARTS:
+        objects = sorted(build.rglob(f"{part}.a.p/*.o"))
+        tap.ok(f"{build.name}: the {len(objects)} objects of {part} need no libc",
+               strangers(nm("-u", *objects), NEEDED) if objects else ["there are none"])
+    tap.ok(f"{build.name}: libberth.a defines berth_* only",
+           strangers(nm("-g", "--defined-only", build / "libberth.a"), DEFINED))
+    shared = build / "libberth.so.0"
+    if shared.exists():
+        exported = nm("-D", "--defined-only", shared)
+        tap.ok(f"{build.name}: libberth.so exports {len(exported)} symbols, all berth_*",
+               strangers(exported, ()) if exported else ["it exports none"])
+tap.done()

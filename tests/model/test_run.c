@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The main job on the modelled SoC: identical whatever the cache does, different without any sync. */
+#include "machine.h"
+
+#include "boards.h"
+#include "run.h"
+
+#define SEEDS 20
+
+static struct run_options small(uint64_t seed)
+{
+	return (struct run_options){
+		.board = board_multimedia,
+		.frames = 6,
+		.width = 70, /* no whole number of cache lines */
+		.height = 46,
+		.model.seed = seed,
+	};
+}
+
+static void assert_identical(const struct run_options *options)
+{
+	struct run_result result;
+	int status = run_job(options, &result);
+
+	if (status || result.identical_display != options->frames ||
+	    result.identical_cpu != options->frames || result.copied)
+		fail_msg("seed %llu, lines of %u: status %d: %s%s",
+			 (unsigned long long)options->model.seed, options->model.line_size, status,
+			 result.error, result.difference);
+}
+
+static void test_identical(void **state)
+{
+	static const enum berth_model_cache caches[] = {
+		BERTH_MODEL_CACHE_RANDOM,
+		BERTH_MODEL_CACHE_ADVERSARIAL,
+		BERTH_MODEL_CACHE_QUIET,
+	};
+
+	(void)state;
+	for (unsigned int line_size = 32; line_size <= 128; line_size *= 2)
+		for (unsigned int c = 0; c < ARRAY_SIZE(caches); c++)
+			for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+				struct run_options options = small(seed);
+
+				options.model.line_size = line_size;
+				options.model.cache = caches[c];
+				assert_identical(&options);
+			}
+}
+
+static void test_coherent(void **state)
+{
+	struct run_options options;
+	struct run_result result;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		options = small(seed);
+		options.board = board_multimedia_coherent;
+		assert_identical(&options);
+	}
+	assert_int_equal(run_job(&options, &result), RUN_DONE);
+	assert_int_equal(result.stats.cache_ops, 0);
+}
+
+static void test_repeatable(void **state)
+{
+	struct run_options options;
+	struct run_result one, two;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		options = small(seed);
+		assert_int_equal(run_job(&options, &one), RUN_DONE);
+		assert_int_equal(run_job(&options, &two), RUN_DONE);
+		assert_memory_equal(&one.stats, &two.stats, sizeof(one.stats));
+		options = small(seed + 1);
+		assert_int_equal(run_job(&options, &two), RUN_DONE);
+		assert_true(one.stats.digest != two.stats.digest);
+	}
+}
+
+/* Operations of the run that could be left out without harm, each with its reason. */
+struct redundant {
+	uint64_t number;
+	const char *reason;
+};
+
+static const struct redundant redundant[] = {
+	{ 0, "none is known" },
+};
+
+static bool is_redundant(uint64_t number)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(redundant); i++)
+		if (redundant[i].number == number)
+			return true;
+	return false;
+}
+
+static bool some_seed_differs(uint64_t dropped)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct run_options options = small(seed);
+		struct run_result result;
+
+		options.frames = 4;
+		options.model.drop_cache_op = dropped;
+		if (run_job(&options, &result) == RUN_FOUND) {
+			assert_true(result.dropped);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void test_every_sync_matters(void **state)
+{
+	struct run_options options = small(1);
+	struct run_result result;
+
+	(void)state;
+	options.frames = 4;
+	assert_int_equal(run_job(&options, &result), RUN_DONE);
+	assert_int_equal(result.stats.cache_ops, 3 * options.frames);
+	for (uint64_t n = 1; n <= result.stats.cache_ops; n++)
+		if (some_seed_differs(n) == is_redundant(n))
+			fail_msg("operation %llu", (unsigned long long)n);
+}
+
+/* A buffer that goes round again, too: more frames than buffers. */
+static void test_recycled_buffers(void **state)
+{
+	struct run_options options = small(1);
+	uint64_t found = 0;
+
+	(void)state;
+	options.frames = 12;
+	for (uint64_t n = 13; n <= 24; n++)
+		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+			struct run_result result;
+
+			options.model.seed = seed;
+			options.model.drop_cache_op = n;
+			if (run_job(&options, &result) == RUN_FOUND) {
+				found++;
+				break;
+			}
+		}
+	assert_int_equal(found, 12);
+}
+
+static void test_adversarial_needs_no_luck(void **state)
+{
+	struct run_options options = small(1);
+
+	(void)state;
+	options.frames = 4;
+	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
+	for (uint64_t n = 1; n <= 12; n++) {
+		struct run_result result;
+
+		options.model.drop_cache_op = n;
+		if (run_job(&options, &result) != RUN_FOUND)
+			fail_msg("operation %llu", (unsigned long long)n);
+	}
+}
+
+/* One line that says why, and nothing left behind. */
+static void test_unusable(void **state)
+{
+	static const char *const bad[] = { "/nonexistent/clip.y4m", "/", "/dev/null" };
+	struct run_result result;
+
+	(void)state;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct run_options options = small(1);
+
+		options.video = bad[i];
+		assert_int_equal(run_job(&options, &result), RUN_UNUSABLE);
+		assert_true(result.error[0]);
+		assert_false(berth_running());
+	}
+}
+
+static void test_too_large(void **state)
+{
+	struct run_options options = small(1);
+	struct run_result result;
+
+	(void)state;
+	options.width = 8192;
+	options.height = 4096; /* 48 MiB a frame, 32 MiB of CMA */
+	options.frames = 1;
+	assert_int_equal(run_job(&options, &result), RUN_FOUND);
+	assert_non_null(strstr(result.error, "no memory"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identical),
+		cmocka_unit_test(test_coherent),
+		cmocka_unit_test(test_repeatable),
+		cmocka_unit_test(test_every_sync_matters),
+		cmocka_unit_test(test_recycled_buffers),
+		cmocka_unit_test(test_adversarial_needs_no_luck),
+		cmocka_unit_test(test_unusable),
+		cmocka_unit_test(test_too_large),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Flattened device trees of the tests. */
+#ifndef TESTS_TREES_H
+#define TESTS_TREES_H
+
+#include <stddef.h>
+
+extern const unsigned char tree_buses[];
+extern const size_t tree_buses_size;
+extern const unsigned char tree_minimal[];
+extern const size_t tree_minimal_size;
+
+#endif

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "fake_port.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <berth/gfp.h>
+#include <berth/memblock.h>
+
+#include "mm/internal.h"
+
+#if BERTH_FAKE_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+struct berth_port_linear berth_port_linear;
+unsigned int berth_fake_irq_depth;
+unsigned int fake_line_size = 64;
+
+static uint64_t random_state;
+
+void berth_port_poison(const void *addr, size_t size)
+{
+#if BERTH_FAKE_ASAN
+	__asan_poison_memory_region(addr, size);
+#else
+	(void)addr;
+	(void)size;
+#endif
+}
+
+void berth_port_unpoison(const void *addr, size_t size)
+{
+#if BERTH_FAKE_ASAN
+	__asan_unpoison_memory_region(addr, size);
+#endif
+	memset((void *)(uintptr_t)addr, 0xa5, size);
+}
+
+bool fake_is_poisoned(const void *byte)
+{
+#if BERTH_FAKE_ASAN
+	return __asan_address_is_poisoned(byte);
+#else
+	(void)byte;
+	return false;
+#endif
+}
+
+unsigned int berth_port_line_size(void)
+{
+	return fake_line_size;
+}
+
+struct berth_error *berth_port_error(void)
+{
+	static struct berth_error error;
+
+	return &error;
+}
+
+void berth_port_lock_wait(uint32_t *word, uint32_t value)
+{
+	(void)word;
+	(void)value;
+	berth_port_panic("a lock is taken twice");
+}
+
+void berth_port_lock_wake(uint32_t *word)
+{
+	(void)word;
+}
+
+void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
+{
+	static uint64_t registers[512];
+
+	return phys == 0x1000 && size <= sizeof(registers) ? registers : NULL;
+}
+
+void berth_port_iounmap(void __iomem *cookie)
+{
+	(void)cookie;
+}
+
+void berth_port_print(const char *text, size_t length)
+{
+	fwrite(text, 1, length, stderr);
+}
+
+void berth_port_panic(const char *message)
+{
+	fprintf(stderr, "panic: %s\n", message);
+	abort();
+}
+
+void fake_ram(const struct berth_range *banks, unsigned int nr)
+{
+	phys_addr_t base = banks[0].base;
+	uint64_t size = banks[nr - 1].base + banks[nr - 1].size - base;
+	char *arena = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (arena == MAP_FAILED)
+		berth_port_panic("mmap");
+	berth_port_linear.virt = (uintptr_t)arena;
+	berth_port_linear.phys = base;
+	berth_port_linear.size = size;
+	berth_memblock_reset();
+	for (unsigned int i = 0; i < nr; i++) {
+		char *at = arena + (banks[i].base - base);
+
+		if (mprotect(at, banks[i].size, PROT_READ | PROT_WRITE))
+			berth_port_panic("mprotect");
+		if (memblock_add(banks[i].base, banks[i].size))
+			berth_port_panic("memblock_add");
+	}
+}
+
+void fake_start(const struct berth_range *banks, unsigned int nr)
+{
+	fake_ram(banks, nr);
+	if (berth_mm_start())
+		berth_port_panic("berth_mm_start");
+}
+
+void fake_stop(void)
+{
+	if (berth_fake_irq_depth)
+		berth_port_panic("interrupts were left off");
+	for (unsigned int i = 0; i < NR_ZONES; i++)
+		if (berth_zones[i].lock.word)
+			berth_port_panic("a zone was left locked");
+	berth_mm_stop();
+	berth_memblock_reset();
+#if BERTH_FAKE_ASAN
+	__asan_unpoison_memory_region((void *)berth_port_linear.virt, berth_port_linear.size);
+#endif
+	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
+	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
+}
+
+void fake_seed(uint64_t seed)
+{
+	random_state = seed * 0x9e3779b97f4a7c15u + 1;
+}
+
+uint32_t fake_random(uint32_t below)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (uint32_t)((random_state >> 32) % below);
+}
+
+#define REQUIRE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			berth_port_panic("free lists: " #condition);                               \
+	} while (0)
+
+static void check_list(const struct zone *zone, unsigned int order, unsigned int type,
+		       uint64_t *nr_free)
+{
+	uint32_t prev = NO_PAGE;
+
+	for (uint32_t pfn = zone->first[order][type]; pfn != NO_PAGE;) {
+		const struct berth_mem_map *bank = bank_of(pfn);
+		const struct page *page = pfn_to_page(pfn);
+		uint64_t buddy = pfn ^ (1ULL << order);
+
+		REQUIRE(bank && pfn + (1ULL << order) <= bank->pfn + bank->nr);
+		REQUIRE(pfn % (1u << order) == 0);
+		REQUIRE(&berth_zones[zone_index(pfn)] == zone);
+		REQUIRE(page->flags == (PG_FREE | order | type << PG_TYPE_SHIFT));
+		REQUIRE(page->prev == prev && page->refcount == 0);
+		for (uint64_t i = 0; i < 1u << order; i++) {
+			REQUIRE(*block_type(bank, pfn + i) == type);
+			REQUIRE(i == 0 || page[i].flags == PG_TAIL);
+			REQUIRE(!fake_has_asan() || fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
+		}
+		if (order < MAX_ORDER && bank_of(buddy) == bank) {
+			const struct page *other = pfn_to_page(buddy);
+
+			/* Two free halves are one block, unless one of them is CMA's. */
+			if ((other->flags & (PG_STATE | PG_ORDER)) == (PG_FREE | order))
+				REQUIRE((type == MIGRATE_CMA) !=
+					((other->flags & PG_TYPE) >> PG_TYPE_SHIFT == MIGRATE_CMA));
+		}
+		*nr_free += 1ULL << order;
+		prev = pfn;
+		pfn = page->next;
+	}
+}
+
+void fake_check_zones(void)
+{
+	for (unsigned int z = 0; z < NR_ZONES; z++) {
+		const struct zone *zone = &berth_zones[z];
+		uint64_t nr_free = 0;
+		uint64_t free_cma = 0;
+
+		for (unsigned int order = 0; order <= MAX_ORDER; order++)
+			for (unsigned int type = 0; type < MIGRATE_TYPES; type++) {
+				uint64_t before = nr_free;
+
+				check_list(zone, order, type, &nr_free);
+				if (type == MIGRATE_CMA)
+					free_cma += nr_free - before;
+				REQUIRE((zone->first[order][type] != NO_PAGE) ==
+					((zone->orders[type] >> order) & 1));
+			}
+		REQUIRE(nr_free == zone->free);
+		REQUIRE(free_cma == zone->free_cma);
+		REQUIRE(nr_free <= zone->managed);
+	}
+}
+
+uint64_t fake_free_hash(void)
+{
+	uint64_t hash = 0;
+
+	/* The order of a list does not matter, nor does the type of what is not CMA's. */
+	for (unsigned int i = 0; i < berth_nr_mem_maps; i++)
+		for (uint64_t n = 0; n < berth_mem_map[i].nr; n++) {
+			uint32_t flags = berth_mem_map[i].pages[n].flags;
+			uint64_t key = berth_mem_map[i].pfn + n;
+
+			if ((flags & PG_STATE) != PG_FREE)
+				continue;
+			key = key << 8 | (flags & PG_ORDER) << 1 |
+			      ((flags & PG_TYPE) >> PG_TYPE_SHIFT == MIGRATE_CMA);
+			key *= 0x9e3779b97f4a7c15u;
+			hash += (key ^ (key >> 29)) * 0xbf58476d1ce4e5b9u;
+		}
+	return hash;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* src/board/blob.h over libfdt. */
+#include <libfdt.h>
+
+#include "board/blob.h"
+
+bool berth_blob_check(const void *blob, int *error)
+{
+	/* fdt_check_full() trusts that a whole header is there. */
+	*error = (uintptr_t)blob % 8 ? -FDT_ERR_ALIGNMENT : fdt_check_header(blob);
+	if (!*error && fdt_totalsize(blob) < sizeof(struct fdt_header))
+		*error = -FDT_ERR_TRUNCATED;
+	if (!*error)
+		*error = fdt_check_full(blob, fdt_totalsize(blob));
+	return !*error;
+}
+
+uint32_t berth_blob_size(const void *blob)
+{
+	return fdt_totalsize(blob);
+}
+
+int berth_blob_next(const void *blob, int offset, int *depth)
+{
+	return fdt_next_node(blob, offset, depth);
+}
+
+const char *berth_blob_name(const void *blob, int offset)
+{
+	return fdt_get_name(blob, offset, NULL);
+}
+
+const void *berth_blob_property(const void *blob, int offset, const char *name, int *length)
+{
+	return fdt_getprop(blob, offset, name, length);
+}
+
+uint32_t berth_blob_phandle(const void *blob, int offset)
+{
+	return fdt_get_phandle(blob, offset);
+}
+
+bool berth_blob_reserve(const void *blob, unsigned int index, uint64_t *base, uint64_t *size)
+{
+	return (int)index < fdt_num_mem_rsv(blob) &&
+	       !fdt_get_mem_rsv(blob, (int)index, base, size);
+}
+
+int berth_blob_path(const void *blob, const char *path)
+{
+	return fdt_path_offset(blob, path);
+}
+
+const char *berth_blob_error_name(int error)
+{
+	return fdt_strerror(error);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Boards as files: a flattened device tree, or a source that dtc compiles. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+
+#define FDT_MAGIC 0xd00dfeedu
+#define FDT_HEADER 40
+#define MAX_BOARD (64u << 20)
+
+struct bytes {
+	unsigned char *data;
+	size_t size;
+};
+
+/* All that comes from a file descriptor, with a zero behind it. 0, or an errno value. */
+static int read_all(int fd, struct bytes *bytes)
+{
+	size_t room = 0;
+	ssize_t got;
+
+	bytes->data = NULL;
+	bytes->size = 0;
+	do {
+		if (room - bytes->size < 2) {
+			unsigned char *data = realloc(bytes->data, room + 65536);
+
+			if (!data || room >= MAX_BOARD) {
+				free(data ? data : bytes->data);
+				return data ? EFBIG : ENOMEM;
+			}
+			bytes->data = data;
+			room += 65536;
+		}
+		got = read(fd, bytes->data + bytes->size, room - bytes->size - 1);
+		if (got > 0)
+			bytes->size += (size_t)got;
+	} while (got > 0 || (got < 0 && errno == EINTR));
+	if (got < 0) {
+		free(bytes->data);
+		return errno;
+	}
+	bytes->data[bytes->size] = 0;
+	return 0;
+}
+
+static uint32_t big_endian(const unsigned char *at)
+{
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static bool is_flattened(const struct bytes *bytes)
+{
+	return bytes->size >= FDT_HEADER && big_endian(bytes->data) == FDT_MAGIC;
+}
+
+/* In the child: never returns. */
+static void exec_dtc(const char *path, int out, int err)
+{
+	if (dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
+		_exit(126);
+	execlp("dtc", "dtc", "-q", "-I", "dts", "-O", "dtb", "-o", "-", "--", path, (char *)NULL);
+	_exit(127);
+}
+
+static void describe_failure(const char *path, int status, int err, char *error, size_t size)
+{
+	struct bytes said = { 0 };
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+		snprintf(error, size, "%s: dtc is needed to compile it and cannot be run", path);
+		return;
+	}
+	if (lseek(err, 0, SEEK_SET) || read_all(err, &said) || !said.size) {
+		snprintf(error, size, "%s: dtc cannot compile it", path);
+	} else {
+		char *line = (char *)said.data;
+
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(error, size, "%s: dtc cannot compile it: %s", path, line);
+	}
+	free(said.data);
+}
+
+static bool compile(const char *path, struct bytes *bytes, char *error, size_t size)
+{
+	int out = memfd_create("dtb", MFD_CLOEXEC), err = memfd_create("dtc", MFD_CLOEXEC);
+	int status = 0, reason = 0;
+	bool is_good = false;
+	pid_t child;
+
+	child = out < 0 || err < 0 ? -1 : fork();
+	if (!child)
+		exec_dtc(path, out, err);
+	if (child < 0) {
+		snprintf(error, size, "%s: dtc cannot be started: %s", path, strerror(errno));
+		goto close;
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status) {
+		describe_failure(path, status, err, error, size);
+		goto close;
+	}
+	lseek(out, 0, SEEK_SET);
+	reason = read_all(out, bytes);
+	if (reason)
+		snprintf(error, size, "%s: %s", path, strerror(reason));
+	is_good = !reason;
+close:
+	if (out >= 0)
+		close(out);
+	if (err >= 0)
+		close(err);
+	return is_good;
+}
+
+void *board_load(const char *path, char *error, size_t size)
+{
+	struct bytes bytes;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int reason = fd < 0 ? errno : read_all(fd, &bytes);
+
+	if (fd >= 0)
+		close(fd);
+	if (reason) {
+		snprintf(error, size, "%s: %s", path, strerror(reason));
+		return NULL;
+	}
+	if (!is_flattened(&bytes)) {
+		const char *dot = strrchr(path, '.');
+
+		free(bytes.data);
+		if (!dot || strcmp(dot, ".dts")) {
+			snprintf(error, size, "%s: neither a flattened device tree nor a .dts",
+				 path);
+			return NULL;
+		}
+		if (!compile(path, &bytes, error, size))
+			return NULL;
+	}
+	if (is_flattened(&bytes) && big_endian(bytes.data + 4) <= bytes.size)
+		return bytes.data;
+	free(bytes.data);
+	snprintf(error, size, "%s: the device tree is cut short", path);
+	return NULL;
+}

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The main job. Buffers go round: the tool paints one with a pattern and queues it at the camera;
+ * filled, it is read by the CPU, shown by the display where it lies, and painted again. So each
+ * cache operation on the way matters: without the clean of the paint the pattern may fall over the
+ * picture, without the invalidate the CPU sees the paint, without the clean of the header the
+ * display meets the one before.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <berth/berth.h>
+#include <berth/dma-mapping.h>
+#include <berth/gfp.h>
+#include <berth/timer.h>
+
+#include "dma/sifive-pdma.h"
+#include "media/camera.h"
+#include "media/display.h"
+#include "run.h"
+#include "source.h"
+
+#define WAIT_MS 10000
+#define DEFAULT_FRAMES 60
+#define DEFAULT_WIDTH 320
+#define DEFAULT_HEIGHT 240
+
+struct job {
+	const struct run_options *options;
+	struct run_result *result;
+	struct source source;
+	FILE *out;
+	struct device *camera, *display;
+	char camera_path[256], display_path[256];
+	struct berth_camera_buffer *buffers[RUN_BUFFERS];
+	unsigned int queued;
+	uint64_t latency[RUN_BUFFERS + RUN_TRIES];
+	bool out_failed;
+};
+
+static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
+	BERTH_PLATFORM_DRIVER(&berth_display_driver),
+	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
+	BERTH_NO_MORE_DRIVERS,
+};
+
+static int fail(struct job *job, int status, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The first reason stays. */
+static int fail(struct job *job, int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (!job->result->error[0])
+		vsnprintf(job->result->error, sizeof(job->result->error), format, args);
+	va_end(args);
+	return status;
+}
+
+/* The same, with what berth remembers about its last failed call. */
+static int fail_berth(struct job *job, int status, const char *what)
+{
+	char why[256];
+
+	berth_error_text(NULL, why, sizeof(why));
+	return fail(job, status, "%s: %s", what, why);
+}
+
+static uint64_t host_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void count_cache_op(void *data, uint64_t number, enum berth_model_cache_op op,
+			   phys_addr_t phys, uint64_t size)
+{
+	struct job *job = data;
+	struct run_result *result = job->result;
+
+	result->cache_ops[op]++;
+	if (number != job->options->model.drop_cache_op)
+		return;
+	result->dropped = true;
+	result->dropped_op = op;
+	result->dropped_phys = phys;
+	result->dropped_size = size;
+}
+
+static void note_difference(struct job *job, uint64_t frame, const char *where, size_t byte)
+{
+	struct run_result *result = job->result;
+
+	if (!result->differs)
+		snprintf(result->difference, sizeof(result->difference), "frame %llu, byte %zu, %s",
+			 (unsigned long long)frame, byte, where);
+	result->differs = true;
+}
+
+/* Compare with what the source gave. The text counts as what follows the picture. */
+static bool is_as_given(struct job *job, uint64_t number, const char *where, const uint8_t *picture,
+			const char *text, size_t text_length)
+{
+	const struct source_frame *given = source_frame(&job->source, number);
+	size_t size = job->source.format.frame_bytes, at = 0;
+
+	if (!given) {
+		note_difference(job, number, where, 0);
+		return false;
+	}
+	if (memcmp(given->picture, picture, size)) {
+		while (given->picture[at] == picture[at])
+			at++;
+		note_difference(job, number, where, at);
+		return false;
+	}
+	if (strlen(given->text) != text_length || memcmp(given->text, text, text_length)) {
+		note_difference(job, number, where, size);
+		return false;
+	}
+	return true;
+}
+
+/* What was on the screen: the outside world, called by the model. */
+static void shown(void *data, const void *picture, size_t size, const char *text)
+{
+	struct job *job = data;
+	struct run_result *result = job->result;
+
+	if (is_as_given(job, result->frames_out, "at the display", picture, text, strlen(text)))
+		result->identical_display++;
+	result->frames_out++;
+	if (job->out && y4m_write_frame(job->out, picture, size, text))
+		job->out_failed = true;
+}
+
+/* The device that serves a compatible string, with its driver bound. */
+static struct device *find_device(struct job *job, const char *compatible, char *path, size_t size)
+{
+	struct device_node *node = of_find_compatible_node(NULL, NULL, compatible);
+	struct platform_device *pdev = node ? of_find_device_by_node(node) : NULL;
+
+	if (!pdev) {
+		fail(job, 0, "the board has no device compatible with %s", compatible);
+		return NULL;
+	}
+	if (!platform_get_drvdata(pdev)) {
+		fail(job, 0, "%s: its driver could not take it", dev_name(&pdev->dev));
+		return NULL;
+	}
+	berth_of_node_path(node, path, size);
+	return &pdev->dev;
+}
+
+static int find_devices(struct job *job)
+{
+	job->camera =
+		find_device(job, "berth,model-camera", job->camera_path, sizeof(job->camera_path));
+	job->display = find_device(job, "berth,model-display", job->display_path,
+				   sizeof(job->display_path));
+	if (!job->camera || !job->display)
+		return RUN_UNUSABLE;
+	if ((job->source.is_file &&
+	     berth_model_camera_source(job->camera_path, source_next, &job->source)) ||
+	    berth_model_display_sink(job->display_path, shown, job))
+		return fail(job, RUN_UNUSABLE, "camera or display are not part of the model");
+	return RUN_DONE;
+}
+
+static void sample(struct job *job)
+{
+	if (job->options->log)
+		memory_log_sample(job->options->log, job->result->frames_out);
+}
+
+static struct berth_camera_buffer *timed_alloc(struct job *job)
+{
+	struct run_latency *latency = &job->result->latency;
+	uint64_t start = host_ns();
+	struct berth_camera_buffer *buffer =
+		berth_camera_buffer_alloc(job->camera, (uint32_t)job->source.format.frame_bytes);
+
+	if (buffer)
+		job->latency[latency->samples++] = host_ns() - start;
+	return buffer;
+}
+
+/* Two buffers keep the pipeline going, if there is no room for more. */
+static int get_buffers(struct job *job)
+{
+	struct run_result *result = job->result;
+
+	berth_memory_info(&result->before);
+	sample(job);
+	while (result->buffers < RUN_BUFFERS) {
+		struct berth_camera_buffer *buffer = timed_alloc(job);
+
+		if (!buffer && result->buffers < 2)
+			return fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
+		if (!buffer)
+			break;
+		job->buffers[result->buffers++] = buffer;
+		sample(job);
+	}
+	berth_memory_info(&result->during);
+	return RUN_DONE;
+}
+
+static void free_buffers(struct job *job)
+{
+	for (unsigned int i = 0; i < RUN_BUFFERS; i++) {
+		if (!job->buffers[i])
+			continue;
+		berth_camera_buffer_free(job->camera, job->buffers[i]);
+		job->buffers[i] = NULL;
+		sample(job);
+	}
+}
+
+/* If there is one more frame, give the camera room for it. */
+static int refill(struct job *job, struct berth_camera_buffer *buffer)
+{
+	int ret = source_fetch(&job->source);
+
+	if (ret < 0)
+		return fail(job, RUN_UNUSABLE, "%s", job->source.reader.error);
+	if (!ret)
+		return RUN_DONE;
+	job->result->frames_in++;
+	/* Nobody's picture: what the camera does not write over shows. */
+	memset(berth_camera_picture(buffer), 0xa5 ^ (int)(job->source.fetched & 0x1f),
+	       buffer->bytes);
+	ret = berth_camera_queue(job->camera, buffer);
+	if (ret)
+		return fail(job, RUN_FOUND, "a buffer cannot be queued: %s", berth_error_name(ret));
+	job->queued++;
+	return RUN_DONE;
+}
+
+static int show_at(struct job *job, const struct berth_camera_buffer *buffer, struct page *page)
+{
+	struct berth_display_picture picture = {
+		.page = page,
+		.offset = PAGE_SIZE - BERTH_DISPLAY_HEADER,
+		.bytes = buffer->bytes,
+		.sequence = buffer->sequence,
+		.text_length = buffer->text_length,
+		.text = buffer->text,
+	};
+
+	return berth_display_show(job->display, &picture);
+}
+
+/* The one place where the CPU copies a picture: the display does not reach where it lies. */
+static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, struct page **copy,
+		     dma_addr_t *copy_dma)
+{
+	*copy = dma_alloc_pages(job->display, buffer->size, copy_dma, DMA_TO_DEVICE, GFP_KERNEL);
+	if (!*copy)
+		return -ENOMEM;
+	memcpy((char *)page_address(*copy) + PAGE_SIZE, berth_camera_picture(buffer),
+	       buffer->bytes);
+	job->result->copied += buffer->bytes;
+	return show_at(job, buffer, *copy);
+}
+
+static int show(struct job *job, const struct berth_camera_buffer *buffer)
+{
+	struct page *copy = NULL;
+	dma_addr_t copy_dma;
+	int ret = show_at(job, buffer, buffer->page);
+
+	if (ret == -ENOMEM)
+		ret = show_copy(job, buffer, &copy, &copy_dma);
+	if (!ret)
+		ret = berth_display_wait(job->display, msecs_to_jiffies(WAIT_MS));
+	if (copy)
+		dma_free_pages(job->display, buffer->size, copy, copy_dma, DMA_TO_DEVICE);
+	/* A black screen has been compared already. */
+	if (ret && ret != -EIO)
+		return fail(job, RUN_FOUND, "frame %u: the display does not show it: %s",
+			    buffer->sequence, berth_error_name(ret));
+	return RUN_DONE;
+}
+
+/* One frame from the camera to the display; its buffer goes round. */
+static int one_frame(struct job *job)
+{
+	struct run_result *result = job->result;
+	struct berth_camera_buffer *buffer;
+	uint64_t number = result->frames_out;
+	int ret = berth_camera_dequeue(job->camera, &buffer, msecs_to_jiffies(WAIT_MS));
+
+	if (ret && ret != -EIO)
+		return fail(job, RUN_FOUND, "frame %llu: the camera does not deliver it: %s",
+			    (unsigned long long)number, berth_error_name(ret));
+	job->queued--;
+	if (is_as_given(job, number, "as the CPU sees it", berth_camera_picture(buffer),
+			buffer->text, buffer->text_length))
+		result->identical_cpu++;
+	ret = show(job, buffer);
+	if (ret)
+		return ret;
+	source_release(&job->source);
+	sample(job);
+	if (job->options->progress)
+		job->options->progress(job->options->progress_data, result->frames_out,
+				       job->source.limit);
+	return refill(job, buffer);
+}
+
+static uint32_t frame_interval_ns(const struct y4m_format *format)
+{
+	uint64_t ns;
+
+	if (!format->rate || !format->rate_scale)
+		return 33333333;
+	ns = 1000000000ull * format->rate_scale / format->rate;
+	if (ns < 1000)
+		return 1000;
+	return ns < 4000000000u ? (uint32_t)ns : 4000000000u;
+}
+
+static int stream(struct job *job)
+{
+	const struct y4m_format *from = &job->source.format;
+	struct berth_camera_format format = {
+		.width = from->width,
+		.height = from->height,
+		.bytes = (uint32_t)from->frame_bytes,
+		.interval_ns = frame_interval_ns(from),
+		.frames = (uint32_t)job->source.limit,
+		.hold = true,
+	};
+	int ret = RUN_DONE;
+
+	for (unsigned int i = 0; i < job->result->buffers && !ret; i++)
+		ret = refill(job, job->buffers[i]);
+	if (ret)
+		return ret;
+	if (!job->queued)
+		return fail(job, RUN_UNUSABLE, "%s: it has no frames", job->source.reader.name);
+	ret = berth_camera_start(job->camera, &format);
+	if (ret)
+		return fail(job, RUN_FOUND, "the camera does not start: %s", berth_error_name(ret));
+	while (job->queued && !ret)
+		ret = one_frame(job);
+	berth_camera_stop(job->camera);
+	return ret;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* After the run: what would a frame buffer have cost, and would it be there without CMA? */
+static void try_allocations(struct job *job)
+{
+	struct run_result *result = job->result;
+	struct run_latency *latency = &result->latency;
+	unsigned int order = get_order(PAGE_SIZE + job->source.format.frame_bytes);
+
+	for (result->tries = 0; result->tries < RUN_TRIES; result->tries++) {
+		struct berth_camera_buffer *buffer = timed_alloc(job);
+		struct page *page;
+
+		result->with_cma += buffer != NULL;
+		berth_camera_buffer_free(job->camera, buffer);
+		page = alloc_pages(GFP_KERNEL | __GFP_NOWARN, order);
+		result->without_cma += page != NULL;
+		__free_pages(page, order);
+	}
+	if (!latency->samples)
+		return;
+	qsort(job->latency, latency->samples, sizeof(job->latency[0]), compare_u64);
+	latency->median_ns = job->latency[latency->samples / 2];
+	latency->p99_ns = job->latency[latency->samples * 99 / 100];
+	latency->max_ns = job->latency[latency->samples - 1];
+}
+
+static int drive(struct job *job)
+{
+	int ret = find_devices(job);
+
+	if (ret)
+		return ret;
+	ret = get_buffers(job);
+	if (!ret)
+		ret = stream(job);
+	free_buffers(job);
+	berth_memory_info(&job->result->after);
+	berth_model_stats(&job->result->stats);
+	if (!ret)
+		try_allocations(job);
+	return ret;
+}
+
+static int bring_up(struct job *job)
+{
+	const struct run_options *options = job->options;
+	struct berth_model_config config = options->model;
+	struct berth_options start = {
+		.mem = options->nr_mem ? options->mem : NULL,
+		.nr_mem = options->nr_mem,
+		.machine = &berth_model,
+		.machine_config = &config,
+		.verbose = options->verbose,
+	};
+	int ret, stopped;
+
+	config.on_cache_op = count_cache_op;
+	config.on_cache_op_data = job;
+	if (berth_start(options->board, drivers, &start))
+		return fail_berth(job, RUN_UNUSABLE, "the board cannot be started");
+	ret = drive(job);
+	stopped = berth_stop();
+	if (stopped && !ret)
+		ret = fail_berth(job, RUN_FOUND, "the board does not stop cleanly");
+	return ret;
+}
+
+static int open_out(struct job *job)
+{
+	const char *path = job->options->out;
+
+	if (!path)
+		return RUN_DONE;
+	job->out = fopen(path, "wb");
+	if (!job->out || y4m_write_header(job->out, job->source.format.header))
+		return fail(job, RUN_UNUSABLE, "%s: %s", path, strerror(errno));
+	return RUN_DONE;
+}
+
+static int judge(struct job *job)
+{
+	struct run_result *result = job->result;
+
+	if (job->out && (job->out_failed | fclose(job->out)))
+		fail(job, RUN_FOUND, "%s: it could not be written completely", job->options->out);
+	if (!result->differs && result->frames_out == result->frames_in &&
+	    result->identical_display == result->frames_in &&
+	    result->identical_cpu == result->frames_in && !result->error[0])
+		return RUN_DONE;
+	if (!result->differs && !result->error[0])
+		snprintf(result->error, sizeof(result->error), "frames are missing");
+	return RUN_FOUND;
+}
+
+int run_job(const struct run_options *options, struct run_result *result)
+{
+	struct job job = { .options = options, .result = result };
+	uint64_t frames = options->frames;
+	int ret;
+
+	memset(result, 0, sizeof(*result));
+	if (!options->video && !frames)
+		frames = DEFAULT_FRAMES;
+	if (source_open(&job.source, options->video, frames,
+			options->width ? options->width : DEFAULT_WIDTH,
+			options->height ? options->height : DEFAULT_HEIGHT))
+		return fail(&job, RUN_UNUSABLE, "%s", job.source.reader.error);
+	result->width = job.source.format.width;
+	result->height = job.source.format.height;
+	result->frame_bytes = job.source.format.frame_bytes;
+	ret = open_out(&job);
+	if (!ret)
+		ret = bring_up(&job);
+	source_close(&job.source);
+	if (ret != RUN_UNUSABLE)
+		return judge(&job);
+	if (job.out)
+		fclose(job.out);
+	return ret;
+}

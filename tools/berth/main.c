@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <stdio.h>
+#include <string.h>
+
+#include <berth/berth.h>
+
+#include "run.h"
+
+static const char usage[] =
+	"Usage: berth COMMAND [OPTION]...\n"
+	"The DMA memory stack, driven on a modelled SoC.\n"
+	"\n"
+	"Commands:\n"
+	"  run         send frames from the camera through memory to the display\n"
+	"\n"
+	"  --help      this text; after a command, that command's\n"
+	"  --version   the version\n"
+	"\n"
+	"Exit status: 0 done; 1 something wrong was found; 2 input or arguments cannot be used.\n";
+
+static const struct {
+	const char *name;
+	int (*command)(int argc, char **argv);
+} commands[] = {
+	{ "run", run_command },
+};
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		fputs("berth: a command is missing; see berth --help\n", stderr);
+		return RUN_UNUSABLE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		fputs(usage, stdout);
+		return RUN_DONE;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("berth %s\n", berth_version());
+		return RUN_DONE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].command(argc - 1, argv + 1);
+	fprintf(stderr, "berth: unknown command '%s'; see berth --help\n", argv[1]);
+	return RUN_UNUSABLE;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The main job: frames go camera -> memory -> display on a board, and are compared at the end. */
+#ifndef TOOL_RUN_H
+#define TOOL_RUN_H
+
+#include <berth/mm.h>
+#include <berth/model.h>
+
+#include "memory-log.h"
+
+#define RUN_MAX_MEM 8
+#define RUN_BUFFERS 4
+#define RUN_TRIES 100
+
+/* Exit statuses of the command. */
+enum { RUN_DONE, RUN_FOUND, RUN_UNUSABLE };
+
+struct run_options {
+	const void *board; /* a flattened device tree */
+	const char *video, *out; /* files, or NULL */
+	uint64_t frames; /* at most; 0: all of the file, 60 of the test pattern */
+	uint32_t width, height; /* of the test pattern; 0: 320x240 */
+	struct berth_model_config model;
+	struct berth_range mem[RUN_MAX_MEM];
+	unsigned int nr_mem;
+	bool verbose;
+	struct memory_log *log; /* filled in if not NULL; memory_log_free() is the caller's */
+	void (*progress)(void *data, uint64_t frame, uint64_t frames);
+	void *progress_data;
+};
+
+struct run_latency {
+	unsigned int samples;
+	uint64_t median_ns, p99_ns, max_ns;
+};
+
+struct run_result {
+	char error[512]; /* why it failed, or why it cannot be done; "" if neither */
+	uint32_t width, height;
+	size_t frame_bytes;
+	unsigned int buffers;
+	uint64_t frames_in, frames_out;
+	uint64_t identical_display, identical_cpu;
+	bool differs;
+	char difference[160]; /* the first one */
+	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
+	struct run_latency latency; /* of frame buffers, in host time */
+	unsigned int tries, with_cma, without_cma; /* allocations of the size of a frame buffer */
+	uint64_t cache_ops[3]; /* by enum berth_model_cache_op */
+	bool dropped;
+	enum berth_model_cache_op dropped_op;
+	phys_addr_t dropped_phys;
+	uint64_t dropped_size;
+	struct berth_model_stats stats;
+	struct berth_memory_info before, during, after;
+};
+
+/* Returns an exit status: RUN_DONE, RUN_FOUND or RUN_UNUSABLE. */
+int run_job(const struct run_options *options, struct run_result *result);
+
+/* `berth run`. */
+int run_command(int argc, char **argv);
+
+/* Read a board: a .dtb, or a .dts through dtc. Freed by the caller; NULL with a line in @error. */
+void *board_load(const char *path, char *error, size_t size);
+
+void table_print(const struct run_options *options, const struct run_result *result);
+void table_print_json(const struct run_options *options, const struct run_result *result);
+
+/* Draw memory over time. 0, or -1 with a line in @error. */
+int picture_write(const char *path, const struct memory_log *log, const struct run_result *result,
+		  char *error, size_t size);
+
+#endif

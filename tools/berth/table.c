@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The closing table, as text and as JSON. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run.h"
+
+static const char *const op_names[] = {
+	[BERTH_MODEL_CLEAN] = "clean",
+	[BERTH_MODEL_INVALIDATE] = "invalidate",
+	[BERTH_MODEL_FLUSH] = "flush",
+};
+
+static void row(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void row(const char *name, const char *format, ...)
+{
+	va_list args;
+
+	printf("%-30s", name);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+}
+
+static void row_bytes(const char *name, uint64_t bytes)
+{
+	if (bytes >= 10u << 20)
+		row(name, "%.1f MiB", (double)bytes / (1 << 20));
+	else
+		row(name, "%.1f KiB", (double)bytes / (1 << 10));
+}
+
+static void print_frames(const struct run_result *r)
+{
+	row("frames in, out", "%" PRIu64 ", %" PRIu64 " of %ux%u, %zu bytes each", r->frames_in,
+	    r->frames_out, r->width, r->height, r->frame_bytes);
+	row("identical at the display", "%" PRIu64, r->identical_display);
+	row("identical as the CPU saw them", "%" PRIu64, r->identical_cpu);
+	row("picture bytes copied by CPU", "%" PRIu64, r->copied);
+}
+
+static void print_allocation(const struct run_result *r)
+{
+	row("frame buffers", "%u", r->buffers);
+	row("allocation latency", "median %.1f us, p99 %.1f us, max %.1f us (host, of %u)",
+	    (double)r->latency.median_ns / 1e3, (double)r->latency.p99_ns / 1e3,
+	    (double)r->latency.max_ns / 1e3, r->latency.samples);
+	row("tries with CMA, without", "%u of %u, %u of %u succeeded", r->with_cma, r->tries,
+	    r->without_cma, r->tries);
+}
+
+static void print_cache(const struct run_options *options, const struct run_result *r)
+{
+	const struct berth_model_stats *s = &r->stats;
+
+	row("cache operations",
+	    "%" PRIu64 " (clean %" PRIu64 ", invalidate %" PRIu64 ", flush %" PRIu64 ")",
+	    s->cache_ops, r->cache_ops[BERTH_MODEL_CLEAN], r->cache_ops[BERTH_MODEL_INVALIDATE],
+	    r->cache_ops[BERTH_MODEL_FLUSH]);
+	row("cache lines", "%" PRIu64 " gone over, %" PRIu64 " written back", s->cache_lines,
+	    s->written_back);
+	row("by chance", "%" PRIu64 " lines evicted, %" PRIu64 " refilled", s->evicted,
+	    s->refilled);
+	if (r->dropped)
+		row("left out", "operation %" PRIu64 ", %s of %" PRIu64 " bytes at 0x%" PRIx64,
+		    options->model.drop_cache_op, op_names[r->dropped_op], r->dropped_size,
+		    r->dropped_phys);
+	else if (options->model.drop_cache_op)
+		row("left out", "nothing: there was no operation %" PRIu64,
+		    options->model.drop_cache_op);
+}
+
+static void print_last_line(const struct run_result *r)
+{
+	if (r->error[0])
+		printf("%s: %s%s%s\n",
+		       r->differs || r->frames_out != r->frames_in ? "DIFFERENT" : "FAILED",
+		       r->error, r->differs ? "; first " : "", r->differs ? r->difference : "");
+	else if (r->differs)
+		printf("DIFFERENT: %s; of %" PRIu64 " frames %" PRIu64
+		       " identical at the display, %" PRIu64 " as the CPU saw them\n",
+		       r->difference, r->frames_in, r->identical_display, r->identical_cpu);
+	else
+		printf("identical: %" PRIu64 " frames in, %" PRIu64 " frames out\n", r->frames_in,
+		       r->frames_out);
+}
+
+void table_print(const struct run_options *options, const struct run_result *r)
+{
+	const struct berth_model_stats *s = &r->stats;
+
+	print_frames(r);
+	print_allocation(r);
+	print_cache(options, r);
+	row_bytes("read by devices", s->dma_read);
+	row_bytes("written by devices", s->dma_written);
+	row("interrupts", "%" PRIu64, s->interrupts);
+	row("virtual time", "%.3f ms", (double)s->now_ns / 1e6);
+	row_bytes("memory", r->during.total);
+	row_bytes("  reserved", r->during.reserved);
+	row_bytes("  used, before the run", r->before.used);
+	row_bytes("  used, during the run", r->during.used);
+	row_bytes("  of that by kmalloc()", r->during.slab);
+	row_bytes("  CMA", r->during.cma_total);
+	row_bytes("  used of CMA, during", r->during.cma_used);
+	row_bytes("  used of CMA, after", r->after.cma_used);
+	row("digest", "%016" PRIx64 " (seed %" PRIu64 ")", s->digest, options->model.seed);
+	print_last_line(r);
+}
+
+static void json_string(const char *name, const char *text)
+{
+	printf("\"%s\": ", name);
+	if (!text[0]) {
+		fputs("null", stdout);
+		return;
+	}
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			printf("\\u%04x", (unsigned char)*text);
+		else
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void json_u64(const char *name, uint64_t value, const char *end)
+{
+	printf("\"%s\": %" PRIu64 "%s", name, value, end);
+}
+
+static void json_memory(const char *name, const struct berth_memory_info *m, const char *end)
+{
+	printf("  \"%s\": {", name);
+	json_u64("total", m->total, ", ");
+	json_u64("reserved", m->reserved, ", ");
+	json_u64("free", m->free, ", ");
+	json_u64("free_cma", m->free_cma, ", ");
+	json_u64("used", m->used, ", ");
+	json_u64("slab", m->slab, ", ");
+	json_u64("cma_total", m->cma_total, ", ");
+	json_u64("cma_used", m->cma_used, "}");
+	printf("%s\n", end);
+}
+
+static void json_model(const struct run_options *options, const struct run_result *r)
+{
+	const struct berth_model_stats *s = &r->stats;
+
+	fputs("  \"cache\": {", stdout);
+	json_u64("operations", s->cache_ops, ", ");
+	for (unsigned int i = 0; i < ARRAY_SIZE(op_names); i++)
+		json_u64(op_names[i], r->cache_ops[i], ", ");
+	json_u64("lines", s->cache_lines, ", ");
+	json_u64("written_back", s->written_back, ", ");
+	json_u64("evicted", s->evicted, ", ");
+	json_u64("refilled", s->refilled, "},\n");
+	fputs("  \"dropped\": ", stdout);
+	if (r->dropped)
+		printf("{\"number\": %" PRIu64 ", \"kind\": \"%s\", \"address\": \"0x%" PRIx64
+		       "\", \"size\": %" PRIu64 "}",
+		       options->model.drop_cache_op, op_names[r->dropped_op], r->dropped_phys,
+		       r->dropped_size);
+	else
+		fputs("null", stdout);
+	fputs(",\n  \"devices\": {", stdout);
+	json_u64("read", s->dma_read, ", ");
+	json_u64("written", s->dma_written, ", ");
+	json_u64("bus_errors", s->bus_errors, ", ");
+	json_u64("interrupts", s->interrupts, ", ");
+	json_u64("register_accesses", s->register_accesses, ", ");
+	json_u64("events", s->events, "},\n  ");
+	json_u64("virtual_ns", s->now_ns, ",\n  ");
+	json_u64("seed", options->model.seed, ",\n");
+	printf("  \"digest\": \"%016" PRIx64 "\",\n", s->digest);
+}
+
+void table_print_json(const struct run_options *options, const struct run_result *r)
+{
+	bool is_identical = !r->differs && !r->error[0];
+
+	printf("{\n  \"schema\": 1,\n  \"identical\": %s,\n  ", is_identical ? "true" : "false");
+	json_string("error", r->error);
+	fputs(",\n  ", stdout);
+	json_string("first_difference", r->difference);
+	fputs(",\n  \"frames\": {", stdout);
+	json_u64("width", r->width, ", ");
+	json_u64("height", r->height, ", ");
+	json_u64("bytes", r->frame_bytes, ", ");
+	json_u64("in", r->frames_in, ", ");
+	json_u64("out", r->frames_out, ", ");
+	json_u64("identical_display", r->identical_display, ", ");
+	json_u64("identical_cpu", r->identical_cpu, "},\n  ");
+	json_u64("copied_bytes", r->copied, ",\n  \"allocation\": {");
+	json_u64("buffers", r->buffers, ", ");
+	json_u64("samples", r->latency.samples, ", ");
+	json_u64("median_ns", r->latency.median_ns, ", ");
+	json_u64("p99_ns", r->latency.p99_ns, ", ");
+	json_u64("max_ns", r->latency.max_ns, ", ");
+	json_u64("tries", r->tries, ", ");
+	json_u64("with_cma", r->with_cma, ", ");
+	json_u64("without_cma", r->without_cma, "},\n");
+	json_model(options, r);
+	json_memory("memory_before", &r->before, ",");
+	json_memory("memory_during", &r->during, ",");
+	json_memory("memory_after", &r->after, "");
+	puts("}");
+}
