@@ -65,12 +65,12 @@ static inline void fdt_text(struct fdt *fdt, const char *name, const char *text)
 }
 
 /* fdt_cells(&fdt, "reg", 1, 2, 3) */
-#define fdt_cells(fdt, name, ...)                                                                  \
-	do {                                                                                       \
-		const uint32_t cells_[] = { __VA_ARGS__ };                                         \
-		fdt_property(fdt, name, sizeof(cells_));                                           \
-		for (size_t i_ = 0; i_ < sizeof(cells_) / 4; i_++)                                 \
-			fdt_cell(fdt, cells_[i_]);                                                 \
+#define fdt_cells(fdt, name, ...)                                  \
+	do {                                                       \
+		const uint32_t cells_[] = { __VA_ARGS__ };         \
+		fdt_property(fdt, name, sizeof(cells_));           \
+		for (size_t i_ = 0; i_ < sizeof(cells_) / 4; i_++) \
+			fdt_cell(fdt, cells_[i_]);                 \
 	} while (0)
 
 static inline void fdt_flag(struct fdt *fdt, const char *name)

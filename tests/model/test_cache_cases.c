@@ -12,7 +12,7 @@ static const unsigned int lines[] = { 32, 64, 128 };
 
 #define BUF (RAM + 0x10000)
 
-#define FOR_EACH_LINE(line)                                                                        \
+#define FOR_EACH_LINE(line) \
 	for (unsigned int nr_ = 0, line; nr_ < ARRAY_SIZE(lines) && (line = lines[nr_], 1); nr_++)
 
 static void case_1_no_clean_before_to_device(void **state)

@@ -27,7 +27,8 @@ static void *count(void *arg)
 }
 
 /* Runs @disturb(i) many times beside a thread that counts in a word. Returns how many are missing. */
-static uint64_t missing_beside(uint64_t *word, void (*disturb)(unsigned int turn), unsigned int turns)
+static uint64_t missing_beside(uint64_t *word, void (*disturb)(unsigned int turn),
+			       unsigned int turns)
 {
 	struct counter counter = { .word = word };
 	pthread_t thread;
@@ -82,7 +83,7 @@ static void refill_line(unsigned int turn)
 }
 
 /* What it must not be: the same by copying. */
-static RAW void refill_naively(unsigned int turn)
+static RAW __attribute__((noinline)) void refill_naively(unsigned int turn)
 {
 	line_clean((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
 	line_d[4] = turn;

@@ -2,7 +2,7 @@
 /* The drivers of camera and display by themselves: what the main job never does to them. */
 #include "machine.h"
 
-#include <berth/cma.h>
+#include <berth/interrupt.h>
 #include <berth/test.h>
 #include <berth/timer.h>
 
@@ -264,9 +264,47 @@ static void test_display(void **state)
 	assert_int_equal(berth_display_driver.probe(pdev), 0);
 	assert_int_equal(berth_display_show(display, &picture), 0);
 	assert_int_equal(berth_display_wait(display, 0), -ETIMEDOUT);
+	berth_model_stats(&before);
+	msleep(20);
+	berth_model_stats(&after);
+	assert_int_equal(before.dma_read, after.dma_read);
 	assert_int_equal(berth_display_show(display, &picture), 0);
 	assert_int_equal(berth_display_wait(display, 100), 0);
 	berth_camera_buffer_free(camera, buffer);
+	must_stop();
+}
+
+static irqreturn_t not_mine(int irq, void *data)
+{
+	(void)irq;
+	(void)data;
+	return IRQ_NONE;
+}
+
+/* The last thing that a probe asks for is taken: what it got before goes back. */
+static void probe_without_irq(const struct platform_driver *driver, struct device *dev)
+{
+	struct platform_device *pdev = to_platform_device(dev);
+	unsigned int irq = (unsigned int)platform_get_irq(pdev, 0);
+	struct berth_memory_info before, after;
+
+	assert_int_equal(driver->remove(pdev), 0);
+	assert_int_equal(request_irq(irq, not_mine, 0, "test", &shown_count), 0);
+	berth_memory_info(&before);
+	assert_int_equal(driver->probe(pdev), -EBUSY);
+	berth_memory_info(&after);
+	assert_int_equal(before.used - before.slab, after.used - after.slab);
+	assert_null(dev_get_drvdata(dev));
+	free_irq(irq, &shown_count);
+	assert_int_equal(driver->probe(pdev), 0);
+}
+
+static void test_taken_interrupts(void **state)
+{
+	(void)state;
+	start();
+	probe_without_irq(&berth_camera_driver, camera);
+	probe_without_irq(&berth_display_driver, display);
 	must_stop();
 }
 
@@ -304,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_camera_end_and_overrun),
 		cmocka_unit_test(test_remove_while_streaming),
 		cmocka_unit_test(test_display),
+		cmocka_unit_test(test_taken_interrupts),
 		cmocka_unit_test(test_failing_allocations),
 	};
 

@@ -14,10 +14,10 @@ static uint32_t done[THREADS]; /* by handler, per thread */
 static uint32_t running, overlaps, served;
 static uint32_t failed;
 
-#define EXPECT(condition)                                                                          \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			__atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED);                          \
+#define EXPECT(condition)                                                 \
+	do {                                                              \
+		if (!(condition))                                         \
+			__atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED); \
 	} while (0)
 
 static void start(enum berth_model_cache cache)
@@ -216,34 +216,37 @@ static void the_clock_does_not_run_away(void **state)
 	berth_port_stop();
 }
 
-static uint32_t nr_deadlocks;
+static uint32_t nr_deadlocks, release;
 
-static void *wait_for_ever(void *arg)
+static void *wait_for_release(void *arg)
 {
-	uint32_t word = 0;
-
 	(void)arg;
-	if (berth_port_wait(&word, 0, UINT64_MAX) == -EDEADLK)
+	if (berth_port_wait(&release, 0, UINT64_MAX) == -EDEADLK) {
 		__atomic_fetch_add(&nr_deadlocks, 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&release, 1, __ATOMIC_RELEASE);
+		berth_port_wake(&release);
+	}
+	EXPECT(__atomic_load_n(&release, __ATOMIC_ACQUIRE) == 1);
 	return NULL;
 }
 
-/* All of them wait, for ever: each is told, one after the other. */
+/* All of them wait, for ever: the last one is told so, and can do something about it. */
 static void threads_that_wait_for_each_other(void **state)
 {
 	pthread_t threads[3];
 
 	(void)state;
 	start(BERTH_MODEL_CACHE_QUIET);
-	nr_deadlocks = 0;
-	for (unsigned int i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, wait_for_ever, NULL), 0);
-	wait_for_ever(NULL);
-	for (unsigned int i = 0; i < 3; i++) {
-		/* While this thread is out there, the rest wait in vain for it. */
-		while (__atomic_load_n(&nr_deadlocks, __ATOMIC_RELAXED) < 4)
-			wait_for_ever(NULL);
-		pthread_join(threads[i], NULL);
+	for (unsigned int round = 0; round < 20; round++) {
+		nr_deadlocks = release = 0;
+		for (unsigned int i = 0; i < 3; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, wait_for_release, NULL),
+					 0);
+		wait_for_release(NULL);
+		for (unsigned int i = 0; i < 3; i++)
+			pthread_join(threads[i], NULL);
+		assert_int_equal(nr_deadlocks, 1);
+		assert_int_equal(failed, 0);
 	}
 	berth_port_stop();
 }

@@ -3,6 +3,7 @@
 #include "machine.h"
 
 #include <berth/dma-mapping.h>
+#include <berth/interrupt.h>
 #include <berth/slab.h>
 #include <berth/timer.h>
 
@@ -249,6 +250,30 @@ static void test_remove_while_running(void **state)
 	must_stop();
 }
 
+static irqreturn_t not_mine(int irq, void *data)
+{
+	(void)irq;
+	(void)data;
+	return IRQ_NONE;
+}
+
+/* One of the eight interrupts is taken: those before it go back. */
+static void test_taken_interrupt(void **state)
+{
+	struct device *dev = start(NULL);
+	struct platform_device *pdev = to_platform_device(dev);
+	unsigned int irq = (unsigned int)platform_get_irq(pdev, 5);
+
+	(void)state;
+	assert_int_equal(berth_pdma_driver.remove(pdev), 0);
+	assert_int_equal(request_irq(irq, not_mine, 0, "test", &irq), 0);
+	assert_int_equal(berth_pdma_driver.probe(pdev), -EBUSY);
+	assert_null(dev_get_drvdata(dev));
+	free_irq(irq, &irq);
+	assert_int_equal(berth_pdma_driver.probe(pdev), 0);
+	must_stop();
+}
+
 /* Register by register, as the manual says. */
 static void test_registers(void **state)
 {
@@ -299,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_several_channels),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_remove_while_running),
+		cmocka_unit_test(test_taken_interrupt),
 		cmocka_unit_test(test_registers),
 	};
 

@@ -473,8 +473,8 @@ static void equal_runs_are_equal(void **state)
 
 	(void)state;
 	assert_memory_equal(&first, &second, sizeof(first));
-	assert_true(first.events > 300 && first.interrupts >= 200 && first.dma_read > 0);
-	assert_true(first.evicted > 0 && first.refilled > 0 && first.cache_ops > 200);
+	assert_true(first.events >= 200 && first.interrupts >= 200 && first.dma_read > 0);
+	assert_true(first.evicted > 0 && first.refilled > 0 && first.cache_ops > 50);
 	second = run(8, 0);
 	assert_int_not_equal(first.digest, second.digest);
 	assert_int_not_equal(first.now_ns, second.now_ns);
