@@ -5,7 +5,7 @@
 #include <berth/interrupt.h>
 #include <berth/timer.h>
 
-#include "sifive-pdma.h"
+#include <berth/drivers/sifive-pdma.h>
 
 #define PDMA_CHANNEL_STRIDE 0x1000
 #define PDMA_CONTROL 0x000

@@ -8,7 +8,7 @@
 #include <berth/slab.h>
 #include <berth/timer.h>
 
-#include "edu.h"
+#include <berth/drivers/edu.h>
 
 #define EDU_ID 0x00
 #define EDU_LIVENESS 0x04

@@ -6,7 +6,7 @@
 #include <berth/slab.h>
 #include <berth/timer.h>
 
-#include "camera.h"
+#include <berth/drivers/camera.h>
 
 #define CAMERA_ID 0x00
 #define CAMERA_ID_VALUE 0x43414d31u

@@ -5,7 +5,7 @@
 #include <berth/interrupt.h>
 #include <berth/timer.h>
 
-#include "display.h"
+#include <berth/drivers/display.h>
 
 #define DISPLAY_ID 0x00
 #define DISPLAY_ID_VALUE 0x44495331u

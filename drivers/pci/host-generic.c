@@ -5,7 +5,7 @@
 #include <berth/pci.h>
 #include <berth/platform_device.h>
 
-#include "host-generic.h"
+#include <berth/drivers/host-generic.h>
 
 #define ECAM_BUS_SHIFT 20
 #define ECAM_DEVFN_SHIFT 12

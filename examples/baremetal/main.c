@@ -11,8 +11,8 @@
 #include <berth/slab.h>
 #include <berth/timer.h>
 
-#include <edu/edu.h>
-#include <pci/host-generic.h>
+#include <berth/drivers/edu.h>
+#include <berth/drivers/host-generic.h>
 
 #define MIB 0x100000ul
 #define BYTES 4000u

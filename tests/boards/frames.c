@@ -9,8 +9,8 @@
 #include <berth/cma.h>
 #include <berth/dma-mapping.h>
 
-#include <edu/edu.h>
-#include <pci/host-generic.h>
+#include <berth/drivers/edu.h>
+#include <berth/drivers/host-generic.h>
 
 #define MAX_FRAME (4u << 20)
 

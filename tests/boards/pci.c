@@ -4,8 +4,8 @@
 #include <berth/berth.h>
 #include <berth/test.h>
 
-#include <edu/edu.h>
-#include <pci/host-generic.h>
+#include <berth/drivers/edu.h>
+#include <berth/drivers/host-generic.h>
 
 #define WINDOW_32_FIRST 0x10000000ull
 #define WINDOW_32_LAST 0x3efeffffull

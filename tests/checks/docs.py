@@ -10,7 +10,7 @@ import tempfile
 from common import ROOT, Tap, attempt, files
 
 BLOCK = re.compile(r"^```c\n(/\* example: ([\w-]+) \*/\n.*?)^```$", re.M | re.S)
-FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Iports/linux/include", "-Idrivers"]
+FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Iports/linux/include"]
 
 tap = Tap()
 library = pathlib.Path(sys.argv[1]) / "libberth.a"

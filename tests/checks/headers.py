@@ -22,6 +22,7 @@ COMPILERS = (
     ["clang++", *CXX, *INCLUDES],
     ["aarch64-linux-gnu-gcc", "-ffreestanding", *C, "-Iinclude", "-Iports/aarch64/include"],
 )
+HOSTED = COMPILERS[:4]
 NO_SHORT_NAMES = "-DBERTH_NO_SHORT_NAMES"
 
 
@@ -30,9 +31,10 @@ def names(header, directive):
     return re.findall(rf"^#\s*{directive}\s+(\w+)", text, re.M)
 
 
-def problems_of(header, short_names):
+def problems_of(path, short_names):
+    header = "/".join(path.parts[path.parts.index("berth") + 1:])
     source = f"#include <berth/{header}>\nextern int header_check;\n"
-    for compiler in COMPILERS:
+    for compiler in COMPILERS if path.parts[0] == "include" else HOSTED:
         for mode in ([], [NO_SHORT_NAMES]):
             yield from attempt([*compiler, *mode, "-fsyntax-only", "-"], input=source)
     succeeded, text = output_of(["gcc", *INCLUDES, NO_SHORT_NAMES, "-E", "-dM", "-x", "c", "-"], input=source)
@@ -46,9 +48,10 @@ tap = Tap()
 tap.ok("names.h and names-off.h agree",
        (f"in one of the two only: {name}" for name in sorted(set(on) ^ set(off))))
 tap.ok("names.h is what script/make-names makes", attempt(["script/make-names", "--check"]))
-headers = [path.name for path in files(".h", under="include/berth") if path.name not in ("names.h", "names-off.h")]
+headers = [path for folder in ("include/berth", "ports/linux/include/berth") for path in files(".h", under=folder)
+           if path.name not in ("names.h", "names-off.h")]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     results = pool.map(lambda header: list(problems_of(header, set(on))), headers)
     for header, problems in zip(headers, results):
-        tap.ok(header, problems)
+        tap.ok(str(header), problems)
 tap.done()

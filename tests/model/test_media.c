@@ -7,8 +7,8 @@
 #include <berth/timer.h>
 
 #include "boards.h"
-#include "media/camera.h"
-#include "media/display.h"
+#include <berth/drivers/camera.h>
+#include <berth/drivers/display.h>
 
 #define BYTES (64u * 48 * 3 / 2)
 

@@ -8,7 +8,7 @@
 #include <berth/timer.h>
 
 #include "boards.h"
-#include "dma/sifive-pdma.h"
+#include <berth/drivers/sifive-pdma.h>
 
 #define SEEDS 20
 #define LONG_COPY (256u << 10)

@@ -18,9 +18,9 @@
 #include <berth/gfp.h>
 #include <berth/timer.h>
 
-#include "dma/sifive-pdma.h"
-#include "media/camera.h"
-#include "media/display.h"
+#include <berth/drivers/sifive-pdma.h>
+#include <berth/drivers/camera.h>
+#include <berth/drivers/display.h>
 #include "run.h"
 #include "source.h"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The cache: what it is told to do, and what it does by itself. */
+#include <string.h>
+
 #include "model/internal.h"
 
 /*
@@ -59,28 +61,42 @@ static void refill_if_clean(uint64_t at)
 	}
 }
 
-/* Four lines share one draw. */
+/*
+ * How many lines to pass by until the next that gets a chance, for each of 256 equally likely
+ * draws: drawing for every line would cost more than the rest.
+ */
+void cache_set_chances(void)
+{
+	uint64_t limit = soc.write_back_limit > soc.refill_limit ? soc.write_back_limit
+								 : soc.refill_limit;
+	uint64_t left = 1ull << 32; /* the chance that no line had its turn yet, of 2^32 */
+	uint16_t gap = 0;
+
+	for (unsigned int i = 256; i-- > 0;) {
+		uint64_t wanted = ((2 * (uint64_t)i + 1) << 32) / 512;
+
+		while (left - (left * limit >> 16) > wanted && gap < UINT16_MAX) {
+			left -= left * limit >> 16;
+			gap++;
+		}
+		soc.gaps[i] = gap;
+	}
+	soc.chance_limit = (uint32_t)limit;
+}
+
 static void stir_run(uint64_t at, uint64_t end)
 {
-	uint32_t limit = soc.write_back_limit > soc.refill_limit ? soc.write_back_limit
-								 : soc.refill_limit;
-	uint64_t draws = 0;
+	for (;; at += soc.line) {
+		uint64_t draws = model_draw(CHANCE_CACHE);
+		uint32_t draw = (uint32_t)((draws >> 32) * soc.chance_limit >> 32);
 
-	for (unsigned int i = 0; at < end; at += soc.line, i++) {
-		uint32_t draw;
-
-		if (i % 4 == 0)
-			draws = model_mix(soc.chance[CHANCE_CACHE] += 0x9e3779b97f4a7c15ull);
-		draw = (uint32_t)(draws & 0xffff);
-		draws >>= 16;
-		if (draw >= limit)
-			continue;
-		if (is_dirty(at)) {
-			if (draw < soc.write_back_limit)
-				evict(at);
-		} else if (draw < soc.refill_limit) {
+		at += (uint64_t)soc.gaps[draws & 255] * soc.line;
+		if (at >= end)
+			return;
+		if (draw < soc.write_back_limit)
+			evict(at);
+		if (draw < soc.refill_limit)
 			refill_if_clean(at);
-		}
 	}
 }
 
@@ -99,17 +115,22 @@ static void evict_run(uint64_t at, uint64_t end)
 		evict(at);
 }
 
-static void refill_run(uint64_t at, uint64_t end)
-{
-	for (; at < end; at += soc.line)
-		refill_if_clean(at);
-}
-
 static void clean_run(uint64_t at, uint64_t end)
 {
 	soc.stats.cache_lines += (end - at) / soc.line;
 	for (; at < end; at += soc.line)
 		soc.stats.written_back += clean(at);
+}
+
+static void clean_and_refill_run(uint64_t at, uint64_t end)
+{
+	soc.stats.cache_lines += (end - at) / soc.line;
+	for (; at < end; at += soc.line) {
+		if (clean(at))
+			soc.stats.written_back++;
+		else if (refill(at))
+			soc.stats.refilled++;
+	}
 }
 
 /* Clean and invalidate are one step for a line: what another CPU stores meanwhile stays. */
@@ -182,11 +203,11 @@ static bool begin_op(enum berth_model_cache_op op, phys_addr_t phys, uint64_t si
 
 void cache_clean(phys_addr_t phys, uint64_t size)
 {
-	if (begin_op(BERTH_MODEL_CLEAN, phys, size)) {
-		for_each_run(phys, size, clean_run);
-		if (soc.config.cache == BERTH_MODEL_CACHE_ADVERSARIAL)
-			for_each_run(phys, size, refill_run);
-	}
+	if (begin_op(BERTH_MODEL_CLEAN, phys, size))
+		for_each_run(phys, size,
+			     soc.config.cache == BERTH_MODEL_CACHE_ADVERSARIAL
+				     ? clean_and_refill_run
+				     : clean_run);
 	model_leave();
 }
 
@@ -244,29 +265,43 @@ void cache_before_coherent(phys_addr_t phys, uint64_t size)
 	stir(phys, size);
 }
 
+/* The bytes are dirty, even where they are what they were. */
+static void mark_dirty(uint8_t *s, const uint8_t *bytes, uint64_t size)
+{
+	for (; size >= 8; size -= 8, s += 8, bytes += 8) {
+		uint64_t word;
+
+		memcpy(&word, bytes, 8);
+		word = ~word;
+		memcpy(s, &word, 8);
+	}
+	while (size--)
+		*s++ = (uint8_t) ~*bytes++;
+}
+
 /*
  * Only the bytes that the device writes: the rest of the line keeps what it is, dirty or clean.
- * Where memory does not follow the bytes are dirty, the same value or not.
+ * Memory follows a line at a time, by chance.
  */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 {
-	bool may_follow = soc.config.cache == BERTH_MODEL_CACHE_RANDOM;
+	uint64_t at = phys - soc.ram.base, draws = 0;
 	const uint8_t *from = buffer;
 
-	while (size) {
-		uint64_t at = phys - soc.ram.base;
+	raw_write(soc.ram.c + at, from, size);
+	mark_dirty(soc.ram.s + at, from, size);
+	if (soc.config.cache != BERTH_MODEL_CACHE_RANDOM)
+		return;
+	for (unsigned int i = 0; size; i++) {
 		uint64_t part = soc.line - (at & (soc.line - 1));
 
 		part = part < size ? part : size;
-		raw_write(soc.ram.c + at, from, part);
-		if (may_follow && model_chance(CHANCE_FOLLOW, 65536) < soc.follow_limit) {
+		draws = i % 4 ? draws >> 16 : model_draw(CHANCE_FOLLOW);
+		if ((draws & 0xffff) < soc.follow_limit) {
 			raw_write(soc.ram.d + at, from, part);
-			raw_write(soc.ram.s + at, from, part);
-		} else {
-			for (uint64_t i = 0; i < part; i++)
-				soc.ram.s[at + i] = (uint8_t)~from[i];
+			memcpy(soc.ram.s + at, from, part);
 		}
-		phys += part;
+		at += part;
 		from += part;
 		size -= part;
 	}

@@ -106,6 +106,8 @@ struct soc {
 	struct model_ram ram;
 	unsigned int line;
 	uint32_t write_back_limit, refill_limit, follow_limit; /* of 65536 */
+	uint32_t chance_limit; /* the larger of the first two */
+	uint16_t gaps[256];
 	uint64_t fresh_key;
 
 	uint64_t now;
@@ -136,6 +138,7 @@ extern struct soc soc;
 /* model.c */
 void model_enter(uint64_t cost_ns);
 void model_leave(void);
+uint64_t model_draw(enum chance chance);
 uint32_t model_chance(enum chance chance, uint32_t bound);
 uint64_t model_mix(uint64_t value);
 void model_note(enum note note, uint64_t a, uint64_t b);
@@ -188,6 +191,7 @@ bool ram_is_uncached(phys_addr_t phys);
 
 /* cache.c */
 unsigned int cache_line_size(void);
+void cache_set_chances(void);
 void cache_clean(phys_addr_t phys, uint64_t size);
 void cache_invalidate(phys_addr_t phys, uint64_t size);
 void cache_flush(phys_addr_t phys, uint64_t size);

@@ -5,16 +5,27 @@
  */
 #include "model/internal.h"
 
-#define LINE_WORDS 16
+/*
+ * Two words at a time: none is torn, and any CPU has it. Everything that the CPU may change is read
+ * through volatile, or a compiler could read it twice.
+ */
+typedef uint64_t __attribute__((vector_size(16), may_alias)) pair;
 
-static RAW inline uint64_t load(const void *at)
+#define LINE_PAIRS 8
+
+static RAW inline pair load(const void *at)
 {
-	return *(const volatile uint64_t *)at;
+	return *(const volatile pair *)at;
 }
 
-static RAW inline void store(void *at, uint64_t value)
+static RAW inline void store(void *at, pair value)
 {
-	*(volatile uint64_t *)at = value;
+	*(volatile pair *)at = value;
+}
+
+static RAW inline bool is_zero(pair value)
+{
+	return !(value[0] | value[1]);
 }
 
 /*
@@ -83,7 +94,7 @@ RAW void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key
 		uint64_t word = ((phys & ~7ull) ^ key) * 0x9e3779b97f4a7c15ull | 1;
 
 		if (size >= 8 && !(phys & 7)) {
-			store(memory, word);
+			*(volatile word64 *)(void *)memory = word;
 			memory += 8;
 			phys += 8;
 			size -= 8;
@@ -97,11 +108,11 @@ RAW void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key
 
 RAW bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line)
 {
-	uint64_t difference = 0;
+	pair difference = { 0 };
 
-	for (unsigned int i = 0; i < line; i += 8)
-		difference |= load(c + i) ^ *(const word64 *)(const void *)(s + i);
-	return difference != 0;
+	for (unsigned int i = 0; i < line; i += 16)
+		difference |= load(c + i) ^ *(const pair *)(const void *)(s + i);
+	return !is_zero(difference);
 }
 
 /*
@@ -110,20 +121,31 @@ RAW bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line)
  */
 RAW bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line)
 {
-	uint64_t word[LINE_WORDS];
-	uint64_t difference = 0;
+	pair read[LINE_PAIRS];
+	pair difference = { 0 };
 
-	for (unsigned int i = 0; i < line; i += 8) {
-		word[i / 8] = load(c + i);
-		difference |= word[i / 8] ^ *(const word64 *)(const void *)(s + i);
+	for (unsigned int i = 0; i < line; i += 16) {
+		read[i / 16] = load(c + i);
+		difference |= read[i / 16] ^ *(const pair *)(const void *)(s + i);
 	}
-	if (!difference)
+	if (is_zero(difference))
 		return false;
-	for (unsigned int i = 0; i < line; i += 8) {
-		store(d + i, word[i / 8]);
-		store(s + i, word[i / 8]);
+	for (unsigned int i = 0; i < line; i += 16) {
+		store(d + i, read[i / 16]);
+		store(s + i, read[i / 16]);
 	}
 	return true;
+}
+
+static RAW void refill_word(uint8_t *c, const uint8_t *d, uint8_t *s)
+{
+	word64 memory = *(const volatile word64 *)(const void *)d;
+	word64 clean = *(word64 *)(void *)s;
+
+	*(word64 *)(void *)s = memory;
+	if (memory != clean)
+		__atomic_compare_exchange_n((word64 *)(void *)c, &clean, memory, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /*
@@ -132,31 +154,21 @@ RAW bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line)
  */
 RAW bool line_refill(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line)
 {
-	bool is_changed = false;
-
-	for (unsigned int i = 0; i < line; i += 8) {
-		uint64_t memory = load(d + i);
-		uint64_t clean = load(s + i);
-
-		if (memory == clean)
-			continue;
-		__atomic_compare_exchange_n((word64 *)(void *)(c + i), &clean, memory, false,
-					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-		store(s + i, memory);
-		is_changed = true;
-	}
-	return is_changed;
+	if (!line_is_dirty(d, s, line))
+		return false;
+	for (unsigned int i = 0; i < line; i += 8)
+		refill_word(c + i, d + i, s + i);
+	return true;
 }
 
 /* What the CPU changed is gone, as on hardware: that may be somebody else's. */
 RAW void line_drop(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line)
 {
-	for (unsigned int i = 0; i < line; i += 8) {
-		uint64_t memory = load(d + i);
+	for (unsigned int i = 0; i < line; i += 16) {
+		pair memory = load(d + i);
 
-		if (load(c + i) != memory)
+		if (!is_zero(load(c + i) ^ memory))
 			store(c + i, memory);
-		if (load(s + i) != memory)
-			store(s + i, memory);
+		*(pair *)(void *)(s + i) = memory;
 	}
 }

@@ -25,6 +25,11 @@ static uint32_t draw(uint64_t *state, uint32_t bound)
 	return (uint32_t)((model_mix(*state += GOLDEN) >> 32) * bound >> 32);
 }
 
+uint64_t model_draw(enum chance chance)
+{
+	return model_mix(soc.chance[chance] += GOLDEN);
+}
+
 uint32_t model_chance(enum chance chance, uint32_t bound)
 {
 	return draw(&soc.chance[chance], bound);
@@ -54,29 +59,36 @@ void model_note(enum note note, uint64_t a, uint64_t b)
 	soc.stats.digest = absorb(absorb(digest, a), b);
 }
 
-/* Four at a time: one alone would wait for each multiplication. */
+static uint64_t fold(uint64_t lane, uint64_t word)
+{
+	lane ^= word;
+	return (lane << 31 | lane >> 33) * GOLDEN;
+}
+
+/* Eight at a time: one alone would wait for each multiplication. */
 void model_note_data(const void *data, size_t size)
 {
 	const uint8_t *at = data;
-	uint64_t lane[4] = { 1, 2, 3, 4 };
+	uint64_t lane[8] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 
-	for (; size >= 32; size -= 32, at += 32) {
-		uint64_t word[4];
+	for (; size >= 64; size -= 64, at += 64) {
+		uint64_t word[8];
 
-		memcpy(word, at, 32);
-		for (unsigned int i = 0; i < 4; i++)
-			lane[i] = absorb(lane[i], word[i]);
+		memcpy(word, at, 64);
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			lane[i] = fold(lane[i], word[i]);
 	}
 	for (unsigned int i = 0; size; i++) {
 		uint64_t word = 0;
 		size_t part = size < 8 ? size : 8;
 
 		memcpy(&word, at, part);
-		lane[i % 4] = absorb(lane[i % 4], word);
+		lane[i] = fold(lane[i], word);
 		at += part;
 		size -= part;
 	}
-	for (unsigned int i = 0; i < 4; i++)
+	for (unsigned int i = 0; i < 8; i++)
 		soc.stats.digest = absorb(soc.stats.digest, lane[i]);
 }
 
@@ -200,6 +212,7 @@ static void configure(const struct berth_model_config *config)
 	soc.follow_limit = limit(config->follow_permille, 500);
 	for (unsigned int i = 0; i < CHANCES; i++)
 		soc.chance[i] = model_mix(config->seed + (i + 1) * GOLDEN);
+	cache_set_chances();
 	soc.fresh_key = model_mix(config->seed ^ GOLDEN);
 	soc.stats = (struct berth_model_stats){ .digest = model_mix(config->seed) };
 	soc.now = 0;

@@ -14,6 +14,7 @@
 #define cache_fresh berth_model_cache_fresh
 #define cache_invalidate berth_model_cache_invalidate
 #define cache_line_size berth_model_cache_line_size
+#define cache_set_chances berth_model_cache_set_chances
 #define gic_mask berth_model_gic_mask
 #define gic_unmask berth_model_gic_unmask
 #define irq_alarm berth_model_irq_alarm
@@ -38,6 +39,7 @@
 #define model_display berth_model_display
 #define model_dma_read berth_model_dma_read
 #define model_dma_write berth_model_dma_write
+#define model_draw berth_model_draw
 #define model_enter berth_model_enter
 #define model_find berth_model_find
 #define model_irq berth_model_irq
