@@ -279,31 +279,37 @@ static void mark_dirty(uint8_t *s, const uint8_t *bytes, uint64_t size)
 		*s++ = (uint8_t) ~*bytes++;
 }
 
+static void follow(uint64_t at, const uint8_t *bytes, uint64_t size, bool is_following)
+{
+	if (is_following) {
+		raw_write(soc.ram.d + at, bytes, size);
+		memcpy(soc.ram.s + at, bytes, size);
+	} else {
+		mark_dirty(soc.ram.s + at, bytes, size);
+	}
+}
+
 /*
  * Only the bytes that the device writes: the rest of the line keeps what it is, dirty or clean.
- * Memory follows a line at a time, by chance.
+ * Memory follows by chance, for one to eight lines at a time.
  */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 {
-	uint64_t at = phys - soc.ram.base, draws = 0;
-	const uint8_t *from = buffer;
+	bool may_follow = soc.config.cache == BERTH_MODEL_CACHE_RANDOM;
+	uint64_t at = phys - soc.ram.base, end = at + size;
+	const uint8_t *bytes = buffer;
 
-	raw_write(soc.ram.c + at, from, size);
-	mark_dirty(soc.ram.s + at, from, size);
-	if (soc.config.cache != BERTH_MODEL_CACHE_RANDOM)
-		return;
-	for (unsigned int i = 0; size; i++) {
-		uint64_t part = soc.line - (at & (soc.line - 1));
+	raw_write(soc.ram.c + at, bytes, size);
+	if (!may_follow)
+		mark_dirty(soc.ram.s + at, bytes, size);
+	while (may_follow && at < end) {
+		uint64_t draw = model_draw(CHANCE_FOLLOW);
+		uint64_t next = (at | (soc.line - 1)) + 1 + (draw >> 16 & 7) * soc.line;
 
-		part = part < size ? part : size;
-		draws = i % 4 ? draws >> 16 : model_draw(CHANCE_FOLLOW);
-		if ((draws & 0xffff) < soc.follow_limit) {
-			raw_write(soc.ram.d + at, from, part);
-			memcpy(soc.ram.s + at, from, part);
-		}
-		at += part;
-		from += part;
-		size -= part;
+		next = next < end ? next : end;
+		follow(at, bytes, next - at, (draw & 0xffff) < soc.follow_limit);
+		bytes += next - at;
+		at = next;
 	}
 }
 
