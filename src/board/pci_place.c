@@ -172,7 +172,7 @@ static void place(struct pci_function *fn, unsigned int index, void *data)
 	struct windows *windows = data;
 	struct windows inner = { 0 };
 	unsigned int i;
-	uint64_t at;
+	uint64_t at = 0;
 
 	for (i = 0; i < windows->nr; i++)
 		if (take(&windows->window[i], need, &at))

@@ -336,13 +336,14 @@ static bool give_large(struct page *page)
 {
 	uint32_t flags = page_flags(page);
 	unsigned int order = flags & PG_ORDER;
-	uint64_t size = page->index;
+	uint64_t size;
 
 	/* Of two who free the same object, one wins. */
 	if ((flags & PG_STATE) != PG_LARGE ||
 	    !__atomic_compare_exchange_n(&page->flags, &flags, PG_USED | order, false,
-					 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 		return false;
+	size = page->index;
 	__atomic_fetch_sub(&large_bytes, size, __ATOMIC_RELAXED);
 	count_slab_pages(-(1ULL << order));
 	__free_pages(page, order);

@@ -11,8 +11,8 @@
 static uint32_t is_over;
 
 struct counter {
-	uint64_t *word;
-	uint64_t added;
+	uint32_t *word;
+	uint32_t added;
 };
 
 static void *count(void *arg)
@@ -27,7 +27,7 @@ static void *count(void *arg)
 }
 
 /* Runs @disturb(i) many times beside a thread that counts in a word. Returns how many are missing. */
-static uint64_t missing_beside(uint64_t *word, void (*disturb)(unsigned int turn),
+static uint32_t missing_beside(uint32_t *word, void (*disturb)(unsigned int turn),
 			       unsigned int turns)
 {
 	struct counter counter = { .word = word };
@@ -45,9 +45,13 @@ static uint64_t missing_beside(uint64_t *word, void (*disturb)(unsigned int turn
 	return counter.added - __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* The device writes beside the counter: the line is written back and refilled by chance. */
+/*
+ * The device writes beside the counter, into the same word of 64 bits and further away: the line is
+ * written back and refilled by chance.
+ */
 static void write_beside(unsigned int turn)
 {
+	dev_fill(plain, BUF + 4, (int)turn, 4);
 	dev_fill(plain, BUF + 16, (int)turn, 8);
 	berth_port_cache_clean(BUF + 128, 1);
 	if (turn % 2)
@@ -71,13 +75,13 @@ static void refill_never_loses_atomics(void **state)
 }
 
 /* The primitive itself, with nothing between: a hundred times more refills. */
-static uint64_t line_c[8] __attribute__((aligned(64)));
-static uint64_t line_d[8], line_s[8];
+static uint32_t line_c[16] __attribute__((aligned(64)));
+static uint32_t line_d[16] __attribute__((aligned(64))), line_s[16] __attribute__((aligned(64)));
 
 static void refill_line(unsigned int turn)
 {
 	line_clean((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
-	line_d[4] = turn;
+	line_d[1] = line_d[8] = turn;
 	if (!line_is_dirty((uint8_t *)line_c, (uint8_t *)line_s, 64))
 		line_refill((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
 }
@@ -86,9 +90,9 @@ static void refill_line(unsigned int turn)
 static RAW __attribute__((noinline)) void refill_naively(unsigned int turn)
 {
 	line_clean((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
-	line_d[4] = turn;
-	for (unsigned int i = 0; i < 8; i++)
-		*(volatile uint64_t *)&line_c[i] = *(volatile uint64_t *)&line_s[i] = line_d[i];
+	line_d[1] = line_d[8] = turn;
+	for (unsigned int i = 0; i < 16; i++)
+		*(volatile uint32_t *)&line_c[i] = *(volatile uint32_t *)&line_s[i] = line_d[i];
 }
 
 static void refill_of_a_line_never_loses_atomics(void **state)
@@ -100,7 +104,7 @@ static void refill_of_a_line_never_loses_atomics(void **state)
 /* That the tests above can fail. */
 static void a_naive_refill_loses_atomics(void **state)
 {
-	uint64_t missing = 0;
+	uint32_t missing = 0;
 
 	(void)state;
 	for (unsigned int i = 0; i < 50 && !missing; i++)
@@ -114,7 +118,7 @@ static void clean_reads_a_line_once(void **state)
 	(void)state;
 	soc_start_quiet(64);
 	for (unsigned int round = 0; round < 300; round++) {
-		uint64_t *word = soc_virt(BUF);
+		uint32_t *word = soc_virt(BUF);
 		struct counter counter = { .word = word };
 		pthread_t thread;
 
@@ -125,7 +129,7 @@ static void clean_reads_a_line_once(void **state)
 		__atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
 		pthread_join(thread, NULL);
 		berth_port_cache_clean(BUF, 8);
-		assert_int_equal(*(volatile uint64_t *)berth_model_memory(BUF), *word);
+		assert_int_equal(*(volatile uint32_t *)berth_model_memory(BUF), *word);
 	}
 	berth_port_stop();
 }

@@ -119,6 +119,11 @@ static void coherent_write_merges(void **state)
 /* Between a coherent device and another one a clean is owed, the same value or not. */
 static void coherent_to_plain_needs_a_clean(void **state)
 {
+	const struct berth_model_config never_follows = {
+		.write_back_permille = 1,
+		.refill_permille = 1,
+		.follow_permille = 1,
+	};
 	unsigned int followed = 0;
 
 	(void)state;
@@ -133,6 +138,14 @@ static void coherent_to_plain_needs_a_clean(void **state)
 	assert_int_equal(dev_byte(coherent, BUF), 0);
 	berth_port_cache_invalidate(BUF, 64);
 	assert_int_equal(dev_byte(coherent, BUF), 0x67);
+	berth_port_stop();
+
+	/* Also where a line at a time may follow. */
+	soc_start(&never_follows);
+	dev_fill(plain, BUF, 0x66, 64);
+	dev_fill(coherent, BUF, 0, 64);
+	berth_port_cache_clean(BUF, 64);
+	assert_int_equal(memory_byte(BUF), 0);
 	berth_port_stop();
 
 	soc_start(NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fake_port.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,10 @@
 #endif
 
 struct berth_port_linear berth_port_linear;
-unsigned int berth_fake_irq_depth;
+__thread unsigned int berth_fake_irq_depth;
 unsigned int fake_line_size = 64;
 
-static uint64_t random_state;
+static __thread uint64_t random_state;
 
 void berth_port_poison(const void *addr, size_t size)
 {
@@ -56,16 +57,21 @@ unsigned int berth_port_line_size(void)
 
 struct berth_error *berth_port_error(void)
 {
-	static struct berth_error error;
+	static __thread struct berth_error error;
 
 	return &error;
 }
 
 void berth_port_lock_wait(uint32_t *word, uint32_t value)
 {
-	(void)word;
-	(void)value;
-	berth_port_panic("a lock is taken twice");
+	static __thread unsigned int spins;
+
+	/* Nobody holds a lock for long, unless the waiter holds it itself. */
+	if (__atomic_load_n(word, __ATOMIC_RELAXED) != value)
+		spins = 0;
+	else if (++spins > 10000000)
+		berth_port_panic("a lock is taken twice");
+	sched_yield();
 }
 
 void berth_port_lock_wake(uint32_t *word)

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -420,7 +419,7 @@ static void several_areas(void **state)
 {
 	struct cma *areas[MAX_CMA_AREAS], *one_more;
 	struct berth_range large = { 0x80000000, 40 * MIB };
-	struct page *page;
+	struct page *page, *other;
 	unsigned int nr = 0;
 
 	(void)state;
@@ -455,7 +454,10 @@ static void several_areas(void **state)
 	assert_null(cma_alloc(areas[1], 1, 0, true));
 	assert_false(cma_release(areas[0], page, 512));
 	assert_false(cma_release(areas[2], page, 512));
+	other = cma_alloc(areas[2], 1, 0, true);
+	assert_ptr_equal(other, page + 512);
 	assert_false(cma_release(areas[1], page, 513));
+	assert_true(cma_release(areas[2], other, 1));
 	assert_true(cma_release(areas[1], page, 512));
 	assert_int_equal(fake_free_hash(), hash_at_start);
 	fake_check_zones();

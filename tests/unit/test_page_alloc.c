@@ -418,6 +418,7 @@ static void wrong_frees_change_nothing(void **state)
 	}
 	__free_pages(page + 1, 0);
 	assert_refused();
+	page->index = 1ULL << 32 | page->flags; /* as if there were a struct page here as well */
 	__free_pages((struct page *)((char *)page + 8), 3);
 	assert_refused();
 	__free_pages(&foreign, 0);
@@ -541,6 +542,29 @@ static void page_blocks_are_stolen_whole(void **state)
 	}
 	fake_check_zones();
 	fake_stop();
+}
+
+/* A page block of which half is free changes its type, one of which less is free does not. */
+static void half_a_page_block_is_stolen(void **state)
+{
+	const struct berth_range bank = { 0x80000000, 2 * MIB };
+	const uint64_t pfn = PFN_DOWN(bank.base);
+	struct page *page, *movable;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		fake_start(&bank, 1);
+		movable = i ? alloc_pages(__GFP_MOVABLE, 8) : NULL;
+		page = alloc_pages(0, 0);
+		assert_non_null(page);
+		assert_int_equal(*block_type(bank_of(pfn), pfn),
+				 i ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE);
+		fake_check_zones();
+		__free_pages(movable, 8);
+		__free_page(page);
+		fake_check_zones();
+		fake_stop();
+	}
 }
 
 static void exact_ranges(void **state)
@@ -696,6 +720,7 @@ int main(void)
 		cmocka_unit_test(the_last_reference_frees),
 		cmocka_unit_test(split_pages_are_freed_one_by_one),
 		cmocka_unit_test(page_blocks_are_stolen_whole),
+		cmocka_unit_test(half_a_page_block_is_stolen),
 		cmocka_unit_test(exact_ranges),
 		cmocka_unit_test(a_range_across_zones),
 		cmocka_unit_test(free_memory_is_poisoned),

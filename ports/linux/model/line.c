@@ -55,36 +55,39 @@ typedef uint16_t __attribute__((may_alias)) word16;
 		size -= sizeof(unit);                       \
 	} while (0)
 
-#define MOVE(UNIT)                                           \
-	do {                                                 \
-		while (size) {                               \
-			uintptr_t at = (uintptr_t)memory;    \
-			if (size >= 8 && !(at & 7)) {        \
-				do                           \
-					UNIT(word64);        \
-				while (size >= 8);           \
-			} else if (size >= 4 && !(at & 3)) { \
-				UNIT(word32);                \
-			} else if (size >= 2 && !(at & 1)) { \
-				UNIT(word16);                \
-			} else {                             \
-				UNIT(uint8_t);               \
-			}                                    \
-		}                                            \
-	} while (0)
+#define MOVE(UNIT)                                   \
+	while (size) {                               \
+		uintptr_t at = (uintptr_t)memory;    \
+		if (size >= 64 && !(at & 15)) {      \
+			do {                         \
+				UNIT(pair);          \
+				UNIT(pair);          \
+				UNIT(pair);          \
+				UNIT(pair);          \
+			} while (size >= 64);        \
+		} else if (size >= 8 && !(at & 7)) { \
+			UNIT(word64);                \
+		} else if (size >= 4 && !(at & 3)) { \
+			UNIT(word32);                \
+		} else if (size >= 2 && !(at & 1)) { \
+			UNIT(word16);                \
+		} else {                             \
+			UNIT(uint8_t);               \
+		}                                    \
+	}
 
 RAW void raw_read(void *buffer, const uint8_t *memory, uint64_t size)
 {
 	uint8_t *own = buffer;
 
-	MOVE(READ_UNIT);
+	MOVE(READ_UNIT)
 }
 
 RAW void raw_write(uint8_t *memory, const void *buffer, uint64_t size)
 {
 	const uint8_t *own = buffer;
 
-	MOVE(WRITE_UNIT);
+	MOVE(WRITE_UNIT)
 }
 
 /* The same bytes for the same address, none of the words zero. */

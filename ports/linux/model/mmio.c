@@ -11,7 +11,7 @@
 
 #include "model/internal.h"
 
-#define COOKIES_SIZE (1ull << 36)
+#define COOKIES_SIZE (1ull << 32)
 
 int mmio_start(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inline part of the fake port: one thread, no interrupts, no devices; see fake_port.h. */
+/* The inline part of the fake port: no interrupts, no devices; see fake_port.h. */
 #ifndef BERTH_PORT_ARCH_H
 #define BERTH_PORT_ARCH_H
 
@@ -7,11 +7,14 @@
 
 #define BERTH_PORT_MAX_SLOTS 1
 
+/* The build may say it; otherwise the compiler does. */
+#ifndef BERTH_FAKE_ASAN
 #if defined(__SANITIZE_ADDRESS__)
 #define BERTH_FAKE_ASAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define BERTH_FAKE_ASAN 1
+#endif
 #endif
 #endif
 #ifndef BERTH_FAKE_ASAN
@@ -32,7 +35,7 @@ static inline void berth_port_relax(void)
 {
 }
 
-extern unsigned int berth_fake_irq_depth;
+extern __thread unsigned int berth_fake_irq_depth;
 
 static inline unsigned long berth_port_irq_save(void)
 {
