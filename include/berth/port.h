@@ -58,7 +58,7 @@ enum berth_memory_type {
  * @mapped: what the linear map covers: the banks less the no-map reservations
  * @nr_mapped: how many
  * @alloc_page: gives one page of mapped RAM for page tables, not zeroed, never given back before
- *	berth_port_stop(); 0 when there is none
+ *	berth_port_stop(); 0 when there is none; called by berth_port_ram() only
  */
 struct berth_port_ram {
 	const struct berth_range *banks;
@@ -97,7 +97,7 @@ extern struct berth_port_linear berth_port_linear;
  * @config: that machine's own settings, or NULL
  *
  * Called once per berth_start(), before anything else. Return: 0, or a negative errno value with
- * nothing left behind (-EINVAL: no tree).
+ * nothing left behind (-EINVAL: no tree, -EBUSY: started already).
  */
 int berth_port_start(const void **fdt, const struct berth_machine *machine, const void *config);
 
@@ -180,7 +180,8 @@ unsigned int berth_port_line_size(void);
  * @phys: first byte
  * @size: bytes; the lines that they touch are cleaned whole
  *
- * The three cache calls work on RAM, to the point of coherency, and are complete on return.
+ * The three cache calls work on RAM, to the point of coherency, and are complete on return. Of RAM
+ * that is not mapped nothing is in a cache: there they do nothing.
  * Any context.
  */
 void berth_port_cache_clean(phys_addr_t phys, uint64_t size);
@@ -203,7 +204,7 @@ void berth_port_cache_flush(phys_addr_t phys, uint64_t size);
  * @irq: the port's number: on a GIC 16 + n for a PPI and 32 + n for an SPI
  * @level: true if level triggered
  *
- * Return: 0, or -EINVAL if there is no such interrupt.
+ * A PPI is let through on the calling CPU. Return: 0, or -EINVAL if there is no such interrupt.
  */
 int berth_port_irq_unmask(unsigned int irq, bool level);
 
@@ -230,9 +231,10 @@ uint64_t berth_port_now(void);
  * @value: sleep only while *@word == @value
  * @deadline_ns: on berth_port_now()'s clock; UINT64_MAX for none
  *
- * Interrupts are delivered meanwhile; on a port without them this polls. May return early for no
- * reason. Must not be called with interrupts saved away. Return: 0, -ETIMEDOUT, or -EDEADLK when
- * the port knows that nothing is left that could change the word.
+ * Whoever changes the word calls berth_port_wake(). Interrupts are delivered meanwhile; on a port
+ * without them this polls. May return early for no reason. Must not be called with interrupts
+ * saved away. Return: 0, -ETIMEDOUT, or -EDEADLK when the port knows that nothing is left that
+ * could change the word.
  */
 int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns);
 
@@ -242,12 +244,16 @@ void berth_port_wake(const uint32_t *word);
 /**
  * berth_port_delay() - let time pass without sleeping
  * @ns: how much, at least
+ *
+ * Any context, interrupt handlers included.
  */
 void berth_port_delay(uint64_t ns);
 
 /**
  * berth_port_alarm() - ask for one call of berth_timer_handle()
  * @at_ns: when; replaces the moment asked for before; UINT64_MAX for never
+ *
+ * There is one alarm, whichever CPU asks; a moment in the past is due at once. Any context.
  */
 void berth_port_alarm(uint64_t at_ns);
 

@@ -16,6 +16,9 @@
 #define RTC_ICR 0x1c
 #define RTC_ID 0xfe0
 #define RTC_IRQ (32 + 2)
+/* The console: the same offset, another value. */
+#define UART 0x09000000ul
+#define UART_ID 0xfe0
 /* An SPI behind which is no device. */
 #define FREE_IRQ (32 + 200)
 #define MIB 0x100000ul
@@ -123,6 +126,14 @@ static void test_ioremap_types(void)
 	berth_port_iounmap(part);
 	CHECK_EQUAL(type_at(ecam, false), NOT_MAPPED);
 	CHECK_EQUAL(type_at(part, false), NOT_MAPPED);
+
+	/* The place is used again, and no CPU remembers what was there. */
+	part = berth_port_ioremap(RTC + RTC_ID, 4);
+	CHECK_EQUAL(berth_port_read32(part), 0x31);
+	berth_port_iounmap(part);
+	CHECK(berth_port_ioremap(UART + UART_ID, 4) == part);
+	CHECK_EQUAL(berth_port_read32(part), 0x11);
+	berth_port_iounmap(part);
 
 	CHECK(!berth_port_ioremap(RAM, 4096));
 	CHECK(!berth_port_ioremap(RAM - 4096, 8192));
