@@ -140,7 +140,8 @@ int berth_start_abi(const void *board, const struct berth_driver *list,
 	int err;
 
 	if (abi != (BERTH_ABI | BERTH_ABI_CHECKED)) {
-		struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
+		struct berth_error *error =
+			berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
 
 		error->address = abi;
 		error->limit = BERTH_ABI | BERTH_ABI_CHECKED;

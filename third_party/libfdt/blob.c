@@ -42,8 +42,7 @@ uint32_t berth_blob_phandle(const void *blob, int offset)
 
 bool berth_blob_reserve(const void *blob, unsigned int index, uint64_t *base, uint64_t *size)
 {
-	return (int)index < fdt_num_mem_rsv(blob) &&
-	       !fdt_get_mem_rsv(blob, (int)index, base, size);
+	return (int)index < fdt_num_mem_rsv(blob) && !fdt_get_mem_rsv(blob, (int)index, base, size);
 }
 
 int berth_blob_path(const void *blob, const char *path)
