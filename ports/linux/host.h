@@ -14,8 +14,8 @@
 /* For functions that touch the program's memory behind its back, as hardware does. */
 #if defined(__has_attribute)
 #if __has_attribute(disable_sanitizer_instrumentation)
-#define RAW                                                                                        \
-	__attribute__((disable_sanitizer_instrumentation,                                          \
+#define RAW                                               \
+	__attribute__((disable_sanitizer_instrumentation, \
 		       no_sanitize("address", "thread", "undefined")))
 #endif
 #endif

@@ -19,7 +19,8 @@ BERTH_BEGIN_DECLS
  * struct berth_machine - operations of a machine; the calls of port.h of the same names
  *
  * @start is given the device tree; it may refuse it. @ram creates the RAM, maps it and fills in
- * @linear. Registers are reached by the cookie that @ioremap returned.
+ * @linear. Registers are reached by the cookie that @ioremap returned. @wake with NULL says that a
+ * thread has come or gone.
  */
 struct berth_machine {
 	const char *name;
