@@ -7,6 +7,7 @@
  *   cma->lock           bitmap of one area; never held while pages are taken or freed
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
+ *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   zone->lock          free lists; of several zones, the one of lower addresses first
  *
  * All but the first are taken with interrupts away. The flags of a page are written by whoever owns
@@ -45,7 +46,10 @@ void berth_memblock_freeze(void);
 /* Which area berth_cma_default() is; NULL for none. While berth starts. */
 void berth_cma_set_default(struct cma *cma);
 
-/* struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head. */
+/*
+ * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head, 24-31
+ * of a used head the list per slot (berth/pcp.h) that it came from, if any.
+ */
 #define PG_ORDER 0x00fu
 #define PG_STATE 0x0f0u
 #define PG_TYPE_SHIFT 8
@@ -60,6 +64,7 @@ enum page_state {
 	PG_LARGE = 0x50, /* head of a large kmalloc(); index is its size */
 	PG_META = 0x60, /* kmalloc()'s own records */
 	PG_CMA = 0x70, /* each page that cma_alloc() gave */
+	PG_LISTED = 0x80, /* head of a free block in a list of a slot's */
 };
 
 #define NO_PAGE UINT32_MAX
@@ -157,6 +162,9 @@ void berth_pages_add(uint64_t pfn, uint64_t nr);
 /* alloc_pages() without a record of the failure, all pages below page number @end. */
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
 
+/* What page blocks @gfp asks for. */
+unsigned int berth_gfp_type(gfp_t gfp);
+
 /* First page number behind what @gfp allows. */
 uint64_t berth_gfp_end(gfp_t gfp);
 
@@ -195,6 +203,34 @@ const struct berth_mem_map *berth_bank_of_page(const struct page *page);
 
 /* Record NOT_OWNED. */
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn);
+
+/*
+ * Take up to @nr blocks for a list: a chain through struct page::index, their flags @flags. Return:
+ * how many.
+ */
+unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int type,
+			     unsigned int nr, uint32_t flags, struct page **first);
+/* A chain of them goes back. */
+void berth_zone_give(struct zone *zone, struct page *first);
+
+/* Lists of free blocks per slot (pcp.c). */
+
+void berth_pcp_start(void);
+void berth_pcp_stop(void);
+/* A block from the list that @gfp and @order ask for, else NULL; it is still poisoned. */
+struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order);
+/* A block of which nobody has a reference any more goes to a list, or to the zone. */
+void berth_pcp_free(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order);
+/* Pages in the lists: free, but not in struct zone::free. */
+uint64_t berth_pcp_count(void);
+/* All blocks go back to the zones; others may come at once. False if there were none. */
+bool berth_pcp_drain(void);
+/*
+ * The same, and none comes until berth_pcp_open(): for who changes the types of page blocks under
+ * the zone's lock and must see all that is free in them. Nests. No lock is held.
+ */
+void berth_pcp_shut(void);
+void berth_pcp_open(void);
 
 /* kmalloc() (slab.c). */
 

@@ -80,6 +80,7 @@ int berth_mm_start(void)
 	berth_nr_mem_maps = nr_banks;
 	berth_cma_activate();
 	add_free_memory();
+	berth_pcp_start();
 	berth_slab_start();
 	return 0;
 }
@@ -88,15 +89,17 @@ void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_slab_stop();
+	berth_pcp_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
 	berth_zones_reset();
 }
 
-/* Pages handed over, in the lists, and in the lists for CMA. */
+/* Pages handed over, free, and free for CMA. */
 static void count_pages(uint64_t *managed, uint64_t *nr_free, uint64_t *free_cma)
 {
-	*managed = *nr_free = *free_cma = 0;
+	*managed = *free_cma = 0;
+	*nr_free = berth_pcp_count();
 	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		struct zone *zone = &berth_zones[i];
 		unsigned long flags;
@@ -146,6 +149,8 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	switch (page_state(&bank->pages[head - bank->pfn])) {
 	case PG_RESERVED:
 		return BERTH_PAGE_RESERVED;
+	case PG_LISTED:
+		return BERTH_PAGE_FREE;
 	case PG_FREE:
 		return *block_type(bank, pfn) == MIGRATE_CMA ? BERTH_PAGE_FREE_CMA
 							     : BERTH_PAGE_FREE;
