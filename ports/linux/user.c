@@ -8,7 +8,6 @@
 
 #include "user.h"
 
-void (*berth_port_gate_hook)(enum gate_step step);
 const struct gate *berth_port_gate;
 
 /* Serialises reserve and release; taken before the dispatcher's. */
@@ -26,7 +25,7 @@ static int begin(struct user_change *change)
 	return berth_port_user_begin(change);
 }
 
-static int fail(int code, const char *subject, uint64_t address, uint64_t size)
+int berth_port_user_fail(int code, const char *subject, uint64_t address, uint64_t size)
 {
 	static const char at_limit[] = "vm.max_map_count: mappings of the process";
 
@@ -40,9 +39,8 @@ static int fail(int code, const char *subject, uint64_t address, uint64_t size)
 	return code;
 }
 
-/* Fills in a change of pages that lie in one range. */
-static bool describe(struct user_change *change, const void *virt, uint64_t size, uint64_t state,
-		     bool keeps_ram)
+bool berth_port_user_describe(struct user_change *change, const void *virt, uint64_t size,
+			      uint64_t state, bool keeps_ram)
 {
 	uintptr_t at = (uintptr_t)virt;
 
@@ -64,8 +62,7 @@ static bool describe(struct user_change *change, const void *virt, uint64_t size
 	return true;
 }
 
-/* Where RAM is in the machine's file. A negative errno value if it is not. */
-static int find_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
+int berth_port_user_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
 {
 	const struct berth_machine *machine = berth_port_machine();
 
@@ -90,15 +87,15 @@ int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_
 	int ret, fd;
 
 	if ((access != BERTH_ACCESS_READ && access != BERTH_ACCESS_WRITE) ||
-	    !describe(&change, virt, size, phys | access, false))
-		return fail(-EINVAL, "virt", (uintptr_t)virt, size);
-	fd = find_file(phys, size, &offset);
+	    !berth_port_user_describe(&change, virt, size, phys | access, false))
+		return berth_port_user_fail(-EINVAL, "virt", (uintptr_t)virt, size);
+	fd = berth_port_user_file(phys, size, &offset);
 	if (fd < 0)
-		return fail(-EINVAL, "phys", phys, size);
+		return berth_port_user_fail(-EINVAL, "phys", phys, size);
 	ret = begin(&change);
 	if (!ret)
 		ret = map_between(&change, fd, offset, access);
-	return ret ? fail(ret, "berth_port_user_map", (uintptr_t)virt, size) : 0;
+	return ret ? berth_port_user_fail(ret, "berth_port_user_map", (uintptr_t)virt, size) : 0;
 }
 
 static RAW int protect_between(const struct user_change *change, enum berth_port_access access)
@@ -117,166 +114,13 @@ int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access ac
 	int ret;
 
 	if ((unsigned int)access > BERTH_ACCESS_WRITE ||
-	    !describe(&change, virt, size, access, true))
-		return fail(-EINVAL, "virt", (uintptr_t)virt, size);
+	    !berth_port_user_describe(&change, virt, size, access, true))
+		return berth_port_user_fail(-EINVAL, "virt", (uintptr_t)virt, size);
 	ret = begin(&change);
 	if (!ret)
 		ret = protect_between(&change, access);
-	return ret ? fail(ret, "berth_port_user_protect", (uintptr_t)virt, size) : 0;
-}
-
-RAW void berth_port_raw_copy(void *to, const void *from, size_t size)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size)::"memory");
-#else
-	for (size_t i = 0; i < size / 8; i++)
-		((volatile uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
-#endif
-}
-
-/* The part of a move during which writers sleep. */
-struct move {
-	struct user_change *changes;
-	unsigned int nr;
-	phys_addr_t from, to;
-	size_t size;
-	int fd;
-	uint64_t from_offset, to_offset;
-	void (*copy)(phys_addr_t to, phys_addr_t from, uint64_t size);
-};
-
-static RAW void step(enum gate_step step)
-{
-	void (*hook)(enum gate_step step) =
-		__atomic_load_n(&berth_port_gate_hook, __ATOMIC_RELAXED);
-
-	if (hook)
-		hook(step);
-}
-
-static RAW void copy(const struct move *move)
-{
-	uintptr_t base = berth_port_linear.virt - (uintptr_t)berth_port_linear.phys;
-
-	if (move->copy)
-		move->copy(move->to, move->from, move->size);
-	else
-		berth_port_raw_copy((void *)(base + (uintptr_t)move->to),
-				    (const void *)(base + (uintptr_t)move->from), move->size);
-}
-
-static RAW bool is_writable(const struct user_change *change)
-{
-	return (change->state & USER_ACCESS) == BERTH_ACCESS_WRITE;
-}
-
-static RAW int show(const struct move *move, unsigned int index, uint64_t offset)
-{
-	const struct user_change *change = &move->changes[index];
-
-	return berth_port_gate->show(change->at, change->size, move->fd, (off_t)offset,
-				     is_writable(change) ? BERTH_ACCESS_WRITE : BERTH_ACCESS_READ);
-}
-
-static RAW int move_between(const struct move *move)
-{
-	unsigned int shut = 0, shown = 0;
-	int ret = 0;
-
-	step(GATE_BEFORE);
-	for (; shut < move->nr && !ret; shut += !ret)
-		if (is_writable(&move->changes[shut]))
-			ret = berth_port_gate->shut(move->changes[shut].at, move->size);
-	step(GATE_SHUT);
-	if (!ret)
-		copy(move);
-	step(GATE_COPIED);
-	for (; shown < move->nr && !ret; shown += !ret)
-		ret = show(move, shown, move->to_offset);
-	if (ret) {
-		/* One mapping in the place of one that is there: the host has no reason to refuse. */
-		for (unsigned int i = 0; i < shown; i++)
-			while (show(move, i, move->from_offset))
-				syscall(SYS_sched_yield);
-		for (unsigned int i = shown; i < shut; i++)
-			if (is_writable(&move->changes[i]))
-				berth_port_gate->open(move->changes[i].at, move->size);
-	}
-	step(GATE_SHOWN);
-	for (unsigned int i = 0; i < move->nr; i++)
-		berth_port_user_finish(&move->changes[i], !ret);
-	return ret;
-}
-
-static RAW int try_all(const struct move *move)
-{
-	for (unsigned int i = 0; i < move->nr; i++) {
-		int ret = berth_port_user_begin(&move->changes[i]);
-
-		if (ret) {
-			while (i--)
-				berth_port_user_finish(&move->changes[i], false);
-			return ret;
-		}
-	}
-	return 0;
-}
-
-/* From a success on, pages are gated. */
-static int begin_all(const struct move *move)
-{
-	int ret = try_all(move);
-
-	if (ret != -ENOMEM)
-		return ret;
-	berth_port_user_read_limit(false);
-	return try_all(move);
-}
-
-static int do_move(struct move *move, const struct berth_port_view *views)
-{
-	const struct berth_machine *machine = berth_port_machine();
-	int ret;
-
-	for (unsigned int i = 0; i < move->nr; i++)
-		if ((views[i].access != BERTH_ACCESS_READ &&
-		     views[i].access != BERTH_ACCESS_WRITE) ||
-		    !describe(&move->changes[i], views[i].virt, move->size,
-			      move->to | views[i].access, false))
-			return fail(-EINVAL, "views", (uintptr_t)views[i].virt, move->size);
-	if (find_file(move->from, move->size, &move->from_offset) < 0)
-		return fail(-EINVAL, "from", move->from, move->size);
-	move->fd = find_file(move->to, move->size, &move->to_offset);
-	if (move->fd < 0)
-		return fail(-EINVAL, "to", move->to, move->size);
-	move->copy = machine->copy;
-	ret = begin_all(move);
-	if (!ret)
-		ret = move_between(move);
-	if (ret)
-		return fail(ret, "berth_port_user_move", move->from, move->size);
-	__atomic_fetch_add(&berth_port_gate_stats.moves, 1, __ATOMIC_RELAXED);
-	return 0;
-}
-
-int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
-			 phys_addr_t to, uint64_t size)
-{
-	struct user_change few[4];
-	struct move move = { .nr = nr, .from = from, .to = to, .size = size, .changes = few };
-	int ret;
-
-	if (!size || !nr)
-		return fail(-EINVAL, "size", from, size);
-	if (nr > ARRAY_SIZE(few))
-		move.changes = calloc(nr, sizeof(few[0]));
-	if (!move.changes)
-		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "views", 0, nr);
-	ret = do_move(&move, views);
-	if (move.changes != few)
-		free(move.changes);
-	return ret;
+	return ret ? berth_port_user_fail(ret, "berth_port_user_protect", (uintptr_t)virt, size)
+		   : 0;
 }
 
 /* A child sees RAM as it was and would go on to: it gets a fault instead. */
@@ -396,7 +240,7 @@ void *berth_port_user_reserve(uint64_t size)
 	range = reserve(size);
 	pthread_mutex_unlock(&ranges_lock);
 	if (!range) {
-		fail(-ENOMEM, "", 0, size);
+		berth_port_user_fail(-ENOMEM, "", 0, size);
 		return NULL;
 	}
 	return (void *)range->trap.start;

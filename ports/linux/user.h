@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What user.c and user-state.c share: which page shows what.
+ * What user.c, user-move.c and user-state.c share: which page shows what.
  *
  * A change of pages is done in three steps: under the lock they are marked as gated, and the
  * mappings that the change may cost are set aside; the mechanism makes its system calls with no
@@ -46,6 +46,16 @@ static inline enum berth_port_access user_access(const struct user_change *chang
  */
 int berth_port_user_begin(struct user_change *change);
 void berth_port_user_finish(const struct user_change *change, bool is_done);
+
+/* user.c */
+
+/* Fills in a change of pages, all of one range. False: they are not. */
+bool berth_port_user_describe(struct user_change *change, const void *virt, uint64_t size,
+			      uint64_t state, bool keeps_ram);
+/* The file in which a part of the linear map lies, and where; a negative errno value if it is none. */
+int berth_port_user_file(phys_addr_t phys, uint64_t size, uint64_t *offset);
+/* The reason of a failed call. Returns @code. */
+int berth_port_user_fail(int code, const char *subject, uint64_t address, uint64_t size);
 
 /* Of struct trap_range. */
 enum trap_answer berth_port_user_look(const struct trap_range *trap, uintptr_t at, bool is_write);
