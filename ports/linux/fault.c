@@ -172,14 +172,23 @@ RAW bool berth_port_trap_submit(const struct trap_fault *fault)
 	return syscall(SYS_write, requests[1], fault, sizeof(*fault)) == sizeof(*fault);
 }
 
-static void handle(const struct trap_fault *fault)
+typedef int (*ask_fn)(void *virt, bool is_write);
+
+static RAW ask_fn whom_to_ask(uintptr_t at)
 {
 	unsigned int side = enter();
-	const struct trap_range *range = find(fault->at);
-	int (*ask)(void *virt, bool is_write) = range ? range->ask : NULL;
-	int ret;
+	const struct trap_range *range = find(at);
+	ask_fn ask = range ? range->ask : NULL;
 
 	leave(side);
+	return ask;
+}
+
+static void handle(const struct trap_fault *fault)
+{
+	ask_fn ask = whom_to_ask(fault->at);
+	int ret;
+
 	__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
 	ret = ask ? ask((void *)fault->at, fault->is_write != 0) : -EFAULT;
 	berth_port_leave();
@@ -234,10 +243,8 @@ int berth_port_trap_start(void)
 	/* Those who submit must not wait here: one of them is the reader of faults. */
 	fcntl(requests[1], F_SETFL, O_NONBLOCK);
 	ret = spawn();
-	if (ret) {
-		close(requests[0]);
-		close(requests[1]);
-	}
+	if (ret)
+		berth_port_trap_stop();
 	return ret;
 }
 
@@ -246,6 +253,7 @@ void berth_port_trap_stop(void)
 	unsigned int nr;
 
 	close(requests[1]);
+	requests[1] = -1;
 	/* One that has just found no other idle may still add a thread. */
 	for (nr = 0;; nr++) {
 		pthread_mutex_lock(&pool_lock);
@@ -257,4 +265,17 @@ void berth_port_trap_stop(void)
 		berth_port_join_helper(threads[nr]);
 	}
 	close(requests[0]);
+	requests[0] = -1;
+}
+
+void berth_port_trap_forget(void)
+{
+	__atomic_store_n(&ranges, NULL, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < 2; i++) {
+		if (requests[i] >= 0)
+			close(requests[i]);
+		requests[i] = -1;
+	}
+	nr_threads = nr_idle = nr_waiting = 0;
+	readers[0] = readers[1] = 0;
 }

@@ -43,6 +43,9 @@ extern uint32_t berth_port_trap_news;
 int berth_port_trap_start(void);
 void berth_port_trap_stop(void);
 
+/* In the child of a fork: all of it is the parent's. */
+void berth_port_trap_forget(void);
+
 /* 0 or -ENOMEM. On return from remove, nobody looks into @range any more. */
 int berth_port_trap_add(struct trap_range *range);
 void berth_port_trap_remove(struct trap_range *range);

@@ -134,11 +134,17 @@ static void after_fork(void)
 	pthread_mutex_unlock(&ranges_lock);
 }
 
+/* The threads that would answer are not there either, and their pipe is the parent's. */
 static void after_fork_in_child(void)
 {
 	for (const struct user_range *range = ranges; range; range = range->next)
 		syscall(SYS_mmap, range->trap.start, range->trap.size, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	ranges = NULL;
+	berth_port_trap_forget();
+	berth_port_uffd_close();
+	berth_port_gate = NULL;
+	is_started = false;
 	after_fork();
 }
 
@@ -153,8 +159,10 @@ static int start(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int ret;
 
-	if (is_started)
+	if (is_started) {
+		berth_port_user_read_limit(false);
 		return 0;
+	}
 	pthread_once(&once, watch_forks);
 	berth_port_user_read_limit(true);
 	ret = berth_port_trap_start();

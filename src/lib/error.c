@@ -130,6 +130,11 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 				      "scatterlist",
 				      e->subject, (ull)e->address);
 	case BERTH_REASON_MAPPING:
+		if (e->limit)
+			return berth_snprintf(text, size,
+					      "%s: %#llx (%llu bytes): the limit is %llu",
+					      e->subject, (ull)e->address, (ull)e->length,
+					      (ull)e->limit);
 		return berth_snprintf(text, size, "%s: %#llx (%llu bytes) cannot be mapped so",
 				      e->subject, (ull)e->address, (ull)e->length);
 	case BERTH_REASON_NO_DEVICE:
