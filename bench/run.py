@@ -1,46 +1,123 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs the benchmarks of a build. A program bench-SUBJECT prints one line of JSON per case,
-{"case": "page_4k_pair", "count": 1000000, "ns": 31.5, "budget_ir": 48}
-(count: operations in the measured part, between CALLGRIND_START_INSTRUMENTATION and
-CALLGRIND_DUMP_STATS_AT(case); a field that is not known may be missing).
-"""
+"""Runs the benchmarks of a build, each case beside its peer. How a program is called is said in bench/bench.h. It
+prints one line of JSON per case:
+{"case": "page_4k_pair", "ns": 31.5, "operations": 380000, "per": 1, "count": 1000, "clock": 0.78}
+ns: of one operation; per: operations in an iteration; count: iterations for callgrind to count; clock: ns of a
+multiplication; with what is timed beside it in the same process also against_ns and ratio."""
 import argparse
 import json
+import os
 import pathlib
 import platform
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 
-FIELDS = ("case", "ns", "ir", "budget_ir", "peer")
-DUMP = re.compile(r"^desc: Trigger: Client Request: (\S+)$.*?^(?:summary|totals): (\d+)", re.M | re.S)
+PEERS = pathlib.Path(__file__).resolve().parent / "peers"
+INSTALLED = pathlib.Path(os.environ.get("BERTH_PEERS") or pathlib.Path.home() / ".cache/berth/peers") / "bin"
+ROUNDS = 5
+CLOCK_TOLERANCE = 0.05
+
+# Instructions per operation that a case may take, and the peer's name, harness and case.
+BUDGETS = {
+    "page_4k_pair": (48, "jemalloc", "alloc_jemalloc", "pair_4k_pgalign"),
+    "page_64k_pair": (120, "mimalloc", "alloc_mimalloc", "pair_64k_pgalign"),
+    "page_2m_pair": (160, "mimalloc", "alloc_mimalloc", "pair_2m_pgalign"),
+    "page_4k_batch256": (90, "mimalloc", "alloc_mimalloc", "batch256_4k_pgalign"),
+    "kmalloc_256_pair": (60, "jemalloc", "alloc_jemalloc", "pair_256"),
+    "dma_map_4k_pair_direct": (24,),
+}
+# Bytes per page, and Linux's.
+METADATA_BUDGET, METADATA_LINUX = 16, 64
+# The model's devices move data at a quarter of memcpy()'s rate or more.
+MODEL_BUDGET = 4
 
 
-def programs(build):
-    targets = json.loads(subprocess.check_output(["meson", "introspect", "--targets", build]))
-    return {t["name"].removeprefix("bench-"): t["filename"][0]
-            for t in targets if t["name"].startswith("bench-")}
+def output(*command):
+    return subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def run(program, instructions):
-    """The cases of one program; under callgrind their instructions count and their time does not."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [program]
-        if instructions:
-            command = ["valgrind", "-q", "--tool=callgrind", "--instr-atstart=no",
-                       f"--callgrind-out-file={folder}/out", program]
-        output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        cases = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-        dumps = "".join(path.read_text(errors="replace") for path in pathlib.Path(folder).iterdir())
-    total = {name: int(count) for name, count in DUMP.findall(dumps)}
-    for case in cases:
-        if case["case"] in total and "count" in case:
-            case["ir"] = round(total[case["case"]] / case["count"], 1)
-        if instructions:
-            case["ns"] = None
-    return [{field: case.get(field) for field in FIELDS} for case in cases]
+def time(program, *options):
+    return [json.loads(line) for line in output(program, *options).splitlines()]
+
+
+def time_peer(harness, case):
+    """ns of an operation and of the clock's multiplication."""
+    lines = [line.split("\t") for line in output(PEERS / "run", harness, "=" + case).splitlines()]
+    ns = {line[2]: float(line[6]) for line in lines if line[0] == "RES"}
+    return ns[case], ns["calib_imul"]
+
+
+def interleave(program, case, harness, peer_case):
+    """Medians of ns, of the peer's, and of the ratio, of the rounds in which the clock was the same for both."""
+    rounds = []
+    for _ in range(ROUNDS):
+        peer, peer_clock = time_peer(harness, peer_case)
+        ours = time(program, "--case", case)[0]
+        rounds.append((abs(ours["clock"] / peer_clock - 1), ours["ns"], peer, ours["ns"] / peer))
+    good = [r for r in rounds if r[0] <= CLOCK_TOLERANCE] or rounds
+    return [round(statistics.median(column), 2) for column in list(zip(*good))[1:]]
+
+
+def instructions(program, case):
+    """Of one operation: the difference of two runs."""
+    def total(iterations):
+        with tempfile.TemporaryDirectory() as folder:
+            output("valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/out",
+                   program, "--case", case["case"], "--iterations", iterations)
+            return int(re.search(r"^(?:summary|totals): (\d+)", pathlib.Path(folder, "out").read_text(), re.M).group(1))
+    return round((total(2 * case["count"]) - total(case["count"])) / (case["count"] * case["per"]), 1)
+
+
+def peer_instructions(harness, case):
+    lines = output(PEERS / "run", "--instructions", harness, "=" + case).splitlines()
+    return float(lines[0].split("\t")[3])
+
+
+def measure(program, count_instructions):
+    for case in time(program):
+        if "ns" not in case:
+            yield case
+            continue
+        row = {"case": case["case"], "ns": case["ns"], "ir": None, "budget_ir": None, "peer": None, "ratio": None}
+        budget, *peer = BUDGETS.get(case["case"], (None,))
+        row["budget_ir"] = budget
+        if "against_ns" in case:
+            row["peer"] = {"name": "memcpy", "ns": case["against_ns"], "ir": None}
+            row["ratio"] = case["ratio"]
+        if peer:
+            name, harness, peer_case = peer
+            row["peer"] = {"name": name, "ns": None, "ir": None}
+            if INSTALLED.exists():
+                row["ns"], row["peer"]["ns"], row["ratio"] = interleave(program, case["case"], harness, peer_case)
+                if count_instructions:
+                    row["peer"]["ir"] = peer_instructions(harness, peer_case)
+        if count_instructions:
+            row["ir"] = instructions(program, case)
+        yield row
+
+
+def text(value):
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 1000 or value == int(value) else f"{value:.1f}"
+
+
+def line(row):
+    """One line of the table; its last column says which budgets are missed."""
+    if "bytes" in row:
+        missed = row["bytes"] > METADATA_BUDGET
+        return [row["case"], "-", "-", f"{METADATA_BUDGET} bytes", "Linux", "-", "-", f"{row['bytes'] / METADATA_LINUX:.2f}",
+                f"{row['bytes']} bytes" + ", over" * missed]
+    peer = row["peer"] or {"name": "-", "ns": None, "ir": None}
+    budget, missed = text(row["budget_ir"]), bool(row["budget_ir"] and row["ir"] and row["ir"] > row["budget_ir"])
+    if peer["name"] == "memcpy":
+        budget, missed = f"{MODEL_BUDGET} x peer", row["ratio"] > MODEL_BUDGET
+    return [row["case"], text(row["ns"]), text(row["ir"]), budget, peer["name"], text(peer["ns"]), text(peer["ir"]),
+            "-" if row["ratio"] is None else f"{row['ratio']:.2f}", "over" * missed]
 
 
 def machine():
@@ -48,34 +125,32 @@ def machine():
     return model.group(1) if model else platform.machine()
 
 
-def table(cases):
-    def cell(value):
-        return "-" if value is None else str(value)
-    print(f"{'case':32} {'ns':>10} {'Ir':>10} {'budget Ir':>10}  peer")
-    for case in cases:
-        peer = case["peer"] or {}
-        peer = " ".join(f"{k} {v}" for k, v in peer.items() if v is not None)
-        print(f"{case['case']:32} {cell(case['ns']):>10} {cell(case['ir']):>10} {cell(case['budget_ir']):>10}  {peer}")
-
-
 def main():
     parser = argparse.ArgumentParser(prog="script/bench")
-    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser.add_argument("build", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("subject", nargs="?")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--instructions", action="store_true", help="count instructions (callgrind; slower)")
+    parser.add_argument("--instructions", action="store_true", help="count instructions too (callgrind; slower)")
     args = parser.parse_args()
 
-    known = programs(args.build)
+    known = {path.name.removeprefix("bench-"): path for path in sorted(args.build.glob("bench/bench-*"))
+             if path.is_file()}
     if args.subject and args.subject not in known:
-        sys.exit(f"script/bench: no subject {args.subject}; there are: {' '.join(known)}")
-    cases = []
-    for subject in [args.subject] if args.subject else known:
-        cases += run(known[subject], args.instructions)
+        parser.error(f"no subject {args.subject}; there are: {' '.join(known)}")
+    if not INSTALLED.exists():
+        print("script/bench: the peers are not installed; bench/peers/setup does that", file=sys.stderr)
+    rows = (row for subject in ([args.subject] if args.subject else known)
+            for row in measure(known[subject], args.instructions))
     if args.json:
+        fields = ("case", "ns", "ir", "budget_ir", "peer")
+        cases = [{field: row[field] for field in fields} for row in rows if "ns" in row]
         print(json.dumps({"schema": 1, "machine": machine(), "cases": cases}, indent=1))
-    else:
-        table(cases)
+        return
+    layout = "{:30} {:>9} {:>9} {:>9}  {:9} {:>9} {:>9} {:>6}  {}"
+    print(machine())
+    print(layout.format("case", "ns", "Ir", "budget Ir", "peer", "ns", "Ir", "ratio", "").rstrip())
+    for row in rows:
+        print(layout.format(*line(row)).rstrip(), flush=True)
 
 
 main()

@@ -38,17 +38,17 @@ struct berth_driver {
 };
 
 /* Entries of a list of drivers, and its end. */
-#define BERTH_PLATFORM_DRIVER(drv)                                                                 \
-	{                                                                                          \
-		(drv), NULL                                                                        \
+#define BERTH_PLATFORM_DRIVER(drv) \
+	{                          \
+		(drv), NULL        \
 	}
-#define BERTH_PCI_DRIVER(drv)                                                                      \
-	{                                                                                          \
-		NULL, (drv)                                                                        \
+#define BERTH_PCI_DRIVER(drv) \
+	{                     \
+		NULL, (drv)   \
 	}
-#define BERTH_NO_MORE_DRIVERS                                                                      \
-	{                                                                                          \
-		NULL, NULL                                                                         \
+#define BERTH_NO_MORE_DRIVERS \
+	{                     \
+		NULL, NULL    \
 	}
 
 /**

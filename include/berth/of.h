@@ -30,8 +30,8 @@ struct device_node *of_get_parent(const struct device_node *node);
 /** of_get_next_child() - the child behind @prev; NULL @prev for the first; NULL at the end. */
 struct device_node *of_get_next_child(const struct device_node *node, struct device_node *prev);
 
-#define for_each_child_of_node(parent, child)                                                      \
-	for ((child) = of_get_next_child((parent), NULL); (child);                                 \
+#define for_each_child_of_node(parent, child)                      \
+	for ((child) = of_get_next_child((parent), NULL); (child); \
 	     (child) = of_get_next_child((parent), (child)))
 
 /** of_find_node_by_path() - a node by its whole path or alias; NULL if there is none. */

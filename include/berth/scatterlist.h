@@ -129,7 +129,7 @@ int sg_nents(struct scatterlist *sg);
 /** sg_nents_for_len() - entries that hold @len bytes; -EINVAL if the list is shorter. */
 int sg_nents_for_len(struct scatterlist *sg, uint64_t len);
 
-#define for_each_sg(sglist, sg, nr, i)                                                             \
+#define for_each_sg(sglist, sg, nr, i) \
 	for ((i) = 0, (sg) = (sglist); (i) < (nr); (i)++, (sg) = sg_next(sg))
 
 BERTH_END_DECLS

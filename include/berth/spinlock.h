@@ -23,8 +23,7 @@ typedef struct spinlock {
 	uint32_t word;
 } spinlock_t;
 
-#define DEFINE_SPINLOCK(name)                                                                      \
-	spinlock_t name = { 0 }
+#define DEFINE_SPINLOCK(name) spinlock_t name = { 0 }
 
 /** spin_lock_init() - make a lock free, whatever it was. */
 static inline void spin_lock_init(spinlock_t *lock)

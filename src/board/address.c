@@ -62,7 +62,8 @@ static bool next_entry(struct ranges *ranges, struct entry *entry)
 }
 
 /* One bus upwards. */
-static bool translate_once(const struct device_node *bus, const char *name, bool must, uint64_t *addr)
+static bool translate_once(const struct device_node *bus, const char *name, bool must,
+			   uint64_t *addr)
 {
 	struct ranges ranges;
 	struct entry entry;
@@ -182,8 +183,9 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 		if (count == max)
 			return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL,
 						berth_of_node_name(bus), count + 1, max);
-		windows[count++] =
-			(struct berth_dma_window){ .cpu = cpu, .bus = entry.child, .size = entry.size };
+		windows[count++] = (struct berth_dma_window){ .cpu = cpu,
+							      .bus = entry.child,
+							      .size = entry.size };
 	}
 	return (int)count;
 }

@@ -112,17 +112,31 @@ static uint64_t go_down(void)
 	return leaked;
 }
 
+static int check_tree(const void *board)
+{
+	int damage;
+
+	if (berth_blob_check(board, &damage))
+		return 0;
+	return berth_fail_at(-EINVAL, BERTH_REASON_TREE, berth_blob_error_name(damage), 0);
+}
+
 static int go_up(const void *board, const struct berth_options *options)
 {
-	int err, damage;
+	const void *given = board;
+	int err;
 
+	/* A machine may read the tree by itself: nobody is handed a damaged one. */
+	err = board ? check_tree(board) : 0;
+	if (err)
+		return err;
 	err = berth_port_start(&board, options->machine, options->machine_config);
 	if (err)
 		return err;
 	state = PORT_STARTED;
-	if (!berth_blob_check(board, &damage))
-		return berth_fail_at(-EINVAL, BERTH_REASON_TREE, berth_blob_error_name(damage), 0);
-	err = start_memory(board, options);
+	err = given ? 0 : check_tree(board);
+	if (!err)
+		err = start_memory(board, options);
 	if (!err)
 		err = berth_platform_populate();
 	if (err)
@@ -140,7 +154,8 @@ int berth_start_abi(const void *board, const struct berth_driver *list,
 	int err;
 
 	if (abi != (BERTH_ABI | BERTH_ABI_CHECKED)) {
-		struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
+		struct berth_error *error =
+			berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
 
 		error->address = abi;
 		error->limit = BERTH_ABI | BERTH_ABI_CHECKED;

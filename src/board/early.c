@@ -132,8 +132,8 @@ static struct berth_reserved *describe(const void *fdt, int node)
 
 static int keep(const struct berth_reserved *res)
 {
-	return res->is_nomap ? memblock_mark_nomap(res->base, res->size) :
-				     memblock_reserve(res->base, res->size);
+	return res->is_nomap ? memblock_mark_nomap(res->base, res->size)
+			     : memblock_reserve(res->base, res->size);
 }
 
 /* A reservation with a place of its own; every entry of reg is one. */
@@ -222,8 +222,8 @@ static int scan_reserved(const void *fdt, bool dynamic)
 
 		if (depth != 1 || !is_enabled(fdt, node) || has(fdt, node, "reg") == dynamic)
 			continue;
-		err = dynamic ? reserve_dynamic(fdt, node, na, ns) :
-				      reserve_static(fdt, node, na, ns);
+		err = dynamic ? reserve_dynamic(fdt, node, na, ns)
+			      : reserve_static(fdt, node, na, ns);
 		if (err)
 			return err;
 	}
@@ -311,8 +311,8 @@ static int reserve_fixed(const void *fdt)
 		err = size ? memblock_reserve(base, size) : 0;
 		if (err)
 			return err == -EINVAL ? berth_fail_at(-EINVAL, BERTH_REASON_TREE,
-							      "/memreserve/", base) :
-						      err;
+							      "/memreserve/", base)
+					      : err;
 	}
 	for (unsigned int i = 0; berth_port_reserved(i, &range); i++) {
 		err = memblock_reserve(range.base, range.size);

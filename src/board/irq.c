@@ -100,7 +100,8 @@ static int resolve(struct specifier *spec)
 	return -ENXIO;
 }
 
-int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit, uint32_t pin)
+int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
+		     uint32_t pin)
 {
 	struct specifier spec = { .node = node, .nr_unit = nr_unit, .nr_cells = 1 };
 
@@ -147,8 +148,8 @@ static int extended(const struct device_node *node, int index, struct specifier 
 
 	for (int i = 0; at && read_all(&at, &left, 1, &phandle); i++) {
 		spec->node = of_find_node_by_phandle(phandle);
-		spec->nr_cells =
-			spec->node ? count_cells(spec->node, "#interrupt-cells", -EINVAL) : -EINVAL;
+		spec->nr_cells = spec->node ? count_cells(spec->node, "#interrupt-cells", -EINVAL)
+					    : -EINVAL;
 		if (!read_all(&at, &left, spec->nr_cells, spec->cells))
 			return -ENXIO;
 		if (i == index)
@@ -163,7 +164,8 @@ static int plain(const struct device_node *node, int index, struct specifier *sp
 	const uint8_t *at = of_get_property(node, "interrupts", &left);
 
 	spec->node = interrupt_parent(node);
-	spec->nr_cells = spec->node ? count_cells(spec->node, "#interrupt-cells", -EINVAL) : -EINVAL;
+	spec->nr_cells = spec->node ? count_cells(spec->node, "#interrupt-cells", -EINVAL)
+				    : -EINVAL;
 	if (!at || spec->nr_cells < 1)
 		return -ENXIO;
 	for (int i = 0; i <= index; i++)
@@ -179,8 +181,8 @@ int of_irq_get(const struct device_node *node, int index)
 
 	if (index < 0)
 		return -EINVAL;
-	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, index, &spec) :
-								     plain(node, index, &spec);
+	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, index, &spec)
+								 : plain(node, index, &spec);
 	if (err)
 		return err;
 	take_unit(node, &spec);

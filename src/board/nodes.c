@@ -253,8 +253,8 @@ const void *of_get_property(const struct device_node *node, const char *name, in
 {
 	int ignored;
 
-	return node ? berth_blob_property(blob, node->offset, name, length ? length : &ignored) :
-			    NULL;
+	return node ? berth_blob_property(blob, node->offset, name, length ? length : &ignored)
+		    : NULL;
 }
 
 bool of_property_read_bool(const struct device_node *node, const char *name)

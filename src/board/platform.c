@@ -12,7 +12,8 @@
 #include "lib/string.h"
 
 /* The names in a list of strings, by index; NULL behind the last one. */
-static const char *name_in(const struct device_node *node, const char *list_name, unsigned int index)
+static const char *name_in(const struct device_node *node, const char *list_name,
+			   unsigned int index)
 {
 	int length;
 	const char *list = of_get_property(node, list_name, &length);
@@ -301,8 +302,7 @@ int platform_get_irq(struct platform_device *pdev, unsigned int index)
 {
 	struct resource *res = platform_get_resource(pdev, IORESOURCE_IRQ, index);
 
-	return res ? (int)res->start :
-		     berth_fail_at(-ENXIO, BERTH_REASON_IRQ, pdev->name, index);
+	return res ? (int)res->start : berth_fail_at(-ENXIO, BERTH_REASON_IRQ, pdev->name, index);
 }
 
 static void unmap(void *cookie)

@@ -69,9 +69,8 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 		virt = page_address(page);
 	else
 		virt = berth_port_remap(page_to_phys(page), length,
-					attrs & DMA_ATTR_WRITE_COMBINE ?
-						      BERTH_MEMORY_WRITE_COMBINE :
-						      BERTH_MEMORY_UNCACHED);
+					attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
+								       : BERTH_MEMORY_UNCACHED);
 	if (!virt) {
 		struct berth_error *error =
 			berth_error_set(-ENOMEM, BERTH_REASON_MAPPING, dev_name(dev));

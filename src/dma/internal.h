@@ -19,8 +19,7 @@ dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint6
 			       uint64_t limit);
 
 /* The way back: false, with the reason, if no window leads there or no RAM is there. */
-bool berth_dma_to_phys(const struct device *dev, dma_addr_t addr, uint64_t size,
-		       phys_addr_t *phys);
+bool berth_dma_to_phys(const struct device *dev, dma_addr_t addr, uint64_t size, phys_addr_t *phys);
 
 /* Highest physical address that can be within reach under @mask: a hint for allocators. */
 phys_addr_t berth_dma_phys_limit(const struct device *dev, uint64_t mask);

@@ -114,8 +114,7 @@ bool berth_dma_is_ram(phys_addr_t phys, uint64_t size)
 
 static void window_error(const struct device *dev, uint64_t address, uint64_t size)
 {
-	struct berth_error *error =
-		berth_error_set(-EINVAL, BERTH_REASON_WINDOW, dev_name(dev));
+	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_WINDOW, dev_name(dev));
 
 	error->address = address;
 	error->length = size;
@@ -217,8 +216,8 @@ const struct berth_dma_window *berth_device_windows(const struct device *dev, un
 
 void berth_device_set_coherent(struct device *dev, bool coherent)
 {
-	dev->flags = coherent ? dev->flags | BERTH_DEVICE_COHERENT :
-				      dev->flags & ~BERTH_DEVICE_COHERENT;
+	dev->flags = coherent ? dev->flags | BERTH_DEVICE_COHERENT
+			      : dev->flags & ~BERTH_DEVICE_COHERENT;
 	set_fast_range(dev);
 }
 

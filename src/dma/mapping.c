@@ -41,8 +41,7 @@ static bool legal(const struct device *dev, size_t size, enum dma_data_direction
 
 static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size, unsigned long attrs)
 {
-	dma_addr_t addr =
-		berth_dma_from_phys(dev, phys, size, berth_dma_limit(dev, dev->dma_mask));
+	dma_addr_t addr = berth_dma_from_phys(dev, phys, size, berth_dma_limit(dev, dev->dma_mask));
 
 	if (addr != DMA_MAPPING_ERROR && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		sync_for_device(dev, phys, size);

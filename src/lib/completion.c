@@ -73,14 +73,15 @@ unsigned long wait_for_completion_timeout(struct completion *x, unsigned long ti
 {
 	uint64_t now = berth_port_now();
 	uint64_t ns = (uint64_t)timeout * NSEC_PER_MSEC;
-	uint64_t deadline = timeout >= MAX_SCHEDULE_TIMEOUT || now + ns < now ? UINT64_MAX :
-										      now + ns;
+	uint64_t deadline = timeout >= MAX_SCHEDULE_TIMEOUT || now + ns < now ? UINT64_MAX
+									      : now + ns;
 
 	if (wait_until(x, deadline))
 		return 0;
 	if (deadline == UINT64_MAX)
 		return timeout;
 	now = berth_port_now();
-	return now < deadline ? (unsigned long)((deadline - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC) :
-				1;
+	return now < deadline
+		       ? (unsigned long)((deadline - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC)
+		       : 1;
 }

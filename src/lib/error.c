@@ -87,10 +87,11 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size, "%s: no free block of %llu bytes (%llu are free)",
 				      e->subject, (ull)e->length, (ull)e->limit);
 	case BERTH_REASON_TOO_LARGE:
-		return berth_snprintf(text, size,
-				      "%s gives at most %llu bytes, %llu were asked for; "
-				      "alloc_pages(), dma_alloc_coherent() and cma_alloc() give more",
-				      e->subject, (ull)e->limit, (ull)e->length);
+		return berth_snprintf(
+			text, size,
+			"%s gives at most %llu bytes, %llu were asked for; "
+			"alloc_pages(), dma_alloc_coherent() and cma_alloc() give more",
+			e->subject, (ull)e->limit, (ull)e->length);
 	case BERTH_REASON_NOT_OWNED:
 		return berth_snprintf(text, size, "%s: %#llx (page %#llx) was not handed out",
 				      e->subject, (ull)e->address, (ull)e->pfn);
@@ -116,9 +117,8 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NO_MASK:
 		return berth_snprintf(text, size, "%s has no DMA mask: it does no DMA", e->subject);
 	case BERTH_REASON_MASK:
-		return berth_snprintf(text, size,
-				      "%s cannot address %#llx, its limit is %#llx", e->subject,
-				      (ull)e->address, (ull)e->limit);
+		return berth_snprintf(text, size, "%s cannot address %#llx, its limit is %#llx",
+				      e->subject, (ull)e->address, (ull)e->limit);
 	case BERTH_REASON_WINDOW:
 		return berth_snprintf(text, size,
 				      "%#llx (%llu bytes) is outside every bus window of %s",
@@ -164,9 +164,9 @@ static int text_start(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size, "%s: %#llx is not a legal argument", e->subject,
 				      (ull)e->address);
 	case BERTH_REASON_ABI:
-		return berth_snprintf(text, size,
-				      "built against another berth: ABI %#llx, the library has %#llx",
-				      (ull)e->address, (ull)e->limit);
+		return berth_snprintf(
+			text, size, "built against another berth: ABI %#llx, the library has %#llx",
+			(ull)e->address, (ull)e->limit);
 	case BERTH_REASON_STATE:
 		return berth_snprintf(text, size, "%s", e->subject);
 	case BERTH_REASON_TREE:

@@ -12,7 +12,8 @@ bool berth_should_fail_slow(void);
 /* True when the test asked for this allocation to fail. One load when no test runs. */
 static inline bool berth_should_fail(void)
 {
-	return __builtin_expect(__atomic_load_n(&berth_fault_countdown, __ATOMIC_RELAXED) != 0, 0) &&
+	return __builtin_expect(__atomic_load_n(&berth_fault_countdown, __ATOMIC_RELAXED) != 0,
+				0) &&
 	       berth_should_fail_slow();
 }
 

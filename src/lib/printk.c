@@ -183,8 +183,8 @@ static void put_string(struct sink *sink, const struct spec *spec, const char *s
 	if (!s)
 		s = "(null)";
 	put_field(sink, spec, s,
-		  (int)(spec->precision < 0 ? berth_strlen(s) :
-						    berth_strnlen(s, (size_t)spec->precision)));
+		  (int)(spec->precision < 0 ? berth_strlen(s)
+					    : berth_strnlen(s, (size_t)spec->precision)));
 }
 
 static void put_conversion(struct sink *sink, struct spec *spec, char conversion,

@@ -143,7 +143,10 @@ struct page *cma_alloc(struct cma *cma, unsigned long count, unsigned int align,
 	(void)no_warn;
 	if (!cma || !count || align >= 64 - PAGE_SHIFT) {
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
-			      !cma ? "cma" : !count ? "count" : "align", cma && count ? align : 0);
+			      !cma     ? "cma"
+			      : !count ? "count"
+				       : "align",
+			      cma && count ? align : 0);
 		return NULL;
 	}
 	if (!cma->bitmap) {

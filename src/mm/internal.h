@@ -64,12 +64,7 @@ enum page_state {
 
 #define NO_PAGE UINT32_MAX
 
-enum {
-	ZONE_DMA,
-	ZONE_DMA32,
-	ZONE_NORMAL,
-	NR_ZONES
-};
+enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
 
 /*
  * struct zone - pages of one range of addresses, with their free lists
@@ -92,9 +87,9 @@ extern struct zone berth_zones[NR_ZONES];
 
 static inline unsigned int zone_index(uint64_t pfn)
 {
-	return pfn < PFN_DOWN(16ULL << 20) ? ZONE_DMA :
-	       pfn < PFN_DOWN(4ULL << 30)  ? ZONE_DMA32 :
-					     ZONE_NORMAL;
+	return pfn < PFN_DOWN(16ULL << 20)  ? ZONE_DMA
+	       : pfn < PFN_DOWN(4ULL << 30) ? ZONE_DMA32
+					    : ZONE_NORMAL;
 }
 
 static inline uint32_t page_flags(const struct page *page)
@@ -110,6 +105,21 @@ static inline void page_set_flags(struct page *page, uint32_t flags)
 static inline uint32_t page_state(const struct page *page)
 {
 	return page_flags(page) & PG_STATE;
+}
+
+static inline struct page *page_in(const struct berth_mem_map *bank, uint64_t pfn)
+{
+	return &bank->pages[pfn - bank->pfn];
+}
+
+static inline unsigned int page_order(const struct page *page)
+{
+	return page_flags(page) & PG_ORDER;
+}
+
+static inline bool is_head(const struct page *page, enum page_state state, unsigned int order)
+{
+	return (page_flags(page) & (PG_STATE | PG_ORDER)) == (state | order);
 }
 
 /* The bank of a page number, or NULL. */
@@ -134,13 +144,13 @@ static inline uint8_t *block_type(const struct berth_mem_map *bank, uint64_t pfn
 	       ((pfn >> pageblock_order) - (bank->pfn >> pageblock_order));
 }
 
-/* Pages (page_alloc.c). */
+/* Pages (page_alloc.c, page_ref.c). */
 
 void berth_zones_reset(void);
 
 /*
- * The pages [@pfn, @pfn + @nr) of one bank, never handed out before, become free; the types of their
- * page blocks have been set.
+ * The pages [@pfn, @pfn + @nr) of one bank, never handed out before, become free; the types of
+ * their page blocks have been set.
  */
 void berth_pages_add(uint64_t pfn, uint64_t nr);
 
@@ -171,6 +181,11 @@ bool berth_take_free_pages(uint64_t pfn, uint64_t nr, uint64_t *busy);
  * possible; a page that somebody else still holds becomes an ordinary used page.
  */
 void berth_put_range(uint64_t pfn, uint64_t nr);
+
+/* A block of which nobody has a reference any more goes back to the lists. */
+void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order);
+/* Pages that are all PG_TAIL go back in the largest blocks possible. */
+void berth_free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr);
 
 /* Page number of the head of the block that @pfn is in, or NO_PAGE if there is none. */
 uint64_t berth_block_head(const struct berth_mem_map *bank, uint64_t pfn);

@@ -18,7 +18,6 @@ struct region {
 
 /* Sorted by address, disjoint; neighbours that touch have different flags. */
 struct list {
-	const char *name;
 	unsigned int count;
 	struct region regions[MAX_REGIONS];
 };
@@ -29,8 +28,8 @@ enum change {
 	CHANGE_FLAGS,
 };
 
-static struct list memory = { .name = "memblock memory" };
-static struct list reserved = { .name = "memblock reserved" };
+static struct list memory;
+static struct list reserved;
 static struct list scratch;
 static bool is_frozen;
 
@@ -98,15 +97,16 @@ static bool rebuild(const struct list *list, phys_addr_t base, phys_addr_t end, 
 static int change_list(struct list *list, phys_addr_t base, uint64_t size, enum change change,
 		       enum memblock_flags flags)
 {
+	const char *name = list == &memory ? "memblock memory" : "memblock reserved";
+
 	if (is_frozen)
-		return berth_fail(-EBUSY, BERTH_REASON_STATE, list->name);
+		return berth_fail(-EBUSY, BERTH_REASON_STATE, name);
 	if (base + size < base)
-		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, list->name, base);
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, name, base);
 	if (!size)
 		return 0;
 	if (!rebuild(list, base, base + size, change, flags))
-		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, list->name, 0,
-					MAX_REGIONS);
+		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, name, 0, MAX_REGIONS);
 	list->count = scratch.count;
 	memcpy(list->regions, scratch.regions, scratch.count * sizeof(scratch.regions[0]));
 	return 0;

@@ -70,8 +70,7 @@ int berth_mm_start(void)
 	for (unsigned int i = 0; i < nr_banks; i++) {
 		uint64_t nr_blocks = bank_nr_blocks(banks[i].pfn, banks[i].nr);
 
-		banks[i].pages =
-			memblock_alloc(banks[i].nr * sizeof(struct page) + nr_blocks, 64);
+		banks[i].pages = memblock_alloc(banks[i].nr * sizeof(struct page) + nr_blocks, 64);
 		if (!banks[i].pages)
 			return berth_last_error()->code;
 		memset(block_type(&banks[i], banks[i].pfn), MIGRATE_MOVABLE, (size_t)nr_blocks);
@@ -148,8 +147,8 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	case PG_RESERVED:
 		return BERTH_PAGE_RESERVED;
 	case PG_FREE:
-		return *block_type(bank, pfn) == MIGRATE_CMA ? BERTH_PAGE_FREE_CMA :
-							       BERTH_PAGE_FREE;
+		return *block_type(bank, pfn) == MIGRATE_CMA ? BERTH_PAGE_FREE_CMA
+							     : BERTH_PAGE_FREE;
 	case PG_SLAB:
 	case PG_LARGE:
 	case PG_META:

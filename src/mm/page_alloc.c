@@ -22,24 +22,9 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static struct page *page_in(const struct berth_mem_map *bank, uint64_t pfn)
-{
-	return &bank->pages[pfn - bank->pfn];
-}
-
-static unsigned int page_order(const struct page *page)
-{
-	return page_flags(page) & PG_ORDER;
-}
-
 static unsigned int page_type(const struct page *page)
 {
 	return (page_flags(page) & PG_TYPE) >> PG_TYPE_SHIFT;
-}
-
-static bool is_head(const struct page *page, enum page_state state, unsigned int order)
-{
-	return (page_flags(page) & (PG_STATE | PG_ORDER)) == (state | order);
 }
 
 static void *pfn_address(uint64_t pfn)
@@ -65,14 +50,6 @@ const struct berth_mem_map *berth_bank_of_page(const struct page *page)
 			return at % sizeof(*page) ? NULL : bank;
 	}
 	return NULL;
-}
-
-static void refuse_page(const char *subject, const struct page *page)
-{
-	const struct berth_mem_map *bank = berth_bank_of_page(page);
-	uint64_t pfn = bank ? bank->pfn + (uint64_t)(page - bank->pages) : 0;
-
-	berth_not_owned(subject, bank ? PFN_PHYS(pfn) : (uintptr_t)page, pfn);
 }
 
 uint64_t berth_block_head(const struct berth_mem_map *bank, uint64_t pfn)
@@ -265,16 +242,22 @@ static bool claim(struct zone *zone, struct page *page, unsigned int type)
 }
 
 /* The largest block of another type, so that page blocks of mixed use stay few. */
-static struct page *largest_fallback(const struct zone *zone, unsigned int type,
-				     unsigned int order, uint64_t end)
+static struct page *largest_fallback(const struct zone *zone, unsigned int type, unsigned int order,
+				     uint64_t end)
 {
-	for (unsigned int list = MAX_ORDER + 1; list-- > order;)
-		for (unsigned int i = 0; i < 2; i++) {
-			struct page *page = first_fit(zone, list, fallbacks[type][i], order, end);
+	const uint8_t *types = fallbacks[type];
+	uint32_t lists = (zone->orders[types[0]] | zone->orders[types[1]]) & (UINT32_MAX << order);
 
-			if (page)
-				return page;
-		}
+	while (lists) {
+		unsigned int list = highest_bit(lists);
+		struct page *page = first_fit(zone, list, types[0], order, end);
+
+		if (!page)
+			page = first_fit(zone, list, types[1], order, end);
+		if (page)
+			return page;
+		lists ^= 1u << list;
+	}
 	return NULL;
 }
 
@@ -321,9 +304,9 @@ uint64_t berth_free_bytes(uint64_t end)
 
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 {
-	unsigned int type = gfp & __GFP_MOVABLE	    ? MIGRATE_MOVABLE :
-			    gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE :
-						      MIGRATE_UNMOVABLE;
+	unsigned int type = gfp & __GFP_MOVABLE	      ? MIGRATE_MOVABLE
+			    : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
+						      : MIGRATE_UNMOVABLE;
 	struct page *page = NULL;
 
 	if (berth_should_fail() || !end)
@@ -332,6 +315,8 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 		struct zone *zone = &berth_zones[i];
 		unsigned long flags;
 
+		if (!zone->managed)
+			continue;
 		spin_lock_irqsave(&zone->lock, flags);
 		page = take(zone, order, type, end);
 		spin_unlock_irqrestore(&zone->lock, flags);
@@ -368,12 +353,12 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	return berth_alloc_pages_below(gfp, order, UINT64_MAX);
 }
 
-/* A block whose last reference is gone goes back. Poisoned first: others may take it at once. */
-static void free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)
+void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)
 {
 	struct zone *zone = &berth_zones[zone_index(pfn)];
 	unsigned long flags;
 
+	/* First: others may take it at once. */
 	berth_port_poison(pfn_address(pfn), PAGE_SIZE << order);
 	spin_lock_irqsave(&zone->lock, flags);
 	page_set_flags(page_in(bank, pfn), PG_TAIL);
@@ -381,8 +366,7 @@ static void free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned 
 	spin_unlock_irqrestore(&zone->lock, flags);
 }
 
-/* Pages that are all PG_TAIL go back in the largest blocks possible. */
-static void free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
+void berth_free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
 {
 	while (nr) {
 		unsigned int order = highest_bit(nr);
@@ -391,7 +375,7 @@ static void free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr
 			order = lowest_bit(pfn);
 		if (order > MAX_ORDER)
 			order = MAX_ORDER;
-		free_block(bank, pfn, order);
+		berth_free_block(bank, pfn, order);
 		pfn += 1ULL << order;
 		nr -= 1ULL << order;
 	}
@@ -405,142 +389,7 @@ void berth_pages_add(uint64_t pfn, uint64_t nr)
 		page_set_flags(page_in(bank, at), PG_TAIL);
 		berth_zones[zone_index(at)].managed++;
 	}
-	free_run(bank, pfn, nr);
-}
-
-/* Drop a reference. Return: 1 if it was the last, 0 if it was not, -1 if there was none. */
-static int drop_reference(struct page *page)
-{
-	uint32_t old = __atomic_load_n(&page->refcount, __ATOMIC_RELAXED);
-
-	do {
-		if (!old)
-			return -1;
-	} while (!__atomic_compare_exchange_n(&page->refcount, &old, old - 1, true,
-					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	return old == 1;
-}
-
-void __free_pages(struct page *page, unsigned int order)
-{
-	const struct berth_mem_map *bank;
-	int last;
-
-	if (!page)
-		return;
-	bank = berth_bank_of_page(page);
-	last = -1;
-	if (bank && order <= MAX_ORDER && is_head(page, PG_USED, order))
-		last = drop_reference(page);
-	if (last < 0)
-		refuse_page("__free_pages", page);
-	else if (last)
-		free_block(bank, bank->pfn + (uint64_t)(page - bank->pages), order);
-}
-
-unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
-{
-	struct page *page = alloc_pages(gfp & ~__GFP_HIGHMEM, order);
-
-	return page ? (unsigned long)page_address(page) : 0;
-}
-
-unsigned long get_zeroed_page(gfp_t gfp)
-{
-	return __get_free_pages(gfp | __GFP_ZERO, 0);
-}
-
-void free_pages(unsigned long addr, unsigned int order)
-{
-	struct page *page = virt_to_page((void *)addr);
-
-	if (!addr)
-		return;
-	if (page && !offset_in_page(addr))
-		__free_pages(page, order);
-	else
-		berth_not_owned("free_pages", addr, 0);
-}
-
-void split_page(struct page *page, unsigned int order)
-{
-	if (!berth_bank_of_page(page) || order > MAX_ORDER || !is_head(page, PG_USED, order)) {
-		refuse_page("split_page", page);
-		return;
-	}
-	for (unsigned int i = 1; i < 1u << order; i++) {
-		page[i].index = 0;
-		__atomic_store_n(&page[i].refcount, 1, __ATOMIC_RELAXED);
-		page_set_flags(&page[i], PG_USED);
-	}
-	page_set_flags(page, PG_USED);
-}
-
-/* The page that counts the references of a block. */
-static struct page *counting_page(struct page *page)
-{
-	const struct berth_mem_map *bank = berth_bank_of_page(page);
-	uint64_t head;
-
-	if (!bank)
-		return NULL;
-	if (page_state(page) != PG_TAIL)
-		return page;
-	head = berth_block_head(bank, bank->pfn + (uint64_t)(page - bank->pages));
-	return head == NO_PAGE ? NULL : page_in(bank, head);
-}
-
-void get_page(struct page *page)
-{
-	struct page *head = counting_page(page);
-	uint32_t old = head ? page_count(head) : 0;
-
-	do {
-		if (!old) {
-			refuse_page("get_page", page);
-			return;
-		}
-	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old + 1, true,
-					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-}
-
-void put_page(struct page *page)
-{
-	struct page *head = counting_page(page);
-	uint32_t old = head ? __atomic_load_n(&head->refcount, __ATOMIC_ACQUIRE) : 0;
-	uint32_t flags;
-
-	/* The last reference of a page of kmalloc()'s or cma_alloc()'s is theirs. */
-	do {
-		flags = old ? page_flags(head) : 0;
-		if (!old || (old == 1 && (flags & PG_STATE) != PG_USED)) {
-			refuse_page("put_page", page);
-			return;
-		}
-	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old - 1, true,
-					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-	if (old == 1)
-		free_block(berth_bank_of_page(head), page_to_pfn(head), flags & PG_ORDER);
-}
-
-void berth_put_range(uint64_t pfn, uint64_t nr)
-{
-	const struct berth_mem_map *bank = bank_of(pfn);
-	uint64_t end = pfn + nr;
-	uint64_t start = pfn; /* of the pages that nobody else holds */
-
-	for (; pfn < end; pfn++) {
-		struct page *page = page_in(bank, pfn);
-
-		page_set_flags(page, PG_USED);
-		if (drop_reference(page) == 1) {
-			page_set_flags(page, PG_TAIL);
-			continue;
-		}
-		free_run(bank, start, pfn - start);
-		start = pfn + 1;
-	}
-	free_run(bank, start, pfn - start);
+	berth_free_run(bank, pfn, nr);
 }
 
 /* Taking an exact range. */

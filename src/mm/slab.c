@@ -363,9 +363,9 @@ void *kmalloc(size_t size, gfp_t gfp)
 	}
 	if (!berth_should_fail()) {
 		if (size <= MAX_SLAB_OBJECT) {
-			unsigned int zone = gfp & __GFP_DMA   ? ZONE_DMA :
-					    gfp & __GFP_DMA32 ? ZONE_DMA32 :
-								ZONE_NORMAL;
+			unsigned int zone = gfp & __GFP_DMA	? ZONE_DMA
+					    : gfp & __GFP_DMA32 ? ZONE_DMA32
+								: ZONE_NORMAL;
 			unsigned int class = class_of_size[(size - 1) / SIZE_STEP];
 
 			object = take_object(&caches[zone][class], size);
@@ -420,8 +420,8 @@ size_t ksize(const void *object)
 	if (page && page_state(page) == PG_SLAB)
 		return object_size((struct slab *)(uintptr_t)page->index, object);
 	if (page && !offset_in_page(object) && page_state(page) == PG_LARGE)
-		return BERTH_PORT_REDZONE ? (size_t)page->index :
-					    PAGE_SIZE << (page_flags(page) & PG_ORDER);
+		return BERTH_PORT_REDZONE ? (size_t)page->index
+					  : PAGE_SIZE << (page_flags(page) & PG_ORDER);
 	return 0;
 }
 
@@ -461,7 +461,8 @@ void berth_slab_start(void)
 				.min_order = (uint8_t)min_order,
 				.gfp = zone_gfp[zone],
 			};
-		for (; class < ARRAY_SIZE(class_of_size) && (class + 1) * SIZE_STEP <= size; class++)
+		for (; class < ARRAY_SIZE(class_of_size) && (class + 1) * SIZE_STEP <= size;
+		     class ++)
 			class_of_size[class] = (uint8_t)i;
 	}
 }

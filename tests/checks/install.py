@@ -14,8 +14,9 @@ with tempfile.TemporaryDirectory() as folder:
     tap.ok("meson install", attempt(["meson", "install", "-C", sys.argv[1], "--destdir", folder, "--no-rebuild", "--quiet"]))
     top = pathlib.Path(folder)
     library = next(top.rglob("libberth.so"), top).parent
-    headers = {path.name for path in files(".h", under="include/berth") + files(".h", under="ports/linux/include/berth")}
-    installed = {path.name for path in top.rglob("include/berth/*.h")}
+    below = lambda path: "/".join(path.parts[path.parts.index("include") + 2:])
+    headers = {below(path) for path in files(".h", under="include/berth") + files(".h", under="ports/linux/include/berth")}
+    installed = {below(path.relative_to(top)) for path in top.rglob("include/berth/**/*.h")}
     tap.ok("every public header is installed",
            (f"not listed in a meson.build: {name}" for name in sorted(headers - installed)))
     tap.ok("so is the command", [] if list(top.rglob("bin/berth")) else ["no bin/berth"])

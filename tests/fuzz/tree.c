@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* The caller answers for the blob being as long as its header says. */
 	if (size < 40)
 		return 0;
-	total = (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7];
+	total = (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 |
+		data[7];
 	if (total > size)
 		return 0;
 	tree = malloc(size);

@@ -127,9 +127,11 @@ static void wrong_mappings_are_refused(void **state)
 
 		start(coherent);
 		buf = kmalloc(4096, GFP_KERNEL);
-		assert_int_equal(dma_map_single(&dev, on_stack, 64, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
+		assert_int_equal(dma_map_single(&dev, on_stack, 64, DMA_TO_DEVICE),
+				 DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_NOT_LINEAR);
-		assert_int_equal(dma_map_single(&dev, outside, 64, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
+		assert_int_equal(dma_map_single(&dev, outside, 64, DMA_TO_DEVICE),
+				 DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_NOT_LINEAR);
 		assert_int_equal(dma_map_single(&dev, NULL, 64, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_NOT_LINEAR);
@@ -137,7 +139,8 @@ static void wrong_mappings_are_refused(void **state)
 		assert_reason(BERTH_REASON_ARGUMENT);
 		assert_int_equal(dma_map_single(&dev, buf, 64, DMA_NONE), DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_ARGUMENT);
-		assert_int_equal(dma_map_single(&dev, buf, 64 << 20, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
+		assert_int_equal(dma_map_single(&dev, buf, 64 << 20, DMA_TO_DEVICE),
+				 DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_NOT_LINEAR);
 		assert_int_equal(dma_map_page(&dev, NULL, 0, 64, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
 		assert_reason(BERTH_REASON_NOT_LINEAR);
@@ -191,18 +194,19 @@ static void item_14_windows(void **state)
 		start(coherent);
 		assert_int_equal(berth_device_set_windows(&dev, windows, 2), 0);
 		for (uint64_t phys = 0x80000000; phys < 0x81000000; phys += 0x3ff000) {
-			dma_addr_t want = phys < 0x80800000 ? phys - 0x80000000 + 0x1000 :
-					  phys < 0x80c00000 ? phys - 0x80800000 + 0xf0000000 :
-								    DMA_MAPPING_ERROR;
+			dma_addr_t want = phys < 0x80800000   ? phys - 0x80000000 + 0x1000
+					  : phys < 0x80c00000 ? phys - 0x80800000 + 0xf0000000
+							      : DMA_MAPPING_ERROR;
 			page = phys_to_page(phys);
 			assert_int_equal(dma_map_page(&dev, page, 0, 16, DMA_TO_DEVICE), want);
-			assert_int_equal(dma_map_single(&dev, page_address(page), 16, DMA_TO_DEVICE),
-					 want);
+			assert_int_equal(
+				dma_map_single(&dev, page_address(page), 16, DMA_TO_DEVICE), want);
 			if (want == DMA_MAPPING_ERROR)
 				assert_reason(BERTH_REASON_WINDOW);
 		}
 		/* Across two windows that do not meet on the bus. */
-		assert_int_equal(dma_map_page(&dev, phys_to_page(0x807ff000), 0, 0x2000, DMA_TO_DEVICE),
+		assert_int_equal(dma_map_page(&dev, phys_to_page(0x807ff000), 0, 0x2000,
+					      DMA_TO_DEVICE),
 				 DMA_MAPPING_ERROR);
 		assert_int_equal(berth_device_set_windows(&dev, &empty, 1), -EINVAL);
 		assert_reason(BERTH_REASON_ARGUMENT);
@@ -270,7 +274,8 @@ static void items_20_23_26_coherent_memory(void **state)
 				assert_int_equal(virt[i], 0);
 			virt[size - 1] = 0x5a;
 			if (!coherent) {
-				assert_int_equal(((uint8_t *)berth_model_memory(handle))[size - 1], 0x5a);
+				assert_int_equal(((uint8_t *)berth_model_memory(handle))[size - 1],
+						 0x5a);
 				((uint8_t *)berth_model_memory(handle))[0] = 0xa5;
 				assert_int_equal(virt[0], 0xa5);
 			}

@@ -216,6 +216,46 @@ static void the_clock_does_not_run_away(void **state)
 	berth_port_stop();
 }
 
+/* The clock stops at every thread's deadline: one that is short, and then wakes one that is long. */
+static uint32_t ping, pong;
+
+static void *answer(void *arg)
+{
+	uint32_t nothing = 0;
+
+	(void)arg;
+	for (uint32_t turn = 0; turn < TURNS; turn++) {
+		while (__atomic_load_n(&ping, __ATOMIC_ACQUIRE) == turn)
+			EXPECT(!berth_port_wait(&ping, turn, UINT64_MAX));
+		EXPECT(berth_port_wait(&nothing, 0, berth_port_now() + 100000) == -ETIMEDOUT);
+		__atomic_store_n(&pong, turn + 1, __ATOMIC_RELEASE);
+		berth_port_wake(&pong);
+	}
+	return NULL;
+}
+
+static void each_deadline_has_its_turn(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	start(BERTH_MODEL_CACHE_QUIET);
+	ping = pong = 0;
+	assert_int_equal(pthread_create(&thread, NULL, answer, NULL), 0);
+	for (uint32_t turn = 0; turn < TURNS; turn++) {
+		uint64_t now = berth_port_now();
+
+		__atomic_store_n(&ping, turn + 1, __ATOMIC_RELEASE);
+		berth_port_wake(&ping);
+		while (__atomic_load_n(&pong, __ATOMIC_ACQUIRE) == turn)
+			EXPECT(!berth_port_wait(&pong, turn, now + 1000000000));
+		EXPECT(berth_port_now() - now < 10000000);
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(failed, 0);
+	berth_port_stop();
+}
+
 static uint32_t nr_deadlocks, release;
 
 static void *wait_for_release(void *arg)
@@ -294,6 +334,7 @@ int main(void)
 		cmocka_unit_test(stores_beside_the_models_own),
 		cmocka_unit_test(barriers_order_plain_data),
 		cmocka_unit_test(the_clock_does_not_run_away),
+		cmocka_unit_test(each_deadline_has_its_turn),
 		cmocka_unit_test(threads_that_wait_for_each_other),
 		cmocka_unit_test(more_threads_than_slots_share),
 	};

@@ -95,7 +95,8 @@ static void another_abi_is_refused(void **state)
 	(void)state;
 	assert_int_equal(berth_start_abi(tree_minimal, NULL, NULL, BERTH_ABI + 1), -EINVAL);
 	assert_reason(BERTH_REASON_ABI);
-	assert_int_equal(berth_start_abi(tree_minimal, NULL, NULL, BERTH_ABI ^ 0x80000000u), -EINVAL);
+	assert_int_equal(berth_start_abi(tree_minimal, NULL, NULL, BERTH_ABI ^ 0x80000000u),
+			 -EINVAL);
 	assert_false(berth_is_checked());
 	assert_string_equal(berth_version(), BERTH_TEST_VERSION);
 }

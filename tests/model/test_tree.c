@@ -79,7 +79,8 @@ static void areas_go_to_their_devices(void **state)
 	own = device_at("/bus@20000000/dev@100");
 	other = device_at("/plain-bus/dev@30000000");
 	cma_for_each_area(count_area, &areas);
-	assert_int_equal(areas, 2); /* the crooked one stays reserved, the impossible one is left out */
+	assert_int_equal(areas,
+			 2); /* the crooked one stays reserved, the impossible one is left out */
 	assert_string_equal(cma_get_name(berth_device_cma(own)), "own@100400000");
 	assert_string_equal(cma_get_name(berth_device_cma(other)), "shared");
 	assert_ptr_equal(berth_device_cma(other), berth_cma_default());
@@ -177,7 +178,8 @@ static void nodes_can_be_walked(void **state)
 	assert_int_equal(berth_of_node_path(node, path, sizeof(path)),
 			 strlen("/bus@20000000/bus@800000/dev@10"));
 	assert_string_equal(path, "/bus@20000000/bus@800000/dev@10");
-	assert_int_equal(berth_of_node_path(node, path, 8), strlen("/bus@20000000/bus@800000/dev@10"));
+	assert_int_equal(berth_of_node_path(node, path, 8),
+			 strlen("/bus@20000000/bus@800000/dev@10"));
 	assert_string_equal(path, "/bus@20");
 	assert_int_equal(of_property_read_u32_index(bus, "dma-ranges", 3, &value), 0);
 	assert_int_equal(value, 0x01000000);
@@ -186,8 +188,8 @@ static void nodes_can_be_walked(void **state)
 	assert_int_equal(of_property_read_u32(bus, "no-such-thing", &value), -EINVAL);
 	assert_int_equal(of_property_read_string(bus, "ranges", &text), 0);
 	assert_int_equal(of_property_read_string(node, "reg", &text), 0);
-	assert_int_equal(of_property_read_u64(of_find_node_by_path("/memory@40000000"), "reg", &wide),
-			 0);
+	assert_int_equal(
+		of_property_read_u64(of_find_node_by_path("/memory@40000000"), "reg", &wide), 0);
 	assert_int_equal(wide, 0x40000000);
 	assert_true(of_device_is_compatible(of_find_node_by_path("cam"), "berth,test-windows") >
 		    of_device_is_compatible(of_find_node_by_path("cam"), "berth,test"));
@@ -247,7 +249,8 @@ static const struct of_device_id test_ids[] = {
 	{ .compatible = "berth,test", .data = "match data" },
 	{ .compatible = "" },
 };
-static const struct of_device_id nested_ids[] = { { .compatible = "berth,test-nested" }, { "", NULL } };
+static const struct of_device_id nested_ids[] = { { .compatible = "berth,test-nested" },
+						  { "", NULL } };
 static const struct of_device_id late_ids[] = { { .compatible = "berth,test-late" }, { "", NULL } };
 
 static const struct platform_driver test_driver = {
@@ -306,7 +309,8 @@ static void a_tree_without_memory_is_refused(void **state)
 	memcpy(copy, tree_minimal, tree_minimal_size);
 	type = memmem(copy, tree_minimal_size, "memory\0", 7);
 	while (type && memcmp(type - 12, "\0\0\0\3\0\0\0\7", 8))
-		type = memmem(type + 1, tree_minimal_size - (size_t)((unsigned char *)type + 1 - copy),
+		type = memmem(type + 1,
+			      tree_minimal_size - (size_t)((unsigned char *)type + 1 - copy),
 			      "memory\0", 7);
 	assert_non_null(type);
 	*type = 'x';

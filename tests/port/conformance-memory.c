@@ -130,7 +130,7 @@ static void remap_once(unsigned int nr, enum berth_memory_type type, unsigned in
 							     ((i + PAGE_BYTES) >> 8) + seed)))
 			break;
 	fill(mapping, size, seed + 7);
-	memcpy(mapping + 1, mapping + 6, 41);
+	memmove(mapping + 1, mapping + 6, 41);
 	memset(mapping + 13, 0xee, 22);
 	CHECK_EQUAL(mapping[34], 0xee);
 	fill(mapping, size, seed + 9);

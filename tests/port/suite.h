@@ -26,6 +26,8 @@ void conformance_stop(void);
 
 /* How often berth_timer_handle() was called, how long it takes, and what it sets to 1. */
 extern uint32_t conformance_alarms;
+/* When the last one came. */
+extern uint64_t conformance_alarm_at;
 extern volatile uint64_t conformance_alarm_delay_ns;
 extern uint32_t *volatile conformance_alarm_word;
 

@@ -106,7 +106,8 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 {
 	phys_addr_t base = banks[0].base;
 	uint64_t size = banks[nr - 1].base + banks[nr - 1].size - base;
-	char *arena = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *arena =
+		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (arena == MAP_FAILED)
 		berth_port_panic("mmap");
@@ -160,10 +161,10 @@ uint32_t fake_random(uint32_t below)
 	return (uint32_t)((random_state >> 32) % below);
 }
 
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			berth_port_panic("free lists: " #condition);                               \
+#define REQUIRE(condition)                                           \
+	do {                                                         \
+		if (!(condition))                                    \
+			berth_port_panic("free lists: " #condition); \
 	} while (0)
 
 static void check_list(const struct zone *zone, unsigned int order, unsigned int type,
@@ -184,7 +185,8 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 		for (uint64_t i = 0; i < 1u << order; i++) {
 			REQUIRE(*block_type(bank, pfn + i) == type);
 			REQUIRE(i == 0 || page[i].flags == PG_TAIL);
-			REQUIRE(!fake_has_asan() || fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
+			REQUIRE(!fake_has_asan() ||
+				fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
 		}
 		if (order < MAX_ORDER && bank_of(buddy) == bank) {
 			const struct page *other = pfn_to_page(buddy);

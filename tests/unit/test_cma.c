@@ -102,8 +102,8 @@ static unsigned int model_find(unsigned int nr_units, unsigned int length, unsig
 		while (hole + size < nr_units && !is_taken[hole + size])
 			size++;
 		for (unsigned int at = hole; at + length <= hole + size && size < best_hole; at++)
-			if (((PFN_DOWN(BASE) + ((uint64_t)at << order_per_bit)) & ((1u << order) - 1)) ==
-			    0) {
+			if (((PFN_DOWN(BASE) + ((uint64_t)at << order_per_bit)) &
+			     ((1u << order) - 1)) == 0) {
 				best = at;
 				best_hole = size;
 			}
@@ -162,7 +162,8 @@ static void random_trace(unsigned int seed, unsigned int order_per_bit)
 			b.page = cma_alloc(cma, b.count, align, true);
 			if (expected == nr_units) {
 				assert_null(b.page);
-				assert_int_equal(berth_last_error()->reason, BERTH_REASON_AREA_FULL);
+				assert_int_equal(berth_last_error()->reason,
+						 BERTH_REASON_AREA_FULL);
 				assert_int_equal(berth_last_error()->code, -ENOSPC);
 				assert_int_equal(berth_last_error()->length, b.count * PAGE_SIZE);
 				assert_int_equal(berth_last_error()->limit,
@@ -175,7 +176,8 @@ static void random_trace(unsigned int seed, unsigned int order_per_bit)
 			assert_non_null(b.page);
 			b.first_unit = expected;
 			assert_int_equal(page_to_phys(b.page),
-					 BASE + ((uint64_t)expected << order_per_bit << PAGE_SHIFT));
+					 BASE + ((uint64_t)expected << order_per_bit
+								    << PAGE_SHIFT));
 			assert_int_equal(page_to_pfn(b.page) % (1u << align), 0);
 			for (unsigned long i = 0; i < b.count; i++) {
 				assert_int_equal(page_count(b.page + i), 1);
@@ -482,12 +484,15 @@ static void areas_that_cannot_be(void **state)
 		uint64_t size;
 		unsigned int order_per_bit;
 	} bad[] = {
-		{ 0x80200000, 0, 0 }, { 0x80300000, 2 * MIB, 0 }, { 0x80200000, 3 * MIB, 0 },
+		{ 0x80200000, 0, 0 },
+		{ 0x80300000, 2 * MIB, 0 },
+		{ 0x80200000, 3 * MIB, 0 },
 		{ 0x80000000, 2 * MIB, 0 }, /* not reserved */
 		{ 0x80600000, 4 * MIB, 0 }, /* half of it */
 		{ 0xa0000000, 2 * MIB, 0 }, /* no memory */
 		{ 0x90000000, 8 * MIB, 0 }, /* with a part that is not mapped */
-		{ 0x80200000, 2 * MIB, 10 }, { 0x80200000, 2 * MIB, 70 },
+		{ 0x80200000, 2 * MIB, 10 },
+		{ 0x80200000, 2 * MIB, 70 },
 		{ UINT64_MAX - 2 * MIB + 1, 4 * MIB, 0 },
 	};
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {

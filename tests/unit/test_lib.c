@@ -17,10 +17,11 @@
 #include "lib/printk.h"
 #include "lib/string.h"
 
-static const char *const formats[] = { "%d",   "%5d",	"%-5d|", "%05d", "%.3d", "%8.3d", "%x",
-				       "%#x",  "%#10x", "%-#8x|", "%08x", "%#08x", "%u",  "%X",
-				       "%.0d", "%hhd",	"%hd",	 "%hhu", "%hu",	 "%i" };
-static const int numbers[] = { 0, 1, -1, 7, 42, -42, 255, 256, 65535, 65536, 123456, INT_MAX, INT_MIN };
+static const char *const formats[] = { "%d",   "%5d",	"%-5d|",  "%05d", "%.3d",  "%8.3d", "%x",
+				       "%#x",  "%#10x", "%-#8x|", "%08x", "%#08x", "%u",    "%X",
+				       "%.0d", "%hhd",	"%hd",	  "%hhu", "%hu",   "%i" };
+static const int numbers[] = { 0,   1,	   -1,	  7,	  42,	   -42,	   255,
+			       256, 65535, 65536, 123456, INT_MAX, INT_MIN };
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
@@ -33,8 +34,8 @@ static void prints_numbers_as_libc_does(void **state)
 			char ours[64], theirs[64];
 			int length = berth_snprintf(ours, sizeof(ours), formats[f], numbers[n]);
 
-			assert_int_equal(length, snprintf(theirs, sizeof(theirs), formats[f],
-							  numbers[n]));
+			assert_int_equal(length,
+					 snprintf(theirs, sizeof(theirs), formats[f], numbers[n]));
 			assert_string_equal(ours, theirs);
 		}
 	}
@@ -46,8 +47,9 @@ static void prints_the_rest_as_libc_does(void **state)
 	int length;
 
 	(void)state;
-	length = berth_snprintf(ours, sizeof(ours), "%s|%8s|%-8s|%.2s|%*s|%.*s|%c|%%|%zu|%llx|%ld|%jd",
-				"abc", "abc", "abc", "abc", 6, "abc", 1, "abc", 'x', (size_t)77,
+	length = berth_snprintf(ours, sizeof(ours),
+				"%s|%8s|%-8s|%.2s|%*s|%.*s|%c|%%|%zu|%llx|%ld|%jd", "abc", "abc",
+				"abc", "abc", 6, "abc", 1, "abc", 'x', (size_t)77,
 				0xffffffffffffffffULL, -5L, (intmax_t)-6);
 	assert_int_equal(length, snprintf(theirs, sizeof(theirs),
 					  "%s|%8s|%-8s|%.2s|%*s|%.*s|%c|%%|%zu|%llx|%ld|%jd", "abc",

@@ -38,7 +38,8 @@ static void check_list_against_model(bool reserved)
 		assert_true(r.size > 0 && r.base % UNIT == 0 && r.size % UNIT == 0);
 		/* Sorted, disjoint, and merged where that is legal. */
 		if (i)
-			assert_true(r.base > last_end || (r.base == last_end && flags != last_flags));
+			assert_true(r.base > last_end ||
+				    (r.base == last_end && flags != last_flags));
 		last_end = r.base + r.size;
 		last_flags = flags;
 		for (uint64_t u = r.base / UNIT; u < last_end / UNIT; u++) {
@@ -113,7 +114,8 @@ static void random_changes(void **state)
 				for (unsigned int u = at; u < at + n; u++)
 					model.is_reserved[u] = false;
 			} else if (op == 5) {
-				assert_int_equal(memblock_mark_nomap(base, size / 4 / UNIT * UNIT), 0);
+				assert_int_equal(memblock_mark_nomap(base, size / 4 / UNIT * UNIT),
+						 0);
 				for (unsigned int u = at; u < at + n / 4; u++)
 					model.is_nomap[u] = model.is_memory[u];
 			} else {
@@ -121,10 +123,10 @@ static void random_changes(void **state)
 				unsigned int end = at + fake_random(UNITS - at + 1);
 				unsigned int expected = model_find(n / 8 + 1, align, at / 2, end);
 
-				assert_int_equal(memblock_phys_alloc_range(
-							 (n / 8 + 1) * UNIT, align * UNIT,
-							 at / 2 * UNIT, end * UNIT),
-						 expected * UNIT);
+				assert_int_equal(
+					memblock_phys_alloc_range((n / 8 + 1) * UNIT, align * UNIT,
+								  at / 2 * UNIT, end * UNIT),
+					expected * UNIT);
 				for (unsigned int u = 0; expected && u < n / 8 + 1; u++)
 					model.is_reserved[expected + u] = true;
 			}

@@ -175,7 +175,8 @@ static void double_frees_at_once(void **state)
 		nr_refused = 0;
 		__atomic_store_n(&round_number, round, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&nr_refused, __ATOMIC_ACQUIRE) % 0x10000 +
-			       __atomic_load_n(&nr_refused, __ATOMIC_ACQUIRE) / 0x10000 < 2)
+			       __atomic_load_n(&nr_refused, __ATOMIC_ACQUIRE) / 0x10000 <
+		       2)
 			sched_yield();
 		assert_int_equal(nr_refused, 0x10001);
 	}

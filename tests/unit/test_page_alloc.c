@@ -114,8 +114,8 @@ static void check_and_free(unsigned int index)
 
 static void one_allocation(unsigned int max_order)
 {
-	static const gfp_t kinds[] = { GFP_KERNEL, GFP_ATOMIC, __GFP_MOVABLE, __GFP_RECLAIMABLE,
-				       GFP_DMA32, GFP_DMA };
+	static const gfp_t kinds[] = { GFP_KERNEL,	  GFP_ATOMIC, __GFP_MOVABLE,
+				       __GFP_RECLAIMABLE, GFP_DMA32,  GFP_DMA };
 	gfp_t gfp = kinds[fake_random(ARRAY_SIZE(kinds))];
 	struct block *b = &blocks[nr_blocks];
 	phys_addr_t limit = UINT64_MAX;

@@ -156,8 +156,8 @@ static void check_and_free(unsigned int index)
 
 static void random_trace(unsigned int seed, unsigned int steps)
 {
-	static const gfp_t kinds[] = { GFP_KERNEL, GFP_ATOMIC, GFP_DMA32, __GFP_ZERO, __GFP_MOVABLE,
-				       __GFP_RECLAIMABLE };
+	static const gfp_t kinds[] = { GFP_KERNEL, GFP_ATOMIC,	  GFP_DMA32,
+				       __GFP_ZERO, __GFP_MOVABLE, __GFP_RECLAIMABLE };
 	unsigned int bias = 0;
 
 	fake_seed(seed);
@@ -334,8 +334,8 @@ static void only_objects_in_use_can_be_freed(void **state)
 /* Objects are where sanitizers can see them: freed, slack and red zone are out of bounds. */
 static void freed_objects_and_red_zones_are_poisoned(void **state)
 {
-	static const size_t sizes[] = { 1, 13, 63, 64, 65, 128, 200, 256, 1024, 4095, 4096, 5000,
-					8192, 8193, 16384, 40000, 131072 };
+	static const size_t sizes[] = { 1,    13,   63,	  64,	65,   128,   200,   256,   1024,
+					4095, 4096, 5000, 8192, 8193, 16384, 40000, 131072 };
 
 	(void)state;
 	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {

@@ -10,6 +10,9 @@ bool berth_blob_check(const void *blob, int *error)
 	*error = (uintptr_t)blob % 8 ? -FDT_ERR_ALIGNMENT : fdt_check_header(blob);
 	if (!*error && fdt_totalsize(blob) < sizeof(struct fdt_header))
 		*error = -FDT_ERR_TRUNCATED;
+	/* The specification asks for both alignments; libfdt reads whole words there, and trusts them. */
+	if (!*error && (fdt_off_mem_rsvmap(blob) % 8 || fdt_off_dt_struct(blob) % 4))
+		*error = -FDT_ERR_ALIGNMENT;
 	if (!*error)
 		*error = fdt_check_full(blob, fdt_totalsize(blob));
 	return !*error;
@@ -42,8 +45,7 @@ uint32_t berth_blob_phandle(const void *blob, int offset)
 
 bool berth_blob_reserve(const void *blob, unsigned int index, uint64_t *base, uint64_t *size)
 {
-	return (int)index < fdt_num_mem_rsv(blob) &&
-	       !fdt_get_mem_rsv(blob, (int)index, base, size);
+	return (int)index < fdt_num_mem_rsv(blob) && !fdt_get_mem_rsv(blob, (int)index, base, size);
 }
 
 int berth_blob_path(const void *blob, const char *path)

@@ -12,6 +12,7 @@ static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t
 		*phys = bus;
 		return ram_run(soc.ram.banks, soc.ram.nr_banks, bus, size);
 	}
+	*phys = 0;
 	for (unsigned int i = 0; i < dev->nr_windows; i++) {
 		const struct model_window *window = &dev->windows[i];
 		uint64_t inside = bus - window->bus;

@@ -127,7 +127,7 @@ struct soc {
 	/* Threads that sleep in wait(): they look again when @kick changes. */
 	struct waiter *waiters;
 	uint32_t kick;
-	unsigned int nr_waiting; /* all of them */
+	unsigned int nr_asleep; /* since the last kick: who was kicked counts as awake at once */
 	unsigned int nr_blocked; /* those that nothing known would wake */
 	bool has_news; /* something that a waiting thread should see */
 	uint64_t pace_ns; /* virtual time that was not waited for yet */

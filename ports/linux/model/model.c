@@ -114,7 +114,7 @@ void model_leave(void)
 	__atomic_store_n(&berth_port_irq_pending, is_ready, __ATOMIC_RELAXED);
 	if (soc.has_news) {
 		soc.has_news = false;
-		if (soc.nr_waiting)
+		if (soc.nr_asleep)
 			sched_kick();
 	}
 	pthread_mutex_unlock(&soc.lock);

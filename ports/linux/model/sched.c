@@ -143,9 +143,11 @@ void sched_barrier(void)
 /* Whoever sleeps looks again. */
 void sched_kick(void)
 {
-	soc.nr_blocked = 0;
+	unsigned int sleepers = soc.nr_asleep;
+
+	soc.nr_asleep = soc.nr_blocked = 0;
 	__atomic_fetch_add(&soc.kick, 1, __ATOMIC_RELAXED);
-	if (soc.nr_waiting)
+	if (sleepers)
 		futex_wake(&soc.kick, INT_MAX);
 }
 
@@ -160,15 +162,14 @@ void sched_wake(const uint32_t *word)
 /* With the lock, which it drops meanwhile. True if somebody kicked. */
 static bool sleep_until_kick(uint32_t kick, uint64_t ns)
 {
-	bool is_kicked;
-
-	soc.nr_waiting++;
+	soc.nr_asleep++;
 	pthread_mutex_unlock(&soc.lock);
 	futex_wait(&soc.kick, kick, ns);
 	pthread_mutex_lock(&soc.lock);
-	soc.nr_waiting--;
-	is_kicked = soc.kick != kick;
-	return is_kicked;
+	if (soc.kick != kick)
+		return true;
+	soc.nr_asleep--;
+	return false;
 }
 
 static unsigned int process_threads(void)
@@ -224,7 +225,7 @@ static bool pace(uint32_t kick, uint64_t jump)
 	}
 	if (!strangers_are_settled(kick))
 		return false;
-	if (berth_port_threads() > soc.nr_waiting + 1 && sleep_until_kick(kick, jump + soc.pace_ns))
+	if (berth_port_threads() > soc.nr_asleep + 1 && sleep_until_kick(kick, jump + soc.pace_ns))
 		return false;
 	soc.pace_ns = 0;
 	return true;
@@ -238,7 +239,7 @@ static int block(uint32_t kick)
 	if (soc.nr_blocked + 1 >= berth_port_threads())
 		return -EDEADLK;
 	soc.nr_blocked++;
-	if (!sleep_until_kick(kick, UINT64_MAX) && soc.nr_blocked)
+	if (!sleep_until_kick(kick, UINT64_MAX))
 		soc.nr_blocked--;
 	return 0;
 }

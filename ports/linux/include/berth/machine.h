@@ -19,7 +19,8 @@ BERTH_BEGIN_DECLS
  * struct berth_machine - operations of a machine; the calls of port.h of the same names
  *
  * @start is given the device tree; it may refuse it. @ram creates the RAM, maps it and fills in
- * @linear. Registers are reached by the cookie that @ioremap returned.
+ * @linear. Registers are reached by the cookie that @ioremap returned. @wake with NULL says that a
+ * thread has come or gone.
  *
  * @ram_file says where a part of the linear map lies in a file that can be mapped once more: the
  * descriptor, which stays the machine's, and @offset; or a negative errno value. Without it programs

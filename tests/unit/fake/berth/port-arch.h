@@ -72,15 +72,15 @@ static inline void berth_port_dma_wmb(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-#define BERTH_FAKE_ACCESS(bits)                                                                    \
-	static inline uint##bits##_t berth_port_read##bits(const volatile void __iomem *addr)      \
-	{                                                                                          \
-		return *(const volatile uint##bits##_t *)addr;                                     \
-	}                                                                                          \
-	static inline void berth_port_write##bits(volatile void __iomem *addr,                     \
-						  uint##bits##_t value)                            \
-	{                                                                                          \
-		*(volatile uint##bits##_t *)addr = value;                                          \
+#define BERTH_FAKE_ACCESS(bits)                                                               \
+	static inline uint##bits##_t berth_port_read##bits(const volatile void __iomem *addr) \
+	{                                                                                     \
+		return *(const volatile uint##bits##_t *)addr;                                \
+	}                                                                                     \
+	static inline void berth_port_write##bits(volatile void __iomem *addr,                \
+						  uint##bits##_t value)                       \
+	{                                                                                     \
+		*(volatile uint##bits##_t *)addr = value;                                     \
 	}
 
 BERTH_FAKE_ACCESS(8)
