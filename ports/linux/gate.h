@@ -117,6 +117,7 @@ enum gate_step {
 	GATE_BEFORE,
 	GATE_SHUT,
 	GATE_COPIED,
+	GATE_SHOWING, /* between two views */
 	GATE_SHOWN,
 };
 

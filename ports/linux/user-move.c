@@ -92,9 +92,11 @@ static RAW int show_all(const struct move *move)
 	unsigned int writer = only_writer(move), shown = 0;
 	int ret = 0;
 
-	for (; shown < move->nr && !ret; shown += !ret)
+	for (; shown < move->nr && !ret; shown += !ret) {
 		if (shown != writer)
 			ret = show(move, shown, move->to_offset, BERTH_ACCESS_READ);
+		step(GATE_SHOWING);
+	}
 	if (!ret && writer < move->nr)
 		ret = show(move, writer, move->to_offset, BERTH_ACCESS_WRITE);
 	if (!ret) {
