@@ -211,12 +211,13 @@ static void *serve(void *arg)
 			size = read(requests[0], &fault, sizeof(fault));
 		while (size < 0 && errno == EINTR);
 		left = __atomic_sub_fetch(&nr_idle, 1, __ATOMIC_SEQ_CST);
-		if (size != sizeof(fault))
+		if (size != sizeof(fault) || !fault.done)
 			break;
 		if (!left)
 			spawn();
 		handle(&fault);
 	}
+	berth_port_trap_submit(&fault);
 	return NULL;
 }
 
@@ -244,38 +245,45 @@ int berth_port_trap_start(void)
 	fcntl(requests[1], F_SETFL, O_NONBLOCK);
 	ret = spawn();
 	if (ret)
-		berth_port_trap_stop();
+		berth_port_trap_close();
 	return ret;
 }
 
+/* A request without a function is the end of who takes it, and is handed on. */
 void berth_port_trap_stop(void)
 {
-	unsigned int nr;
+	const struct trap_fault end = { .done = NULL };
 
-	close(requests[1]);
-	requests[1] = -1;
-	/* One that has just found no other idle may still add a thread. */
-	for (nr = 0;; nr++) {
+	if (!berth_port_trap_submit(&end))
+		berth_port_panic("threads cannot be told to stop");
+	for (unsigned int nr = 0;; nr++) {
+		bool is_last;
+
+		/* One that has just found no other idle may still add a thread. */
 		pthread_mutex_lock(&pool_lock);
-		if (nr == nr_threads)
+		is_last = nr == nr_threads;
+		if (is_last)
 			nr_threads = 0;
 		pthread_mutex_unlock(&pool_lock);
-		if (!nr_threads)
-			break;
+		if (is_last)
+			return;
 		berth_port_join_helper(threads[nr]);
 	}
-	close(requests[0]);
-	requests[0] = -1;
 }
 
-void berth_port_trap_forget(void)
+void berth_port_trap_close(void)
 {
-	__atomic_store_n(&ranges, NULL, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (requests[i] >= 0)
 			close(requests[i]);
 		requests[i] = -1;
 	}
+}
+
+void berth_port_trap_forget(void)
+{
+	__atomic_store_n(&ranges, NULL, __ATOMIC_SEQ_CST);
+	berth_port_trap_close();
 	nr_threads = nr_idle = nr_waiting = 0;
 	readers[0] = readers[1] = 0;
 }

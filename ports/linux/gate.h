@@ -39,9 +39,13 @@ struct trap_range {
 /* Changes whenever an answer of TRAP_WAIT has become another one. */
 extern uint32_t berth_port_trap_news;
 
-/* The threads that ask. The first start of several, one stop. 0 or a negative errno value. */
+/*
+ * The threads that ask: 0 or a negative errno value. They are stopped before what they call is, and
+ * the way to them is closed when nobody can fault any more.
+ */
 int berth_port_trap_start(void);
 void berth_port_trap_stop(void);
+void berth_port_trap_close(void);
 
 /* In the child of a fork: all of it is the parent's. */
 void berth_port_trap_forget(void);
