@@ -157,6 +157,21 @@ static void windows_follow_the_buses(void **state)
 	must_stop();
 }
 
+static void a_circle_of_buses_ends(void **state)
+{
+	struct device *dev;
+	unsigned int count;
+
+	(void)state;
+	must_start(tree_buses, NULL, NULL);
+	dev = device_at("/plain-bus/loop@33000000");
+	assert_non_null(dev);
+	berth_device_windows(dev, &count);
+	assert_int_equal(count, 0);
+	assert_false(dev_is_dma_coherent(dev));
+	must_stop();
+}
+
 static void nodes_can_be_walked(void **state)
 {
 	struct device_node *node, *bus;
@@ -352,6 +367,7 @@ int main(void)
 		cmocka_unit_test(registers_are_translated_through_buses),
 		cmocka_unit_test(interrupts_are_numbered_as_the_port_does),
 		cmocka_unit_test(windows_follow_the_buses),
+		cmocka_unit_test(a_circle_of_buses_ends),
 		cmocka_unit_test(nodes_can_be_walked),
 		cmocka_unit_test(drivers_bind_by_compatible_and_wait_for_others),
 		cmocka_unit_test(a_failed_probe_leaves_nothing),
