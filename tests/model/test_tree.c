@@ -71,6 +71,7 @@ static int count_area(struct cma *cma, void *count)
 
 static void areas_go_to_their_devices(void **state)
 {
+	struct berth_cma_report report;
 	struct device *own, *other;
 	int areas = 0;
 
@@ -84,6 +85,10 @@ static void areas_go_to_their_devices(void **state)
 	assert_string_equal(cma_get_name(berth_device_cma(own)), "own@100400000");
 	assert_string_equal(cma_get_name(berth_device_cma(other)), "shared");
 	assert_ptr_equal(berth_device_cma(other), berth_cma_default());
+	assert_int_equal(berth_cma_explain(berth_device_cma(own), 1, 0, &report), 0);
+	assert_true(report.guaranteed);
+	assert_int_equal(berth_cma_explain(berth_cma_default(), 1, 0, &report), 0);
+	assert_false(report.guaranteed);
 	assert_true(cma_get_base(berth_cma_default()) >= 0x40000000 &&
 		    cma_get_base(berth_cma_default()) + (4 << 20) <= 0x42000000);
 	assert_true(memblock_is_region_reserved(0x100a01000, 1));

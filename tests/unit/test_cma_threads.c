@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Areas under fire: tenants' objects are used and pinned while their pages are taken. */
+/*
+ * Areas under fire: tenants' objects are used, pinned and replaced while their pages are taken.
+ * Memory is short, so what is free in an area is lent again at once.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -22,13 +25,12 @@
 #define NR_OBJECTS 1500u
 #define ROUNDS 300u
 
-static const struct berth_range bank = { 0x80000000, 20 * MIB };
+static const struct berth_range bank = { 0x80000000, 12 * MIB };
 static struct cma *areas[2];
 static int objects[NR_OBJECTS];
 static uint32_t touches[NR_OBJECTS];
 static uint32_t stop;
 static uint64_t allocated;
-static uint64_t moved_out;
 
 static void require(bool condition, const char *what)
 {
@@ -76,11 +78,11 @@ static void pin_one(void)
 {
 	int object = objects[fake_random(NR_OBJECTS)];
 	bool longterm = fake_random(3) == 0;
-	struct page *page, *before;
+	struct page *page;
 	int err;
 
 	do {
-		before = page = fake_object_get(object);
+		page = fake_object_get(object);
 		if (!page)
 			return;
 		err = pin_pages(&page, 1, longterm ? FOLL_LONGTERM : 0, "display");
@@ -97,8 +99,6 @@ static void pin_one(void)
 	require(!longterm ||
 			!is_cma_type(own_block_type(bank_of(page_to_pfn(page)), page_to_pfn(page))),
 		"pinned for long in an area");
-	if (before != page)
-		__atomic_fetch_add(&moved_out, 1, __ATOMIC_RELAXED);
 	unpin_user_page(page);
 	put_page(page);
 }
@@ -142,7 +142,7 @@ static void under_fire(unsigned int nr_areas)
 	fake_ram(&bank, 1);
 	fake_tenant_reset();
 	memset(touches, 0, sizeof(touches));
-	allocated = moved_out = stop = 0;
+	allocated = stop = 0;
 	assert_int_equal(memblock_reserve(0x80400000, 4 * MIB), 0);
 	assert_int_equal(cma_init_reserved_mem(0x80400000, nr_areas == 1 ? 4 * MIB : 2 * MIB, 0,
 					       "a", &areas[0]),
@@ -187,7 +187,6 @@ static void under_fire(unsigned int nr_areas)
 	}
 	assert_true(allocated > ROUNDS);
 	assert_true(fake_tenant.moved > 100);
-	assert_true(moved_out > 0);
 	fake_check_zones();
 	assert_int_equal(fake_free_hash(), before);
 	assert_int_equal(berth_mm_leaked(), 0);

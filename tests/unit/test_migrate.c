@@ -227,7 +227,7 @@ static void isolation_is_undone_exactly(void **state)
 static void exact_ranges(void **state)
 {
 	uint64_t first = PFN_DOWN(AREA) + AREA_PAGES + 300, before;
-	struct page *blocker, *page;
+	struct page *page;
 	int objects[200];
 
 	(void)state;
@@ -275,9 +275,16 @@ static void exact_ranges(void **state)
 	assert_null(alloc_contig_pages(10, GFP_DMA));
 	for (unsigned int i = 0; i < 200; i++)
 		fake_object_free(objects[i]);
+}
 
-	/* One page that stays: nothing else moves. */
-	fake_tenant.moved = 0;
+/* One page that stays: nothing else moves. */
+static void a_range_with_a_page_that_stays(void **state)
+{
+	uint64_t first = PFN_DOWN(AREA) + AREA_PAGES + 300, before;
+	struct page *blocker;
+	int objects[200];
+
+	(void)state;
 	for (unsigned int i = 0; i < 200; i++)
 		objects[i] = object_at(first + i, false);
 	__ClearPageMovable(fake_object_page(objects[150]));
@@ -292,12 +299,10 @@ static void exact_ranges(void **state)
 		fake_object_free(objects[i]);
 }
 
-static void pins(void **state)
+static void pins_block_and_move_out(void **state)
 {
-	int object = object_at(PFN_DOWN(AREA) + 700, false), nobody;
-	struct page *page = fake_object_get(object), *first = page, *given;
-	struct berth_cma_stats stats;
-	struct page *wrong = NULL;
+	int object = object_at(PFN_DOWN(AREA) + 700, false);
+	struct page *page = fake_object_get(object), *first = page;
 
 	(void)state;
 	/* For a short while: it stays, and blocks. */
@@ -332,10 +337,15 @@ static void pins(void **state)
 	assert_int_equal(page_count(page), PAGE_PIN_BIAS);
 	unpin_user_page(page);
 	assert_int_equal(page_count(page), 0);
+}
 
+static void pins_that_cannot_be(void **state)
+{
+	int object = object_at(PFN_DOWN(AREA) + 700, false);
+	struct page *page = fake_object_get(object), *given, *wrong;
+
+	(void)state;
 	/* Somebody else has it: no move. */
-	object = object_at(PFN_DOWN(AREA) + 700, false);
-	page = fake_object_get(object);
 	get_page(page);
 	assert_int_equal(pin_pages(&page, 1, FOLL_LONGTERM, "nvme"), -EBUSY);
 	assert_reason(BERTH_REASON_PAGE_BUSY);
@@ -358,8 +368,15 @@ static void pins(void **state)
 	assert_true(cma_release(cma, given, 1));
 	assert_int_equal(pin_pages(&wrong, 1, 0, "display"), -EINVAL);
 	assert_reason(BERTH_REASON_NOT_OWNED);
+}
 
-	/* The table of who pinned what has an end. */
+static void the_table_of_pins_has_an_end(void **state)
+{
+	struct berth_cma_stats stats;
+	unsigned int nobody = 0;
+	struct page *page;
+
+	(void)state;
 	page = cma_alloc(cma, 100, 0, true);
 	for (unsigned int i = 0; i < 100; i++) {
 		struct page *one = page + i;
@@ -369,7 +386,6 @@ static void pins(void **state)
 	berth_cma_stats(cma, &stats);
 	assert_int_equal(stats.pins_unnamed, 100 - 64);
 	assert_true(cma_release(cma, page, 100));
-	nobody = 0;
 	for (unsigned int i = 0; i < 100; i++) {
 		nobody += page_state(page + i) == PG_USED;
 		unpin_user_page(page + i);
@@ -378,119 +394,136 @@ static void pins(void **state)
 }
 
 /* A random trace of all calls against what must hold of them. */
+static struct {
+	struct page *page;
+	unsigned long count;
+	bool is_cma;
+} buffers[12];
+static struct page *pinned[400];
+static int traced[400];
+static struct page *hogs[4400];
+
+static void release_buffer(unsigned int b)
+{
+	if (!buffers[b].page)
+		return;
+	assert_int_equal(*(uint8_t *)page_address(buffers[b].page), b);
+	if (buffers[b].is_cma)
+		assert_true(cma_release(cma, buffers[b].page, buffers[b].count));
+	else
+		free_contig_range(page_to_pfn(buffers[b].page), buffers[b].count);
+	buffers[b].page = NULL;
+}
+
+static void trace_buffer(unsigned int b)
+{
+	unsigned long count = 1 + fake_random(fake_random(2) ? 20 : 500);
+	struct page *page;
+
+	if (buffers[b].page) {
+		release_buffer(b);
+		return;
+	}
+	buffers[b].count = count;
+	buffers[b].is_cma = fake_random(3);
+	page = buffers[b].is_cma ? cma_alloc(cma, count, fake_random(6), true)
+				 : alloc_contig_pages(count, GFP_KERNEL);
+	buffers[b].page = page;
+	if (page)
+		memset(page_address(page), (int)b, count * PAGE_SIZE);
+}
+
+static void trace_pin(unsigned int i)
+{
+	bool is_long = fake_random(2);
+	struct page *page;
+
+	if (pinned[i]) {
+		assert_ptr_equal(pinned[i], fake_object_page(traced[i]));
+		unpin_user_page(pinned[i]);
+		pinned[i] = NULL;
+		return;
+	}
+	page = traced[i] >= 0 ? fake_object_get(traced[i]) : NULL;
+	if (!page)
+		return;
+	if (!pin_pages(&page, 1, is_long ? FOLL_LONGTERM : 0, "trace")) {
+		assert_false(is_long && in_area(page));
+		pinned[i] = page;
+	}
+	put_page(page);
+}
+
+static void free_traced(unsigned int i)
+{
+	if (pinned[i])
+		unpin_user_page(pinned[i]);
+	pinned[i] = NULL;
+	if (traced[i] >= 0) {
+		assert_true(fake_object_is_right(traced[i]));
+		fake_object_free(traced[i]);
+	}
+	traced[i] = -1;
+}
+
+static void trace_object(unsigned int i)
+{
+	if (traced[i] >= 0)
+		free_traced(i);
+	else
+		traced[i] = fake_object_new(i % 2 ? &fake_full_ops : &fake_plain_ops,
+					    i % 4 == 1 ? BERTH_GFP_CLEAN : 0);
+}
+
+static void check_trace(struct berth_cma_stats *stats)
+{
+	uint64_t used = ARRAY_SIZE(hogs), handed_out = 0;
+
+	fake_check_zones();
+	for (unsigned int n = 0; n < ARRAY_SIZE(buffers); n++) {
+		used += buffers[n].page ? buffers[n].count : 0;
+		handed_out += buffers[n].page && buffers[n].is_cma ? buffers[n].count : 0;
+	}
+	for (unsigned int n = 0; n < ARRAY_SIZE(traced); n++)
+		used += traced[n] >= 0 && fake_object_page(traced[n]);
+	assert_int_equal(berth_mm_leaked(), used * PAGE_SIZE);
+	berth_cma_stats(cma, stats);
+	assert_int_equal(stats->used, handed_out);
+}
+
 static void random_trace(void **state)
 {
-	struct {
-		struct page *page;
-		unsigned long count;
-		bool is_cma;
-	} buffers[12] = { { 0 } };
-	static struct page *pinned[400];
-	static int objects[400];
-	static struct page *hogs[4000];
-	uint64_t used = 0, handed_out;
 	struct berth_cma_stats stats;
 
 	(void)state;
 	fake_seed(9);
-	memset(objects, 0xff, sizeof(objects));
-	memset(pinned, 0, sizeof(pinned));
+	memset(traced, 0xff, sizeof(traced));
 	fake_tenant.swap_slots = 1000000;
 	for (unsigned int i = 0; i < ARRAY_SIZE(hogs); i++)
 		assert_non_null(hogs[i] = alloc_page(GFP_KERNEL));
 	for (unsigned int step = 0; step < 20000; step++) {
-		unsigned int i = fake_random(ARRAY_SIZE(objects));
-		unsigned int b = fake_random(ARRAY_SIZE(buffers));
+		unsigned int i = fake_random(ARRAY_SIZE(traced)), dice = fake_random(12);
 
-		switch (fake_random(12)) {
-		case 0:
-			if (buffers[b].page) {
-				assert_int_equal(*(uint8_t *)page_address(buffers[b].page), b);
-				if (buffers[b].is_cma)
-					assert_true(cma_release(cma, buffers[b].page,
-								buffers[b].count));
-				else
-					free_contig_range(page_to_pfn(buffers[b].page),
-							  buffers[b].count);
-				buffers[b].page = NULL;
-				break;
-			}
-			buffers[b].count = 1 + fake_random(fake_random(2) ? 20 : 500);
-			buffers[b].is_cma = fake_random(3);
-			if (buffers[b].is_cma)
-				buffers[b].page =
-					cma_alloc(cma, buffers[b].count, fake_random(6), true);
-			else
-				buffers[b].page = alloc_contig_pages(buffers[b].count, GFP_KERNEL);
-			if (buffers[b].page)
-				memset(page_address(buffers[b].page), (int)b,
-				       buffers[b].count * PAGE_SIZE);
-			break;
-		case 1:
-		case 2:
-			if (pinned[i]) {
-				assert_ptr_equal(pinned[i], fake_object_page(objects[i]));
-				unpin_user_page(pinned[i]);
-				pinned[i] = NULL;
-			} else if (objects[i] >= 0 && (pinned[i] = fake_object_get(objects[i]))) {
-				struct page *page = pinned[i];
-				bool is_long = fake_random(2);
-
-				if (pin_pages(&page, 1, is_long ? FOLL_LONGTERM : 0, "trace"))
-					pinned[i] = NULL;
-				else
-					pinned[i] = page;
-				assert_true(!pinned[i] || !is_long || !in_area(page));
-				put_page(page);
-			}
-			break;
-		case 3:
+		if (dice == 0)
+			trace_buffer(fake_random(ARRAY_SIZE(buffers)));
+		else if (dice <= 2)
+			trace_pin(i);
+		else if (dice > 3)
+			trace_object(i);
+		else {
 			fake_tenant.refuse_isolate = fake_random(3);
 			fake_tenant.refuse_move = fake_random(3);
 			fake_tenant.refuse_reclaim = fake_random(3);
-			break;
-		default:
-			if (objects[i] >= 0) {
-				assert_true(fake_object_is_right(objects[i]));
-				if (pinned[i])
-					unpin_user_page(pinned[i]);
-				pinned[i] = NULL;
-				fake_object_free(objects[i]);
-				objects[i] = -1;
-			} else {
-				objects[i] =
-					fake_object_new(i % 2 ? &fake_full_ops : &fake_plain_ops,
-							i % 4 == 1 ? BERTH_GFP_CLEAN : 0);
-			}
 		}
-		if (step % 200)
-			continue;
-		fake_check_zones();
-		used = ARRAY_SIZE(hogs);
-		handed_out = 0;
-		for (unsigned int n = 0; n < ARRAY_SIZE(buffers); n++) {
-			used += buffers[n].page ? buffers[n].count : 0;
-			handed_out += buffers[n].page && buffers[n].is_cma ? buffers[n].count : 0;
-		}
-		for (unsigned int n = 0; n < ARRAY_SIZE(objects); n++)
-			used += objects[n] >= 0 && fake_object_page(objects[n]);
-		assert_int_equal(berth_mm_leaked(), used * PAGE_SIZE);
-		berth_cma_stats(cma, &stats);
-		assert_int_equal(stats.used, handed_out);
+		if (step % 200 == 0)
+			check_trace(&stats);
 	}
 	assert_true(stats.alloc_success > 100 && stats.alloc_fail > 10);
 	assert_true(stats.migrated > 100 && stats.dropped > 10 && stats.retries > 10);
 	for (unsigned int n = 0; n < ARRAY_SIZE(buffers); n++)
-		if (buffers[n].page && buffers[n].is_cma)
-			assert_true(cma_release(cma, buffers[n].page, buffers[n].count));
-		else if (buffers[n].page)
-			free_contig_range(page_to_pfn(buffers[n].page), buffers[n].count);
-	for (unsigned int n = 0; n < ARRAY_SIZE(objects); n++) {
-		if (pinned[n])
-			unpin_user_page(pinned[n]);
-		if (objects[n] >= 0)
-			fake_object_free(objects[n]);
-	}
+		release_buffer(n);
+	for (unsigned int n = 0; n < ARRAY_SIZE(traced); n++)
+		free_traced(n);
 	for (unsigned int i = 0; i < ARRAY_SIZE(hogs); i++)
 		__free_page(hogs[i]);
 }
@@ -505,7 +538,10 @@ int main(void)
 		TEST(only_tenants_are_lent_an_area),
 		TEST(isolation_is_undone_exactly),
 		TEST(exact_ranges),
-		TEST(pins),
+		TEST(a_range_with_a_page_that_stays),
+		TEST(pins_block_and_move_out),
+		TEST(pins_that_cannot_be),
+		TEST(the_table_of_pins_has_an_end),
 		TEST(random_trace),
 	};
 
