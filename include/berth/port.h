@@ -262,9 +262,10 @@ int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, p
  * @virt: the address, inside a range of berth_port_user_reserve()
  * @is_write: it writes
  *
- * Called on any CPU or thread, perhaps not the one that waits, and for several faults at once. May
- * sleep; no lock of the port's is held by the caller. Return: 0 if the access is to be tried again;
- * a negative errno value if it is the program's own fault.
+ * Called on any CPU or thread, perhaps not the one that waits, for several faults at once, and at
+ * times more than once for one access: also when it has been allowed meanwhile. May sleep; no lock
+ * of the port's is held by the caller. Return: 0 if the access is to be tried again; a negative
+ * errno value if it is the program's own fault.
  */
 int berth_fault_handle(void *virt, bool is_write);
 
