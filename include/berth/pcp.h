@@ -74,6 +74,7 @@ static inline struct page *berth_pcp_take(gfp_t gfp, unsigned int order)
 	page = (struct page *)head;
 	list[BERTH_PCP_LISTS]++;
 	__atomic_store_n(list, (uintptr_t)page->index, __ATOMIC_RELEASE);
+	page->index = 0;
 	__atomic_store_n(&page->state,
 			 __atomic_load_n(&page->state, __ATOMIC_RELAXED) + BERTH_PAGE_ONE_USER -
 				 (BERTH_PAGE_IN_LIST - BERTH_PAGE_IN_USE),

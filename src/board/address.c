@@ -6,6 +6,9 @@
 #include "lib/error.h"
 #include "lib/string.h"
 
+/* DMA parents are named by phandle: a hostile tree may lead in a circle. */
+#define MAX_HOPS 64
+
 /* One entry of ranges or dma-ranges. */
 struct entry {
 	uint64_t child;
@@ -136,8 +139,8 @@ struct device_node *berth_of_dma_parent(const struct device_node *node)
 
 static bool translate_dma(const struct device_node *bus, uint64_t *addr)
 {
-	for (; bus && of_get_parent(bus); bus = berth_of_dma_parent(bus))
-		if (!translate_once(bus, "dma-ranges", false, addr))
+	for (int hop = 0; bus && of_get_parent(bus); bus = berth_of_dma_parent(bus))
+		if (hop++ == MAX_HOPS || !translate_once(bus, "dma-ranges", false, addr))
 			return false;
 	return true;
 }
@@ -145,17 +148,14 @@ static bool translate_dma(const struct device_node *bus, uint64_t *addr)
 /* The nearest bus with a non-empty dma-ranges; NULL if there is none, or if one has none at all. */
 static struct device_node *bus_with_ranges(struct device_node *bus)
 {
-	bool is_first = true;
-
-	for (; bus; bus = berth_of_dma_parent(bus)) {
+	for (int hop = 0; bus && hop < MAX_HOPS; bus = berth_of_dma_parent(bus), hop++) {
 		int length;
 		const void *ranges = of_get_property(bus, "dma-ranges", &length);
 
 		if (ranges && length > 0)
 			return bus;
-		if (!ranges && !is_first)
+		if (!ranges && hop)
 			return NULL;
-		is_first = false;
 	}
 	return NULL;
 }
@@ -192,7 +192,7 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 
 bool berth_of_is_coherent(const struct device_node *node)
 {
-	for (; node; node = berth_of_dma_parent(node)) {
+	for (int hop = 0; node && hop < MAX_HOPS; node = berth_of_dma_parent(node), hop++) {
 		if (of_property_read_bool(node, "dma-coherent"))
 			return true;
 		if (of_property_read_bool(node, "dma-noncoherent"))

@@ -283,6 +283,7 @@ struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order)
 	}
 	berth_port_irq_restore(irq);
 	if (page) {
+		page->index = 0;
 		__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
 		page_set_flags(page, PG_USED | order | n << BERTH_PAGE_LIST_SHIFT);
 	}
