@@ -6,9 +6,9 @@
  *
  *   cma->lock           bitmap of one area; never held while pages are taken or freed
  *   cma->pin_lock       who pinned pages of one area
+ *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
- *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
@@ -280,6 +280,8 @@ void berth_zone_give(struct zone *zone, struct page *first);
 /* Lists of free blocks per slot (pcp.c). */
 
 void berth_pcp_start(void);
+/* Whether the inline ways may be used. */
+void berth_pcp_inline(bool open);
 void berth_pcp_stop(void);
 /* A block from the list that @gfp and @order ask for, else NULL; it is still poisoned. */
 struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order);
@@ -300,8 +302,12 @@ void berth_pcp_open(void);
 
 void berth_slab_start(void);
 void berth_slab_stop(void);
-/* Give back the empty slabs that are kept for the next kmalloc(). */
-void berth_slab_shrink(void);
+/* Whether kmalloc() may be inline. */
+void berth_slab_inline(bool open);
+/* Give back the empty slabs that are kept for the next kmalloc(). False if there were none. */
+bool berth_slab_shrink(void);
+/* A slot ends: its slabs go to whoever needs them. */
+bool berth_slab_leave(unsigned int slot);
 /* Pages that kmalloc() holds, and bytes of them that users hold. */
 uint64_t berth_slab_pages(void);
 uint64_t berth_slab_live_bytes(void);

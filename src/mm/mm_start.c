@@ -4,6 +4,7 @@
 #include <berth/mm.h>
 
 #include "lib/error.h"
+#include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 
@@ -55,6 +56,13 @@ static void add_free_memory(void)
 	}
 }
 
+/* Where a test counts allocations nothing is inline. */
+static void use_inline_ways(bool counted)
+{
+	berth_pcp_inline(!counted);
+	berth_slab_inline(!counted);
+}
+
 int berth_mm_start(void)
 {
 	struct berth_mem_map banks[BERTH_MAX_BANKS];
@@ -83,6 +91,7 @@ int berth_mm_start(void)
 	add_free_memory();
 	berth_pcp_start();
 	berth_slab_start();
+	berth_fault_on_change(use_inline_ways);
 	return 0;
 }
 
@@ -90,8 +99,11 @@ void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_tenants_reset();
-	berth_slab_stop();
+	berth_fault_on_change(NULL);
+	use_inline_ways(true);
+	/* First: then a thread that ends just now has nothing to give back. */
 	berth_pcp_stop();
+	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
 	berth_zones_reset();

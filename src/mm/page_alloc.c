@@ -441,7 +441,8 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 		page = berth_pcp_alloc(gfp, order);
 	if (!page)
 		page = take_from_zones(gfp, order, end);
-	if (!page && berth_pcp_drain())
+	/* What is kept for the next allocation of its kind is for this one. */
+	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
 		page = take_from_zones(gfp, order, end);
 	if (!page)
 		return NULL;

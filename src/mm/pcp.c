@@ -7,7 +7,6 @@
  */
 #include <berth/gfp.h>
 
-#include "lib/fault.h"
 #include "mm/internal.h"
 
 #define COLUMNS BERTH_PCP_COLUMNS
@@ -233,7 +232,10 @@ void berth_slot_handle(unsigned int slot)
 	unsigned long irq;
 
 	spin_lock_irqsave(&slots.lock, irq);
-	drain_slot(slot + 1, true);
+	if (slots.is_running) {
+		berth_slab_leave(slot);
+		drain_slot(slot + 1, true);
+	}
 	spin_unlock_irqrestore(&slots.lock, irq);
 }
 
@@ -330,11 +332,11 @@ void berth_pcp_free(const struct berth_mem_map *bank, uint64_t pfn, unsigned int
 		berth_free_block(bank, pfn, order);
 }
 
-/* All allocations are counted, or none. */
-static void use_inline_rows(bool counted)
+void berth_pcp_inline(bool open)
 {
 	for (gfp_t gfp = 0; gfp < 32; gfp++)
-		__atomic_store_n(&berth_pcp_rows[gfp], counted ? 0 : rows[gfp], __ATOMIC_RELAXED);
+		__atomic_store_n(&berth_pcp_rows[gfp], open && berth_pcp_nr_pages ? rows[gfp] : 0,
+				 __ATOMIC_RELAXED);
 }
 
 void berth_pcp_start(void)
@@ -369,11 +371,10 @@ void berth_pcp_start(void)
 
 		rows[gfp] = (uint8_t)row_of(zone < highest ? zone : highest, berth_gfp_type(gfp));
 	}
-	/* Where memory is poisoned, and where a test counts allocations, nothing is inline. */
+	/* Where memory is poisoned nothing is inline. */
 	if (!berth_port_is_guarded()) {
 		berth_pcp_pages = largest->pages;
 		berth_pcp_nr_pages = largest->nr;
-		berth_fault_on_change(use_inline_rows);
 	}
 	slots.is_running = true;
 }
@@ -388,7 +389,5 @@ void berth_pcp_stop(void)
 	slots.is_running = false;
 	slots.nr_shut = 0;
 	spin_unlock_irqrestore(&slots.lock, irq);
-	berth_fault_on_change(NULL);
-	use_inline_rows(true);
 	berth_pcp_nr_pages = 0;
 }
