@@ -40,6 +40,13 @@ static bool take(struct cells *cells, unsigned int nr, uint64_t *value)
 	return true;
 }
 
+/* An entry of a list of ranges; one of no cells at all would never use the list up. */
+static bool take_range(struct cells *cells, unsigned int na, unsigned int ns, uint64_t *base,
+		       uint64_t *size)
+{
+	return na + ns && take(cells, na, base) && take(cells, ns, size);
+}
+
 static unsigned int count_of(const void *fdt, int node, const char *name, unsigned int otherwise)
 {
 	struct cells cells = cells_of(fdt, node, name);
@@ -91,7 +98,7 @@ static int add_memory(const void *fdt, int node)
 	uint64_t base, size;
 	int err;
 
-	while (take(&reg, na, &base) && take(&reg, ns, &size)) {
+	while (take_range(&reg, na, ns, &base, &size)) {
 		if (!size)
 			continue;
 		err = memblock_add(base, size);
@@ -142,7 +149,7 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 	struct cells reg = cells_of(fdt, node, "reg");
 	uint64_t base, size;
 
-	while (take(&reg, na, &base) && take(&reg, ns, &size)) {
+	while (take_range(&reg, na, ns, &base, &size)) {
 		struct berth_reserved *res;
 		int err;
 
@@ -193,7 +200,7 @@ static int reserve_dynamic(const void *fdt, int node, unsigned int na, unsigned 
 	cells = cells_of(fdt, node, "alloc-ranges");
 	if (!cells.at)
 		res->base = memblock_phys_alloc_range(res->size, align, 0, MEMBLOCK_ALLOC_ANYWHERE);
-	while (!res->base && take(&cells, na, &start) && take(&cells, ns, &length))
+	while (!res->base && take_range(&cells, na, ns, &start, &length))
 		res->base = memblock_phys_alloc_range(
 			res->size, align, start,
 			start + length < start ? MEMBLOCK_ALLOC_ANYWHERE : start + length);

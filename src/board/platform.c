@@ -103,12 +103,12 @@ static int set_limits(struct device *dev, struct device_node *node)
 		       !berth_strcmp(type, "pci");
 	int count;
 
+	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	/* A PCI host's own dma-ranges are those of the devices behind it. */
 	count = berth_of_dma_windows(is_host ? node : berth_of_dma_parent(node), windows,
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	if (area_of(node))
 		berth_device_set_cma(dev, area_of(node));
 	return berth_device_set_windows(dev, windows, (unsigned int)count);

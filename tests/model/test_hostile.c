@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Trees that mean harm, or nothing: berth_start() ends, and nobody is given what is not his. */
+#include "machine.h"
+
+#include <berth/cma.h>
+#include <berth/dma-mapping.h>
+#include <berth/memblock.h>
+#include <berth/of.h>
+#include <berth/slab.h>
+
+#include <unistd.h>
+
+#include "fdt.h"
+
+#define RAM 0x40000000u
+#define RAM_SIZE 0x02000000u
+#define MIB 0x100000u
+
+static struct fdt fdt;
+
+static struct device *device_at(const char *path)
+{
+	struct platform_device *pdev = of_find_device_by_node(of_find_node_by_path(path));
+
+	return pdev ? &pdev->dev : NULL;
+}
+
+static void begin_with_memory(void)
+{
+	fdt_start(&fdt, 1, 1);
+	fdt_begin(&fdt, "memory");
+	fdt_text(&fdt, "device_type", "memory");
+	fdt_cells(&fdt, "reg", RAM, RAM_SIZE);
+	fdt_end(&fdt);
+}
+
+static void begin_device(const char *name)
+{
+	fdt_begin(&fdt, name);
+	fdt_text(&fdt, "compatible", "berth,test");
+}
+
+/* An endless loop is a failure, not a test that hangs. */
+static void start_within_seconds(int wanted)
+{
+	alarm(10);
+	assert_int_equal(start_tree(fdt_finish(&fdt), NULL, NULL), wanted);
+	alarm(0);
+}
+
+/* Neither address nor size: an entry of reg has no bytes. */
+static void entries_of_no_cells_end(void **state)
+{
+	(void)state;
+	fdt_start(&fdt, 0, 0);
+	fdt_begin(&fdt, "memory");
+	fdt_text(&fdt, "device_type", "memory");
+	fdt_cells(&fdt, "reg", RAM, RAM_SIZE);
+	fdt_end(&fdt);
+	start_within_seconds(-ENODEV);
+
+	begin_with_memory();
+	fdt_begin(&fdt, "reserved-memory");
+	fdt_cells(&fdt, "#address-cells", 0);
+	fdt_cells(&fdt, "#size-cells", 0);
+	fdt_begin(&fdt, "buffer");
+	fdt_cells(&fdt, "reg", RAM, MIB);
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	must_stop();
+}
+
+/* The way to memory leads back to where it began: such a device does no DMA. */
+static void circles_of_interconnects_end(void **state)
+{
+	char *object;
+
+	(void)state;
+	begin_with_memory();
+	begin_device("self");
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "interconnects", 1);
+	fdt_text(&fdt, "interconnect-names", "dma-mem");
+	fdt_end(&fdt);
+	begin_device("device");
+	fdt_cells(&fdt, "interconnects", 2);
+	fdt_text(&fdt, "interconnect-names", "dma-mem");
+	fdt_end(&fdt);
+	for (uint32_t i = 2; i < 4; i++) {
+		fdt_begin(&fdt, i == 2 ? "there" : "back");
+		fdt_cells(&fdt, "phandle", i);
+		fdt_flag(&fdt, "dma-ranges");
+		fdt_cells(&fdt, "interconnects", 5 - i);
+		fdt_text(&fdt, "interconnect-names", "dma-mem");
+		fdt_end(&fdt);
+	}
+	begin_device("behind");
+	fdt_cells(&fdt, "interconnects", 4);
+	fdt_text(&fdt, "interconnect-names", "dma-mem");
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "window");
+	fdt_cells(&fdt, "phandle", 4);
+	fdt_cells(&fdt, "dma-ranges", 0, RAM, RAM_SIZE);
+	fdt_cells(&fdt, "interconnects", 2);
+	fdt_text(&fdt, "interconnect-names", "dma-mem");
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	assert_false(dev_is_dma_coherent(device_at("/self")));
+	object = kmalloc(100, GFP_KERNEL);
+	assert_int_equal(dma_map_single(device_at("/behind"), object, 100, DMA_TO_DEVICE),
+			 DMA_MAPPING_ERROR);
+	kfree(object);
+	must_stop();
+}
+
+/* Interrupts that lead to each other, and properties with very many of them. */
+static void circles_of_interrupts_end(void **state)
+{
+	(void)state;
+	begin_with_memory();
+	for (uint32_t i = 1; i < 3; i++) {
+		begin_device(i == 1 ? "one" : "two");
+		fdt_cells(&fdt, "phandle", i);
+		fdt_cells(&fdt, "#interrupt-cells", 1);
+		fdt_cells(&fdt, "interrupt-parent", 3 - i);
+		fdt_cells(&fdt, "interrupts", 7);
+		fdt_cells(&fdt, "interrupt-map", 7, 3 - i, 7);
+		fdt_end(&fdt);
+	}
+	start_within_seconds(0);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/one")), 0), -ENXIO);
+	must_stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(entries_of_no_cells_end),
+		cmocka_unit_test(circles_of_interconnects_end),
+		cmocka_unit_test(circles_of_interrupts_end),
+	};
+
+	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
+}
