@@ -6,6 +6,7 @@
 #include <berth/slab.h>
 
 #include "board/board.h"
+#include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/printk.h"
@@ -151,7 +152,7 @@ static int create(struct device_node *node, struct device *parent)
 	if (err) {
 		dev_err(&pdev->dev, "its way to memory cannot be followed: %s\n",
 			berth_error_name(err));
-		pdev->dev.backend = BERTH_DMA_NONE;
+		berth_dma_forbid(&pdev->dev);
 	}
 	return 0;
 }

@@ -187,7 +187,14 @@ void berth_dma_init_limits(struct device *dev)
 		memcpy(dev->p->windows, parent->p->windows, sizeof(dev->p->windows));
 		dev->p->nr_windows = parent->p->nr_windows;
 		dev->p->cma = parent->p->cma;
+		dev->backend = parent->backend;
 	}
+	set_fast_range(dev);
+}
+
+void berth_dma_forbid(struct device *dev)
+{
+	dev->backend = BERTH_DMA_NONE;
 	set_fast_range(dev);
 }
 
@@ -232,6 +239,8 @@ static int check_mask(const struct device *dev, uint64_t mask)
 	struct berth_error *error;
 	phys_addr_t first, last;
 
+	if (dev->backend == BERTH_DMA_NONE)
+		return berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
 	if (mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
 		return 0;
 	error = berth_error_set(-EIO, BERTH_REASON_MASK, dev_name(dev));

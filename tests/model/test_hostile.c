@@ -133,12 +133,49 @@ static void circles_of_interrupts_end(void **state)
 	must_stop();
 }
 
+/* More windows than there is room for: berth does not know what is within reach, and says so. */
+static void a_way_that_cannot_be_followed_maps_nothing(void **state)
+{
+	struct device *dev;
+	dma_addr_t handle;
+	char *object;
+
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "bus");
+	fdt_text(&fdt, "compatible", "simple-bus");
+	fdt_cells(&fdt, "#address-cells", 1);
+	fdt_cells(&fdt, "#size-cells", 1);
+	fdt_flag(&fdt, "ranges");
+	fdt_property(&fdt, "dma-ranges", (BERTH_MAX_DMA_WINDOWS + 1) * 12);
+	for (uint32_t i = 0; i <= BERTH_MAX_DMA_WINDOWS; i++) {
+		fdt_cell(&fdt, 0x80000000u + i * 2 * MIB);
+		fdt_cell(&fdt, RAM + i * 2 * MIB);
+		fdt_cell(&fdt, MIB);
+	}
+	begin_device("dev");
+	fdt_flag(&fdt, "dma-coherent");
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	dev = device_at("/bus/dev");
+	assert_int_equal(dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)), -EIO);
+	assert_reason(BERTH_REASON_NO_MASK);
+	object = kmalloc(100, GFP_KERNEL);
+	assert_int_equal(dma_map_single(dev, object, 100, DMA_TO_DEVICE), DMA_MAPPING_ERROR);
+	assert_reason(BERTH_REASON_NO_MASK);
+	assert_null(dma_alloc_coherent(dev, 100, &handle, GFP_KERNEL));
+	kfree(object);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(entries_of_no_cells_end),
 		cmocka_unit_test(circles_of_interconnects_end),
 		cmocka_unit_test(circles_of_interrupts_end),
+		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
