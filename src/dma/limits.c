@@ -198,6 +198,14 @@ void berth_dma_forbid(struct device *dev)
 	set_fast_range(dev);
 }
 
+/* Whether @next goes on where @window ends, on both sides. */
+static bool continues(const struct berth_dma_window *window, const struct berth_dma_window *next)
+{
+	return next->cpu > window->cpu && next->cpu - window->cpu == window->size &&
+	       next->bus > window->bus && next->bus - window->bus == window->size &&
+	       window->size + next->size > window->size;
+}
+
 int berth_device_set_windows(struct device *dev, const struct berth_dma_window *windows,
 			     unsigned int count)
 {
@@ -209,8 +217,15 @@ int berth_device_set_windows(struct device *dev, const struct berth_dma_window *
 		    windows[w].bus + (windows[w].size - 1) < windows[w].bus)
 			return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, dev_name(dev),
 					     windows[w].bus);
-	memcpy(dev->p->windows, windows, count * sizeof(*windows));
-	dev->p->nr_windows = count;
+	dev->p->nr_windows = 0;
+	for (unsigned int w = 0; w < count; w++) {
+		unsigned int nr = dev->p->nr_windows;
+
+		if (nr && continues(&dev->p->windows[nr - 1], &windows[w]))
+			dev->p->windows[nr - 1].size += windows[w].size;
+		else
+			dev->p->windows[dev->p->nr_windows++] = windows[w];
+	}
 	set_fast_range(dev);
 	return 0;
 }

@@ -169,6 +169,34 @@ static void a_way_that_cannot_be_followed_maps_nothing(void **state)
 	must_stop();
 }
 
+/* Two entries that continue each other are one window, as on Linux: a buffer may lie across. */
+static void windows_that_continue_are_one(void **state)
+{
+	const struct berth_dma_window *windows;
+	struct device *dev;
+	unsigned int count;
+
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "bus");
+	fdt_text(&fdt, "compatible", "simple-bus");
+	fdt_cells(&fdt, "#address-cells", 1);
+	fdt_cells(&fdt, "#size-cells", 1);
+	fdt_flag(&fdt, "ranges");
+	fdt_cells(&fdt, "dma-ranges", 0x80000000u, RAM, 16 * MIB, 0x81000000u, RAM + 16 * MIB,
+		  8 * MIB, 0x90000000u, RAM + 24 * MIB, 8 * MIB);
+	begin_device("dev");
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	dev = device_at("/bus/dev");
+	windows = berth_device_windows(dev, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(windows[0].size, 24 * MIB);
+	assert_int_equal(windows[1].bus, 0x90000000u);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +204,7 @@ int main(void)
 		cmocka_unit_test(circles_of_interconnects_end),
 		cmocka_unit_test(circles_of_interrupts_end),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
+		cmocka_unit_test(windows_that_continue_are_one),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
