@@ -197,6 +197,80 @@ static void windows_that_continue_are_one(void **state)
 	must_stop();
 }
 
+static void begin_reserved(void)
+{
+	begin_with_memory();
+	fdt_begin(&fdt, "reserved-memory");
+	fdt_cells(&fdt, "#address-cells", 1);
+	fdt_cells(&fdt, "#size-cells", 1);
+	fdt_flag(&fdt, "ranges");
+}
+
+static void reserve(const char *name, uint32_t base, uint32_t size, bool is_pool)
+{
+	fdt_begin(&fdt, name);
+	fdt_cells(&fdt, "reg", base, size);
+	if (is_pool) {
+		fdt_text(&fdt, "compatible", "shared-dma-pool");
+		fdt_flag(&fdt, "reusable");
+		fdt_flag(&fdt, "linux,cma-default");
+	}
+	fdt_end(&fdt);
+}
+
+/* What a firmware keeps for itself is not handed out, whichever of the two comes first. */
+static void a_pool_over_another_reservation_is_none(void **state)
+{
+	(void)state;
+	for (int order = 0; order < 2; order++) {
+		begin_reserved();
+		if (order)
+			reserve("firmware", RAM + 5 * MIB, MIB, false);
+		reserve("pool", RAM + 4 * MIB, 4 * MIB, true);
+		if (!order)
+			reserve("firmware", RAM + 5 * MIB, MIB, false);
+		fdt_end(&fdt);
+		start_within_seconds(0);
+		assert_null(berth_cma_default());
+		assert_true(memblock_is_region_reserved(RAM + 4 * MIB, 1));
+		must_stop();
+	}
+	begin_reserved();
+	reserve("pool", RAM + 4 * MIB, 4 * MIB, true);
+	reserve("behind", RAM + 8 * MIB, MIB, false);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	assert_non_null(berth_cma_default());
+	must_stop();
+}
+
+/* cma=SIZE@BASE where something lies already: Linux refuses that area, too. */
+static void cma_does_not_go_over_a_reservation(void **state)
+{
+	(void)state;
+	begin_reserved();
+	reserve("firmware", RAM + 5 * MIB, MIB, false);
+	fdt_end(&fdt);
+	must_start(fdt_finish(&fdt), NULL, "cma=4M@0x40400000");
+	assert_null(berth_cma_default());
+	must_stop();
+	must_start(fdt.blob, NULL, "cma=4M@0x40800000");
+	assert_non_null(berth_cma_default());
+	must_stop();
+}
+
+/* Two areas on one place: one of them, and no failure for it. */
+static void two_pools_on_one_place_do_not_stop_a_start(void **state)
+{
+	(void)state;
+	begin_reserved();
+	reserve("pool", RAM + 4 * MIB, 4 * MIB, true);
+	reserve("twin", RAM + 4 * MIB, 4 * MIB, true);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +279,9 @@ int main(void)
 		cmocka_unit_test(circles_of_interrupts_end),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 		cmocka_unit_test(windows_that_continue_are_one),
+		cmocka_unit_test(a_pool_over_another_reservation_is_none),
+		cmocka_unit_test(cma_does_not_go_over_a_reservation),
+		cmocka_unit_test(two_pools_on_one_place_do_not_stop_a_start),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, NULL, NULL);
