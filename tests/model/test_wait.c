@@ -111,6 +111,21 @@ static void completions_count(void **state)
 	must_stop();
 }
 
+static void a_very_long_time_is_not_a_short_one(void **state)
+{
+	struct timed_completion tc;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	init_completion(&tc.done);
+	timer_setup(&tc.timer, finish, 0);
+	for (unsigned int bits = 40; bits < 63; bits++) {
+		mod_timer(&tc.timer, jiffies + 10);
+		assert_true(wait_for_completion_timeout(&tc.done, 1UL << bits) > 0);
+	}
+	must_stop();
+}
+
 static void delays_pass_virtual_time(void **state)
 {
 	uint64_t before;
@@ -197,6 +212,44 @@ static void completions_order_threads(void **state)
 	must_stop();
 }
 
+static struct completion *handed_over;
+
+static void *complete_what_comes(void *arg)
+{
+	struct completion *x;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		while (!(x = __atomic_exchange_n(&handed_over, NULL, __ATOMIC_ACQ_REL)))
+			sched_yield();
+		complete(x);
+	}
+	return arg;
+}
+
+/* The waiter may free it at once: a sanitizer sees who comes too late. */
+static void a_completion_is_the_waiters_to_free(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	pthread_create(&thread, NULL, complete_what_comes, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct completion *x = malloc(sizeof(*x));
+
+		init_completion(x);
+		__atomic_store_n(&handed_over, x, __ATOMIC_RELEASE);
+		/* Half of them without sleeping. */
+		while (i % 2 && !try_wait_for_completion(x))
+			;
+		if (!(i % 2))
+			wait_for_completion(x);
+		free(x);
+	}
+	pthread_join(thread, NULL);
+	must_stop();
+}
+
 static void tick(struct timer_list *timer)
 {
 	unsigned long flags;
@@ -247,9 +300,11 @@ int main(void)
 		cmocka_unit_test(timers_fire_in_order),
 		cmocka_unit_test(a_timer_may_start_itself_again),
 		cmocka_unit_test(completions_count),
+		cmocka_unit_test(a_very_long_time_is_not_a_short_one),
 		cmocka_unit_test(delays_pass_virtual_time),
 		cmocka_unit_test(spinlocks_exclude_threads),
 		cmocka_unit_test(completions_order_threads),
+		cmocka_unit_test(a_completion_is_the_waiters_to_free),
 		cmocka_unit_test(timers_run_beside_threads),
 	};
 
