@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <unistd.h>
+
 #include <berth/completion.h>
 #include <berth/interrupt.h>
 #include <berth/spinlock.h>
@@ -66,6 +68,43 @@ static void a_timer_may_start_itself_again(void **state)
 	msleep(50);
 	assert_int_equal(fired, 5);
 	must_stop();
+}
+
+static int depth, deepest;
+
+/* Due again at once; and another CPU's alarm goes off, which is told from here. */
+static void is_not_entered_again(struct timer_list *timer)
+{
+	if (++depth > deepest)
+		deepest = depth;
+	if (++fired < 5) {
+		berth_mod_timer_ns(timer, 0);
+		berth_timer_handle();
+	}
+	depth--;
+}
+
+static void a_timer_runs_once_at_a_time(void **state)
+{
+	struct timer_list timer;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	fired = depth = deepest = 0;
+	timer_setup(&timer, is_not_entered_again, 0);
+	mod_timer(&timer, jiffies + 1);
+	msleep(50);
+	assert_int_equal(fired, 5);
+	assert_int_equal(deepest, 1);
+	must_stop();
+}
+
+static void a_sleep_without_a_machine_ends(void **state)
+{
+	(void)state;
+	alarm(10);
+	msleep(1);
+	alarm(0);
 }
 
 struct timed_completion {
@@ -299,6 +338,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order),
 		cmocka_unit_test(a_timer_may_start_itself_again),
+		cmocka_unit_test(a_timer_runs_once_at_a_time),
+		cmocka_unit_test(a_sleep_without_a_machine_ends),
 		cmocka_unit_test(completions_count),
 		cmocka_unit_test(a_very_long_time_is_not_a_short_one),
 		cmocka_unit_test(delays_pass_virtual_time),
