@@ -5,11 +5,14 @@
 #include <berth/timer.h>
 
 #include "lib/error.h"
+#include "lib/interrupt.h"
 #include "lib/start.h"
 #include "lib/string.h"
 
 #define MAX_LINES 64
 #define MAX_ACTIONS 128
+/* Interrupts whose trigger can be remembered: a GIC has no more. */
+#define MAX_IRQS 1024
 
 /* One handler on a line. Stays readable until nobody can be walking the line's list. */
 struct irq_action {
@@ -32,6 +35,30 @@ struct irq_line {
 static DEFINE_SPINLOCK(irq_lock);
 static struct irq_line lines[MAX_LINES];
 static struct irq_action actions[MAX_ACTIONS];
+
+static uint32_t edges[MAX_IRQS / 32];
+
+void berth_irq_set_edge(unsigned int irq, bool is_edge)
+{
+	uint32_t bit = 1u << irq % 32;
+
+	if (irq >= MAX_IRQS)
+		return;
+	if (is_edge)
+		__atomic_fetch_or(&edges[irq / 32], bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&edges[irq / 32], ~bit, __ATOMIC_RELAXED);
+}
+
+/* The caller's word counts, then the tree's. */
+static bool is_level(unsigned int irq, unsigned long flags)
+{
+	if (flags & (IRQF_TRIGGER_RISING | IRQF_TRIGGER_FALLING))
+		return false;
+	if (flags & (IRQF_TRIGGER_HIGH | IRQF_TRIGGER_LOW) || irq >= MAX_IRQS)
+		return true;
+	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
+}
 
 static struct irq_line *find_line(unsigned int irq)
 {
@@ -74,13 +101,12 @@ static int add_action(unsigned int irq, const struct irq_action *wanted)
 {
 	struct irq_line *line = find_line(irq);
 	struct irq_action *action = new_action();
-	bool level = !(wanted->flags & (IRQF_TRIGGER_RISING | IRQF_TRIGGER_FALLING));
 	int err;
 
 	if (line && !(line->actions->flags & wanted->flags & IRQF_SHARED))
 		return refuse(-EBUSY, irq, wanted->name, line->actions->name);
 	if (!line)
-		line = new_line(irq, level);
+		line = new_line(irq, is_level(irq, wanted->flags));
 	if (!line || !action)
 		return berth_fail_limit(-ENOMEM, BERTH_REASON_TABLE_FULL, "interrupt handlers", 0,
 					action ? MAX_LINES : MAX_ACTIONS);
@@ -231,4 +257,5 @@ void berth_interrupts_reset(void)
 		lines[i] = (struct irq_line){ 0 };
 	}
 	memset(actions, 0, sizeof(actions));
+	memset(edges, 0, sizeof(edges));
 }

@@ -4,6 +4,7 @@
 
 #include <berth/cma.h>
 #include <berth/dma-mapping.h>
+#include <berth/interrupt.h>
 #include <berth/memblock.h>
 #include <berth/of.h>
 #include <berth/slab.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "fdt.h"
+#include "model/internal.h"
 
 #define RAM 0x40000000u
 #define RAM_SIZE 0x02000000u
@@ -23,6 +25,13 @@ static struct device *device_at(const char *path)
 	struct platform_device *pdev = of_find_device_by_node(of_find_node_by_path(path));
 
 	return pdev ? &pdev->dev : NULL;
+}
+
+static irqreturn_t no_interrupt(int irq, void *data)
+{
+	(void)irq;
+	(void)data;
+	return IRQ_NONE;
 }
 
 static void begin_with_memory(void)
@@ -130,6 +139,63 @@ static void circles_of_interrupts_end(void **state)
 	}
 	start_within_seconds(0);
 	assert_int_equal(platform_get_irq(to_platform_device(device_at("/one")), 0), -ENXIO);
+	must_stop();
+}
+
+/* A GIC's numbers end: what lies behind them is not another device's interrupt. */
+static void interrupts_that_are_none_have_no_number(void **state)
+{
+	static const uint32_t wrong[][2] = { { 0, 988 }, { 1, 16 }, { 1, 40 }, { 2, 5 }, { 3, 5 } };
+	struct platform_device *pdev;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		begin_with_memory();
+		fdt_begin(&fdt, "gic");
+		fdt_cells(&fdt, "phandle", 1);
+		fdt_cells(&fdt, "#interrupt-cells", 3);
+		fdt_flag(&fdt, "interrupt-controller");
+		fdt_end(&fdt);
+		begin_device("dev");
+		fdt_cells(&fdt, "interrupt-parent", 1);
+		fdt_cells(&fdt, "interrupts", 0, 987, 4, 1, 15, 4, wrong[i][0], wrong[i][1], 4);
+		fdt_end(&fdt);
+		start_within_seconds(0);
+		pdev = to_platform_device(device_at("/dev"));
+		assert_int_equal(platform_get_irq(pdev, 0), 1019);
+		assert_int_equal(platform_get_irq(pdev, 1), 31);
+		assert_int_equal(platform_get_irq(pdev, 2), -ENXIO);
+		must_stop();
+	}
+}
+
+/* The tree says how an interrupt is triggered, unless the driver does. */
+static void triggers_are_the_trees(void **state)
+{
+	static const unsigned long says[] = { 0, 0, IRQF_TRIGGER_HIGH, IRQF_TRIGGER_RISING };
+	static const bool is_level[] = { false, true, true, false };
+	struct platform_device *pdev;
+	int mine;
+
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "gic");
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "#interrupt-cells", 3);
+	fdt_end(&fdt);
+	begin_device("dev");
+	fdt_cells(&fdt, "interrupt-parent", 1);
+	fdt_cells(&fdt, "interrupts", 0, 40, 1, 0, 41, 4, 0, 42, 1, 0, 43, 4);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	pdev = to_platform_device(device_at("/dev"));
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int irq = (unsigned int)platform_get_irq(pdev, i);
+
+		assert_int_equal(request_irq(irq, no_interrupt, says[i], "test", &mine), 0);
+		assert_int_equal(soc.irqs[irq].is_level, is_level[i]);
+		free_irq(irq, &mine);
+	}
 	must_stop();
 }
 
@@ -277,6 +343,8 @@ int main(void)
 		cmocka_unit_test(entries_of_no_cells_end),
 		cmocka_unit_test(circles_of_interconnects_end),
 		cmocka_unit_test(circles_of_interrupts_end),
+		cmocka_unit_test(interrupts_that_are_none_have_no_number),
+		cmocka_unit_test(triggers_are_the_trees),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 		cmocka_unit_test(windows_that_continue_are_one),
 		cmocka_unit_test(a_pool_over_another_reservation_is_none),
