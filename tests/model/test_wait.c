@@ -107,6 +107,59 @@ static void a_sleep_without_a_machine_ends(void **state)
 	alarm(0);
 }
 
+static int irqs, irq_depth, irq_deepest;
+
+static irqreturn_t count_edge(int irq, void *data)
+{
+	bool *is_told_again = data;
+
+	if (++irq_depth > irq_deepest)
+		irq_deepest = irq_depth;
+	irqs++;
+	if (*is_told_again) {
+		*is_told_again = false;
+		berth_irq_handle((unsigned int)irq); /* as another CPU would */
+	}
+	irq_depth--;
+	return IRQ_HANDLED;
+}
+
+/* An edge that arrives while its line is held back, or its handler runs, comes once, later. */
+static void edges_are_not_lost(void **state)
+{
+	bool is_told_again = false;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	irqs = irq_depth = irq_deepest = 0;
+	assert_int_equal(request_irq(50, count_edge, IRQF_TRIGGER_RISING, "edge", &is_told_again),
+			 0);
+	disable_irq(50);
+	disable_irq(50);
+	assert_true(berth_irq_handle(50));
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 0);
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 1);
+	is_told_again = true;
+	assert_true(berth_irq_handle(50));
+	assert_int_equal(irqs, 3);
+	assert_int_equal(irq_deepest, 1);
+	free_irq(50, &is_told_again);
+
+	/* A level that has gone was nothing. */
+	assert_int_equal(request_irq(50, count_edge, 0, "level", &is_told_again), 0);
+	disable_irq(50);
+	assert_false(berth_irq_handle(50));
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 3);
+	free_irq(50, &is_told_again);
+	must_stop();
+}
+
 struct timed_completion {
 	struct timer_list timer;
 	struct completion done;
@@ -340,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_timer_may_start_itself_again),
 		cmocka_unit_test(a_timer_runs_once_at_a_time),
 		cmocka_unit_test(a_sleep_without_a_machine_ends),
+		cmocka_unit_test(edges_are_not_lost),
 		cmocka_unit_test(completions_count),
 		cmocka_unit_test(a_very_long_time_is_not_a_short_one),
 		cmocka_unit_test(delays_pass_virtual_time),
