@@ -207,7 +207,12 @@ struct berth_port_view {
  */
 void *berth_port_user_reserve(uint64_t size);
 
-/** berth_port_user_release() - give a whole range back; nobody uses it any more. May sleep. */
+/**
+ * berth_port_user_release() - give a whole range back
+ *
+ * Nobody uses it any more. On return, nobody is asked about it any more. May sleep; not called by
+ * berth_fault_handle() for a page of the range.
+ */
 void berth_port_user_release(void *virt, uint64_t size);
 
 /**

@@ -148,6 +148,9 @@ void berth_port_trap_remove(struct trap_range *range)
 		table->nr = nr;
 	publish(table);
 	pthread_mutex_unlock(&ranges_lock);
+	/* A fault may be asked about although another answer has long let the thread go on. */
+	while (__atomic_load_n(&range->calls, __ATOMIC_SEQ_CST))
+		sched_yield();
 }
 
 RAW void berth_port_trap_wake(void)
@@ -172,25 +175,31 @@ RAW bool berth_port_trap_submit(const struct trap_fault *fault)
 	return syscall(SYS_write, requests[1], fault, sizeof(*fault)) == sizeof(*fault);
 }
 
-typedef int (*ask_fn)(void *virt, bool is_write);
-
-static RAW ask_fn whom_to_ask(uintptr_t at)
+/* Whom to ask; NULL if nobody need be asked any more. Who is, is not removed meanwhile. */
+static RAW struct trap_range *whom_to_ask(const struct trap_fault *fault)
 {
 	unsigned int side = enter();
-	const struct trap_range *range = find(at);
-	ask_fn ask = range ? range->ask : NULL;
+	struct trap_range *range = find(fault->at);
 
+	if (range && range->look(range, fault->at, fault->is_write != 0) != TRAP_ASK)
+		range = NULL;
+	if (range)
+		__atomic_fetch_add(&range->calls, 1, __ATOMIC_SEQ_CST);
 	leave(side);
-	return ask;
+	return range;
 }
 
+/* A page that is gated just now is not asked about: its waiters are woken, and may ask again. */
 static void handle(const struct trap_fault *fault)
 {
-	ask_fn ask = whom_to_ask(fault->at);
-	int ret;
+	struct trap_range *range = whom_to_ask(fault);
+	int ret = 0;
 
-	__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
-	ret = ask ? ask((void *)fault->at, fault->is_write != 0) : -EFAULT;
+	if (range) {
+		__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
+		ret = range->ask((void *)fault->at, fault->is_write != 0);
+		__atomic_fetch_sub(&range->calls, 1, __ATOMIC_SEQ_CST);
+	}
 	berth_port_leave();
 	fault->done(fault, ret);
 }
