@@ -206,13 +206,9 @@ void cache_before_coherent(phys_addr_t phys, uint64_t size);
 /* A coherent device's write, inside the linear map. */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size);
 
-/* line.c: touches C and D as hardware does, unseen by sanitizers */
+/* raw.c: touches C and D as hardware does, unseen by sanitizers */
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);
 void raw_write(uint8_t *memory, const void *buffer, uint64_t size);
 void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key);
-bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line);
-bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line);
-bool line_refill(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line);
-void line_drop(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line);
 
 #endif

@@ -20,10 +20,6 @@
 #define irq_alarm berth_model_irq_alarm
 #define irq_deliver berth_model_irq_deliver
 #define irq_is_ready berth_model_irq_is_ready
-#define line_clean berth_model_line_clean
-#define line_drop berth_model_line_drop
-#define line_is_dirty berth_model_line_is_dirty
-#define line_refill berth_model_line_refill
 #define mmio_map berth_model_mmio_map
 #define mmio_read berth_model_mmio_read
 #define mmio_start berth_model_mmio_start
