@@ -275,14 +275,28 @@ void cache_after_device_write(phys_addr_t phys, uint64_t size)
 		for_each_run(phys, size, evict_run);
 }
 
-void cache_before_coherent(phys_addr_t phys, uint64_t size)
+void cache_before_coherent_read(phys_addr_t phys, uint64_t size)
 {
 	stir(phys, size);
 }
 
-/* The bytes are dirty, even where they are what they were. */
-static void mark_dirty(uint8_t *s, const uint8_t *bytes, uint64_t size)
+/* What is overwritten whole has its chance when memory follows, or does not. */
+void cache_before_coherent_write(phys_addr_t phys, uint64_t size)
 {
+	if (size <= 2 * soc.line) {
+		stir(phys, size);
+	} else {
+		stir(phys, 1);
+		stir(phys + size - 1, 1);
+	}
+}
+
+/* The bytes are dirty, even where they are what they were. */
+static void mark_dirty(uint64_t at, const uint8_t *bytes, uint64_t size)
+{
+	uint8_t *s = soc.ram.s + at;
+
+#pragma GCC unroll 4
 	for (; size >= 16; size -= 16, s += 16, bytes += 16) {
 		pair unit;
 
@@ -294,19 +308,9 @@ static void mark_dirty(uint8_t *s, const uint8_t *bytes, uint64_t size)
 		*s++ = (uint8_t) ~*bytes++;
 }
 
-static void follow(uint64_t at, const uint8_t *bytes, uint64_t size, bool is_following)
-{
-	if (is_following) {
-		raw_write(soc.ram.d + at, bytes, size);
-		raw_write(soc.ram.s + at, bytes, size);
-	} else {
-		mark_dirty(soc.ram.s + at, bytes, size);
-	}
-}
-
 /*
  * Only the bytes that the device writes: the rest of the line keeps what it is, dirty or clean.
- * Memory follows by chance, for one to eight lines at a time: of 16 bits drawn, three say how many.
+ * Memory follows by chance, for eight lines at a time, 16 bits of a drawing each.
  */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 {
@@ -315,17 +319,21 @@ void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 
 	raw_write(soc.ram.c + at, bytes, size);
 	if (soc.config.cache != BERTH_MODEL_CACHE_RANDOM) {
-		mark_dirty(soc.ram.s + at, bytes, size);
+		mark_dirty(at, bytes, size);
 		return;
 	}
 	for (unsigned int i = 0; at < end; i++, draws >>= 16) {
-		uint64_t next;
+		uint64_t next = (at | (8 * soc.line - 1)) + 1;
 
 		if (i % 4 == 0)
 			draws = model_draw(CHANCE_FOLLOW);
-		next = (at | (soc.line - 1)) + 1 + (draws & 7) * soc.line;
 		next = next < end ? next : end;
-		follow(at, bytes, next - at, (draws & 0xfff8) < soc.follow_limit);
+		if ((draws & 0xffff) < soc.follow_limit) {
+			raw_write(soc.ram.d + at, bytes, next - at);
+			raw_write(soc.ram.s + at, bytes, next - at);
+		} else {
+			mark_dirty(at, bytes, next - at);
+		}
 		bytes += next - at;
 		at = next;
 	}

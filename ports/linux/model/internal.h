@@ -202,7 +202,8 @@ void cache_drop_lines(phys_addr_t phys, uint64_t size);
 /* The lines that a transfer touches get their chance: before a read, after a write. */
 void cache_before_device_read(phys_addr_t phys, uint64_t size);
 void cache_after_device_write(phys_addr_t phys, uint64_t size);
-void cache_before_coherent(phys_addr_t phys, uint64_t size);
+void cache_before_coherent_read(phys_addr_t phys, uint64_t size);
+void cache_before_coherent_write(phys_addr_t phys, uint64_t size);
 /* A coherent device's write, inside the linear map. */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size);
 

@@ -4,7 +4,8 @@
 #define MODEL_NAMES_H
 
 #define cache_after_device_write berth_model_cache_after_device_write
-#define cache_before_coherent berth_model_cache_before_coherent
+#define cache_before_coherent_read berth_model_cache_before_coherent_read
+#define cache_before_coherent_write berth_model_cache_before_coherent_write
 #define cache_before_device_read berth_model_cache_before_device_read
 #define cache_clean berth_model_cache_clean
 #define cache_coherent_write berth_model_cache_coherent_write
