@@ -21,6 +21,9 @@
 #define irq_alarm berth_model_irq_alarm
 #define irq_deliver berth_model_irq_deliver
 #define irq_is_ready berth_model_irq_is_ready
+#define media_raise berth_model_media_raise
+#define media_read berth_model_media_read
+#define media_write berth_model_media_write
 #define mmio_map berth_model_mmio_map
 #define mmio_read berth_model_mmio_read
 #define mmio_start berth_model_mmio_start
