@@ -6,6 +6,7 @@
 #include <berth/slab.h>
 
 #include "board/board.h"
+#include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/printk.h"
@@ -40,11 +41,14 @@ static unsigned int count_regs(const struct device_node *node)
 	return count;
 }
 
+/* More than one device has; finding the last of n in interrupts-extended takes n steps. */
+#define MAX_IRQS 1024
+
 static unsigned int count_irqs(const struct device_node *node)
 {
 	int count = 0;
 
-	while (of_irq_get(node, count) >= 0)
+	while (count < MAX_IRQS && of_irq_get(node, count) >= 0)
 		count++;
 	return (unsigned int)count;
 }
@@ -103,12 +107,12 @@ static int set_limits(struct device *dev, struct device_node *node)
 		       !berth_strcmp(type, "pci");
 	int count;
 
+	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	/* A PCI host's own dma-ranges are those of the devices behind it. */
 	count = berth_of_dma_windows(is_host ? node : berth_of_dma_parent(node), windows,
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	if (area_of(node))
 		berth_device_set_cma(dev, area_of(node));
 	return berth_device_set_windows(dev, windows, (unsigned int)count);
@@ -151,7 +155,7 @@ static int create(struct device_node *node, struct device *parent)
 	if (err) {
 		dev_err(&pdev->dev, "its way to memory cannot be followed: %s\n",
 			berth_error_name(err));
-		pdev->dev.backend = BERTH_DMA_NONE;
+		berth_dma_forbid(&pdev->dev);
 	}
 	return 0;
 }
