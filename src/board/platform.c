@@ -243,7 +243,6 @@ static void try_bind(struct device *dev, const struct berth_driver *drivers, boo
 		if (!match)
 			continue;
 		dev->p->match_data = match->data;
-		berth_clear_error();
 		err = berth_driver_bind(dev, &driver->driver, call_probe, call_remove);
 		if (!err)
 			return;
