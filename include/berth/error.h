@@ -38,12 +38,13 @@ enum berth_reason {
 	BERTH_REASON_MASK, /* above what the device can address [subject, address, limit] */
 	BERTH_REASON_WINDOW, /* outside every window of the bus [subject, address, length] */
 	BERTH_REASON_NOT_LINEAR, /* not memory of berth's: stack, malloc, ... [subject, address] */
-	BERTH_REASON_MAPPING, /* the port cannot map it with that type [subject, address, length] */
+	BERTH_REASON_MAPPING, /* the port cannot map it so [subject, address, length, limit or 0] */
 	BERTH_REASON_NO_DEVICE, /* nothing answers there [subject, address] */
 	BERTH_REASON_IRQ, /* the interrupt is taken or does not exist [subject, address: irq] */
 	BERTH_REASON_DRIVER, /* a driver's probe failed [subject: device, holder: driver] */
 	BERTH_REASON_LEAK, /* memory was still in use at berth_stop() [subject, length] */
 	BERTH_REASON_BUS_ERROR, /* a device was refused by the bus [subject, address, length] */
+	BERTH_REASON_NO_ROOM, /* pages in the way have nowhere to go [subject, length, limit: room] */
 	BERTH_REASON_NEVER, /* nothing is left that could end this wait [subject] */
 	BERTH_REASON_COUNT
 };

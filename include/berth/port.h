@@ -166,6 +166,109 @@ void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size);
 /** berth_port_iounmap() - give back what berth_port_ioremap() returned. */
 void berth_port_iounmap(void __iomem *cookie);
 
+/* Memory that may move. */
+
+/**
+ * enum berth_port_access - what the program may do with a page without asking
+ * @BERTH_ACCESS_NONE: nothing: the first access asks berth_fault_handle()
+ * @BERTH_ACCESS_READ: read; the first write asks
+ * @BERTH_ACCESS_WRITE: read and write
+ *
+ * Who asks sleeps meanwhile. Where the port cannot stop the accesses of an operating system on the
+ * program's behalf (see docs/moving-pages.md), such a call fails instead with -EFAULT.
+ */
+enum berth_port_access {
+	BERTH_ACCESS_NONE,
+	BERTH_ACCESS_READ,
+	BERTH_ACCESS_WRITE,
+};
+
+/**
+ * struct berth_port_view - an address at which a program sees pages
+ * @virt: first page, in a range of berth_port_user_reserve()
+ * @access: not BERTH_ACCESS_NONE
+ */
+struct berth_port_view {
+	void *virt;
+	enum berth_port_access access;
+};
+
+/**
+ * berth_port_user_reserve() - CPU addresses at which a program sees pages that may move
+ * @size: whole pages
+ *
+ * Nothing is mapped yet: every page is BERTH_ACCESS_NONE. May sleep. Return: the range, until
+ * berth_port_user_release() or berth_port_stop(), or NULL with the reason (MAPPING). A port may
+ * have no such thing: then it always returns NULL, and the other calls return -EINVAL.
+ *
+ * The calls below are about pages of one such range. Two of them at once are about different pages,
+ * or one of them is refused with -EBUSY; the caller has a lock for each page. They are not called
+ * by who holds a lock that berth_fault_handle() takes, other than that of the page.
+ */
+void *berth_port_user_reserve(uint64_t size);
+
+/** berth_port_user_release() - give a whole range back; nobody uses it any more. May sleep. */
+void berth_port_user_release(void *virt, uint64_t size);
+
+/**
+ * berth_port_user_map() - let a part of such a range show RAM
+ * @virt: first page
+ * @phys: the RAM: contiguous, in the linear map
+ * @size: whole pages
+ * @access: not BERTH_ACCESS_NONE
+ *
+ * Takes the place of what was there in one step: a thread that uses the range meanwhile sees either
+ * the old page or the new one, never nothing. Who waits for the pages is let on. May sleep.
+ * Return: 0, or with the reason and nothing changed -EINVAL, -EBUSY, or -ENOMEM (MAPPING; its limit
+ * is the host's limit of mappings, if that was met).
+ */
+int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_port_access access);
+
+/**
+ * berth_port_user_protect() - change what may be done without asking
+ * @virt: first page
+ * @size: whole pages
+ * @access: what from now on; if not BERTH_ACCESS_NONE, all the pages are mapped
+ *
+ * BERTH_ACCESS_NONE takes the pages away. On return whoever could write before and may not now has
+ * written. May sleep. Return: as berth_port_user_map().
+ */
+int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access access);
+
+/**
+ * berth_port_user_move() - other RAM behind the same addresses, with the same bytes
+ * @views: all the addresses at which programs see the pages, and what they may do there
+ * @nr: how many
+ * @from: the RAM that they show now; contiguous
+ * @to: the RAM that they are to show: contiguous, in the linear map, nobody's
+ * @size: whole pages
+ *
+ * Writers sleep while the bytes are copied, readers go on; no store is lost and none comes after
+ * the copy. The copy is made of stores of this CPU: its lines are dirty in the cache. On return
+ * nobody reaches @from through a view any more, and it may be used for something else at once. The
+ * caller knows that nobody else changes the bytes: a device, or who pinned the page.
+ *
+ * One call and not two, gate and ungate, around a copy of the caller's: nothing else may happen in
+ * between, of which a caller cannot be sure (under a sanitizer not even a call of memcpy()), and a
+ * page that is seen at two addresses moves once.
+ *
+ * May sleep. Return: as berth_port_user_map(): on failure all views show @from, as before.
+ */
+int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
+			 phys_addr_t to, uint64_t size);
+
+/**
+ * berth_fault_handle() - a thread may not do what it does: called by the port, implemented by berth
+ * @virt: the address, inside a range of berth_port_user_reserve()
+ * @is_write: it writes
+ *
+ * Called on any CPU or thread, perhaps not the one that waits, for several faults at once, and at
+ * times more than once for one access: also when it has been allowed meanwhile. May sleep; no lock
+ * of the port's is held by the caller. Return: 0 if the access is to be tried again; a negative
+ * errno value if it is the program's own fault.
+ */
+int berth_fault_handle(void *virt, bool is_write);
+
 /* Caches. */
 
 /**

@@ -4,6 +4,7 @@
 #define PORTS_LINUX_HOST_H
 
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +44,17 @@ int berth_port_fail(int code, enum berth_reason reason, const char *subject, uin
 
 /* Threads that have a slot, or share one. */
 unsigned int berth_port_threads(void);
+
+/*
+ * Threads of the port's own. They take no signals; one has a slot only from the first call of
+ * berth's that it makes to berth_port_leave(), so that a wait that nothing can end is known for one.
+ * 0 or an errno value, as pthread_create().
+ */
+int berth_port_helper(pthread_t *thread, void *(*fn)(void *));
+void berth_port_join_helper(pthread_t thread);
+unsigned int berth_port_helpers(void);
+/* Give the caller's slot back, if it has one. */
+void berth_port_leave(void);
 
 /* The machine that runs, or NULL. */
 const struct berth_machine *berth_port_machine(void);

@@ -4,7 +4,7 @@
 
 #include <berth/model.h>
 
-#include "host.h"
+#include "gate.h"
 
 struct berth_port_linear berth_port_linear;
 uint32_t berth_port_irq_pending;
@@ -27,9 +27,13 @@ int berth_port_start(const void **fdt, const struct berth_machine *machine, cons
 	if (!machine)
 		machine = &berth_model;
 	berth_port_slot();
-	ret = machine->start(*fdt, config);
-	if (ret)
+	ret = berth_port_user_start();
+	if (!ret)
+		ret = machine->start(*fdt, config);
+	if (ret) {
+		berth_port_user_stop();
 		return ret;
+	}
 	running = machine;
 	berth_port_host_start(machine->fresh != NULL);
 	return 0;
@@ -54,6 +58,7 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
+	berth_port_user_stop();
 	if (berth_port_linear.size)
 		berth_port_clear_poison((void *)berth_port_linear.virt, berth_port_linear.size);
 	running = NULL;

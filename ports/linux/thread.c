@@ -2,6 +2,7 @@
 /* Threads: slots, error records, contended spinlocks. */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 
 #include "host.h"
@@ -16,6 +17,7 @@ static uint64_t slots_used;
 static unsigned int slots_bound;
 static unsigned int nr_threads;
 static unsigned int late_threads;
+static unsigned int nr_helpers;
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -74,6 +76,45 @@ unsigned int berth_port_new_slot(void)
 	pthread_setspecific(key, (void *)value);
 	tell_machine();
 	return slot;
+}
+
+void berth_port_leave(void)
+{
+	void *value;
+
+	if (!berth_port_thread.slot)
+		return;
+	value = pthread_getspecific(key);
+	pthread_setspecific(key, NULL);
+	thread_exit(value);
+}
+
+int berth_port_helper(pthread_t *thread, void *(*fn)(void *))
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(thread, NULL, fn, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!ret)
+		__atomic_fetch_add(&nr_helpers, 1, __ATOMIC_RELAXED);
+	return ret;
+}
+
+void berth_port_join_helper(pthread_t thread)
+{
+	pthread_join(thread, NULL);
+	__atomic_fetch_sub(&nr_helpers, 1, __ATOMIC_RELAXED);
+}
+
+unsigned int berth_port_helpers(void)
+{
+	return __atomic_load_n(&nr_helpers, __ATOMIC_RELAXED);
 }
 
 /* What a thread left in its slot stays there for the next one: the bound never sinks. */

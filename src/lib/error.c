@@ -103,6 +103,11 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size,
 				      "%s: no free run of %llu bytes, the longest has %llu",
 				      e->subject, (ull)e->length, (ull)e->limit);
+	case BERTH_REASON_NO_ROOM:
+		return berth_snprintf(
+			text, size,
+			"%s: %llu bytes are in the way and only %llu have room elsewhere",
+			e->subject, (ull)e->length, (ull)e->limit);
 	case BERTH_REASON_LEAK:
 		return berth_snprintf(text, size, "%s: %llu bytes were still in use", e->subject,
 				      (ull)e->length);
@@ -130,6 +135,11 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 				      "scatterlist",
 				      e->subject, (ull)e->address);
 	case BERTH_REASON_MAPPING:
+		if (e->limit)
+			return berth_snprintf(text, size,
+					      "%s: %#llx (%llu bytes): the limit is %llu",
+					      e->subject, (ull)e->address, (ull)e->length,
+					      (ull)e->limit);
 		return berth_snprintf(text, size, "%s: %#llx (%llu bytes) cannot be mapped so",
 				      e->subject, (ull)e->address, (ull)e->length);
 	case BERTH_REASON_NO_DEVICE:

@@ -8,6 +8,7 @@ const struct conformance_env *conformance_env;
 struct ranges conformance_mapped, conformance_free;
 struct conformance_irq conformance_irq;
 uint32_t conformance_alarms;
+uint64_t conformance_alarm_at;
 uint32_t *volatile conformance_alarm_word;
 volatile uint64_t conformance_alarm_delay_ns;
 
@@ -94,6 +95,7 @@ void berth_timer_handle(void)
 	uint32_t *word = conformance_alarm_word;
 
 	berth_port_delay(conformance_alarm_delay_ns);
+	__atomic_store_n(&conformance_alarm_at, berth_port_now(), __ATOMIC_SEQ_CST);
 	__atomic_add_fetch(&conformance_alarms, 1, __ATOMIC_SEQ_CST);
 	berth_port_wake(&conformance_alarms);
 	if (word) {
@@ -287,8 +289,8 @@ static int run_one(const struct conformance_test *test, unsigned int number)
 int conformance_run(const struct conformance_env *env)
 {
 	const struct conformance_test *const groups[] = {
-		conformance_bytes, conformance_time, conformance_memory,
-		conformance_cpus,  env->own,	     conformance_lifecycle,
+		conformance_bytes, conformance_time, conformance_memory,    conformance_cpus,
+		conformance_moves, env->own,	     conformance_lifecycle,
 	};
 	unsigned int nr[ARRAY_SIZE(groups)];
 	struct line text = { .length = 0 };

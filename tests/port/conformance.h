@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The port conformance suite: whether a port does what include/berth/port.h says. It uses nothing
- * else of berth's: it is linked with the port alone, and has its own berth_irq_handle() and
- * berth_timer_handle(). A port comes with a small program, main-PORT.c, that describes the machine
+ * else of berth's: it is linked with the port alone, and has its own berth_irq_handle(),
+ * berth_timer_handle() and berth_fault_handle(). A port comes with a small program, main-PORT.c, that describes the machine
  * in a struct conformance_env and calls conformance_run().
  */
 #ifndef CONFORMANCE_H

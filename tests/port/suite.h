@@ -26,6 +26,8 @@ void conformance_stop(void);
 
 /* How often berth_timer_handle() was called, how long it takes, and what it sets to 1. */
 extern uint32_t conformance_alarms;
+/* When the last one came. */
+extern uint64_t conformance_alarm_at;
 extern volatile uint64_t conformance_alarm_delay_ns;
 extern uint32_t *volatile conformance_alarm_word;
 
@@ -38,6 +40,6 @@ void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
 extern const struct conformance_test conformance_bytes[], conformance_time[], conformance_memory[],
-	conformance_cpus[], conformance_lifecycle[];
+	conformance_cpus[], conformance_moves[], conformance_lifecycle[];
 
 #endif

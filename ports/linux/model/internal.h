@@ -185,6 +185,8 @@ int ram_start(const struct berth_port_ram *ram, struct berth_port_linear *linear
 void ram_stop(void);
 void *ram_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 void ram_unremap(void *virt, phys_addr_t phys, uint64_t size);
+int ram_locate(phys_addr_t phys, uint64_t size, uint64_t *offset);
+void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size);
 /* The bytes from @phys on that are in one range of the list, at most @size; 0: none. */
 uint64_t ram_run(const struct berth_range *list, unsigned int nr, phys_addr_t phys, uint64_t size);
 bool ram_is_uncached(phys_addr_t phys);
@@ -209,6 +211,7 @@ void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size);
 /* line.c: touches C and D as hardware does, unseen by sanitizers */
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);
 void raw_write(uint8_t *memory, const void *buffer, uint64_t size);
+void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size);
 void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key);
 bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line);
 bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line);

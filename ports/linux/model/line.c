@@ -90,6 +90,13 @@ RAW void raw_write(uint8_t *memory, const void *buffer, uint64_t size)
 	MOVE(WRITE_UNIT)
 }
 
+/* Whole lines, of which none of the bytes is what it is in the other. */
+RAW void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += 16)
+		store(memory + at, ~load(other + at));
+}
+
 /* The same bytes for the same address, none of the words zero. */
 RAW void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key)
 {

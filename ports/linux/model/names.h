@@ -54,6 +54,8 @@
 #define model_random berth_model_random
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
+#define ram_copy berth_model_ram_copy
+#define ram_locate berth_model_ram_locate
 #define ram_is_uncached berth_model_ram_is_uncached
 #define ram_remap berth_model_ram_remap
 #define ram_run berth_model_ram_run
@@ -61,6 +63,7 @@
 #define ram_stop berth_model_ram_stop
 #define ram_unremap berth_model_ram_unremap
 #define raw_fill berth_model_raw_fill
+#define raw_invert berth_model_raw_invert
 #define raw_read berth_model_raw_read
 #define raw_write berth_model_raw_write
 #define sched_advance berth_model_sched_advance

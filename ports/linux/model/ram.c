@@ -23,21 +23,30 @@ static uint8_t *reserve(unsigned int copy, int protection)
 	return (uint8_t *)(((uintptr_t)area + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
 }
 
+/* Where a byte of a bank lies in the files; UINT64_MAX if it is none. */
+static uint64_t file_offset(phys_addr_t phys)
+{
+	const struct model_ram *ram = &soc.ram;
+	uint64_t file = 0;
+
+	for (unsigned int i = 0; i < ram->nr_banks; i++) {
+		if (phys - ram->banks[i].base < ram->banks[i].size)
+			return file + (phys - ram->banks[i].base);
+		file += ram->banks[i].size;
+	}
+	return UINT64_MAX;
+}
+
 /* Put the ranges of the list, which lie in the banks, where they belong in the reservation. */
 static int map_file(int fd, uint8_t *copy, const struct berth_range *list, unsigned int nr)
 {
 	const struct model_ram *ram = &soc.ram;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t file = 0;
-		unsigned int bank = 0;
+		uint64_t file = file_offset(list[i].base);
 
-		while (bank < ram->nr_banks &&
-		       list[i].base - ram->banks[bank].base >= ram->banks[bank].size)
-			file += ram->banks[bank++].size;
-		if (bank == ram->nr_banks)
+		if (file == UINT64_MAX)
 			return -EINVAL;
-		file += list[i].base - ram->banks[bank].base;
 		if (mmap(copy + (list[i].base - ram->base), list[i].size, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd, (off_t)file) == MAP_FAILED)
 			return -ENOMEM;
@@ -194,6 +203,29 @@ void ram_unremap(void *virt, phys_addr_t phys, uint64_t size)
 		mark(phys, size, false);
 	}
 	model_leave();
+}
+
+int ram_locate(phys_addr_t phys, uint64_t size, uint64_t *offset)
+{
+	const struct model_ram *ram = &soc.ram;
+
+	if (!size || ram_run(ram->mapped, ram->nr_mapped, phys, size) != size)
+		return -EINVAL;
+	*offset = file_offset(phys);
+	return ram->fd[0];
+}
+
+/*
+ * The lines become dirty whatever they held: first what they were when they were clean is made to
+ * differ from what they will be. Should the cache be at work on one of them in between, what it
+ * leaves is either that, or a line that memory agrees with.
+ */
+RAW void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size)
+{
+	const struct model_ram *ram = &soc.ram;
+
+	raw_invert(ram->s + (to - ram->base), ram->c + (from - ram->base), size);
+	raw_write(ram->c + (to - ram->base), ram->c + (from - ram->base), size);
 }
 
 void *berth_model_memory(phys_addr_t phys)

@@ -188,7 +188,8 @@ static unsigned int process_threads(void)
  */
 static unsigned int strangers(void)
 {
-	unsigned int threads = process_threads(), known = berth_port_threads();
+	unsigned int threads = process_threads();
+	unsigned int known = berth_port_threads() + berth_port_helpers();
 
 	return threads > known ? threads - known : 0;
 }

@@ -21,6 +21,11 @@ BERTH_BEGIN_DECLS
  * @start is given the device tree; it may refuse it. @ram creates the RAM, maps it and fills in
  * @linear. Registers are reached by the cookie that @ioremap returned. @wake with NULL says that a
  * thread has come or gone.
+ *
+ * @ram_file says where a part of the linear map lies in a file that can be mapped once more: the
+ * descriptor, which stays the machine's, and @offset; or a negative errno value. Without it programs
+ * get no memory that moves. @copy copies pages inside the linear map as stores of a CPU would; it is
+ * called while threads are held, takes no lock and is not instrumented. Without it the port copies.
  */
 struct berth_machine {
 	const char *name;
@@ -29,6 +34,8 @@ struct berth_machine {
 	int (*ram)(const struct berth_port_ram *ram, struct berth_port_linear *linear);
 	void *(*remap)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 	void (*unremap)(void *virt, phys_addr_t phys, uint64_t size);
+	int (*ram_file)(phys_addr_t phys, uint64_t size, uint64_t *offset);
+	void (*copy)(phys_addr_t to, phys_addr_t from, uint64_t size);
 	void *(*ioremap)(phys_addr_t phys, uint64_t size);
 	void (*iounmap)(void *cookie);
 	uint64_t (*read)(const volatile void *cookie, unsigned int bytes);
