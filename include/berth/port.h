@@ -142,7 +142,7 @@ struct berth_error *berth_port_error(void);
  * The caller owns the pages and nobody uses their linear mapping; on return caches hold nothing
  * of them. Where the architecture forbids two mappings of different types the linear mapping
  * itself is changed (or taken away), so it must not be used until berth_port_unremap().
- * May sleep. Return: the mapping, or NULL if this port cannot.
+ * Any context: coherent memory may be asked for where nobody may sleep. Return: the mapping, or NULL if this port cannot.
  */
 void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 

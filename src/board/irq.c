@@ -49,17 +49,6 @@ static int number_of(const struct specifier *spec)
 	return -ENXIO;
 }
 
-/* The number, with its trigger remembered for request_irq(). */
-static int settle(const struct specifier *spec)
-{
-	int irq = spec->nr_cells > 0 ? number_of(spec) : -ENXIO;
-	uint32_t flags = spec->nr_cells < 2 ? 0 : spec->cells[spec->nr_cells < 3 ? 1 : 2];
-
-	if (irq >= 0)
-		berth_irq_set_edge((unsigned int)irq, (flags & IS_EDGE) && !(flags & IS_LEVEL));
-	return irq;
-}
-
 static bool read_all(const uint8_t **at, int *left, int cells, uint32_t *out)
 {
 	if (cells < 0 || *left < cells * 4)
@@ -110,30 +99,6 @@ static int map_once(struct specifier *spec)
 		}
 	}
 	return -ENXIO;
-}
-
-static int resolve(struct specifier *spec)
-{
-	for (int hop = 0; hop < MAX_HOPS; hop++) {
-		if (!of_property_read_bool(spec->node, "interrupt-map"))
-			return settle(spec);
-		if (map_once(spec))
-			return -ENXIO;
-	}
-	return -ENXIO;
-}
-
-int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
-		     uint32_t pin)
-{
-	struct specifier spec = { .node = node, .nr_unit = nr_unit, .nr_cells = 1 };
-
-	if (nr_unit < 0 || nr_unit > MAX_CELLS || count_cells(node, "#interrupt-cells", 1) != 1)
-		return -ENXIO;
-	for (int i = 0; i < nr_unit; i++)
-		spec.unit[i] = unit[i];
-	spec.cells[0] = pin;
-	return resolve(&spec);
 }
 
 /* Who a node's interrupts go to: the nearest interrupt-parent, or the nearest controller above. */
@@ -196,6 +161,61 @@ static int plain(const struct device_node *node, int index, struct specifier *sp
 	at += index * spec->nr_cells * 4;
 	left -= index * spec->nr_cells * 4;
 	return read_all(&at, &left, spec->nr_cells, spec->cells) ? 0 : -ENXIO;
+}
+
+/*
+ * Whether a controller hands its interrupts on as one of another one's: its numbers are its own, and
+ * mean something else there. One that speaks as its parent does (a GIC's front end) is as good.
+ */
+static bool is_secondary(const struct device_node *node)
+{
+	struct specifier up = { 0 };
+	int err;
+
+	if (of_property_read_bool(node, "gpio-controller"))
+		return true;
+	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, 0, &up)
+								 : plain(node, 0, &up);
+	return !err && up.node != node &&
+	       up.nr_cells != count_cells(node, "#interrupt-cells", up.nr_cells);
+}
+
+/* The number, with its trigger remembered for request_irq(). */
+static int settle(const struct specifier *spec)
+{
+	uint32_t flags = spec->nr_cells < 2 ? 0 : spec->cells[spec->nr_cells < 3 ? 1 : 2];
+	int irq;
+
+	if (spec->nr_cells < 1 || is_secondary(spec->node))
+		return -ENXIO;
+	irq = number_of(spec);
+	if (irq >= 0)
+		berth_irq_set_edge((unsigned int)irq, (flags & IS_EDGE) && !(flags & IS_LEVEL));
+	return irq;
+}
+
+static int resolve(struct specifier *spec)
+{
+	for (int hop = 0; hop < MAX_HOPS; hop++) {
+		if (!of_property_read_bool(spec->node, "interrupt-map"))
+			return settle(spec);
+		if (map_once(spec))
+			return -ENXIO;
+	}
+	return -ENXIO;
+}
+
+int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
+		     uint32_t pin)
+{
+	struct specifier spec = { .node = node, .nr_unit = nr_unit, .nr_cells = 1 };
+
+	if (nr_unit < 0 || nr_unit > MAX_CELLS || count_cells(node, "#interrupt-cells", 1) != 1)
+		return -ENXIO;
+	for (int i = 0; i < nr_unit; i++)
+		spec.unit[i] = unit[i];
+	spec.cells[0] = pin;
+	return resolve(&spec);
 }
 
 int of_irq_get(const struct device_node *node, int index)

@@ -31,12 +31,13 @@ static const char *name_in(const struct device_node *node, const char *list_name
 	return NULL;
 }
 
+/* Up to the first that the CPU cannot reach, as on Linux: those behind it would count wrongly. */
 static unsigned int count_regs(const struct device_node *node)
 {
 	struct berth_range range;
 	unsigned int count = 0;
 
-	while (berth_of_address(node, count, &range) != -EINVAL)
+	while (!berth_of_address(node, count, &range))
 		count++;
 	return count;
 }
@@ -67,9 +68,8 @@ static int fill_resources(struct platform_device *pdev, const struct device_node
 	for (unsigned int i = 0; i < regs; i++) {
 		struct berth_range range;
 
-		/* Registers that the CPU cannot reach, or of no size, are no resource. */
-		if (berth_of_address(node, i, &range) || !range.size)
-			continue;
+		if (berth_of_address(node, i, &range))
+			break;
 		res->start = range.base;
 		res->end = range.base + range.size - 1;
 		res->name = name_in(node, "reg-names", i);
@@ -243,7 +243,6 @@ static void try_bind(struct device *dev, const struct berth_driver *drivers, boo
 		if (!match)
 			continue;
 		dev->p->match_data = match->data;
-		berth_clear_error();
 		err = berth_driver_bind(dev, &driver->driver, call_probe, call_remove);
 		if (!err)
 			return;

@@ -199,6 +199,73 @@ static void triggers_are_the_trees(void **state)
 	must_stop();
 }
 
+/* A driver asks for registers by their place in reg: what is missing must not move the others up. */
+static void registers_keep_their_places(void **state)
+{
+	struct platform_device *pdev;
+
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "bus");
+	fdt_text(&fdt, "compatible", "simple-bus");
+	fdt_cells(&fdt, "#address-cells", 1);
+	fdt_cells(&fdt, "#size-cells", 1);
+	fdt_cells(&fdt, "ranges", 0, 0x10000000, 0x10000);
+	begin_device("dev");
+	fdt_cells(&fdt, "reg", 0x100, 0, 0x200, 0x10, 0x80000, 0x10, 0x300, 0x10);
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	pdev = to_platform_device(device_at("/bus/dev"));
+	assert_int_equal(platform_get_resource(pdev, IORESOURCE_MEM, 1)->start, 0x10000200);
+	assert_int_equal(resource_size(platform_get_resource(pdev, IORESOURCE_MEM, 0)), 0);
+	assert_null(platform_get_resource(pdev, IORESOURCE_MEM, 2));
+	assert_true(IS_ERR(devm_platform_ioremap_resource(pdev, 0)));
+	must_stop();
+}
+
+/* The fifth pin of a GPIO chip is not the fifth interrupt of the GIC. */
+static void interrupts_of_other_controllers_are_not_the_ports(void **state)
+{
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "gic");
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "#interrupt-cells", 3);
+	fdt_cells(&fdt, "interrupt-parent", 1);
+	fdt_cells(&fdt, "interrupts", 1, 9, 4);
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "expander");
+	fdt_cells(&fdt, "phandle", 2);
+	fdt_cells(&fdt, "#interrupt-cells", 2);
+	fdt_cells(&fdt, "interrupt-parent", 1);
+	fdt_cells(&fdt, "interrupts", 0, 9, 4);
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "gpio");
+	fdt_cells(&fdt, "phandle", 3);
+	fdt_cells(&fdt, "#interrupt-cells", 2);
+	fdt_flag(&fdt, "gpio-controller");
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "wakeup");
+	fdt_cells(&fdt, "phandle", 4);
+	fdt_cells(&fdt, "#interrupt-cells", 3);
+	fdt_cells(&fdt, "interrupt-parent", 1);
+	fdt_cells(&fdt, "interrupts", 0, 89, 4);
+	fdt_end(&fdt);
+	begin_device("dev");
+	fdt_cells(&fdt, "interrupts-extended", 1, 0, 5, 4, 4, 0, 6, 4, 2, 5, 4);
+	fdt_end(&fdt);
+	begin_device("button");
+	fdt_cells(&fdt, "interrupts-extended", 3, 5, 4);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 0), 37);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 1), 38);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 2), -ENXIO);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/button")), 0), -ENXIO);
+	must_stop();
+}
+
 /* More windows than there is room for: berth does not know what is within reach, and says so. */
 static void a_way_that_cannot_be_followed_maps_nothing(void **state)
 {
@@ -345,6 +412,8 @@ int main(void)
 		cmocka_unit_test(circles_of_interrupts_end),
 		cmocka_unit_test(interrupts_that_are_none_have_no_number),
 		cmocka_unit_test(triggers_are_the_trees),
+		cmocka_unit_test(registers_keep_their_places),
+		cmocka_unit_test(interrupts_of_other_controllers_are_not_the_ports),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 		cmocka_unit_test(windows_that_continue_are_one),
 		cmocka_unit_test(a_pool_over_another_reservation_is_none),
