@@ -175,30 +175,39 @@ RAW bool berth_port_trap_submit(const struct trap_fault *fault)
 	return syscall(SYS_write, requests[1], fault, sizeof(*fault)) == sizeof(*fault);
 }
 
-/* Whom to ask; NULL if nobody need be asked any more. Who is, is not removed meanwhile. */
-static RAW struct trap_range *whom_to_ask(const struct trap_fault *fault)
+typedef int (*ask_fn)(void *virt, bool is_write);
+
+/* Whom to ask; NULL if nobody need be asked any more. Until end_of_asking() it is not removed. */
+static RAW ask_fn whom_to_ask(const struct trap_fault *fault, struct trap_range **range)
 {
 	unsigned int side = enter();
-	struct trap_range *range = find(fault->at);
+	struct trap_range *found = find(fault->at);
 
-	if (range && range->look(range, fault->at, fault->is_write != 0) != TRAP_ASK)
-		range = NULL;
-	if (range)
-		__atomic_fetch_add(&range->calls, 1, __ATOMIC_SEQ_CST);
+	if (found && found->look(found, fault->at, fault->is_write != 0) != TRAP_ASK)
+		found = NULL;
+	if (found)
+		__atomic_fetch_add(&found->calls, 1, __ATOMIC_SEQ_CST);
 	leave(side);
-	return range;
+	*range = found;
+	return found ? found->ask : NULL;
+}
+
+static RAW void end_of_asking(struct trap_range *range)
+{
+	__atomic_fetch_sub(&range->calls, 1, __ATOMIC_SEQ_CST);
 }
 
 /* A page that is gated just now is not asked about: its waiters are woken, and may ask again. */
 static void handle(const struct trap_fault *fault)
 {
-	struct trap_range *range = whom_to_ask(fault);
+	struct trap_range *range;
+	ask_fn ask = whom_to_ask(fault, &range);
 	int ret = 0;
 
-	if (range) {
+	if (ask) {
 		__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
-		ret = range->ask((void *)fault->at, fault->is_write != 0);
-		__atomic_fetch_sub(&range->calls, 1, __ATOMIC_SEQ_CST);
+		ret = ask((void *)fault->at, fault->is_write != 0);
+		end_of_asking(range);
 	}
 	berth_port_leave();
 	fault->done(fault, ret);
