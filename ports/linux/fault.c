@@ -148,6 +148,9 @@ void berth_port_trap_remove(struct trap_range *range)
 		table->nr = nr;
 	publish(table);
 	pthread_mutex_unlock(&ranges_lock);
+	/* A fault may be asked about although another answer has long let the thread go on. */
+	while (__atomic_load_n(&range->calls, __ATOMIC_SEQ_CST))
+		sched_yield();
 }
 
 RAW void berth_port_trap_wake(void)
@@ -174,23 +177,38 @@ RAW bool berth_port_trap_submit(const struct trap_fault *fault)
 
 typedef int (*ask_fn)(void *virt, bool is_write);
 
-static RAW ask_fn whom_to_ask(uintptr_t at)
+/* Whom to ask; NULL if nobody need be asked any more. Until end_of_asking() it is not removed. */
+static RAW ask_fn whom_to_ask(const struct trap_fault *fault, struct trap_range **range)
 {
 	unsigned int side = enter();
-	const struct trap_range *range = find(at);
-	ask_fn ask = range ? range->ask : NULL;
+	struct trap_range *found = find(fault->at);
 
+	if (found && found->look(found, fault->at, fault->is_write != 0) != TRAP_ASK)
+		found = NULL;
+	if (found)
+		__atomic_fetch_add(&found->calls, 1, __ATOMIC_SEQ_CST);
 	leave(side);
-	return ask;
+	*range = found;
+	return found ? found->ask : NULL;
 }
 
+static RAW void end_of_asking(struct trap_range *range)
+{
+	__atomic_fetch_sub(&range->calls, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A page that is gated just now is not asked about: its waiters are woken, and may ask again. */
 static void handle(const struct trap_fault *fault)
 {
-	ask_fn ask = whom_to_ask(fault->at);
-	int ret;
+	struct trap_range *range;
+	ask_fn ask = whom_to_ask(fault, &range);
+	int ret = 0;
 
-	__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
-	ret = ask ? ask((void *)fault->at, fault->is_write != 0) : -EFAULT;
+	if (ask) {
+		__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
+		ret = ask((void *)fault->at, fault->is_write != 0);
+		end_of_asking(range);
+	}
 	berth_port_leave();
 	fault->done(fault, ret);
 }

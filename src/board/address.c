@@ -6,7 +6,7 @@
 #include "lib/error.h"
 #include "lib/string.h"
 
-/* DMA parents are named by phandle: a hostile tree may lead in a circle. */
+/* Longer ways to memory are taken for circles, which interconnects make possible. */
 #define MAX_HOPS 64
 
 /* One entry of ranges or dma-ranges. */
@@ -139,8 +139,8 @@ struct device_node *berth_of_dma_parent(const struct device_node *node)
 
 static bool translate_dma(const struct device_node *bus, uint64_t *addr)
 {
-	for (int hop = 0; bus && of_get_parent(bus); bus = berth_of_dma_parent(bus))
-		if (hop++ == MAX_HOPS || !translate_once(bus, "dma-ranges", false, addr))
+	for (; bus && of_get_parent(bus); bus = berth_of_dma_parent(bus))
+		if (!translate_once(bus, "dma-ranges", false, addr))
 			return false;
 	return true;
 }
@@ -148,16 +148,28 @@ static bool translate_dma(const struct device_node *bus, uint64_t *addr)
 /* The nearest bus with a non-empty dma-ranges; NULL if there is none, or if one has none at all. */
 static struct device_node *bus_with_ranges(struct device_node *bus)
 {
-	for (int hop = 0; bus && hop < MAX_HOPS; bus = berth_of_dma_parent(bus), hop++) {
+	bool is_first = true;
+
+	for (; bus; bus = berth_of_dma_parent(bus)) {
 		int length;
 		const void *ranges = of_get_property(bus, "dma-ranges", &length);
 
 		if (ranges && length > 0)
 			return bus;
-		if (!ranges && hop)
+		if (!ranges && !is_first)
 			return NULL;
+		is_first = false;
 	}
 	return NULL;
+}
+
+static bool is_way_to_memory(const struct device_node *bus)
+{
+	int hops = 0;
+
+	while (bus && hops++ < MAX_HOPS)
+		bus = berth_of_dma_parent(bus);
+	return !bus;
 }
 
 int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
@@ -167,6 +179,8 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 	struct ranges ranges;
 	struct entry entry;
 
+	if (!is_way_to_memory(bus))
+		return berth_fail(-EINVAL, BERTH_REASON_TREE, berth_of_node_name(bus));
 	bus = bus_with_ranges(bus);
 	if (!bus || !open_ranges(bus, "dma-ranges", &ranges))
 		return 0;
@@ -192,7 +206,7 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 
 bool berth_of_is_coherent(const struct device_node *node)
 {
-	for (int hop = 0; node && hop < MAX_HOPS; node = berth_of_dma_parent(node), hop++) {
+	for (int hops = 0; node && hops < MAX_HOPS; node = berth_of_dma_parent(node), hops++) {
 		if (of_property_read_bool(node, "dma-coherent"))
 			return true;
 		if (of_property_read_bool(node, "dma-noncoherent"))

@@ -47,7 +47,7 @@ static inline int give(unsigned int page, bool is_write)
 		fill_frame(page);
 	SET(owner.access[page], access);
 	__atomic_fetch_add(is_write ? &owner.given_to_write[page] : &owner.given[page], 1,
-			   __ATOMIC_RELAXED);
+			   __ATOMIC_SEQ_CST);
 	if (access == BERTH_ACCESS_WRITE && page % 2)
 		return berth_port_user_protect(GET(owner.virt) + page * PAGE, PAGE, access) &&
 		       berth_port_user_map(GET(owner.virt) + page * PAGE, FRAME(page), PAGE,

@@ -88,7 +88,8 @@ static void test_faults(void)
 		    0);
 	frames[3][2] = 55;
 	CHECK_EQUAL(page[2], 55);
-	CHECK(get(&asked) >= 2);
+	/* A fault may be asked about twice, and what a writer asked for again is for this reader too. */
+	CHECK(get(&asked) + get(&asked_to_write) >= 4);
 	berth_port_user_release(user, PAGES * PAGE_BYTES);
 }
 
