@@ -105,6 +105,7 @@
 #undef kstrdup
 #undef ktime_get_ns
 #undef kzalloc
+#undef mark_page_accessed
 #undef mb
 #undef memblock_add
 #undef memblock_alloc

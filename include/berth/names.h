@@ -111,6 +111,7 @@
 #define kstrdup berth_kstrdup
 #define ktime_get_ns berth_ktime_get_ns
 #define kzalloc berth_kzalloc
+#define mark_page_accessed berth_mark_page_accessed
 #define mb berth_mb
 #define memblock_add berth_memblock_add
 #define memblock_alloc berth_memblock_alloc

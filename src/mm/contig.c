@@ -202,7 +202,10 @@ static void add_targets(struct emptying *e, bool writable)
 		    can_write(berth_page_tenant(page)) != writable)
 			continue;
 		target = berth_migration_target(gfp_of(page));
-		if (!target && berth_drop_clean_pages(BERTH_MIGRATE_BATCH))
+		/* What can be written away goes without rather than have others written. */
+		if (!target && (writable ? berth_drop_clean_pages(BERTH_MIGRATE_BATCH)
+					 : berth_reclaim(gfp_of(page) | __GFP_DIRECT_RECLAIM,
+							 BERTH_MIGRATE_BATCH)))
 			target = berth_migration_target(gfp_of(page));
 		if (target)
 			add_target(e, target);

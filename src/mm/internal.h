@@ -9,6 +9,7 @@
  *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
+ *   reclaimers.lock     which threads reclaim
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
@@ -55,7 +56,7 @@ void berth_cma_set_default(struct cma *cma);
 /*
  * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head, 24-31
  * of a head the list per slot (berth/pcp.h) that it is in or came from, if any; of a tenant's page
- * (PG_USED, order 0) 16-23 the tenant's number and the bits between.
+ * (PG_USED, order 0) 16-23 the tenant's number, and the bits between.
  */
 #define PG_ORDER 0x00fu
 #define PG_STATE 0x0f0u
@@ -65,6 +66,7 @@ void berth_cma_set_default(struct cma *cma);
 #define PG_ISOLATED 0x1000u /* its tenant has let isolate_page() succeed */
 #define PG_EMPTYING 0x2000u /* isolated by whoever empties the range that it is in */
 #define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
+#define PG_REFERENCED 0x8000u /* mark_page_accessed() since the clock passed (reclaim.c) */
 #define PG_TENANT_SHIFT 16
 #define PG_TENANT 0xff0000u
 #define PG_LIST (0xffu << BERTH_PAGE_LIST_SHIFT)
@@ -317,6 +319,10 @@ uint64_t berth_slab_live_bytes(void);
 #define BERTH_WAIT_NS 10000000u /* how long one may wait for passing references to a page */
 
 void berth_tenants_reset(void);
+/* Whether there ever was one since berth_start(). */
+bool berth_have_tenants(void);
+/* Change the bits @mask of a tenant's page to @bits. False if it is not one. */
+bool berth_change_page_flags(struct page *page, uint32_t mask, uint32_t bits);
 
 /* The tenant behind a page's flags, its functions kept from going; NULL if it has gone. */
 const struct movable_operations *berth_tenant_get(uint32_t flags);
@@ -350,14 +356,22 @@ unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsign
 struct page *berth_migration_target(gfp_t gfp);
 /* Drop a reference that was taken with get_page_unless_zero(). */
 void berth_drop_page(struct page *page);
-/* Clean pages outside of CMA that could be given up, and give up @nr of them; return how many. */
-uint64_t berth_clean_pages(uint64_t max);
-uint64_t berth_drop_clean_pages(uint64_t nr);
 /* Whether a page is a tenant's. */
 static inline bool has_tenant(uint32_t flags)
 {
 	return (flags & (PG_STATE | PG_ORDER)) == PG_USED && flags & PG_TENANT;
 }
+
+/* Reclaim (reclaim.c). */
+
+/*
+ * Clean pages outside of CMA that could be given up, and give up @nr of them; return how many. The
+ * second is for task context.
+ */
+uint64_t berth_clean_pages(uint64_t max);
+uint64_t berth_drop_clean_pages(uint64_t nr);
+/* berth_reclaim() of pages below page number @end. */
+uint64_t berth_reclaim_below(gfp_t gfp, uint64_t nr, uint64_t end);
 
 /* Isolation of page blocks (isolate.c). */
 

@@ -9,6 +9,10 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 
+/* As Linux: above it an allocation is not worth much trouble. */
+#define COSTLY_ORDER 3u
+#define RECLAIM_TURNS 16u
+
 struct zone berth_zones[NR_ZONES];
 
 /* Whose page blocks a request may take when its own type has nothing. From CMA on: nobody. */
@@ -431,12 +435,10 @@ static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 	return page;
 }
 
-struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+static struct page *take_or_drain(gfp_t gfp, unsigned int order, uint64_t end)
 {
 	struct page *page = NULL;
 
-	if (berth_should_fail() || !end)
-		return NULL;
 	if (end == berth_gfp_end(gfp))
 		page = berth_pcp_alloc(gfp, order);
 	if (!page)
@@ -444,6 +446,33 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 	/* What is kept for the next allocation of its kind is for this one. */
 	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
 		page = take_from_zones(gfp, order, end);
+	return page;
+}
+
+/* Turns of reclaim before an allocation fails: single pages do not make a large block. */
+static unsigned int reclaim_turns(unsigned int order)
+{
+	return order > COSTLY_ORDER ? 1 : RECLAIM_TURNS;
+}
+
+static uint64_t reclaim_batch(unsigned int order)
+{
+	return 1ULL << order > BERTH_MIGRATE_BATCH ? 1ULL << order : BERTH_MIGRATE_BATCH;
+}
+
+struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+{
+	struct page *page;
+
+	if (berth_should_fail() || !end)
+		return NULL;
+	page = take_or_drain(gfp, order, end);
+	/* Only tenants are given pages of CMA areas. */
+	for (unsigned int turn = 0;
+	     !page && turn < reclaim_turns(order) &&
+	     berth_reclaim_below(gfp & ~__GFP_MOVABLE, reclaim_batch(order), end);
+	     turn++)
+		page = take_or_drain(gfp, order, end);
 	if (!page)
 		return NULL;
 	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
@@ -505,7 +534,13 @@ struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
 	if (berth_should_fail())
 		return NULL;
 	page = take_for_tenant(gfp, flags, index);
-	return page || !berth_pcp_drain() ? page : take_for_tenant(gfp, flags, index);
+	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
+		page = take_for_tenant(gfp, flags, index);
+	for (unsigned int turn = 0; !page && turn < RECLAIM_TURNS &&
+				    berth_reclaim(gfp | __GFP_MOVABLE, BERTH_MIGRATE_BATCH);
+	     turn++)
+		page = take_for_tenant(gfp, flags, index);
+	return page;
 }
 
 struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t limit)

@@ -120,13 +120,20 @@ static bool open_lists(unsigned int slot)
 	spin_lock_irqsave(&slots.lock, irq);
 	ok = slots.is_running && !slots.nr_shut;
 	if (ok && !is_open(slot)) {
-		for (unsigned int list = COLUMNS; list < LAST_LIST; list++) {
-			if (!grab_soon(&berth_pcp[slot][list], &head))
-				continue;
-			berth_pcp[slot][list + BERTH_PCP_LISTS] = limits[list % COLUMNS];
-			put_back(&berth_pcp[slot][list], head);
+		unsigned int grabbed = COLUMNS;
+
+		/* All or none: pages are counted by how much room is left. */
+		while (grabbed < LAST_LIST && grab(&berth_pcp[slot][grabbed], &head))
+			grabbed++;
+		ok = grabbed == LAST_LIST;
+		while (grabbed-- > COLUMNS) {
+			if (ok)
+				berth_pcp[slot][grabbed + BERTH_PCP_LISTS] =
+					limits[grabbed % COLUMNS];
+			put_back(&berth_pcp[slot][grabbed], 0);
 		}
-		__atomic_store_n(&slots.is_open[slot], true, __ATOMIC_RELAXED);
+		if (ok)
+			__atomic_store_n(&slots.is_open[slot], true, __ATOMIC_RELAXED);
 	}
 	spin_unlock_irqrestore(&slots.lock, irq);
 	return ok;

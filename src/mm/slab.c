@@ -138,7 +138,7 @@ static void unlink_descriptors(struct descriptor_page *page)
 		descriptors.partial = page->next;
 }
 
-static struct slab *new_descriptor(void)
+static struct slab *new_descriptor(gfp_t gfp)
 {
 	struct descriptor_page *page;
 	unsigned long flags;
@@ -150,7 +150,7 @@ static struct slab *new_descriptor(void)
 		struct page *fresh;
 
 		spin_unlock_irqrestore(&descriptors.lock, flags);
-		fresh = berth_try_pages(0, 0, NO_PAGE);
+		fresh = berth_try_pages(gfp, 0, NO_PAGE);
 		if (!fresh)
 			return NULL;
 		page_set_flags(fresh, PG_META);
@@ -244,18 +244,21 @@ static struct slab *disown(struct slab_cache *cache, uintptr_t own)
 	return settle(cache, slab);
 }
 
-static struct slab *new_slab(struct slab_cache *cache)
+/* @gfp: whether that may take long; the zone is the cache's. */
+static struct slab *new_slab(struct slab_cache *cache, gfp_t gfp)
 {
-	struct slab *slab = new_descriptor();
+	struct slab *slab = new_descriptor(gfp);
 	unsigned int order = cache->order;
 	struct page *page;
 
 	if (!slab)
 		return NULL;
-	page = berth_try_pages(0, order, berth_gfp_end(cache->gfp));
+	/* Nobody gives pages up for a slab that could be smaller. */
+	page = berth_try_pages(cache->min_order < order ? 0 : gfp, order,
+			       berth_gfp_end(cache->gfp));
 	if (!page && cache->min_order < order) {
 		order = cache->min_order;
-		page = berth_try_pages(0, order, berth_gfp_end(cache->gfp));
+		page = berth_try_pages(gfp, order, berth_gfp_end(cache->gfp));
 	}
 	if (!page) {
 		free_descriptor(slab);
@@ -293,7 +296,7 @@ static void free_slab(struct slab *slab)
 }
 
 /* Take an object, by way of the cache; the slab that has it becomes the slot's, if there is one. */
-static void *take_object(struct slab_cache *cache, uintptr_t *own, size_t size)
+static void *take_object(struct slab_cache *cache, uintptr_t *own, size_t size, gfp_t gfp)
 {
 	struct slab *slab, *empty = NULL;
 	unsigned int object;
@@ -309,7 +312,7 @@ static void *take_object(struct slab_cache *cache, uintptr_t *own, size_t size)
 		cache->spare = NULL;
 	} else {
 		spin_unlock_irqrestore(&cache->lock, flags);
-		slab = new_slab(cache);
+		slab = new_slab(cache, gfp & __GFP_DIRECT_RECLAIM);
 		if (!slab)
 			return NULL;
 		spin_lock_irqsave(&cache->lock, flags);
@@ -336,9 +339,9 @@ static void *take_object(struct slab_cache *cache, uintptr_t *own, size_t size)
 }
 
 /*
- * The number of the object at @object; if there is none, @nr_objects or more. Multiplied by the inverse of the stride's odd
- * part and rotated by its even part, a multiple of the stride is its quotient, and nothing else is
- * that small.
+ * The number of the object at @object; if there is none, @nr_objects or more. Multiplied by the
+ * inverse of the stride's odd part and rotated by its even part, a multiple of the stride is its
+ * quotient, and nothing else is that small.
  */
 static inline uint32_t object_index(const struct slab *slab, const char *object)
 {
@@ -351,9 +354,9 @@ static inline uint32_t object_index(const struct slab *slab, const char *object)
 static bool give_object(struct slab *slab, uint32_t index)
 {
 	struct slab_cache *cache = slab->cache;
-	uint64_t old = free_objects(slab);
 	struct slab *empty = NULL;
 	unsigned long flags;
+	uint64_t old;
 
 	spin_lock_irqsave(&cache->lock, flags);
 	if (free_objects(slab) & BIT_ULL(index)) {
@@ -437,13 +440,13 @@ static void *take_small(size_t size, gfp_t gfp)
 	void *object;
 
 	if (gfp & __GFP_DMA)
-		return take_object(&caches[ZONE_DMA][class], NULL, size);
+		return take_object(&caches[ZONE_DMA][class], NULL, size, gfp);
 	if (gfp & __GFP_DMA32)
-		return take_object(&caches[ZONE_DMA32][class], NULL, size);
+		return take_object(&caches[ZONE_DMA32][class], NULL, size, gfp);
 	if (BERTH_PORT_REDZONE || !bank.nr)
-		return take_object(&caches[ZONE_NORMAL][class], NULL, size);
+		return take_object(&caches[ZONE_NORMAL][class], NULL, size, gfp);
 	object = berth_slab_take(own);
-	return object ? object : take_object(&caches[ZONE_NORMAL][class], own, size);
+	return object ? object : take_object(&caches[ZONE_NORMAL][class], own, size, gfp);
 }
 
 void *berth_do_kmalloc(size_t size, gfp_t gfp)

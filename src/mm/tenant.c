@@ -59,9 +59,11 @@ int berth_tenant_register(const struct movable_operations *ops)
 	if (!number)
 		number = find_tenant(NULL);
 	if (!number && tenants.nr < BERTH_MAX_TENANTS)
-		number = ++tenants.nr;
+		number = tenants.nr + 1;
 	if (number)
 		tenants.entries[number].ops = ops;
+	if (number > tenants.nr)
+		__atomic_store_n(&tenants.nr, number, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&tenants.lock, irq);
 	if (!number)
 		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "tenants", 0,
@@ -101,6 +103,11 @@ int berth_tenant_unregister(const struct movable_operations *ops)
 			berth_pause(turn);
 	}
 	return 0;
+}
+
+bool berth_have_tenants(void)
+{
+	return __atomic_load_n(&tenants.nr, __ATOMIC_RELAXED) != 0;
 }
 
 void berth_tenants_reset(void)
@@ -198,8 +205,7 @@ void __SetPageMovable(struct page *page, const struct movable_operations *ops)
 		berth_not_owned("__SetPageMovable", (uintptr_t)page, 0);
 }
 
-/* Change the bits @mask of a tenant's page to @bits. False if it is not one. */
-static bool change_flags(struct page *page, uint32_t mask, uint32_t bits)
+bool berth_change_page_flags(struct page *page, uint32_t mask, uint32_t bits)
 {
 	uint32_t flags = page_flags(page);
 
@@ -213,7 +219,8 @@ static bool change_flags(struct page *page, uint32_t mask, uint32_t bits)
 
 void __ClearPageMovable(struct page *page)
 {
-	if (!berth_bank_of_page(page) || !change_flags(page, PG_TENANT | PG_CLEAN, 0))
+	if (!berth_bank_of_page(page) ||
+	    !berth_change_page_flags(page, PG_TENANT | PG_CLEAN | PG_REFERENCED, 0))
 		berth_not_owned("__ClearPageMovable", (uintptr_t)page, 0);
 }
 
@@ -226,10 +233,16 @@ bool berth_set_page_clean(struct page *page, bool clean)
 		return false;
 	if (!clean && own_block_type(bank_of(pfn), pfn) == MIGRATE_CMA_GUARANTEED)
 		return false;
-	return change_flags(page, PG_CLEAN, clean ? PG_CLEAN : 0);
+	return berth_change_page_flags(page, PG_CLEAN, clean ? PG_CLEAN : 0);
 }
 
 bool berth_page_is_clean(const struct page *page)
 {
 	return has_tenant(page_flags(page)) && page_flags(page) & PG_CLEAN;
+}
+
+void mark_page_accessed(struct page *page)
+{
+	if (!(page_flags(page) & PG_REFERENCED))
+		berth_change_page_flags(page, PG_REFERENCED, PG_REFERENCED);
 }
