@@ -203,7 +203,7 @@ static inline unsigned int own_block_type(const struct berth_mem_map *bank, uint
 	return type;
 }
 
-/* Pages (page_alloc.c, page_ref.c). */
+/* Pages (alloc.c, page_alloc.c, page_ref.c). */
 
 void berth_zones_reset(void);
 
@@ -218,6 +218,13 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
 
 /* What page blocks @gfp asks for. */
 unsigned int berth_gfp_type(gfp_t gfp);
+
+/* A block of one zone, below page number @end; it is still poisoned. */
+struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
+			      uint64_t end);
+/* The same for a tenant, of whatever block types @gfp allows. */
+struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,
+				      uint64_t index);
 
 /* A page in use with these flags and this index, for a tenant; NULL without a record. */
 struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index);
@@ -370,7 +377,7 @@ static inline bool has_tenant(uint32_t flags)
  */
 uint64_t berth_clean_pages(uint64_t max);
 uint64_t berth_drop_clean_pages(uint64_t nr);
-/* berth_reclaim() of pages below page number @end. */
+/* For an allocation, of pages below @end: none is written if others are clean. */
 uint64_t berth_reclaim_below(gfp_t gfp, uint64_t nr, uint64_t end);
 
 /* Isolation of page blocks (isolate.c). */

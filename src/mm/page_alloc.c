@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The buddy allocator. Blocks never span zones: their limits are multiples of the largest block. */
+/* The buddy allocator: zones and their blocks. Blocks never span zones: their limits are multiples of the largest block. */
 #include <berth/gfp.h>
 #include <berth/migrate.h>
 
@@ -8,10 +8,6 @@
 #include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
-
-/* As Linux: above it an allocation is not worth much trouble. */
-#define COSTLY_ORDER 3u
-#define RECLAIM_TURNS 16u
 
 struct zone berth_zones[NR_ZONES];
 
@@ -386,98 +382,15 @@ void berth_zone_give(struct zone *zone, struct page *first)
 	spin_unlock_irqrestore(&zone->lock, irq);
 }
 
-unsigned int berth_gfp_type(gfp_t gfp)
-{
-	return gfp & __GFP_MOVABLE	 ? MIGRATE_MOVABLE
-	       : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
-					 : MIGRATE_UNMOVABLE;
-}
-
-uint64_t berth_gfp_end(gfp_t gfp)
-{
-	if (gfp & __GFP_DMA)
-		return PFN_DOWN(16ULL << 20);
-	if (gfp & __GFP_DMA32)
-		return PFN_DOWN(4ULL << 30);
-	return NO_PAGE;
-}
-
-uint64_t berth_free_bytes(uint64_t end)
-{
-	uint64_t pages = 0;
-
-	for (unsigned int i = 0; end && i <= zone_index(end - 1); i++) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long flags;
-
-		spin_lock_irqsave(&zone->lock, flags);
-		pages += zone->free - zone->free_cma - zone->free_isolated;
-		spin_unlock_irqrestore(&zone->lock, flags);
-	}
-	return pages << PAGE_SHIFT;
-}
-
-static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
-{
-	unsigned int type = berth_gfp_type(gfp);
-	struct page *page = NULL;
-
-	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long flags;
-
-		if (!zone->managed)
-			continue;
-		spin_lock_irqsave(&zone->lock, flags);
-		page = take(zone, order, type, end);
-		spin_unlock_irqrestore(&zone->lock, flags);
-	}
-	return page;
-}
-
-static struct page *take_or_drain(gfp_t gfp, unsigned int order, uint64_t end)
-{
-	struct page *page = NULL;
-
-	if (end == berth_gfp_end(gfp))
-		page = berth_pcp_alloc(gfp, order);
-	if (!page)
-		page = take_from_zones(gfp, order, end);
-	/* What is kept for the next allocation of its kind is for this one. */
-	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
-		page = take_from_zones(gfp, order, end);
-	return page;
-}
-
-/* Turns of reclaim before an allocation fails: single pages do not make a large block. */
-static unsigned int reclaim_turns(unsigned int order)
-{
-	return order > COSTLY_ORDER ? 1 : RECLAIM_TURNS;
-}
-
-static uint64_t reclaim_batch(unsigned int order)
-{
-	return 1ULL << order > BERTH_MIGRATE_BATCH ? 1ULL << order : BERTH_MIGRATE_BATCH;
-}
-
-struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
+			      uint64_t end)
 {
 	struct page *page;
+	unsigned long irq;
 
-	if (berth_should_fail() || !end)
-		return NULL;
-	page = take_or_drain(gfp, order, end);
-	/* Only tenants are given pages of CMA areas. */
-	for (unsigned int turn = 0;
-	     !page && turn < reclaim_turns(order) &&
-	     berth_reclaim_below(gfp & ~__GFP_MOVABLE, reclaim_batch(order), end);
-	     turn++)
-		page = take_or_drain(gfp, order, end);
-	if (!page)
-		return NULL;
-	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
-	if (gfp & __GFP_ZERO)
-		memset(page_address(page), 0, PAGE_SIZE << order);
+	spin_lock_irqsave(&zone->lock, irq);
+	page = take(zone, order, type, end);
+	spin_unlock_irqrestore(&zone->lock, irq);
 	return page;
 }
 
@@ -501,70 +414,22 @@ static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
 	return page ? take_low(zone, page, 0) : take(zone, 0, MIGRATE_MOVABLE, end);
 }
 
-static struct page *take_for_tenant(gfp_t gfp, uint32_t flags, uint64_t index)
-{
-	uint64_t end = berth_gfp_end(gfp);
-	struct page *page = NULL;
-
-	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long irq;
-
-		if (!zone->managed)
-			continue;
-		spin_lock_irqsave(&zone->lock, irq);
-		page = take_movable(zone, gfp, end);
-		if (page) {
-			/* Whoever looks at pages in use with the zone's lock sees the tenant too. */
-			page->index = index;
-			__atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
-			berth_port_unpoison(page_address(page), PAGE_SIZE);
-		}
-		spin_unlock_irqrestore(&zone->lock, irq);
-	}
-	if (page && gfp & __GFP_ZERO)
-		memset(page_address(page), 0, PAGE_SIZE);
-	return page;
-}
-
-struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
+struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,
+				      uint64_t index)
 {
 	struct page *page;
+	unsigned long irq;
 
-	if (berth_should_fail())
-		return NULL;
-	page = take_for_tenant(gfp, flags, index);
-	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
-		page = take_for_tenant(gfp, flags, index);
-	for (unsigned int turn = 0; !page && turn < RECLAIM_TURNS &&
-				    berth_reclaim(gfp | __GFP_MOVABLE, BERTH_MIGRATE_BATCH);
-	     turn++)
-		page = take_for_tenant(gfp, flags, index);
-	return page;
-}
-
-struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t limit)
-{
-	uint64_t end = limit == UINT64_MAX ? NO_PAGE : PFN_DOWN(limit + 1);
-	struct page *page;
-
-	if (order > MAX_ORDER) {
-		berth_fail_limit(-EINVAL, BERTH_REASON_TOO_LARGE, "page allocator",
-				 order < 52 ? (uint64_t)PAGE_SIZE << order : UINT64_MAX,
-				 PAGE_SIZE << MAX_ORDER);
-		return NULL;
+	spin_lock_irqsave(&zone->lock, irq);
+	page = take_movable(zone, gfp, end);
+	if (page) {
+		/* Whoever looks at pages in use with the zone's lock sees the tenant too. */
+		page->index = index;
+		__atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
+		berth_port_unpoison(page_address(page), PAGE_SIZE);
 	}
-	end = min_u64(end, berth_gfp_end(gfp));
-	page = berth_try_pages(gfp, order, end);
-	if (!page)
-		berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "page allocator",
-				 PAGE_SIZE << order, berth_free_bytes(end));
+	spin_unlock_irqrestore(&zone->lock, irq);
 	return page;
-}
-
-struct page *berth_do_alloc_pages(gfp_t gfp, unsigned int order)
-{
-	return berth_alloc_pages_below(gfp, order, UINT64_MAX);
 }
 
 void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)

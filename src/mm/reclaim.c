@@ -190,7 +190,8 @@ static void leave(const struct reclaimer *own)
 	spin_unlock_irqrestore(&reclaimers.lock, irq);
 }
 
-static uint64_t reclaim(gfp_t gfp, uint64_t nr, uint64_t end, bool only_clean)
+/* @writes: for how many pages in all others may be written */
+static uint64_t reclaim(gfp_t gfp, uint64_t nr, uint64_t end, uint64_t writes)
 {
 	struct sweep sweep = { .gfp = gfp, .end = end, .max = nr, .second_chance = true };
 	struct berth_error saved = *berth_port_error();
@@ -202,7 +203,7 @@ static uint64_t reclaim(gfp_t gfp, uint64_t nr, uint64_t end, bool only_clean)
 	sweep.second_chance = false;
 	if (sweep.has_clean && sweep.found < nr)
 		sweep_once(&sweep);
-	sweep.dirty = !only_clean && sweep.has_dirty && sweep.found < nr;
+	sweep.dirty = sweep.has_dirty && sweep.found < writes;
 	if (sweep.dirty) {
 		sweep.second_chance = true;
 		sweep_once(&sweep);
@@ -218,15 +219,16 @@ static uint64_t reclaim(gfp_t gfp, uint64_t nr, uint64_t end, bool only_clean)
 
 uint64_t berth_reclaim_below(gfp_t gfp, uint64_t nr, uint64_t end)
 {
-	return gfpflags_allow_blocking(gfp) ? reclaim(gfp, nr, end, false) : 0;
+	/* For one allocation anything clean will do. */
+	return gfpflags_allow_blocking(gfp) ? reclaim(gfp, nr, end, 1) : 0;
 }
 
 uint64_t berth_reclaim(gfp_t gfp, uint64_t nr)
 {
-	return berth_reclaim_below(gfp, nr, berth_gfp_end(gfp));
+	return gfpflags_allow_blocking(gfp) ? reclaim(gfp, nr, berth_gfp_end(gfp), nr) : 0;
 }
 
 uint64_t berth_drop_clean_pages(uint64_t nr)
 {
-	return reclaim(0, nr, NO_PAGE, true);
+	return reclaim(0, nr, NO_PAGE, 0);
 }
