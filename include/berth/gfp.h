@@ -117,6 +117,26 @@ unsigned long get_zeroed_page(gfp_t gfp);
 void free_pages(unsigned long addr, unsigned int order);
 
 /**
+ * alloc_pages_exact() - as many pages as @size needs, in one piece
+ * @size: bytes, rounded up to pages; up to those of a block of MAX_ORDER
+ * @gfp: as for alloc_pages()
+ *
+ * What a block of pages has more than that is free again. Any context; sleeps only with
+ * __GFP_DIRECT_RECLAIM. The pages are single ones with a reference each. Return: an address in the
+ * linear map, or NULL (OUT_OF_MEMORY, TOO_LARGE; ARGUMENT: no size).
+ */
+void *alloc_pages_exact(size_t size, gfp_t gfp);
+
+/**
+ * free_pages_exact() - free what alloc_pages_exact() returned
+ * @virt: what it returned; NULL is ignored
+ * @size: as given to it
+ *
+ * Any context. With a page that was not handed out all is refused (NOT_OWNED).
+ */
+void free_pages_exact(void *virt, size_t size);
+
+/**
  * split_page() - turn a block into 2^@order single pages, each with a reference of its own
  *
  * Any context. Afterwards each page is freed by itself.

@@ -17,6 +17,7 @@
 #undef alloc_contig_range
 #undef alloc_page
 #undef alloc_pages
+#undef alloc_pages_exact
 #undef cma_alloc
 #undef cma_for_each_area
 #undef cma_get_base
@@ -90,6 +91,7 @@
 #undef free_contig_range
 #undef free_irq
 #undef free_pages
+#undef free_pages_exact
 #undef get_order
 #undef get_page
 #undef get_page_unless_zero

@@ -23,6 +23,7 @@
 #define alloc_contig_range berth_alloc_contig_range
 #define alloc_page berth_alloc_page
 #define alloc_pages berth_alloc_pages
+#define alloc_pages_exact berth_alloc_pages_exact
 #define cma_alloc berth_cma_alloc
 #define cma_for_each_area berth_cma_for_each_area
 #define cma_get_base berth_cma_get_base
@@ -96,6 +97,7 @@
 #define free_contig_range berth_free_contig_range
 #define free_irq berth_free_irq
 #define free_pages berth_free_pages
+#define free_pages_exact berth_free_pages_exact
 #define get_order berth_get_order
 #define get_page berth_get_page
 #define get_page_unless_zero berth_get_page_unless_zero

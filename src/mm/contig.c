@@ -428,19 +428,55 @@ struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
 	return NULL;
 }
 
-void free_contig_range(unsigned long pfn, unsigned long nr_pages)
+/* Single pages of a range go back, all or none. */
+static void free_range(const char *subject, uint64_t pfn, uint64_t nr_pages)
 {
 	const struct berth_mem_map *bank = bank_of(pfn);
 
 	if (!bank || !nr_pages || nr_pages > bank->pfn + bank->nr - pfn) {
-		berth_not_owned("free_contig_range", PFN_PHYS(pfn), pfn);
+		berth_not_owned(subject, PFN_PHYS(pfn), pfn);
 		return;
 	}
 	for (uint64_t at = pfn; at < pfn + nr_pages; at++)
 		if ((page_flags(page_in(bank, at)) & ~PG_LIST) != PG_USED ||
 		    !page_count(page_in(bank, at))) {
-			berth_not_owned("free_contig_range", PFN_PHYS(at), at);
+			berth_not_owned(subject, PFN_PHYS(at), at);
 			return;
 		}
 	berth_put_range(pfn, nr_pages);
+}
+
+void free_contig_range(unsigned long pfn, unsigned long nr_pages)
+{
+	free_range("free_contig_range", pfn, nr_pages);
+}
+
+void *alloc_pages_exact(size_t size, gfp_t gfp)
+{
+	unsigned int order = get_order(size);
+	struct page *page;
+	uint64_t nr = PFN_UP((uint64_t)size);
+
+	if (!size) {
+		berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "size");
+		return NULL;
+	}
+	page = alloc_pages(gfp & ~__GFP_HIGHMEM, order);
+	if (!page)
+		return NULL;
+	split_page(page, order);
+	berth_put_range(page_to_pfn(page) + nr, (1ULL << order) - nr);
+	return page_address(page);
+}
+
+void free_pages_exact(void *virt, size_t size)
+{
+	struct page *page = virt_to_page(virt);
+
+	if (!virt)
+		return;
+	if (page && !offset_in_page(virt) && size <= SIZE_MAX - PAGE_SIZE)
+		free_range("free_pages_exact", page_to_pfn(page), PFN_UP((uint64_t)size));
+	else
+		berth_not_owned("free_pages_exact", (uintptr_t)virt, 0);
 }

@@ -11,6 +11,7 @@
 #include <berth/error.h>
 #include <berth/gfp.h>
 #include <berth/memblock.h>
+#include <berth/slab.h>
 #include <berth/test.h>
 
 #include "fake_port.h"
@@ -289,6 +290,79 @@ static void a_test_counts_inline_allocations_too(void **state)
 	assert_int_equal(berth_mm_leaked(), 0);
 }
 
+/* kmalloc() has a slab per slot and size; nothing is inline where memory is poisoned. */
+static void objects_are_freed_by_any_slot(void **state)
+{
+	enum { NR = 500 };
+	static char *objects[NR];
+
+	(void)state;
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < NR; i++) {
+			berth_fake_slot = 1 + i % 2;
+			objects[i] = kmalloc(256, 0);
+			assert_non_null(objects[i]);
+			memset(objects[i], (int)i, 256);
+		}
+		for (unsigned int i = 0; i < NR; i++) {
+			assert_int_equal((uint8_t)objects[i][255], i & 0xff);
+			/* Round 0: by who did not allocate it. */
+			berth_fake_slot = 1 + (i + (round == 0)) % 2;
+			kfree(objects[i]);
+			assert_int_equal(berth_last_error()->code, 0);
+			kfree(objects[i]);
+			assert_refused();
+			kfree(objects[i] + 64);
+			assert_refused();
+			assert_int_equal(ksize(objects[i]), 0);
+		}
+		assert_int_equal(berth_mm_leaked(), 0);
+	}
+	/* Slots that end, one with an object in use, leave no slab to themselves. */
+	berth_fake_slot = 1;
+	objects[0] = kmalloc(256, 0);
+	berth_slot_handle(0);
+	berth_slot_handle(1);
+	for (unsigned int slot = 0; slot <= BERTH_PORT_MAX_SLOTS; slot++)
+		for (unsigned int i = 0; i < 32; i++)
+			assert_int_equal(berth_slabs[slot][i], 0);
+	berth_fake_slot = 2;
+	kfree(objects[0]);
+	assert_int_equal(berth_mm_leaked(), 0);
+	berth_slab_shrink();
+	assert_int_equal(berth_slab_pages(), 0);
+	fake_check_zones();
+}
+
+/* Somebody else has the slot's slab: nobody waits, and what is then freed is not lost. */
+static void a_slab_in_use_is_no_obstacle(void **state)
+{
+	static char *objects[300];
+	uintptr_t own[32];
+
+	(void)state;
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(objects); i += 2)
+			objects[i] = kmalloc(256, 0);
+		for (unsigned int i = 0; i < 32; i++)
+			own[i] = __atomic_exchange_n(&berth_slabs[1][i], BERTH_SLAB_BUSY,
+						     __ATOMIC_ACQUIRE);
+		for (unsigned int i = 1; i < ARRAY_SIZE(objects); i += 2) {
+			objects[i] = kmalloc(256, 0);
+			assert_non_null(objects[i]);
+		}
+		for (unsigned int i = 0; i < ARRAY_SIZE(objects); i++) {
+			kfree(objects[i]);
+			assert_int_equal(berth_last_error()->code, 0);
+		}
+		for (unsigned int i = 0; i < 32; i++)
+			__atomic_store_n(&berth_slabs[1][i], own[i], __ATOMIC_RELEASE);
+		assert_int_equal(berth_mm_leaked(), 0);
+	}
+	berth_slab_shrink();
+	assert_int_equal(berth_slab_pages(), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -302,6 +376,8 @@ int main(void)
 		TEST(shut_lists_stay_empty),
 		TEST(a_list_in_use_is_no_obstacle),
 		TEST(a_test_counts_inline_allocations_too),
+		TEST(objects_are_freed_by_any_slot),
+		TEST(a_slab_in_use_is_no_obstacle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
