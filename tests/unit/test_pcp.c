@@ -268,6 +268,23 @@ static void a_list_in_use_is_no_obstacle(void **state)
 	__free_page(page);
 }
 
+/* Else what one of them has no room for would count as free. */
+static void lists_open_all_or_none(void **state)
+{
+	uintptr_t *list = &berth_pcp[1][2 * BERTH_PCP_COLUMNS];
+	uint64_t before = nr_free();
+
+	(void)state;
+	__atomic_store_n(list, BERTH_PCP_BUSY, __ATOMIC_RELEASE);
+	__free_page(alloc_page(0));
+	assert_int_equal(berth_pcp_count(), 0);
+	assert_int_equal(nr_free(), before);
+	__atomic_store_n(list, 0, __ATOMIC_RELEASE);
+	__free_page(alloc_page(0));
+	assert_true(berth_pcp_count() > 0);
+	assert_int_equal(nr_free(), before);
+}
+
 static void a_test_counts_inline_allocations_too(void **state)
 {
 	struct page *page = alloc_page(0);
@@ -375,6 +392,7 @@ int main(void)
 		TEST(a_slot_that_ends_leaves_nothing),
 		TEST(shut_lists_stay_empty),
 		TEST(a_list_in_use_is_no_obstacle),
+		TEST(lists_open_all_or_none),
 		TEST(a_test_counts_inline_allocations_too),
 		TEST(objects_are_freed_by_any_slot),
 		TEST(a_slab_in_use_is_no_obstacle),
