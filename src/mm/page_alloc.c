@@ -431,6 +431,14 @@ static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 	return page;
 }
 
+/* What is kept for the next allocation of its kind is for whoever finds nothing else. */
+static bool give_back_spares(void)
+{
+	bool found = berth_slab_shrink();
+
+	return berth_pcp_drain() || found;
+}
+
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 {
 	struct page *page = NULL;
@@ -441,8 +449,7 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 		page = berth_pcp_alloc(gfp, order);
 	if (!page)
 		page = take_from_zones(gfp, order, end);
-	/* What is kept for the next allocation of its kind is for this one. */
-	if (!page && (berth_slab_shrink() | berth_pcp_drain()))
+	if (!page && give_back_spares())
 		page = take_from_zones(gfp, order, end);
 	if (!page)
 		return NULL;

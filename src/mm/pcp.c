@@ -294,7 +294,7 @@ struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order)
 
 void berth_pcp_free(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)
 {
-	unsigned int type = *block_type(bank, pfn);
+	unsigned int type = __atomic_load_n(block_type(bank, pfn), __ATOMIC_RELAXED);
 	unsigned int row = type <= MIGRATE_RECLAIMABLE ? row_of(zone_index(pfn), type) : 0;
 	unsigned int n = row + column_of(order);
 	uintptr_t *list = own_list(row, column_of(order));

@@ -336,9 +336,9 @@ static void *take_object(struct slab_cache *cache, uintptr_t *own, size_t size)
 }
 
 /*
- * The number of the object at @object; if there is none, @nr_objects or more. Multiplied by the inverse of the stride's odd
- * part and rotated by its even part, a multiple of the stride is its quotient, and nothing else is
- * that small.
+ * The number of the object at @object; if there is none, @nr_objects or more. Multiplied by the
+ * inverse of the stride's odd part and rotated by its even part, a multiple of the stride is its
+ * quotient, and nothing else is that small.
  */
 static inline uint32_t object_index(const struct slab *slab, const char *object)
 {
@@ -351,8 +351,8 @@ static inline uint32_t object_index(const struct slab *slab, const char *object)
 static bool give_object(struct slab *slab, uint32_t index)
 {
 	struct slab_cache *cache = slab->cache;
-	uint64_t old = free_objects(slab);
 	struct slab *empty = NULL;
+	uint64_t old;
 	unsigned long flags;
 
 	spin_lock_irqsave(&cache->lock, flags);
