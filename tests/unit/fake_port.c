@@ -20,6 +20,7 @@
 struct berth_port_linear berth_port_linear;
 __thread unsigned int berth_fake_irq_depth;
 unsigned int fake_line_size = 64;
+uint64_t fake_clock_step;
 
 static __thread uint64_t random_state;
 
@@ -82,8 +83,11 @@ void berth_port_lock_wake(uint32_t *word)
 
 uint64_t berth_port_now(void)
 {
+	static uint64_t stepped;
 	struct timespec now;
 
+	if (fake_clock_step)
+		return __atomic_add_fetch(&stepped, fake_clock_step, __ATOMIC_RELAXED);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
@@ -151,6 +155,18 @@ void fake_start(const struct berth_range *banks, unsigned int nr)
 		berth_port_panic("berth_mm_start");
 }
 
+/* The shadow of what lies between the banks may be large. */
+static void unpoison_banks(void)
+{
+	struct berth_range bank;
+
+	for (unsigned int i = 0; berth_memblock_next(false, i, &bank, NULL); i++) {
+#if BERTH_FAKE_ASAN
+		__asan_unpoison_memory_region(phys_to_virt(bank.base), bank.size);
+#endif
+	}
+}
+
 void fake_stop(void)
 {
 	if (berth_fake_irq_depth)
@@ -158,11 +174,9 @@ void fake_stop(void)
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		if (berth_zones[i].lock.word)
 			berth_port_panic("a zone was left locked");
+	unpoison_banks();
 	berth_mm_stop();
 	berth_memblock_reset();
-#if BERTH_FAKE_ASAN
-	__asan_unpoison_memory_region((void *)berth_port_linear.virt, berth_port_linear.size);
-#endif
 	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }
