@@ -158,27 +158,26 @@ static void judge(const struct cma_search *search, struct strip *strip, uint64_t
 /*
  * The pages [@from, @end) of a strip. The search looks at each page of an area, free and used ones
  * alternate, and a branch on which of them it is would cost more than all the rest. @tail: a state of
- * free pages besides PG_FREE; in an area there are no blocks but free ones. Return: bits of those that
+ * free pages besides PG_FREE, the one below it; in an area there are no blocks but free ones. Return: bits of those that
  * need a closer look.
  */
 static uint64_t look(struct strip *strip, const struct page *pages, unsigned int from,
 		     unsigned int end, uint32_t tail)
 {
-	uint64_t moved = 0, dropped = 0, others = 0;
+	uint64_t free = 0, clean = 0, can_go = 0;
 
 	for (const struct page *page = pages + end; page-- > pages + from;) {
-		uint32_t flags = page_flags(page), state = flags & PG_STATE;
+		uint32_t flags = page_flags(page);
 		uint32_t unlike = (flags & (PG_STATE | PG_ORDER | PG_ISOLATED)) ^ PG_USED;
-		uint64_t is_tenants = !(unlike | (page_count(page) ^ 1)) & !!(flags & PG_TENANT);
-		uint64_t is_clean = !!(flags & PG_CLEAN);
 
-		moved = moved << 1 | (is_tenants & ~is_clean);
-		dropped = dropped << 1 | (is_tenants & is_clean);
-		others = others << 1 | !(is_tenants | (state == PG_FREE) | (state == tail));
+		unlike |= (page_count(page) ^ 1) | !(flags & PG_TENANT);
+		free = free << 1 | ((flags & PG_STATE) - tail <= PG_FREE - tail);
+		clean = clean << 1 | !!(flags & PG_CLEAN);
+		can_go = can_go << 1 | !unlike;
 	}
-	strip->moved = moved << from;
-	strip->dropped = dropped << from;
-	return others << from;
+	strip->moved = (can_go & ~clean) << from;
+	strip->dropped = (can_go & clean) << from;
+	return (~(free | can_go) & (UINT64_MAX >> (STRIP - (end - from)))) << from;
 }
 
 static const struct strip *strip_at(struct slide *s, enum side side, uint64_t pfn)
