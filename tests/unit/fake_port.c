@@ -125,6 +125,19 @@ void berth_port_panic(const char *message)
 	abort();
 }
 
+/* Where RAM is. The shadow of what lies between the banks may be large. */
+static struct berth_range ram[BERTH_MAX_BANKS];
+static unsigned int nr_ram;
+
+static void unpoison_ram(void)
+{
+	for (unsigned int i = 0; i < nr_ram; i++) {
+#if BERTH_FAKE_ASAN
+		__asan_unpoison_memory_region(phys_to_virt(ram[i].base), ram[i].size);
+#endif
+	}
+}
+
 void fake_ram(const struct berth_range *banks, unsigned int nr)
 {
 	phys_addr_t base = banks[0].base;
@@ -137,6 +150,9 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 	berth_port_linear.virt = (uintptr_t)arena;
 	berth_port_linear.phys = base;
 	berth_port_linear.size = size;
+	nr_ram = nr < ARRAY_SIZE(ram) ? nr : ARRAY_SIZE(ram);
+	memcpy(ram, banks, nr_ram * sizeof(ram[0]));
+	unpoison_ram();
 	berth_memblock_reset();
 	for (unsigned int i = 0; i < nr; i++) {
 		char *at = arena + (banks[i].base - base);
@@ -155,18 +171,6 @@ void fake_start(const struct berth_range *banks, unsigned int nr)
 		berth_port_panic("berth_mm_start");
 }
 
-/* The shadow of what lies between the banks may be large. */
-static void unpoison_banks(void)
-{
-	struct berth_range bank;
-
-	for (unsigned int i = 0; berth_memblock_next(false, i, &bank, NULL); i++) {
-#if BERTH_FAKE_ASAN
-		__asan_unpoison_memory_region(phys_to_virt(bank.base), bank.size);
-#endif
-	}
-}
-
 void fake_stop(void)
 {
 	if (berth_fake_irq_depth)
@@ -174,9 +178,9 @@ void fake_stop(void)
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		if (berth_zones[i].lock.word)
 			berth_port_panic("a zone was left locked");
-	unpoison_banks();
 	berth_mm_stop();
 	berth_memblock_reset();
+	unpoison_ram();
 	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }
