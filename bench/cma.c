@@ -23,7 +23,7 @@
 
 #define AREA_PAGES 65536ul
 #define MAX_ROUNDS 400
-#define ROW_NS 0.8e9
+#define ROW_NS 0.5e9
 #define MIB_PAGES 256ul
 
 struct occupancy {
