@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 
-/* An entry of the table. @calls: functions of the tenant's that run now. */
+/* An entry of the table. @ops: changed with the lock. @calls: functions of the tenant's that run now. */
 struct tenant {
 	const struct movable_operations *ops;
 	uint32_t calls;
@@ -61,7 +61,7 @@ int berth_tenant_register(const struct movable_operations *ops)
 	if (!number && tenants.nr < BERTH_MAX_TENANTS)
 		number = tenants.nr + 1;
 	if (number)
-		tenants.entries[number].ops = ops;
+		__atomic_store_n(&tenants.entries[number].ops, ops, __ATOMIC_RELEASE);
 	if (number > tenants.nr)
 		__atomic_store_n(&tenants.nr, number, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&tenants.lock, irq);
@@ -97,7 +97,7 @@ int berth_tenant_unregister(const struct movable_operations *ops)
 		spin_lock_irqsave(&tenants.lock, irq);
 		gone = !tenants.entries[number].calls;
 		if (gone)
-			tenants.entries[number].ops = NULL;
+			__atomic_store_n(&tenants.entries[number].ops, NULL, __ATOMIC_RELEASE);
 		spin_unlock_irqrestore(&tenants.lock, irq);
 		if (!gone)
 			berth_pause(turn);
@@ -140,15 +140,12 @@ void berth_tenant_put(uint32_t flags)
 	spin_unlock_irqrestore(&tenants.lock, irq);
 }
 
+/* For a look at a page that is kept from going, or a snapshot: without the lock. */
 static const struct movable_operations *tenant_of(uint32_t flags)
 {
-	const struct movable_operations *ops = NULL;
-
-	if ((flags & (PG_STATE | PG_ORDER)) == PG_USED)
-		ops = berth_tenant_get(flags);
-	if (ops)
-		berth_tenant_put(flags);
-	return ops;
+	if ((flags & (PG_STATE | PG_ORDER)) != PG_USED || !tenant_number(flags))
+		return NULL;
+	return __atomic_load_n(&tenants.entries[tenant_number(flags)].ops, __ATOMIC_ACQUIRE);
 }
 
 const char *berth_tenant_name(uint32_t flags)

@@ -22,6 +22,7 @@ __thread unsigned int berth_fake_irq_depth;
 __thread unsigned int berth_fake_slot = 1;
 bool berth_fake_pattern;
 unsigned int fake_line_size = 64;
+uint64_t fake_clock_step;
 
 static __thread uint64_t random_state;
 
@@ -95,8 +96,11 @@ void berth_port_lock_wake(uint32_t *word)
 
 uint64_t berth_port_now(void)
 {
+	static uint64_t stepped;
 	struct timespec now;
 
+	if (fake_clock_step)
+		return __atomic_add_fetch(&stepped, fake_clock_step, __ATOMIC_RELAXED);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
@@ -134,6 +138,19 @@ void berth_port_panic(const char *message)
 	abort();
 }
 
+/* Where RAM is. The shadow of what lies between the banks may be large. */
+static struct berth_range ram[BERTH_MAX_BANKS];
+static unsigned int nr_ram;
+
+static void unpoison_ram(void)
+{
+	for (unsigned int i = 0; i < nr_ram; i++) {
+#if BERTH_FAKE_ASAN
+		__asan_unpoison_memory_region(phys_to_virt(ram[i].base), ram[i].size);
+#endif
+	}
+}
+
 void fake_ram(const struct berth_range *banks, unsigned int nr)
 {
 	phys_addr_t base = banks[0].base;
@@ -146,6 +163,9 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 	berth_port_linear.virt = (uintptr_t)arena;
 	berth_port_linear.phys = base;
 	berth_port_linear.size = size;
+	nr_ram = nr < ARRAY_SIZE(ram) ? nr : ARRAY_SIZE(ram);
+	memcpy(ram, banks, nr_ram * sizeof(ram[0]));
+	unpoison_ram();
 	berth_memblock_reset();
 	for (unsigned int i = 0; i < nr; i++) {
 		char *at = arena + (banks[i].base - base);
@@ -173,9 +193,7 @@ void fake_stop(void)
 			berth_port_panic("a zone was left locked");
 	berth_mm_stop();
 	berth_memblock_reset();
-#if BERTH_FAKE_ASAN
-	__asan_unpoison_memory_region((void *)berth_port_linear.virt, berth_port_linear.size);
-#endif
+	unpoison_ram();
 	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }

@@ -11,6 +11,9 @@
 /* What kmalloc() sees; set before fake_start(). 64 at first. */
 extern unsigned int fake_line_size;
 
+/* ns by which the clock goes on whenever it is looked at; 0, at first: it is the host's. */
+extern uint64_t fake_clock_step;
+
 /* Pages of red zone and free memory can be told apart from others only in such a build. */
 static inline bool fake_has_asan(void)
 {
