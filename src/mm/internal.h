@@ -8,6 +8,7 @@
  *   cma->pin_lock       who pinned pages of one area
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
+ *   areas.lock          the ranges of vmalloc() and vmap(); a leaf
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
@@ -41,6 +42,9 @@ void berth_mm_stop(void);
 
 /* Bytes that users have not given back: kmalloc() objects, pages, CMA. For berth_stop(). */
 uint64_t berth_mm_leaked(void);
+
+/* Bytes that were handed to the page allocator. */
+uint64_t berth_managed_bytes(void);
 
 /* Forget all regions; the next berth_start() begins with this. */
 void berth_memblock_reset(void);
@@ -351,6 +355,11 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 
 /* Pages that the tenants in a range could write away now, clean ones not counted. */
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
+
+/* Ranges (vmalloc.c). */
+
+/* They are gone with the port's addresses. */
+void berth_vmalloc_reset(void);
 
 /* CMA (cma.c). */
 

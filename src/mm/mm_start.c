@@ -89,6 +89,7 @@ void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_tenants_reset();
+	berth_vmalloc_reset();
 	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
@@ -109,6 +110,14 @@ static void count_pages(uint64_t *managed, uint64_t *nr_free, uint64_t *free_cma
 		*free_cma += zone->free_cma;
 		spin_unlock_irqrestore(&zone->lock, flags);
 	}
+}
+
+uint64_t berth_managed_bytes(void)
+{
+	uint64_t managed, nr_free, free_cma;
+
+	count_pages(&managed, &nr_free, &free_cma);
+	return managed << PAGE_SHIFT;
 }
 
 void berth_memory_info(struct berth_memory_info *info)

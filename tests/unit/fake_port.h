@@ -29,6 +29,10 @@ void fake_start(const struct berth_range *banks, unsigned int nr);
 /* berth_mm_stop(), and the RAM is gone. No lock is held and interrupts are on, or it aborts. */
 void fake_stop(void);
 
+/* Ranges that are reserved, and pages that are mapped there. */
+extern unsigned int fake_ranges;
+extern uint64_t fake_range_pages;
+
 /* A repeatable stream of numbers: the next one, below @below. */
 uint32_t fake_random(uint32_t below);
 void fake_seed(uint64_t seed);
