@@ -97,6 +97,7 @@
 #undef gfpflags_allow_blocking
 #undef init_completion
 #undef ioremap
+#undef ioremap_wc
 #undef iounmap
 #undef is_vmalloc_addr
 #undef kcalloc
@@ -121,6 +122,8 @@
 #undef memblock_remove
 #undef memblock_reserve
 #undef memblock_reserved_size
+#undef memremap
+#undef memunmap
 #undef mod_timer
 #undef msecs_to_jiffies
 #undef msleep

@@ -103,6 +103,7 @@
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
 #define ioremap berth_ioremap
+#define ioremap_wc berth_ioremap_wc
 #define iounmap berth_iounmap
 #define is_vmalloc_addr berth_is_vmalloc_addr
 #define kcalloc berth_kcalloc
@@ -127,6 +128,8 @@
 #define memblock_remove berth_memblock_remove
 #define memblock_reserve berth_memblock_reserve
 #define memblock_reserved_size berth_memblock_reserved_size
+#define memremap berth_memremap
+#define memunmap berth_memunmap
 #define mod_timer berth_mod_timer
 #define msecs_to_jiffies berth_msecs_to_jiffies
 #define msleep berth_msleep

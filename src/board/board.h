@@ -4,6 +4,7 @@
 #define BERTH_BOARD_BOARD_H
 
 #include <berth/berth.h>
+#include <berth/mm.h>
 #include <berth/of.h>
 
 struct cma;
@@ -29,6 +30,10 @@ struct berth_reserved {
 
 extern struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
 extern unsigned int berth_nr_reserved;
+
+/* RAM above the mem= limit: nobody's, but the port knows of it. Sorted, above all of memblock's. */
+extern struct berth_range berth_left_out[BERTH_MAX_BANKS];
+extern unsigned int berth_nr_left_out;
 
 /* Fill memblock from the tree, the options and the port. */
 int berth_early_scan(const void *fdt, const struct berth_options *options);

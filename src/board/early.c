@@ -13,6 +13,8 @@
 
 struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
 unsigned int berth_nr_reserved;
+struct berth_range berth_left_out[BERTH_MAX_BANKS];
+unsigned int berth_nr_left_out;
 
 /* A property that holds numbers of 32-bit cells. */
 struct cells {
@@ -257,22 +259,38 @@ static int scan_memory(const void *fdt)
 	return 0;
 }
 
+static int leave_out(phys_addr_t base, uint64_t size)
+{
+	if (berth_nr_left_out == ARRAY_SIZE(berth_left_out))
+		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "memory above mem=", 0,
+					ARRAY_SIZE(berth_left_out));
+	berth_left_out[berth_nr_left_out++] = (struct berth_range){ base, size };
+	return 0;
+}
+
 /* mem= keeps that much memory, from the lowest address on. */
 static int apply_limit(const char *bootargs)
 {
 	const char *arg = berth_bootarg(bootargs, "mem");
+	phys_addr_t end = UINT64_MAX;
 	struct berth_range range;
 	uint64_t left;
+	int err = 0;
 
 	if (!arg)
 		return 0;
 	left = berth_memparse(arg, NULL) & PAGE_MASK;
-	for (unsigned int i = 0; berth_memblock_next(false, i, &range, NULL); i++) {
-		if (range.size > left)
-			return memblock_remove(range.base + left, UINT64_MAX - range.base - left);
-		left -= range.size;
+	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, NULL); i++) {
+		uint64_t kept = range.size < left ? range.size : left;
+
+		left -= kept;
+		if (kept == range.size)
+			continue;
+		if (end == UINT64_MAX)
+			end = range.base + kept;
+		err = leave_out(range.base + kept, range.size - kept);
 	}
-	return 0;
+	return err || end == UINT64_MAX ? err : memblock_remove(end, UINT64_MAX - end);
 }
 
 /* Whether memory in the linear map, and nothing else, lies there. */
@@ -461,4 +479,5 @@ int berth_early_declare_areas(void)
 void berth_early_reset(void)
 {
 	berth_nr_reserved = 0;
+	berth_nr_left_out = 0;
 }

@@ -9,6 +9,7 @@
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
  *   areas.lock          the ranges of vmalloc() and vmap(); a leaf
+ *   mappings.lock       what ioremap() and memremap() have mapped; a leaf
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
@@ -356,10 +357,11 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 /* Pages that the tenants in a range could write away now, clean ones not counted. */
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
 
-/* Ranges (vmalloc.c). */
+/* Mappings outside the linear map (vmalloc.c, ioremap.c). */
 
 /* They are gone with the port's addresses. */
 void berth_vmalloc_reset(void);
+void berth_ioremap_reset(void);
 
 /* CMA (cma.c). */
 

@@ -90,6 +90,7 @@ void berth_mm_stop(void)
 	berth_cma_stop();
 	berth_tenants_reset();
 	berth_vmalloc_reset();
+	berth_ioremap_reset();
 	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));

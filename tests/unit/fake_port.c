@@ -107,6 +107,11 @@ void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
 	return phys == 0x1000 && size <= sizeof(registers) ? registers : NULL;
 }
 
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
+{
+	return berth_port_ioremap(phys, size);
+}
+
 void berth_port_iounmap(void __iomem *cookie)
 {
 	(void)cookie;
