@@ -3,6 +3,7 @@
 #undef ERR_PTR
 #undef IS_ERR
 #undef PTR_ERR
+#undef PageHighMem
 #undef PageMovable
 #undef __ClearPageMovable
 #undef __SetPageMovable
@@ -17,6 +18,7 @@
 #undef alloc_contig_range
 #undef alloc_page
 #undef alloc_pages
+#undef clear_highpage
 #undef cma_alloc
 #undef cma_for_each_area
 #undef cma_get_base
@@ -27,6 +29,7 @@
 #undef complete
 #undef complete_all
 #undef completion_done
+#undef copy_highpage
 #undef del_timer
 #undef del_timer_sync
 #undef dev_err
@@ -103,9 +106,11 @@
 #undef kcalloc
 #undef kfree
 #undef kmalloc
+#undef kmap_local_page
 #undef ksize
 #undef kstrdup
 #undef ktime_get_ns
+#undef kunmap_local
 #undef kvfree
 #undef kvmalloc
 #undef kvzalloc
@@ -122,6 +127,8 @@
 #undef memblock_remove
 #undef memblock_reserve
 #undef memblock_reserved_size
+#undef memcpy_from_page
+#undef memcpy_to_page
 #undef memremap
 #undef memunmap
 #undef mod_timer

@@ -9,6 +9,7 @@
 #define ERR_PTR berth_ERR_PTR
 #define IS_ERR berth_IS_ERR
 #define PTR_ERR berth_PTR_ERR
+#define PageHighMem berth_PageHighMem
 #define PageMovable berth_PageMovable
 #define __ClearPageMovable berth___ClearPageMovable
 #define __SetPageMovable berth___SetPageMovable
@@ -23,6 +24,7 @@
 #define alloc_contig_range berth_alloc_contig_range
 #define alloc_page berth_alloc_page
 #define alloc_pages berth_alloc_pages
+#define clear_highpage berth_clear_highpage
 #define cma_alloc berth_cma_alloc
 #define cma_for_each_area berth_cma_for_each_area
 #define cma_get_base berth_cma_get_base
@@ -33,6 +35,7 @@
 #define complete berth_complete
 #define complete_all berth_complete_all
 #define completion_done berth_completion_done
+#define copy_highpage berth_copy_highpage
 #define del_timer berth_del_timer
 #define del_timer_sync berth_del_timer_sync
 #define dev_err berth_dev_err
@@ -109,9 +112,11 @@
 #define kcalloc berth_kcalloc
 #define kfree berth_kfree
 #define kmalloc berth_kmalloc
+#define kmap_local_page berth_kmap_local_page
 #define ksize berth_ksize
 #define kstrdup berth_kstrdup
 #define ktime_get_ns berth_ktime_get_ns
+#define kunmap_local berth_kunmap_local
 #define kvfree berth_kvfree
 #define kvmalloc berth_kvmalloc
 #define kvzalloc berth_kvzalloc
@@ -128,6 +133,8 @@
 #define memblock_remove berth_memblock_remove
 #define memblock_reserve berth_memblock_reserve
 #define memblock_reserved_size berth_memblock_reserved_size
+#define memcpy_from_page berth_memcpy_from_page
+#define memcpy_to_page berth_memcpy_to_page
 #define memremap berth_memremap
 #define memunmap berth_memunmap
 #define mod_timer berth_mod_timer

@@ -293,6 +293,32 @@ static int apply_limit(const char *bootargs)
 	return err || end == UINT64_MAX ? err : memblock_remove(end, UINT64_MAX - end);
 }
 
+/* highmem= takes that much memory, from the highest address down, out of the linear map. */
+static int apply_highmem(const char *bootargs)
+{
+	const char *arg = berth_bootarg(bootargs, "highmem");
+	uint64_t size = arg ? berth_memparse(arg, NULL) & PAGE_MASK : 0, low;
+	struct berth_range range;
+	int err = 0;
+
+	if (!size)
+		return 0;
+	if (size >= memblock_phys_mem_size())
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "highmem=", size);
+	low = memblock_phys_mem_size() - size;
+	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, NULL); i++) {
+		uint64_t kept = range.size < low ? range.size : low;
+
+		low -= kept;
+		if (!kept)
+			return berth_memblock_mark_highmem(range.base, UINT64_MAX - range.base);
+		if (kept < range.size)
+			return berth_memblock_mark_highmem(range.base + kept,
+							   UINT64_MAX - range.base - kept);
+	}
+	return err;
+}
+
 /* Whether memory in the linear map, and nothing else, lies there. */
 static bool is_all_memory(phys_addr_t base, uint64_t size)
 {
@@ -300,8 +326,8 @@ static bool is_all_memory(phys_addr_t base, uint64_t size)
 	enum memblock_flags flags;
 
 	for (unsigned int i = 0; berth_memblock_next(false, i, &range, &flags); i++)
-		if (!(flags & MEMBLOCK_NOMAP) && base - range.base < range.size &&
-		    size <= range.size - (base - range.base))
+		if (!(flags & (MEMBLOCK_NOMAP | MEMBLOCK_HIGHMEM)) &&
+		    base - range.base < range.size && size <= range.size - (base - range.base))
 			return true;
 	return false;
 }
@@ -418,6 +444,8 @@ int berth_early_scan(const void *fdt, const struct berth_options *options)
 		err = trim_to_pages();
 	if (!err)
 		err = apply_limit(bootargs);
+	if (!err)
+		err = apply_highmem(bootargs);
 	if (!err && !memblock_phys_mem_size())
 		err = berth_fail(-ENODEV, BERTH_REASON_NO_MEMORY_NODE, "/memory");
 	if (!err)

@@ -70,6 +70,9 @@ static struct page *from_window(struct device *dev, unsigned long nr, uint64_t m
 	for (unsigned int i = 0; berth_dma_reachable(dev, mask, i, &first, &last); i++) {
 		uint64_t pfn = (PFN_UP(first) + align - 1) & ~(align - 1);
 
+		if (PageHighMem(phys_to_page(first)))
+			continue;
+
 		while (pfn + nr <= PFN_DOWN(last + 1)) {
 			if (berth_take_free_pages(pfn, nr, &busy)) {
 				*addr = berth_dma_from_phys(dev, PFN_PHYS(pfn),

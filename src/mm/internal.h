@@ -68,6 +68,7 @@ void berth_cma_set_default(struct cma *cma);
 #define PG_ISOLATED 0x1000u /* its tenant has let isolate_page() succeed */
 #define PG_EMPTYING 0x2000u /* isolated by whoever empties the range that it is in */
 #define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
+#define PG_UNCACHED 0x8000u /* its linear mapping is not cached just now */
 #define PG_TENANT_SHIFT 16
 #define PG_TENANT 0xff0000u
 
@@ -84,7 +85,8 @@ enum page_state {
 
 #define NO_PAGE UINT32_MAX
 
-enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
+/* High memory lies above all of the others. */
+enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_HIGHMEM, NR_ZONES };
 
 /*
  * struct zone - pages of one range of addresses, with their free lists
@@ -107,11 +109,15 @@ struct zone {
 
 extern struct zone berth_zones[NR_ZONES];
 
+/* The first page of high memory; UINT64_MAX if there is none. */
+extern uint64_t berth_high_pfn;
+
 static inline unsigned int zone_index(uint64_t pfn)
 {
-	return pfn < PFN_DOWN(16ULL << 20)  ? ZONE_DMA
-	       : pfn < PFN_DOWN(4ULL << 30) ? ZONE_DMA32
-					    : ZONE_NORMAL;
+	return pfn >= berth_high_pfn	     ? ZONE_HIGHMEM
+	       : pfn < PFN_DOWN(16ULL << 20) ? ZONE_DMA
+	       : pfn < PFN_DOWN(4ULL << 30)  ? ZONE_DMA32
+					     : ZONE_NORMAL;
 }
 
 static inline uint32_t page_flags(const struct page *page)
@@ -356,6 +362,21 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 
 /* Pages that the tenants in a range could write away now, clean ones not counted. */
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
+
+/* High memory and memory types (highmem.c). */
+
+/* Once the page arrays are there. */
+int berth_highmem_start(void);
+void berth_highmem_stop(void);
+/* False with the reason. */
+bool berth_clear_high(struct page *page, unsigned int order);
+
+/* Begin a mapping of a page, which must be of the type of the others: 0, or with the reason. */
+int berth_view_get(struct page *page, enum berth_memory_type type);
+void berth_view_put(struct page *page);
+/* berth_port_remap() of pages in the linear map: as long, they have no other mapping. */
+void *berth_pages_remap(struct page *page, uint64_t nr, enum berth_memory_type type);
+void berth_pages_unremap(void *virt, struct page *page, uint64_t nr);
 
 /* Mappings outside the linear map (vmalloc.c, ioremap.c). */
 

@@ -209,6 +209,16 @@ static void *linear_address(phys_addr_t phys, size_t size)
 		refuse("memremap of RAM and more", phys, size);
 		return NULL;
 	}
+	for (phys_addr_t at = phys & PAGE_MASK; at < phys + size; at += PAGE_SIZE) {
+		struct page *page = phys_to_page(at);
+
+		if (page && (PageHighMem(page) || page_flags(page) & PG_UNCACHED)) {
+			refuse(PageHighMem(page) ? "memremap of high memory"
+						 : "another memory type",
+			       phys, size);
+			return NULL;
+		}
+	}
 	return phys_to_virt(phys);
 }
 

@@ -28,9 +28,11 @@ static unsigned int page_type(const struct page *page)
 	return (page_flags(page) & PG_TYPE) >> PG_TYPE_SHIFT;
 }
 
-static void *pfn_address(uint64_t pfn)
+/* High memory has no address that could be poisoned. */
+static void unpoison(uint64_t pfn, uint64_t nr)
 {
-	return phys_to_virt(PFN_PHYS(pfn));
+	if (pfn < berth_high_pfn)
+		berth_port_unpoison(phys_to_virt(PFN_PHYS(pfn)), nr << PAGE_SHIFT);
 }
 
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn)
@@ -287,11 +289,11 @@ static struct page *take(struct zone *zone, unsigned int order, unsigned int typ
 
 uint64_t berth_gfp_end(gfp_t gfp)
 {
-	if (gfp & __GFP_DMA)
-		return PFN_DOWN(16ULL << 20);
-	if (gfp & __GFP_DMA32)
-		return PFN_DOWN(4ULL << 30);
-	return NO_PAGE;
+	uint64_t end = gfp & __GFP_DMA	   ? PFN_DOWN(16ULL << 20)
+		       : gfp & __GFP_DMA32 ? PFN_DOWN(4ULL << 30)
+					   : NO_PAGE;
+
+	return gfp & __GFP_HIGHMEM ? end : min_u64(end, berth_high_pfn);
 }
 
 uint64_t berth_free_bytes(uint64_t end)
@@ -316,6 +318,8 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 						      : MIGRATE_UNMOVABLE;
 	struct page *page = NULL;
 
+	if (!(gfp & __GFP_HIGHMEM))
+		end = min_u64(end, berth_high_pfn);
 	if (berth_should_fail() || !end)
 		return NULL;
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
@@ -330,9 +334,15 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 	}
 	if (!page)
 		return NULL;
-	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
-	if (gfp & __GFP_ZERO)
+	unpoison(page_to_pfn(page), 1ULL << order);
+	if (!(gfp & __GFP_ZERO))
+		return page;
+	if (!PageHighMem(page)) {
 		memset(page_address(page), 0, PAGE_SIZE << order);
+	} else if (!berth_clear_high(page, order)) {
+		__free_pages(page, order);
+		return NULL;
+	}
 	return page;
 }
 
@@ -358,7 +368,8 @@ static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
 
 struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
 {
-	uint64_t end = berth_gfp_end(gfp);
+	/* Tenants read and write their pages, and move them. */
+	uint64_t end = berth_gfp_end(gfp & ~__GFP_HIGHMEM);
 	struct page *page = NULL;
 
 	if (berth_should_fail())
@@ -414,7 +425,8 @@ void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned i
 	unsigned long flags;
 
 	/* First: others may take it at once. */
-	berth_port_poison(pfn_address(pfn), PAGE_SIZE << order);
+	if (pfn < berth_high_pfn)
+		berth_port_poison(phys_to_virt(PFN_PHYS(pfn)), PAGE_SIZE << order);
 	spin_lock_irqsave(&zone->lock, flags);
 	page_set_flags(page_in(bank, pfn), PG_TAIL);
 	insert_block(zone, bank, pfn, order);
@@ -575,7 +587,7 @@ unlock:
 		spin_unlock(&berth_zones[i].lock);
 	berth_port_irq_restore(irq);
 	if (!err)
-		berth_port_unpoison(pfn_address(pfn), nr << PAGE_SHIFT);
+		unpoison(pfn, nr);
 	return err;
 }
 

@@ -118,6 +118,25 @@ static unsigned int run_of(struct page *const *pages, unsigned int nr)
 	return run;
 }
 
+static void put_views(struct page *const *pages, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		berth_view_put(pages[i]);
+}
+
+static int get_views(struct page *const *pages, unsigned int nr, enum berth_memory_type type)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		int err = berth_view_get(pages[i], type);
+
+		if (err) {
+			put_views(pages, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static void unmap(const struct area *area, unsigned int nr)
 {
 	for (unsigned int at = 0, run; at < nr; at += run) {
@@ -126,6 +145,25 @@ static void unmap(const struct area *area, unsigned int nr)
 				       page_to_phys(area->pages[at]), (uint64_t)run << PAGE_SHIFT,
 				       area->type);
 	}
+	put_views(area->pages, nr);
+}
+
+/* One piece of RAM. */
+static int map_run(const struct area *area, unsigned int at, unsigned int run)
+{
+	phys_addr_t phys = page_to_phys(area->pages[at]);
+	int err = get_views(area->pages + at, run, area->type);
+
+	if (err)
+		return err;
+	if (berth_should_fail())
+		err = berth_fail_at(-ENOMEM, BERTH_REASON_MAPPING, "vmalloc", phys);
+	else
+		err = berth_port_range_map(area->addr + ((uint64_t)at << PAGE_SHIFT), phys,
+					   (uint64_t)run << PAGE_SHIFT, area->type);
+	if (err)
+		put_views(area->pages + at, run);
+	return err;
 }
 
 static int map(const struct area *area)
@@ -133,15 +171,10 @@ static int map(const struct area *area)
 	unsigned int nr = nr_pages(area);
 
 	for (unsigned int at = 0, run; at < nr; at += run) {
-		phys_addr_t phys = page_to_phys(area->pages[at]);
 		int err;
 
 		run = run_of(area->pages + at, nr - at);
-		if (berth_should_fail())
-			err = berth_fail_at(-ENOMEM, BERTH_REASON_MAPPING, "vmalloc", phys);
-		else
-			err = berth_port_range_map(area->addr + ((uint64_t)at << PAGE_SHIFT), phys,
-						   (uint64_t)run << PAGE_SHIFT, area->type);
+		err = map_run(area, at, run);
 		if (err) {
 			unmap(area, at);
 			return err;
@@ -289,11 +322,6 @@ static bool is_mappable(struct page **pages, unsigned int count, unsigned long f
 	for (unsigned int i = 0; i < count; i++) {
 		if (!berth_bank_of_page(pages[i])) {
 			berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "page of a vmap", i);
-			return false;
-		}
-		if (prot != PAGE_KERNEL) {
-			berth_fail_at(-EINVAL, BERTH_REASON_MAPPING, "the linear map's type",
-				      page_to_phys(pages[i]));
 			return false;
 		}
 	}

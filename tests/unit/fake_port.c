@@ -117,7 +117,23 @@ void berth_port_iounmap(void __iomem *cookie)
 	(void)cookie;
 }
 
+void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	(void)size;
+	(void)type;
+	return phys_to_virt(phys);
+}
+
+void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size)
+{
+	(void)virt;
+	(void)phys;
+	(void)size;
+}
+
 /* Ranges: RAM is a file, and may be mapped twice. */
+
+static uint64_t high_size;
 
 #define FAKE_RANGES 4096
 
@@ -231,6 +247,15 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 	}
 }
 
+void fake_high(uint64_t size)
+{
+	berth_port_linear.size -= size;
+	if (mprotect((void *)(berth_port_linear.virt + berth_port_linear.size), size, PROT_NONE) ||
+	    berth_memblock_mark_highmem(berth_port_linear.phys + berth_port_linear.size, size))
+		berth_port_panic("high memory");
+	high_size = size;
+}
+
 void fake_start(const struct berth_range *banks, unsigned int nr)
 {
 	fake_ram(banks, nr);
@@ -250,7 +275,8 @@ void fake_stop(void)
 #if BERTH_FAKE_ASAN
 	__asan_unpoison_memory_region((void *)berth_port_linear.virt, berth_port_linear.size);
 #endif
-	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
+	munmap((void *)berth_port_linear.virt, berth_port_linear.size + high_size);
+	high_size = 0;
 	ranges_stop();
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }
@@ -292,7 +318,7 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 		for (uint64_t i = 0; i < 1u << order; i++) {
 			REQUIRE(*block_type(bank, pfn + i) == type);
 			REQUIRE(i == 0 || page[i].flags == PG_TAIL);
-			REQUIRE(!fake_has_asan() ||
+			REQUIRE(!fake_has_asan() || zone == &berth_zones[ZONE_HIGHMEM] ||
 				fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
 		}
 		if (order < MAX_ORDER && bank_of(buddy) == bank) {

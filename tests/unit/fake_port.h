@@ -23,6 +23,9 @@ bool fake_is_poisoned(const void *byte);
 /* A machine with these banks: memblock knows them, the linear map is there. */
 void fake_ram(const struct berth_range *banks, unsigned int nr);
 
+/* After fake_ram(): that much of the last bank is high memory. berth_mm_start() comes next. */
+void fake_high(uint64_t size);
+
 /* fake_ram() and berth_mm_start(), which must succeed. */
 void fake_start(const struct berth_range *banks, unsigned int nr);
 
