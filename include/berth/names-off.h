@@ -156,6 +156,10 @@
 #undef of_property_read_u32_index
 #undef of_property_read_u64
 #undef of_read_number
+#undef of_reserved_mem_device_init
+#undef of_reserved_mem_device_init_by_idx
+#undef of_reserved_mem_device_init_by_name
+#undef of_reserved_mem_device_release
 #undef page_address
 #undef page_count
 #undef page_maybe_dma_pinned

@@ -75,6 +75,15 @@ bool berth_of_is_coherent(const struct device_node *node);
 /* An address of the bus @bus (in its own number of cells) as the CPU sees it; false if it does not. */
 bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *cpu);
 
+/* reserved.c */
+
+/* The first area that memory-region points at; NULL if there is none. */
+struct cma *berth_of_area(const struct device_node *np);
+
+/* The name at @index in a list of strings; NULL behind the last one. */
+const char *berth_of_string(const struct device_node *node, const char *list_name,
+			    unsigned int index);
+
 /* irq.c */
 
 /*
