@@ -164,6 +164,12 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 		res->base = base;
 		res->size = size;
 		res->is_taken = memblock_is_region_reserved(base, size);
+		if (res->is_nomap && res->is_taken) {
+			/* The image, or what a loader has left: it is in use. */
+			berth_printk("reserved-memory: %s: reserved already; stays mapped\n",
+				     res->name);
+			res->is_nomap = false;
+		}
 		err = keep(res);
 		if (err)
 			return err == -EINVAL ? damaged(fdt, node) : err;

@@ -77,6 +77,9 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 {
 	switch (e->reason) {
 	case BERTH_REASON_RESERVED:
+		if (!e->length)
+			return berth_snprintf(text, size, "%s: no contiguous area for the device",
+					      e->subject);
 		return berth_snprintf(text, size,
 				      "the reservation %s of %#llx bytes at %#llx does not fit",
 				      e->subject, (ull)e->length, (ull)e->address);
