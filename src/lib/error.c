@@ -134,8 +134,8 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NOT_LINEAR:
 		return berth_snprintf(text, size,
 				      "%s: %#llx is not memory that a device may be given: use "
-				      "kmalloc() or alloc_pages(), or pin_user_pages() and a "
-				      "scatterlist",
+				      "kmalloc() or alloc_pages(), or vmalloc_to_page() or "
+				      "pin_user_pages() and a scatterlist",
 				      e->subject, (ull)e->address);
 	case BERTH_REASON_MAPPING:
 		if (e->limit)

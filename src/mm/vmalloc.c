@@ -408,13 +408,15 @@ unsigned long vmalloc_to_pfn(const void *addr)
 
 void *kvmalloc(size_t size, gfp_t gfp)
 {
-	const struct berth_error before = *berth_last_error();
 	bool may_vmalloc = gfpflags_allow_blocking(gfp) && !(gfp & (__GFP_DMA | __GFP_DMA32));
-	void *object;
 
-	if (size <= KMALLOC_MAX_SIZE || !may_vmalloc) {
-		object = kmalloc(size, gfp);
-		if (object || size <= PAGE_SIZE || !may_vmalloc)
+	if (size <= PAGE_SIZE || !may_vmalloc)
+		return kmalloc(size, gfp);
+	if (size <= KMALLOC_MAX_SIZE) {
+		const struct berth_error before = *berth_last_error();
+		void *object = kmalloc(size, gfp);
+
+		if (object)
 			return object;
 		/* That one way was closed is no failure when the other one is open. */
 		*berth_port_error() = before;

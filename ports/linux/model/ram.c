@@ -235,11 +235,12 @@ RAW void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size)
 bool ram_access(phys_addr_t phys, unsigned int bytes, uint64_t *value, bool is_write)
 {
 	const struct model_ram *ram = &soc.ram;
-	uint8_t *at = ram->d + (phys - ram->base);
+	uint8_t *at;
 
 	if (phys % bytes || ram_run(ram->banks, ram->nr_banks, phys, bytes) != bytes ||
 	    ram_run(ram->mapped, ram->nr_mapped, phys, 1))
 		return false;
+	at = ram->d + (phys - ram->base);
 	if (is_write) {
 		raw_write(at, value, bytes);
 	} else {
