@@ -22,8 +22,8 @@
 
 #define MIB (1ULL << 20)
 #define HIGH 0x80c00000u
-/* One per slot, and the fake port has one slot. */
-#define PLACES 16
+/* Of all slots: who finds none in its own takes another one's. */
+#define PLACES (16 * BERTH_PORT_MAX_SLOTS)
 
 static const struct berth_range bank = { 0x80000000, 16 * MIB };
 static uint64_t hash_at_start;
