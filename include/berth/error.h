@@ -27,7 +27,7 @@ enum berth_reason {
 	BERTH_REASON_STATE, /* berth is running already, or not running [subject] */
 	BERTH_REASON_TREE, /* the device tree is damaged [subject: node, address: offset] */
 	BERTH_REASON_NO_MEMORY_NODE, /* the device tree describes no memory [subject] */
-	BERTH_REASON_RESERVED, /* a reservation does not fit [subject, address, length] */
+	BERTH_REASON_RESERVED, /* a reservation does not fit, or is no area [subject, address, length] */
 	BERTH_REASON_TABLE_FULL, /* a fixed table is full [subject, limit] */
 	BERTH_REASON_OUT_OF_MEMORY, /* no free block of that size [subject, length, limit: free] */
 	BERTH_REASON_TOO_LARGE, /* more than this allocator ever gives [subject, length, limit] */

@@ -124,6 +124,25 @@ void kfree(const void *object);
 /** ksize() - usable bytes of an object, at least what was asked for; 0 if it is not one. */
 size_t ksize(const void *object);
 
+/**
+ * kvmalloc() - kmalloc(), or vmalloc() where that has no such block
+ * @size: bytes; above KMALLOC_MAX_SIZE only vmalloc() is asked
+ * @gfp: GFP_KERNEL, with __GFP_ZERO; without __GFP_DIRECT_RECLAIM only kmalloc() is asked
+ *
+ * Not for DMA: the memory may be contiguous for the CPU only. Return: the memory, until kvfree(), or
+ * NULL with the reason of kmalloc() or vmalloc().
+ */
+void *kvmalloc(size_t size, gfp_t gfp);
+
+/** kvzalloc() - kvmalloc() filled with zeroes. */
+static inline void *kvzalloc(size_t size, gfp_t gfp)
+{
+	return kvmalloc(size, gfp | __GFP_ZERO);
+}
+
+/** kvfree() - give back what kvmalloc() returned, refused as kfree() and vfree() do. May sleep. */
+void kvfree(const void *addr);
+
 /** kstrdup() - a copy of a string, freed by kfree(); NULL if @s is NULL or memory is out. */
 char *kstrdup(const char *s, gfp_t gfp);
 

@@ -65,9 +65,11 @@ static int map_ram(void)
 
 	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, &flags); i++) {
 		err = add_range(banks, &ram.nr_banks, ARRAY_SIZE(banks), &range);
-		if (!err && !(flags & MEMBLOCK_NOMAP))
+		if (!err && !(flags & (MEMBLOCK_NOMAP | MEMBLOCK_HIGHMEM)))
 			err = add_range(mapped, &ram.nr_mapped, ARRAY_SIZE(mapped), &range);
 	}
+	for (unsigned int i = 0; !err && i < berth_nr_left_out; i++)
+		err = add_range(banks, &ram.nr_banks, ARRAY_SIZE(banks), &berth_left_out[i]);
 	if (err)
 		return err;
 	err = berth_port_ram(&ram);

@@ -77,6 +77,9 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 {
 	switch (e->reason) {
 	case BERTH_REASON_RESERVED:
+		if (!e->length)
+			return berth_snprintf(text, size, "%s: no contiguous area for the device",
+					      e->subject);
 		return berth_snprintf(text, size,
 				      "the reservation %s of %#llx bytes at %#llx does not fit",
 				      e->subject, (ull)e->length, (ull)e->address);
@@ -131,8 +134,8 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NOT_LINEAR:
 		return berth_snprintf(text, size,
 				      "%s: %#llx is not memory that a device may be given: use "
-				      "kmalloc() or alloc_pages(), or pin_user_pages() and a "
-				      "scatterlist",
+				      "kmalloc() or alloc_pages(), or vmalloc_to_page() or "
+				      "pin_user_pages() and a scatterlist",
 				      e->subject, (ull)e->address);
 	case BERTH_REASON_MAPPING:
 		if (e->limit)

@@ -24,11 +24,11 @@ unsigned int berth_gfp_type(gfp_t gfp)
 
 uint64_t berth_gfp_end(gfp_t gfp)
 {
-	if (gfp & __GFP_DMA)
-		return PFN_DOWN(16ULL << 20);
-	if (gfp & __GFP_DMA32)
-		return PFN_DOWN(4ULL << 30);
-	return NO_PAGE;
+	uint64_t end = gfp & __GFP_DMA	   ? PFN_DOWN(16ULL << 20)
+		       : gfp & __GFP_DMA32 ? PFN_DOWN(4ULL << 30)
+					   : NO_PAGE;
+
+	return gfp & __GFP_HIGHMEM ? end : min_u64(end, berth_high_pfn);
 }
 
 uint64_t berth_free_bytes(uint64_t end)
@@ -51,6 +51,10 @@ static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 	unsigned int type = berth_gfp_type(gfp);
 	struct page *page = NULL;
 
+	if (!(gfp & __GFP_HIGHMEM))
+		end = min_u64(end, berth_high_pfn);
+	if (!end)
+		return NULL;
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
 		if (berth_zones[i].managed)
 			page = berth_zone_alloc(&berth_zones[i], order, type, end);
@@ -90,6 +94,20 @@ static uint64_t reclaim_batch(unsigned int order)
 	return 1ULL << order > BERTH_MIGRATE_BATCH ? 1ULL << order : BERTH_MIGRATE_BATCH;
 }
 
+/* What was free, for its user. NULL if high memory cannot be zeroed; then it is free again. */
+static struct page *make_ready(struct page *page, gfp_t gfp, unsigned int order)
+{
+	if (!PageHighMem(page)) {
+		berth_port_unpoison(page_address(page), PAGE_SIZE << order);
+		if (gfp & __GFP_ZERO)
+			memset(page_address(page), 0, PAGE_SIZE << order);
+	} else if (gfp & __GFP_ZERO && !berth_clear_high(page, order)) {
+		__free_pages(page, order);
+		return NULL;
+	}
+	return page;
+}
+
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 {
 	struct page *page;
@@ -105,15 +123,13 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 		page = take_or_drain(gfp, order, end);
 	if (!page)
 		return NULL;
-	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
-	if (gfp & __GFP_ZERO)
-		memset(page_address(page), 0, PAGE_SIZE << order);
-	return page;
+	return make_ready(page, gfp, order);
 }
 
 static struct page *take_for_tenant(gfp_t gfp, uint32_t flags, uint64_t index)
 {
-	uint64_t end = berth_gfp_end(gfp);
+	/* Tenants read and write their pages, and move them. */
+	uint64_t end = berth_gfp_end(gfp & ~__GFP_HIGHMEM);
 	struct page *page = NULL;
 
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
@@ -153,7 +169,7 @@ struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t 
 				 PAGE_SIZE << MAX_ORDER);
 		return NULL;
 	}
-	end = end < berth_gfp_end(gfp) ? end : berth_gfp_end(gfp);
+	end = min_u64(end, berth_gfp_end(gfp));
 	page = berth_try_pages(gfp, order, end);
 	if (!page)
 		berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "page allocator",

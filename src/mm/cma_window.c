@@ -110,11 +110,6 @@ static unsigned int count_bits(uint64_t word)
 	return (unsigned int)((word * 0x0101010101010101u) >> 56);
 }
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Pages that are neither free nor can be moved at once. Return: bits of those that are held. */
 static uint64_t look_closer(struct strip *strip, uint64_t others)
 {

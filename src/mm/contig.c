@@ -144,11 +144,11 @@ uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr)
 /* Whether @displaced pages have somewhere to go: free memory, clean pages, files and swap. */
 static bool has_room(struct emptying *e, uint64_t displaced)
 {
-	uint64_t room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
+	uint64_t room = berth_free_bytes(berth_gfp_end(0)) >> PAGE_SHIFT;
 
 	e->contig->displaced = displaced;
 	if (room < displaced && berth_pcp_drain())
-		room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
+		room = berth_free_bytes(berth_gfp_end(0)) >> PAGE_SHIFT;
 	if (room < displaced)
 		room += berth_clean_pages(displaced - room);
 	if (room < displaced)

@@ -10,6 +10,8 @@
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
  *   reclaimers.lock     which threads reclaim
+ *   areas.lock          the ranges of vmalloc() and vmap(); a leaf
+ *   mappings.lock       what ioremap() and memremap() have mapped; a leaf
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
@@ -44,6 +46,9 @@ void berth_mm_stop(void);
 /* Bytes that users have not given back: kmalloc() objects, pages, CMA. For berth_stop(). */
 uint64_t berth_mm_leaked(void);
 
+/* Bytes that were handed to the page allocator. */
+uint64_t berth_managed_bytes(void);
+
 /* Forget all regions; the next berth_start() begins with this. */
 void berth_memblock_reset(void);
 
@@ -66,7 +71,9 @@ void berth_cma_set_default(struct cma *cma);
 #define PG_ISOLATED 0x1000u /* its tenant has let isolate_page() succeed */
 #define PG_EMPTYING 0x2000u /* isolated by whoever empties the range that it is in */
 #define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
-#define PG_REFERENCED 0x8000u /* mark_page_accessed() since the clock passed (reclaim.c) */
+#define PG_REFERENCED \
+	0x8000u /* a tenant's: mark_page_accessed() since the clock passed (reclaim.c) */
+#define PG_UNCACHED 0x8000u /* nobody's: its linear mapping is not cached just now */
 #define PG_TENANT_SHIFT 16
 #define PG_TENANT 0xff0000u
 #define PG_LIST (0xffu << BERTH_PAGE_LIST_SHIFT)
@@ -85,7 +92,8 @@ enum page_state {
 
 #define NO_PAGE UINT32_MAX
 
-enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
+/* High memory lies above all of the others. */
+enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_HIGHMEM, NR_ZONES };
 
 /*
  * struct zone - pages of one range of addresses, with their free lists
@@ -108,11 +116,20 @@ struct zone {
 
 extern struct zone berth_zones[NR_ZONES];
 
+/* The first page of high memory; UINT64_MAX if there is none. */
+extern uint64_t berth_high_pfn;
+
 static inline unsigned int zone_index(uint64_t pfn)
 {
-	return pfn < PFN_DOWN(16ULL << 20)  ? ZONE_DMA
-	       : pfn < PFN_DOWN(4ULL << 30) ? ZONE_DMA32
-					    : ZONE_NORMAL;
+	return pfn >= berth_high_pfn	     ? ZONE_HIGHMEM
+	       : pfn < PFN_DOWN(16ULL << 20) ? ZONE_DMA
+	       : pfn < PFN_DOWN(4ULL << 30)  ? ZONE_DMA32
+					     : ZONE_NORMAL;
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static inline uint32_t page_flags(const struct page *page)
@@ -133,6 +150,12 @@ static inline uint32_t page_state(const struct page *page)
 static inline struct page *page_in(const struct berth_mem_map *bank, uint64_t pfn)
 {
 	return &bank->pages[pfn - bank->pfn];
+}
+
+/* The bit is PG_REFERENCED for a tenant's page. */
+static inline bool is_uncached(const struct page *page)
+{
+	return (page_flags(page) & (PG_UNCACHED | PG_TENANT)) == PG_UNCACHED;
 }
 
 static inline unsigned int page_order(const struct page *page)
@@ -413,6 +436,27 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 
 /* Pages that the tenants in a range could write away now, clean ones not counted. */
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
+
+/* High memory and memory types (highmem.c). */
+
+/* Once the page arrays are there. */
+int berth_highmem_start(void);
+void berth_highmem_stop(void);
+/* False with the reason. */
+bool berth_clear_high(struct page *page, unsigned int order);
+
+/* Begin a mapping of a page, which must be of the type of the others: 0, or with the reason. */
+int berth_view_get(struct page *page, enum berth_memory_type type);
+void berth_view_put(struct page *page);
+/* berth_port_remap() of pages in the linear map: as long, they have no other mapping. */
+void *berth_pages_remap(struct page *page, uint64_t nr, enum berth_memory_type type);
+void berth_pages_unremap(void *virt, struct page *page, uint64_t nr);
+
+/* Mappings outside the linear map (vmalloc.c, ioremap.c). */
+
+/* They are gone with the port's addresses. */
+void berth_vmalloc_reset(void);
+void berth_ioremap_reset(void);
 
 /* CMA (cma.c). */
 

@@ -18,19 +18,16 @@ static const uint8_t fallbacks[][2] = {
 	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
 };
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static unsigned int page_type(const struct page *page)
 {
 	return (page_flags(page) & PG_TYPE) >> PG_TYPE_SHIFT;
 }
 
-static void *pfn_address(uint64_t pfn)
+/* High memory has no address that could be poisoned. */
+static void unpoison(uint64_t pfn, uint64_t nr)
 {
-	return phys_to_virt(PFN_PHYS(pfn));
+	if (pfn < berth_high_pfn)
+		berth_port_unpoison(phys_to_virt(PFN_PHYS(pfn)), nr << PAGE_SHIFT);
 }
 
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn)
@@ -438,7 +435,8 @@ void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned i
 	unsigned long flags;
 
 	/* First: others may take it at once. */
-	berth_port_poison(pfn_address(pfn), PAGE_SIZE << order);
+	if (pfn < berth_high_pfn)
+		berth_port_poison(phys_to_virt(PFN_PHYS(pfn)), PAGE_SIZE << order);
 	spin_lock_irqsave(&zone->lock, flags);
 	page_set_flags(page_in(bank, pfn), PG_TAIL);
 	insert_block(zone, bank, pfn, order);
@@ -595,7 +593,7 @@ unlock:
 		spin_unlock(&berth_zones[i].lock);
 	berth_port_irq_restore(irq);
 	if (!err)
-		berth_port_unpoison(pfn_address(pfn), nr << PAGE_SHIFT);
+		unpoison(pfn, nr);
 	return err;
 }
 

@@ -65,10 +65,12 @@ static struct zone *list_zone(unsigned int list)
 	return &berth_zones[list / COLUMNS <= 3 ? ZONE_DMA32 : ZONE_NORMAL];
 }
 
-/* Rows 1 to 3 are the types in ZONE_DMA32, 4 to 6 those in ZONE_NORMAL. */
+/* Rows 1 to 3 are the types in ZONE_DMA32, 4 to 6 those in ZONE_NORMAL; 0: no lists. */
 static unsigned int row_of(unsigned int zone, unsigned int type)
 {
-	return zone == ZONE_DMA ? 0 : (1 + (zone - ZONE_DMA32) * 3 + type) * COLUMNS;
+	return zone == ZONE_DMA || zone == ZONE_HIGHMEM
+		       ? 0
+		       : (1 + (zone - ZONE_DMA32) * 3 + type) * COLUMNS;
 }
 
 static bool grab(uintptr_t *list, uintptr_t *head)
@@ -353,13 +355,13 @@ void berth_pcp_start(void)
 	unsigned int highest = ZONE_DMA;
 	const struct berth_mem_map *largest = &berth_mem_map[0];
 
-	for (unsigned int i = 0; i < NR_ZONES; i++) {
+	for (unsigned int i = 0; i <= ZONE_NORMAL; i++) {
 		pages += berth_zones[i].managed;
 		if (berth_zones[i].managed)
 			highest = i;
 	}
 	for (unsigned int i = 0; i < berth_nr_mem_maps; i++)
-		if (berth_mem_map[i].nr > largest->nr)
+		if (berth_mem_map[i].nr > largest->nr && berth_mem_map[i].pfn < berth_high_pfn)
 			largest = &berth_mem_map[i];
 	for (unsigned int column = 0; column < NR_COLUMNS; column++) {
 		unsigned int order = column_order[column];
@@ -377,7 +379,11 @@ void berth_pcp_start(void)
 				    : gfp & __GFP_DMA32 ? ZONE_DMA32
 							: ZONE_NORMAL;
 
-		rows[gfp] = (uint8_t)row_of(zone < highest ? zone : highest, berth_gfp_type(gfp));
+		zone = zone < highest ? zone : highest;
+		/* Who may have high memory asks that zone first. */
+		if (gfp & __GFP_HIGHMEM && berth_high_pfn != UINT64_MAX)
+			zone = ZONE_HIGHMEM;
+		rows[gfp] = (uint8_t)row_of(zone, berth_gfp_type(gfp));
 	}
 	/* Where memory is poisoned nothing is inline. */
 	if (!berth_port_is_guarded()) {

@@ -466,7 +466,8 @@ void *berth_do_kmalloc(size_t size, gfp_t gfp)
 			if (object)
 				berth_port_unpoison(object, size);
 		} else {
-			object = take_large(size, gfp & ~(__GFP_ZERO | __GFP_MOVABLE));
+			object = take_large(size,
+					    gfp & ~(__GFP_ZERO | __GFP_MOVABLE | __GFP_HIGHMEM));
 		}
 	}
 	if (!object) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fake_port.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <berth/gfp.h>
 #include <berth/memblock.h>
@@ -122,9 +124,107 @@ void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
 	return phys == 0x1000 && size <= sizeof(registers) ? registers : NULL;
 }
 
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
+{
+	return berth_port_ioremap(phys, size);
+}
+
 void berth_port_iounmap(void __iomem *cookie)
 {
 	(void)cookie;
+}
+
+void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	(void)size;
+	(void)type;
+	return phys_to_virt(phys);
+}
+
+void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size)
+{
+	(void)virt;
+	(void)phys;
+	(void)size;
+}
+
+/* Ranges: RAM is a file, and may be mapped twice. */
+
+static uint64_t high_size;
+
+#define FAKE_RANGES 4096
+
+static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct berth_range ranges[FAKE_RANGES];
+static int ram_file = -1;
+unsigned int fake_ranges;
+uint64_t fake_range_pages;
+
+void *berth_port_range_reserve(uint64_t size)
+{
+	char *area = mmap(NULL, size + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	pthread_mutex_lock(&ranges_lock);
+	for (unsigned int i = 0; i < FAKE_RANGES; i++)
+		if (!ranges[i].size) {
+			ranges[i] = (struct berth_range){ (uintptr_t)area + 4096, size };
+			break;
+		}
+	fake_ranges++;
+	pthread_mutex_unlock(&ranges_lock);
+	return area + 4096;
+}
+
+void berth_port_range_release(void *virt, uint64_t size)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&ranges_lock);
+	for (unsigned int i = 0; i < FAKE_RANGES && !found; i++)
+		if (ranges[i].base == (uintptr_t)virt && ranges[i].size == size) {
+			ranges[i].size = 0;
+			found = true;
+		}
+	fake_ranges--;
+	pthread_mutex_unlock(&ranges_lock);
+	if (!found)
+		berth_port_panic("a range that was not reserved");
+	munmap((char *)virt - 4096, size + 8192);
+}
+
+int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	(void)type;
+	if (mmap(virt, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_file,
+		 (off_t)(phys - berth_port_linear.phys)) == MAP_FAILED)
+		berth_port_panic("mmap");
+	__atomic_add_fetch(&fake_range_pages, size / 4096, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
+			    enum berth_memory_type type)
+{
+	(void)phys;
+	(void)type;
+	if (mmap(virt, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		berth_port_panic("mmap");
+	__atomic_sub_fetch(&fake_range_pages, size / 4096, __ATOMIC_RELAXED);
+}
+
+static void ranges_stop(void)
+{
+	for (unsigned int i = 0; i < FAKE_RANGES; i++)
+		if (ranges[i].size)
+			munmap((char *)(uintptr_t)ranges[i].base - 4096, ranges[i].size + 8192);
+	memset(ranges, 0, sizeof(ranges));
+	fake_ranges = 0;
+	fake_range_pages = 0;
+	close(ram_file);
 }
 
 void berth_port_print(const char *text, size_t length)
@@ -155,9 +255,12 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 {
 	phys_addr_t base = banks[0].base;
 	uint64_t size = banks[nr - 1].base + banks[nr - 1].size - base;
-	char *arena =
-		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *arena;
 
+	ram_file = memfd_create("ram", MFD_CLOEXEC);
+	if (ram_file < 0 || ftruncate(ram_file, (off_t)size))
+		berth_port_panic("memfd_create");
+	arena = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, ram_file, 0);
 	if (arena == MAP_FAILED)
 		berth_port_panic("mmap");
 	berth_port_linear.virt = (uintptr_t)arena;
@@ -177,6 +280,15 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 	}
 }
 
+void fake_high(uint64_t size)
+{
+	berth_port_linear.size -= size;
+	if (mprotect((void *)(berth_port_linear.virt + berth_port_linear.size), size, PROT_NONE) ||
+	    berth_memblock_mark_highmem(berth_port_linear.phys + berth_port_linear.size, size))
+		berth_port_panic("high memory");
+	high_size = size;
+}
+
 void fake_start(const struct berth_range *banks, unsigned int nr)
 {
 	fake_ram(banks, nr);
@@ -194,7 +306,9 @@ void fake_stop(void)
 	berth_mm_stop();
 	berth_memblock_reset();
 	unpoison_ram();
-	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
+	munmap((void *)berth_port_linear.virt, berth_port_linear.size + high_size);
+	high_size = 0;
+	ranges_stop();
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }
 
@@ -235,7 +349,7 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 		for (uint64_t i = 0; i < 1u << order; i++) {
 			REQUIRE(*block_type(bank, pfn + i) == type);
 			REQUIRE(i == 0 || page[i].flags == PG_TAIL);
-			REQUIRE(!fake_has_asan() ||
+			REQUIRE(!fake_has_asan() || zone == &berth_zones[ZONE_HIGHMEM] ||
 				fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
 		}
 		if (order < MAX_ORDER && bank_of(buddy) == bank) {
