@@ -179,7 +179,10 @@ int berth_cached_page_read(struct cached_file *file, struct slot *slot, uint64_t
 			   uint64_t end, unsigned int ahead);
 /* A page of which nothing is known yet. */
 struct page *berth_cached_page_new(struct cached_file *file, uint64_t index, gfp_t flags);
-/* Move a page, of which the caller has a reference, out of a guaranteed area; the reference goes. */
+/*
+ * Move a page, of which the caller has a reference, out of a guaranteed area; the reference goes.
+ * Return: -EAGAIN: look it up again; or an error with its reason.
+ */
 int berth_cached_page_evict(struct page *page);
 /* With the lock of the slot. */
 void berth_slot_dirty(struct cached_file *file, struct slot *slot);

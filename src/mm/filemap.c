@@ -212,8 +212,7 @@ static int on_fault(void *data, uint64_t offset, bool is_write)
 			err = berth_cached_page_evict(page);
 		else if (err == -EAGAIN)
 			berth_wait_on_page(seen);
-		/* It is elsewhere now, or will be: once more. */
-	} while (err == -EAGAIN || (!err && page));
+	} while (err == -EAGAIN);
 	berth_slot_put(mapping->file, slot, index);
 	return err;
 }
@@ -436,4 +435,14 @@ void berth_cached_file_unmap_all(struct cached_file *file)
 	for (unsigned int i = 0; i < BERTH_FILECACHE_MAX_MAPPINGS; i++)
 		if (file->mappings[i])
 			berth_filecache_unmap(file->mappings[i]->range.virt);
+}
+
+int berth_filecache_page(void *virt, bool is_write, struct page **page)
+{
+	struct file_mapping *mapping = find_mapping(virt, false);
+
+	if (!mapping)
+		return -EINVAL;
+	return berth_filemap_page(mapping, (uintptr_t)virt - (uintptr_t)mapping->range.virt,
+				  is_write, page);
 }

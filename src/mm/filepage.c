@@ -342,7 +342,7 @@ int berth_cached_page_evict(struct page *page)
 	put_page(page);
 	if (err == -ENOMEM && berth_filecache_make_room())
 		return -EAGAIN;
-	return err == -EBUSY ? -EAGAIN : err;
+	return !err || err == -EBUSY ? -EAGAIN : err;
 }
 
 /* One try: -EAGAIN with *@busy: it is being moved; without, it was in a guaranteed area. */

@@ -49,5 +49,7 @@ struct page;
  * its reason.
  */
 int berth_filemap_page(void *data, uint64_t offset, bool is_write, struct page **page);
+/* The same for an address in a mapping. */
+int berth_filecache_page(void *virt, bool is_write, struct page **page);
 
 #endif
