@@ -614,6 +614,81 @@ static void under_fire(void **state)
 	remove_file();
 }
 
+/* What is cut off does not come back, whoever reads ahead or writes pages meanwhile. */
+
+static void *read_on_and_on(void *arg)
+{
+	struct worker *me = arg;
+	static uint8_t bytes[300000];
+
+	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE)) {
+		if (berth_filecache_read(fire, bytes, next_random(&me->seed) % MIB, sizeof(bytes)) <
+		    0)
+			me->failed_calls++;
+		berth_filecache_drop(fire);
+	}
+	return NULL;
+}
+
+static void *sync_on_and_on(void *arg)
+{
+	struct worker *me = arg;
+
+	while (!__atomic_load_n(&is_over, __ATOMIC_ACQUIRE))
+		if (berth_filecache_sync(fire))
+			me->failed_calls++;
+	return NULL;
+}
+
+static void check_end(size_t size)
+{
+	static uint8_t found[MIB];
+	struct stat status;
+
+	assert_int_equal(berth_filecache_truncate(fire, size), 0);
+	assert_int_equal(stat(file_path, &status), 0);
+	assert_int_equal(status.st_size, size);
+	usleep(100);
+	assert_int_equal(stat(file_path, &status), 0);
+	assert_int_equal(status.st_size, size);
+	if (size % 2)
+		assert_int_equal(berth_filecache_truncate(fire, MIB), 0);
+	else
+		assert_int_equal(berth_filecache_write(fire, "", MIB - 1, 1), 1);
+	assert_int_equal(berth_filecache_read(fire, found, 0, MIB), MIB);
+	for (size_t i = 0; i < MIB; i++)
+		if (found[i] != (i < size ? 0x77 : 0))
+			fail_msg("byte %zu of %zu is %#x", i, size, found[i]);
+}
+
+static void truncation_under_fire(void **state)
+{
+	struct worker reader = { .seed = 4 }, syncer = { .seed = 5 };
+	static uint8_t bytes[MIB];
+	uint32_t seed = 6;
+
+	if (UNDER_TSAN || !start(state)) /* readers and writers of the same bytes */
+		skip();
+	memset(bytes, 0x77, sizeof(bytes));
+	make_file("", 0);
+	fire = open_cached();
+	is_over = 0;
+	pthread_create(&reader.thread, NULL, read_on_and_on, &reader);
+	pthread_create(&syncer.thread, NULL, sync_on_and_on, &syncer);
+	for (int i = 0; i < 300; i++) {
+		assert_int_equal(berth_filecache_write(fire, bytes, 0, MIB), MIB);
+		check_end(next_random(&seed) % MIB);
+	}
+	__atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
+	pthread_join(reader.thread, NULL);
+	pthread_join(syncer.thread, NULL);
+	assert_int_equal(reader.failed_calls, 0);
+	assert_int_equal(syncer.failed_calls, 0);
+	close_cached(fire);
+	must_stop();
+	remove_file();
+}
+
 #define GATED(test, gate)                                                  \
 	{                                                                  \
 #test ", " gate, test, NULL, NULL, (void *)(uintptr_t)gate \
@@ -630,6 +705,7 @@ int main(void)
 		GATED(the_page_behind_an_address, "signal"),
 		GATED(random_traces, "uffd"),
 		GATED(random_traces, "signal"),
+		GATED(truncation_under_fire, "uffd"),
 		GATED(under_fire, "uffd"),
 		GATED(under_fire, "signal"),
 	};
