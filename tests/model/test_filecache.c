@@ -2,6 +2,8 @@
 /* Cached files: what is in them, in the cache and in the end in the real file. */
 #include "files.h"
 
+#include "mm/user.h"
+
 #include <berth/migrate.h>
 #include <berth/test.h>
 
@@ -308,10 +310,21 @@ static unsigned int lent_pages(bool are_clean)
 	return nr;
 }
 
+/* What was written to has left the area, before it was. */
+static void is_outside(uint8_t *at)
+{
+	uint64_t base = cma_get_base(berth_cma_default());
+	struct page *page;
+
+	assert_int_equal(berth_filecache_page(at, false, &page), 0);
+	assert_true(page_to_phys(page) - base >= cma_get_size(berth_cma_default()));
+	put_page(page);
+}
+
 static void guaranteed_areas_hold_clean_pages_only(void **state)
 {
 	size_t size = 6 * MIB;
-	uint8_t *bytes = pattern(size), *found = malloc(size);
+	uint8_t *bytes = pattern(size), *found = malloc(size), *map;
 	struct berth_cma_stats stats;
 	struct cached_file *file;
 	struct page *pages;
@@ -321,13 +334,20 @@ static void guaranteed_areas_hold_clean_pages_only(void **state)
 	make_file(bytes, size);
 	must_start(tree_guaranteed, NULL, NULL);
 	file = open_cached();
+	map = berth_filecache_map(file, 0, size, BERTH_ACCESS_WRITE);
+	assert_non_null(map);
 	assert_int_equal(berth_filecache_read(file, found, 0, size), size);
 	assert_true(lent_pages(true) > 500);
 	for (int i = 0; i < 400; i++) {
 		size_t at = next_random(&seed) % (size - 10);
 
 		memset(bytes + at, i, 10);
-		assert_int_equal(berth_filecache_write(file, bytes + at, at, 10), 10);
+		if (i % 2)
+			assert_int_equal(berth_filecache_write(file, bytes + at, at, 10), 10);
+		else
+			memset(map + at, i, 10);
+		is_outside(map + at);
+		is_outside(map + at + 9);
 		if (i % 20 == 0)
 			assert_true(lent_pages(true) > 100);
 	}
@@ -341,6 +361,7 @@ static void guaranteed_areas_hold_clean_pages_only(void **state)
 	assert_int_equal(berth_filecache_read(file, found, 0, size), size);
 	assert_memory_equal(found, bytes, size);
 	assert_true(cma_release(berth_cma_default(), pages, 2048));
+	berth_filecache_unmap(map);
 	close_cached(file);
 	must_stop();
 	file_is(bytes, size);
