@@ -70,24 +70,25 @@ static long transfer_all(const struct host_file *file, long number, struct iovec
 	return done;
 }
 
-/* Up to MAX_PAGES pages, of which @bytes are in the file. */
+/* Up to MAX_PAGES pages, of which *@bytes are in the file; when reading, what was there of them. */
 static int move_bytes(const struct host_file *file, bool is_write, uint64_t offset,
-		      struct page *const *pages, uint64_t bytes)
+		      struct page *const *pages, uint64_t *bytes)
 {
 	struct iovec parts[MAX_PAGES];
 	int nr = 0;
 	long done;
 
-	for (uint64_t at = 0; at < bytes; at += PAGE_SIZE, nr++) {
+	for (uint64_t at = 0; at < *bytes; at += PAGE_SIZE, nr++) {
 		parts[nr].iov_base = page_address(pages[nr]);
-		parts[nr].iov_len = bytes - at < PAGE_SIZE ? (size_t)(bytes - at) : PAGE_SIZE;
+		parts[nr].iov_len = *bytes - at < PAGE_SIZE ? (size_t)(*bytes - at) : PAGE_SIZE;
 	}
 	done = transfer_all(file, is_write ? SYS_pwritev : SYS_preadv, parts, nr, offset);
 	if (done < 0)
-		return fail(file, errno, offset, bytes);
-	/* Somebody else has cut the file off. */
-	if ((uint64_t)done < bytes)
-		return fail(file, EIO, offset + (uint64_t)done, bytes - (uint64_t)done);
+		return fail(file, errno, offset, *bytes);
+	if (is_write && (uint64_t)done < *bytes)
+		return fail(file, EIO, offset + (uint64_t)done, *bytes - (uint64_t)done);
+	/* Less if the file is just being cut off. */
+	*bytes = (uint64_t)done;
 	return 0;
 }
 
@@ -122,7 +123,7 @@ static int read_or_write(struct backing *backing, bool is_write, uint64_t index,
 
 		some = nr < MAX_PAGES ? nr : MAX_PAGES;
 		bytes = bytes_inside(file, index * PAGE_SIZE, some);
-		ret = bytes ? move_bytes(file, is_write, index * PAGE_SIZE, pages, bytes) : 0;
+		ret = bytes ? move_bytes(file, is_write, index * PAGE_SIZE, pages, &bytes) : 0;
 		if (!ret && !is_write)
 			zero_rest(pages, some, bytes);
 	}
