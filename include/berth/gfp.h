@@ -48,7 +48,8 @@ enum migratetype {
 	MIGRATE_UNMOVABLE,
 	MIGRATE_MOVABLE,
 	MIGRATE_RECLAIMABLE,
-	MIGRATE_CMA, /* lent to movable users only, until a device asks; never stolen */
+	MIGRATE_CMA, /* lent to tenants only, until a device asks; never stolen */
+	MIGRATE_CMA_GUARANTEED, /* lent for clean pages only; see docs/cma.md */
 	MIGRATE_ISOLATE, /* being emptied: nothing is allocated from it */
 	MIGRATE_TYPES
 };
@@ -111,6 +112,35 @@ void free_pages(unsigned long addr, unsigned int order);
  * Any context. Afterwards each page is freed by itself.
  */
 void split_page(struct page *page, unsigned int order);
+
+/**
+ * alloc_contig_range() - take exactly the pages [@start, @end), whoever of the tenants has them
+ * @start: first page number; any alignment
+ * @end: page number behind the last
+ * @migratetype: MIGRATE_MOVABLE: the range is in no CMA area (for those there is cma_alloc())
+ * @gfp: GFP_KERNEL
+ *
+ * May sleep: tenants' pages are moved or given up. The range is in one bank of RAM and one zone.
+ * The pages become single pages with one reference each, contents undefined. Return: 0, or nothing
+ * is taken and everything is as before: -EINVAL (ARGUMENT), -EBUSY (PAGE_BUSY: a page that cannot
+ * be moved, or another such call in the same page block), -ENOMEM (NO_ROOM: nowhere to move to).
+ */
+int alloc_contig_range(unsigned long start, unsigned long end, unsigned int migratetype, gfp_t gfp);
+
+/**
+ * alloc_contig_pages() - @nr_pages contiguous pages, where that costs least
+ *
+ * As alloc_contig_range(), at the best place outside CMA areas. @gfp may limit the address. Return:
+ * the first page or NULL (AREA_FULL, PAGE_BUSY, NO_ROOM). Freed by free_contig_range().
+ */
+struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp);
+
+/**
+ * free_contig_range() - free single pages of a range, or a part of it
+ *
+ * Any context. A range with a page that was not handed out is refused whole (NOT_OWNED).
+ */
+void free_contig_range(unsigned long pfn, unsigned long nr_pages);
 
 BERTH_END_DECLS
 

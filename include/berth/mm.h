@@ -206,6 +206,7 @@ enum berth_page_use {
 	BERTH_PAGE_USED,
 	BERTH_PAGE_SLAB, /* behind kmalloc() */
 	BERTH_PAGE_CMA, /* handed out by cma_alloc() */
+	BERTH_PAGE_TENANT, /* a tenant's: can be moved or given up */
 	BERTH_PAGE_USES
 };
 

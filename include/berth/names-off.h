@@ -3,6 +3,9 @@
 #undef ERR_PTR
 #undef IS_ERR
 #undef PTR_ERR
+#undef PageMovable
+#undef __ClearPageMovable
+#undef __SetPageMovable
 #undef __dma_cap_clear
 #undef __dma_cap_set
 #undef __dma_cap_zero
@@ -10,6 +13,8 @@
 #undef __free_page
 #undef __free_pages
 #undef __get_free_pages
+#undef alloc_contig_pages
+#undef alloc_contig_range
 #undef alloc_page
 #undef alloc_pages
 #undef cma_alloc
@@ -82,10 +87,12 @@
 #undef dma_unmap_single_attrs
 #undef dma_wmb
 #undef enable_irq
+#undef free_contig_range
 #undef free_irq
 #undef free_pages
 #undef get_order
 #undef get_page
+#undef get_page_unless_zero
 #undef get_zeroed_page
 #undef gfpflags_allow_blocking
 #undef init_completion
@@ -137,6 +144,7 @@
 #undef of_read_number
 #undef page_address
 #undef page_count
+#undef page_maybe_dma_pinned
 #undef page_to_pfn
 #undef page_to_phys
 #undef pci_clear_master
@@ -160,6 +168,7 @@
 #undef pfn_valid
 #undef phys_to_page
 #undef phys_to_virt
+#undef pin_pages
 #undef platform_get_drvdata
 #undef platform_get_irq
 #undef platform_get_resource
@@ -207,6 +216,8 @@
 #undef to_platform_device
 #undef try_wait_for_completion
 #undef udelay
+#undef unpin_user_page
+#undef unpin_user_pages
 #undef usecs_to_jiffies
 #undef usleep_range
 #undef valid_dma_direction

@@ -9,6 +9,9 @@
 #define ERR_PTR berth_ERR_PTR
 #define IS_ERR berth_IS_ERR
 #define PTR_ERR berth_PTR_ERR
+#define PageMovable berth_PageMovable
+#define __ClearPageMovable berth___ClearPageMovable
+#define __SetPageMovable berth___SetPageMovable
 #define __dma_cap_clear berth___dma_cap_clear
 #define __dma_cap_set berth___dma_cap_set
 #define __dma_cap_zero berth___dma_cap_zero
@@ -16,6 +19,8 @@
 #define __free_page berth___free_page
 #define __free_pages berth___free_pages
 #define __get_free_pages berth___get_free_pages
+#define alloc_contig_pages berth_alloc_contig_pages
+#define alloc_contig_range berth_alloc_contig_range
 #define alloc_page berth_alloc_page
 #define alloc_pages berth_alloc_pages
 #define cma_alloc berth_cma_alloc
@@ -88,10 +93,12 @@
 #define dma_unmap_single_attrs berth_dma_unmap_single_attrs
 #define dma_wmb berth_dma_wmb
 #define enable_irq berth_enable_irq
+#define free_contig_range berth_free_contig_range
 #define free_irq berth_free_irq
 #define free_pages berth_free_pages
 #define get_order berth_get_order
 #define get_page berth_get_page
+#define get_page_unless_zero berth_get_page_unless_zero
 #define get_zeroed_page berth_get_zeroed_page
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
@@ -143,6 +150,7 @@
 #define of_read_number berth_of_read_number
 #define page_address berth_page_address
 #define page_count berth_page_count
+#define page_maybe_dma_pinned berth_page_maybe_dma_pinned
 #define page_to_pfn berth_page_to_pfn
 #define page_to_phys berth_page_to_phys
 #define pci_clear_master berth_pci_clear_master
@@ -166,6 +174,7 @@
 #define pfn_valid berth_pfn_valid
 #define phys_to_page berth_phys_to_page
 #define phys_to_virt berth_phys_to_virt
+#define pin_pages berth_pin_pages
 #define platform_get_drvdata berth_platform_get_drvdata
 #define platform_get_irq berth_platform_get_irq
 #define platform_get_resource berth_platform_get_resource
@@ -213,6 +222,8 @@
 #define to_platform_device berth_to_platform_device
 #define try_wait_for_completion berth_try_wait_for_completion
 #define udelay berth_udelay
+#define unpin_user_page berth_unpin_user_page
+#define unpin_user_pages berth_unpin_user_pages
 #define usecs_to_jiffies berth_usecs_to_jiffies
 #define usleep_range berth_usleep_range
 #define valid_dma_direction berth_valid_dma_direction

@@ -22,6 +22,7 @@ struct berth_reserved {
 	bool is_reusable;
 	bool is_nomap;
 	bool is_default; /* linux,cma-default */
+	bool is_guaranteed; /* berth,guaranteed */
 	struct cma *area;
 };
 

@@ -127,6 +127,7 @@ static struct berth_reserved *describe(const void *fdt, int node)
 	res->is_nomap = has(fdt, node, "no-map");
 	res->is_reusable = has(fdt, node, "reusable") && !res->is_nomap;
 	res->is_default = has(fdt, node, "linux,cma-default");
+	res->is_guaranteed = has(fdt, node, "berth,guaranteed");
 	return res;
 }
 
@@ -419,6 +420,8 @@ int berth_early_declare_areas(void)
 			return err;
 		if (res->is_default)
 			berth_cma_set_default(res->area);
+		if (res->is_guaranteed)
+			berth_cma_set_guaranteed(res->area);
 	}
 	return 0;
 }

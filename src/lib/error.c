@@ -103,6 +103,11 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size,
 				      "%s: no free run of %llu bytes, the longest has %llu",
 				      e->subject, (ull)e->length, (ull)e->limit);
+	case BERTH_REASON_NO_ROOM:
+		return berth_snprintf(
+			text, size,
+			"%s: %llu bytes are in the way and only %llu have room elsewhere",
+			e->subject, (ull)e->length, (ull)e->limit);
 	case BERTH_REASON_LEAK:
 		return berth_snprintf(text, size, "%s: %llu bytes were still in use", e->subject,
 				      (ull)e->length);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * An area has a bit per unit of 2^order_per_bit pages, set while somebody has it. The bits are set
- * before the pages are taken and cleared after they are free again, so the area's lock is not held
- * meanwhile, and whoever finds a run of clear bits finds free pages.
+ * before the pages are emptied and taken, and cleared after they are free again, so the area's lock
+ * is held for neither, and windows that do not meet are emptied at the same time.
  */
 #include <berth/cma.h>
 #include <berth/memblock.h>
@@ -12,186 +12,192 @@
 #include "lib/fault.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "mm/cma.h"
 #include "mm/internal.h"
 
-struct cma {
-	spinlock_t lock;
-	unsigned int order_per_bit;
-	uint64_t base_pfn;
-	uint64_t nr_pages;
-	uint64_t *bitmap;
-	uint64_t used;
-	uint64_t alloc_success;
-	uint64_t alloc_fail;
-	char name[48];
-};
-
-/*
- * struct window - a run of units in a hole, and how far a search has come
- * @hole_length: units of the hole that it lies in
- * @hole: first unit of the hole
- * @start: first unit of the window
- *
- * Windows are tried in the order of these three.
- */
-struct window {
-	uint64_t hole_length;
-	uint64_t hole;
-	uint64_t start;
-};
+/* How long a call may go on looking for another place. */
+#define SEARCH_NS 100000000u
 
 static struct cma areas[MAX_CMA_AREAS];
 static unsigned int nr_areas;
 static struct cma *default_area;
 
-static uint64_t nr_units(const struct cma *cma)
+/* Mark a window whose bits were clear when it was found. False if they are not any more. */
+static bool mark_window(struct cma *cma, uint64_t unit, uint64_t length)
 {
-	return cma->nr_pages >> cma->order_per_bit;
+	bool is_clear;
+
+	spin_lock(&cma->lock);
+	is_clear = bitmap_find(cma->bitmap, unit + length, unit, true) == unit + length;
+	if (is_clear) {
+		bitmap_fill(cma->bitmap, unit, length, true);
+		__atomic_fetch_add(&cma->in_flight, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&cma->lock);
+	return is_clear;
 }
 
-static uint64_t units_for(const struct cma *cma, uint64_t count)
+static void unmark_window(struct cma *cma, uint64_t unit, uint64_t length)
 {
-	return (count + (1ULL << cma->order_per_bit) - 1) >> cma->order_per_bit;
+	spin_lock(&cma->lock);
+	bitmap_fill(cma->bitmap, unit, length, false);
+	__atomic_fetch_add(&cma->given_back, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&cma->in_flight, 1, __ATOMIC_RELEASE);
+	spin_unlock(&cma->lock);
 }
 
-/* The first unit at or behind @unit whose page number is a multiple of 2^@align. */
-static uint64_t align_unit(const struct cma *cma, uint64_t unit, unsigned int align)
-{
-	uint64_t first = cma->base_pfn >> cma->order_per_bit;
-	uint64_t mask = align > cma->order_per_bit ? (1ULL << (align - cma->order_per_bit)) - 1 : 0;
-
-	return ((first + unit + mask) & ~mask) - first;
-}
+/* One allocation on its way. @given_back: of the area, when the search began. */
+struct attempt {
+	struct cma *cma;
+	struct cma_search search;
+	struct contig contig;
+	uint64_t busy[BERTH_BUSY_PAGES];
+	uint64_t given_back;
+	uint64_t deadline;
+	uint64_t pfn;
+};
 
 /*
- * The first window of @length units, in the order of struct window, that is not before @window:
- * so the smallest hole is used first. False if there is none; *@longest is the longest hole.
+ * What to do when no window was found: look again, less strictly, or if others have given something
+ * back meanwhile or may still do so.
  */
-static bool find_window(const struct cma *cma, uint64_t length, unsigned int align,
-			struct window *window, uint64_t *longest)
+static bool look_again(struct attempt *a, unsigned int turn)
 {
-	uint64_t size = nr_units(cma);
-	struct window best = { UINT64_MAX, 0, 0 };
-	uint64_t end;
+	if (a->search.mode == SEARCH_STRICT) {
+		a->search.mode = SEARCH_LENIENT;
+		return true;
+	}
+	if (berth_port_now() > a->deadline ||
+	    (!__atomic_load_n(&a->cma->in_flight, __ATOMIC_ACQUIRE) &&
+	     __atomic_load_n(&a->cma->given_back, __ATOMIC_ACQUIRE) == a->given_back))
+		return false;
+	a->search.mode = SEARCH_STRICT;
+	a->search.nr_busy = 0;
+	a->contig.retries++;
+	berth_pause(turn);
+	return true;
+}
 
-	*longest = 0;
-	for (uint64_t hole = bitmap_find(cma->bitmap, size, 0, false); hole < size;
-	     hole = bitmap_find(cma->bitmap, size, end, false)) {
-		uint64_t hole_length, start = hole;
+/* Empty and take a window that is marked. */
+static int take_window(struct attempt *a, const struct cma_window *window)
+{
+	uint64_t nr = a->search.count;
 
-		end = bitmap_find(cma->bitmap, size, hole, true);
-		hole_length = end - hole;
-		if (hole_length > *longest)
-			*longest = hole_length;
-		if (hole_length < length || hole_length >= best.hole_length ||
-		    hole_length < window->hole_length)
-			continue;
-		if (hole_length == window->hole_length) {
-			if (hole < window->hole)
+	if (!window->moved && !window->dropped &&
+	    !berth_take_free_range(window->pfn, nr, PG_CMA, &a->contig.busy))
+		return 0;
+	return berth_contig_take(window->pfn, nr, PG_CMA, true, &a->contig);
+}
+
+/* Return: 0, -ENOMEM (no room for what is in the way), -EBUSY (no window, or none could be had). */
+static int find_and_take(struct attempt *a)
+{
+	struct cma *cma = a->cma;
+	uint64_t length = cma_units_for(cma, a->search.count), longest;
+	struct cma_window window;
+
+	for (unsigned int turn = 0;; turn++) {
+		uint64_t unit;
+		int err;
+
+		if (a->search.mode == SEARCH_STRICT)
+			a->given_back = __atomic_load_n(&cma->given_back, __ATOMIC_ACQUIRE);
+		if (!berth_find_window(cma, &a->search, &window, &longest)) {
+			if (look_again(a, turn))
 				continue;
-			if (hole == window->hole && start < window->start)
-				start = window->start;
+			return -EBUSY;
 		}
-		start = align_unit(cma, start, align);
-		if (start < end && end - start >= length)
-			best = (struct window){ hole_length, hole, start };
-	}
-	*window = best;
-	return best.hole_length != UINT64_MAX;
-}
-
-static uint64_t longest_hole(const struct cma *cma)
-{
-	struct window window = { 0, 0, 0 };
-	uint64_t longest;
-
-	find_window(cma, UINT64_MAX, 0, &window, &longest);
-	return longest << cma->order_per_bit;
-}
-
-static const char *holder_of(uint64_t pfn)
-{
-	switch (berth_page_use(pfn)) {
-	case BERTH_PAGE_SLAB:
-		return "kmalloc()";
-	case BERTH_PAGE_CMA:
-		return "cma_alloc()";
-	case BERTH_PAGE_RESERVED:
-		return "a reservation";
-	default:
-		return "a reference to the page";
+		unit = (window.pfn - cma->base_pfn) >> cma->order_per_bit;
+		if (!mark_window(cma, unit, length))
+			continue;
+		err = take_window(a, &window);
+		if (!err) {
+			a->pfn = window.pfn;
+			return 0;
+		}
+		unmark_window(cma, unit, length);
+		/* Every other place has as many pages to move, or more. */
+		if (err != -EBUSY)
+			return err;
+		if (a->search.nr_busy == BERTH_BUSY_PAGES || berth_port_now() > a->deadline)
+			return err;
+		a->contig.retries++;
+		a->busy[a->search.nr_busy++] = a->contig.busy;
 	}
 }
 
-static void fail_busy(const struct cma *cma, uint64_t count, uint64_t pfn)
+static void account(struct attempt *a, int err, uint64_t ns)
 {
-	struct berth_error *error = berth_error_set(-EBUSY, BERTH_REASON_PAGE_BUSY, cma->name);
+	struct cma *cma = a->cma;
+	struct berth_cma_stats *stats = &cma->stats;
 
-	error->length = count << PAGE_SHIFT;
-	error->pfn = pfn;
-	error->address = PFN_PHYS(pfn);
-	berth_strlcpy(error->holder, holder_of(pfn), sizeof(error->holder));
+	spin_lock(&cma->lock);
+	if (err) {
+		stats->alloc_fail++;
+	} else {
+		stats->alloc_success++;
+		cma->used += a->search.count;
+		__atomic_fetch_sub(&cma->in_flight, 1, __ATOMIC_RELEASE);
+	}
+	stats->migrated += a->contig.migrated;
+	stats->dropped += a->contig.dropped;
+	stats->written += a->contig.written;
+	stats->retries += a->contig.retries;
+	stats->time_ns += ns;
+	if (ns > stats->time_max_ns)
+		stats->time_max_ns = ns;
+	spin_unlock(&cma->lock);
+}
+
+static int check_arguments(const struct cma *cma, unsigned long count, unsigned int align)
+{
+	if (!cma || !count || align >= 64 - PAGE_SHIFT)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
+				     !cma     ? "cma"
+				     : !count ? "count"
+					      : "align",
+				     cma && count ? align : 0);
+	if (!cma->bitmap)
+		return berth_fail(-EINVAL, BERTH_REASON_STATE, "cma_alloc");
+	return 0;
 }
 
 struct page *cma_alloc(struct cma *cma, unsigned long count, unsigned int align, bool no_warn)
 {
-	struct window window = { 0, 0, 0 };
-	uint64_t length, longest, pfn = 0;
-	uint64_t busy = NO_PAGE;
-	int err = -ENOSPC;
+	struct attempt a = { .cma = cma, .search = { .count = count, .align = align } };
+	uint64_t start;
+	int err;
 
 	(void)no_warn;
-	if (!cma || !count || align >= 64 - PAGE_SHIFT) {
-		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
-			      !cma     ? "cma"
-			      : !count ? "count"
-				       : "align",
-			      cma && count ? align : 0);
+	if (check_arguments(cma, count, align))
 		return NULL;
-	}
-	if (!cma->bitmap) {
-		berth_fail(-EINVAL, BERTH_REASON_STATE, "cma_alloc");
-		return NULL;
-	}
+	start = berth_port_now();
+	a.deadline = start + SEARCH_NS;
+	a.search.busy = a.busy;
 	if (berth_should_fail()) {
-		berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, cma->name,
-				 (uint64_t)count << PAGE_SHIFT, 0);
-		spin_lock(&cma->lock);
-		goto fail;
+		err = berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, cma->name,
+				       (uint64_t)count << PAGE_SHIFT, 0);
+	} else {
+		err = find_and_take(&a);
+		if (err == -ENOMEM)
+			berth_fail_limit(err, BERTH_REASON_NO_ROOM, cma->name,
+					 a.contig.displaced << PAGE_SHIFT,
+					 a.contig.room << PAGE_SHIFT);
+		else if (err)
+			berth_cma_fail(cma, &a.search);
 	}
+	account(&a, err, berth_port_now() - start);
+	return err ? NULL : pfn_to_page(a.pfn);
+}
 
-	length = units_for(cma, count);
-	spin_lock(&cma->lock);
-	while (find_window(cma, length, align, &window, &longest)) {
-		bitmap_fill(cma->bitmap, window.start, length, true);
-		spin_unlock(&cma->lock);
+int berth_cma_explain(struct cma *cma, unsigned long count, unsigned int align,
+		      struct berth_cma_report *report)
+{
+	int err = check_arguments(cma, count, align);
 
-		pfn = cma->base_pfn + (window.start << cma->order_per_bit);
-		err = berth_take_free_range(pfn, count, PG_CMA, &busy);
-
-		spin_lock(&cma->lock);
-		if (!err)
-			break;
-		bitmap_fill(cma->bitmap, window.start, length, false);
-		/* No window with the busy page in it can do. */
-		window.start = ((busy - cma->base_pfn) >> cma->order_per_bit) + 1;
-	}
-	if (!err) {
-		cma->used += count;
-		cma->alloc_success++;
-		spin_unlock(&cma->lock);
-		return pfn_to_page(pfn);
-	}
-	if (busy != NO_PAGE)
-		fail_busy(cma, count, busy);
-	else
-		berth_fail_limit(-ENOSPC, BERTH_REASON_AREA_FULL, cma->name,
-				 (uint64_t)count << PAGE_SHIFT,
-				 longest << cma->order_per_bit << PAGE_SHIFT);
-fail:
-	cma->alloc_fail++;
-	spin_unlock(&cma->lock);
-	return NULL;
+	if (!err)
+		berth_cma_fill_report(cma, count, align, report);
+	return err;
 }
 
 /* Whether @nr pages from @pfn on are all handed out. */
@@ -251,6 +257,7 @@ bool cma_release(struct cma *cma, const struct page *pages, unsigned long count)
 	clear_unit(cma, first);
 	if (last != first)
 		clear_unit(cma, last);
+	__atomic_fetch_add(&cma->given_back, 1, __ATOMIC_RELEASE);
 	spin_unlock(&cma->lock);
 	return true;
 }
@@ -293,13 +300,16 @@ void berth_cma_set_default(struct cma *cma)
 
 void berth_cma_stats(struct cma *cma, struct berth_cma_stats *stats)
 {
+	const struct cma_search search = { .count = UINT64_MAX };
+	struct cma_window none;
+
 	spin_lock(&cma->lock);
+	*stats = cma->stats;
 	stats->pages = cma->nr_pages;
 	stats->used = cma->used;
-	stats->longest_free_run = longest_hole(cma);
-	stats->alloc_success = cma->alloc_success;
-	stats->alloc_fail = cma->alloc_fail;
+	berth_find_window(cma, &search, &none, &stats->longest_free_run);
 	spin_unlock(&cma->lock);
+	stats->pins_unnamed = berth_cma_pins_unnamed(cma);
 }
 
 /* Whether a range is memory in the linear map, in one piece. */
@@ -370,10 +380,23 @@ int cma_init_reserved_mem(phys_addr_t base, phys_addr_t size, unsigned int order
 	return 0;
 }
 
+void berth_cma_set_guaranteed(struct cma *cma)
+{
+	cma->guaranteed = true;
+}
+
+struct cma *berth_cma_of(uint64_t pfn)
+{
+	for (unsigned int i = 0; i < nr_areas; i++)
+		if (pfn - areas[i].base_pfn < areas[i].nr_pages)
+			return &areas[i];
+	return NULL;
+}
+
 int berth_cma_prepare(void)
 {
 	for (unsigned int i = 0; i < nr_areas; i++) {
-		uint64_t words = BITS_TO_WORDS(nr_units(&areas[i]));
+		uint64_t words = BITS_TO_WORDS(cma_nr_units(&areas[i]));
 
 		areas[i].bitmap = memblock_alloc(words * sizeof(uint64_t), sizeof(uint64_t));
 		if (!areas[i].bitmap)
@@ -387,7 +410,8 @@ void berth_cma_activate(void)
 	for (unsigned int i = 0; i < nr_areas; i++) {
 		uint64_t pfn = areas[i].base_pfn;
 
-		memset(block_type(bank_of(pfn), pfn), MIGRATE_CMA,
+		memset(block_type(bank_of(pfn), pfn),
+		       areas[i].guaranteed ? MIGRATE_CMA_GUARANTEED : MIGRATE_CMA,
 		       (size_t)(areas[i].nr_pages >> pageblock_order));
 		berth_pages_add(pfn, areas[i].nr_pages);
 	}

@@ -5,12 +5,17 @@
  * Locks, in the order in which they may be taken:
  *
  *   cma->lock           bitmap of one area; never held while pages are taken or freed
+ *   cma->pin_lock       who pinned pages of one area
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
- *   zone->lock          free lists; of several zones, the one of lower addresses first
+ *   tenants.lock        the table of tenants
+ *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
+ *                       the one of lower addresses first
  *
- * All but the first are taken with interrupts away. The flags of a page are written by whoever owns
- * it: the zone's lock while it is free, its user otherwise. Neighbours read them at any time.
+ * No lock is held while a function of a tenant's runs. All but the first are taken with interrupts away. The flags of a page are written by whoever owns
+ * it: the zone's lock while it is free, its user otherwise. Neighbours read them at any time. Of a
+ * tenant's page, bits come and go by atomic operations (tenant.c, migrate.c): tenant and core both
+ * write.
  */
 #ifndef BERTH_MM_INTERNAL_H
 #define BERTH_MM_INTERNAL_H
@@ -18,6 +23,7 @@
 #include <berth/cma.h>
 #include <berth/error.h>
 #include <berth/gfp.h>
+#include <berth/migrate.h>
 #include <berth/mm.h>
 #include <berth/spinlock.h>
 
@@ -45,11 +51,20 @@ void berth_memblock_freeze(void);
 /* Which area berth_cma_default() is; NULL for none. While berth starts. */
 void berth_cma_set_default(struct cma *cma);
 
-/* struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head. */
+/*
+ * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head; of a
+ * tenant's page (PG_USED, order 0) 16-23 the tenant's number and the bits between.
+ */
 #define PG_ORDER 0x00fu
 #define PG_STATE 0x0f0u
 #define PG_TYPE_SHIFT 8
 #define PG_TYPE 0x700u
+#define PG_RETYPED 0x0800u /* out of the lists while its page block gets another type */
+#define PG_ISOLATED 0x1000u /* its tenant has let isolate_page() succeed */
+#define PG_EMPTYING 0x2000u /* isolated by whoever empties the range that it is in */
+#define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
+#define PG_TENANT_SHIFT 16
+#define PG_TENANT 0xff0000u
 
 enum page_state {
 	PG_RESERVED = 0x00, /* never handed to the allocator */
@@ -73,6 +88,7 @@ enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
  * @managed: pages that were handed over
  * @free: pages in the lists
  * @free_cma: those of them in CMA page blocks
+ * @free_isolated: those of them in page blocks that are being emptied
  */
 struct zone {
 	spinlock_t lock;
@@ -81,6 +97,7 @@ struct zone {
 	uint64_t managed;
 	uint64_t free;
 	uint64_t free_cma;
+	uint64_t free_isolated;
 };
 
 extern struct zone berth_zones[NR_ZONES];
@@ -144,6 +161,42 @@ static inline uint8_t *block_type(const struct berth_mem_map *bank, uint64_t pfn
 	       ((pfn >> pageblock_order) - (bank->pfn >> pageblock_order));
 }
 
+static inline bool is_cma_type(unsigned int type)
+{
+	return type == MIGRATE_CMA || type == MIGRATE_CMA_GUARANTEED;
+}
+
+/*
+ * Isolation of the page block around @pfn, a byte each behind the types: how many requests want it
+ * isolated in the low 5 bits, and above them the type that it gets back.
+ */
+static inline uint8_t *block_isolation(const struct berth_mem_map *bank, uint64_t pfn)
+{
+	return block_type(bank, pfn) + bank_nr_blocks(bank->pfn, bank->nr);
+}
+
+#define ISOLATION_COUNT 0x1fu
+#define ISOLATION_TYPE_SHIFT 5
+
+static inline void set_block_type(const struct berth_mem_map *bank, uint64_t pfn, unsigned int type)
+{
+	__atomic_store_n(block_type(bank, pfn), (uint8_t)type, __ATOMIC_RELEASE);
+}
+
+/* The type that a page block has when nobody isolates it. Any lock or none: a snapshot. */
+static inline unsigned int own_block_type(const struct berth_mem_map *bank, uint64_t pfn)
+{
+	unsigned int isolation, type;
+
+	do {
+		isolation = __atomic_load_n(block_isolation(bank, pfn), __ATOMIC_ACQUIRE);
+		if (isolation)
+			return isolation >> ISOLATION_TYPE_SHIFT;
+		type = __atomic_load_n(block_type(bank, pfn), __ATOMIC_ACQUIRE);
+	} while (type == MIGRATE_ISOLATE);
+	return type;
+}
+
 /* Pages (page_alloc.c, page_ref.c). */
 
 void berth_zones_reset(void);
@@ -156,6 +209,15 @@ void berth_pages_add(uint64_t pfn, uint64_t nr);
 
 /* alloc_pages() without a record of the failure, all pages below page number @end. */
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
+
+/* A page in use with these flags and this index, for a tenant; NULL without a record. */
+struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index);
+
+/*
+ * Give the page block around @pfn another type, with all free memory in it. The zone's lock is held.
+ */
+void berth_retype_block(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+			unsigned int type);
 
 /* First page number behind what @gfp allows. */
 uint64_t berth_gfp_end(gfp_t gfp);
@@ -190,6 +252,9 @@ void berth_free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
 /* Page number of the head of the block that @pfn is in, or NO_PAGE if there is none. */
 uint64_t berth_block_head(const struct berth_mem_map *bank, uint64_t pfn);
 
+/* Pages from @pfn on that are free in one block; 0 if @pfn is not free. */
+uint64_t berth_free_from(const struct berth_mem_map *bank, uint64_t pfn);
+
 /* The bank of @page, or NULL if it is not a struct page of berth's. */
 const struct berth_mem_map *berth_bank_of_page(const struct page *page);
 
@@ -206,7 +271,96 @@ void berth_slab_shrink(void);
 uint64_t berth_slab_pages(void);
 uint64_t berth_slab_live_bytes(void);
 
+/* Tenants and migration (tenant.c, migrate.c, pin.c). */
+
+#define BERTH_WAIT_NS 10000000u /* how long one may wait for passing references to a page */
+
+void berth_tenants_reset(void);
+
+/* The tenant behind a page's flags, its functions kept from going; NULL if it has gone. */
+const struct movable_operations *berth_tenant_get(uint32_t flags);
+void berth_tenant_put(uint32_t flags);
+/* A name for reports; "" if there is no tenant. */
+const char *berth_tenant_name(uint32_t flags);
+
+/* Let some time pass: @turn counts from 0, later turns sleep. */
+void berth_pause(unsigned int turn);
+
+/*
+ * Ask a page's tenant to isolate it, and mark it PG_ISOLATED with @mark. The caller has a reference
+ * of its own afterwards. -EAGAIN: it is isolated by somebody, or just not there; -EBUSY: the tenant
+ * refuses, or there is none.
+ */
+int berth_isolate_page(struct page *page, uint32_t mark, enum migrate_mode mode);
+/* Undo: the tenant's putback_page(), and the caller's reference goes. */
+void berth_putback_page(struct page *page);
+/* After reclaim_page() or a move: no mark, and the caller's reference goes. */
+void berth_isolated_done(struct page *page);
+/* The isolated page is given up by its tenant: only the caller's reference is left. */
+bool berth_reclaim_page(struct page *page);
+/*
+ * Move @nr isolated pages of one tenant to @dst (berth_migration_target()). Each may have @extra
+ * references besides the tenant's and the isolator's. They lose all, the targets have @refs.
+ * Return: how many of the first ones were moved; those are free, the others as before.
+ */
+unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsigned int nr,
+				    uint32_t extra, uint32_t refs, enum migrate_mode mode);
+/* A page to move to: outside of CMA, one reference, no tenant yet. */
+struct page *berth_migration_target(gfp_t gfp);
+/* Drop a reference that was taken with get_page_unless_zero(). */
+void berth_drop_page(struct page *page);
+/* Clean pages outside of CMA that could be given up, and give up @nr of them; return how many. */
+uint64_t berth_clean_pages(uint64_t max);
+uint64_t berth_drop_clean_pages(uint64_t nr);
+/* Whether a page is a tenant's. */
+static inline bool has_tenant(uint32_t flags)
+{
+	return (flags & (PG_STATE | PG_ORDER)) == PG_USED && flags & PG_TENANT;
+}
+
+/* Isolation of page blocks (isolate.c). */
+
+/*
+ * No page of the page blocks around [@pfn, @pfn + @nr) is handed out until the undo. Those of CMA
+ * areas may be isolated by several at once, whose ranges do not meet; others by one: -EBUSY, and
+ * *@busy a page of the block. Each page block of the range is a CMA area's if @cma, else none is.
+ */
+int berth_isolate_blocks(uint64_t pfn, uint64_t nr, bool cma, uint64_t *busy);
+void berth_unisolate_blocks(uint64_t pfn, uint64_t nr);
+
+/* Taking a range from tenants (contig.c). */
+
+/* struct contig - what became of a request; @busy and @displaced, @room say why it failed */
+struct contig {
+	uint64_t busy;
+	uint64_t displaced;
+	uint64_t room;
+	uint64_t migrated;
+	uint64_t dropped;
+	uint64_t written;
+	uint64_t retries;
+};
+
+/*
+ * The pages [@pfn, @pfn + @nr) of one bank are emptied and taken as single pages in state @state.
+ * Nobody else does the same for a range that meets this one, or it is not @cma. Return: 0, -EBUSY
+ * (a page), -ENOMEM (no room), with everything put back.
+ */
+int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma,
+		      struct contig *contig);
+
+/* Pages that the tenants in a range could write away now, clean ones not counted. */
+uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
+
 /* CMA (cma.c). */
+
+/* Only clean pages are lent from now on: allocations never copy. While berth starts. */
+void berth_cma_set_guaranteed(struct cma *cma);
+/* What holds a page, for a message. */
+const char *berth_page_holder(uint64_t pfn);
+/* Keep, and forget, who pinned a page; nothing for a page of no area. */
+void berth_cma_pinned(uint64_t pfn, const char *who);
+void berth_cma_unpinned(uint64_t pfn);
 
 /* Memory for the bitmaps, from memblock. */
 int berth_cma_prepare(void);

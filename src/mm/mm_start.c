@@ -70,7 +70,8 @@ int berth_mm_start(void)
 	for (unsigned int i = 0; i < nr_banks; i++) {
 		uint64_t nr_blocks = bank_nr_blocks(banks[i].pfn, banks[i].nr);
 
-		banks[i].pages = memblock_alloc(banks[i].nr * sizeof(struct page) + nr_blocks, 64);
+		banks[i].pages =
+			memblock_alloc(banks[i].nr * sizeof(struct page) + 2 * nr_blocks, 64);
 		if (!banks[i].pages)
 			return berth_last_error()->code;
 		memset(block_type(&banks[i], banks[i].pfn), MIGRATE_MOVABLE, (size_t)nr_blocks);
@@ -87,6 +88,7 @@ int berth_mm_start(void)
 void berth_mm_stop(void)
 {
 	berth_cma_stop();
+	berth_tenants_reset();
 	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
@@ -147,8 +149,8 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	case PG_RESERVED:
 		return BERTH_PAGE_RESERVED;
 	case PG_FREE:
-		return *block_type(bank, pfn) == MIGRATE_CMA ? BERTH_PAGE_FREE_CMA
-							     : BERTH_PAGE_FREE;
+		return is_cma_type(own_block_type(bank, pfn)) ? BERTH_PAGE_FREE_CMA
+							      : BERTH_PAGE_FREE;
 	case PG_SLAB:
 	case PG_LARGE:
 	case PG_META:
@@ -156,6 +158,7 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	case PG_CMA:
 		return BERTH_PAGE_CMA;
 	default:
-		return BERTH_PAGE_USED;
+		return PageMovable(&bank->pages[head - bank->pfn]) ? BERTH_PAGE_TENANT
+								   : BERTH_PAGE_USED;
 	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The buddy allocator. Blocks never span zones: their limits are multiples of the largest block. */
 #include <berth/gfp.h>
+#include <berth/migrate.h>
 
 #include "lib/bitmap.h"
 #include "lib/error.h"
@@ -10,7 +11,7 @@
 
 struct zone berth_zones[NR_ZONES];
 
-/* Whose page blocks a request may take when its own type has nothing. CMA and ISOLATE: nobody. */
+/* Whose page blocks a request may take when its own type has nothing. From CMA on: nobody. */
 static const uint8_t fallbacks[][2] = {
 	[MIGRATE_UNMOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_MOVABLE },
 	[MIGRATE_MOVABLE] = { MIGRATE_RECLAIMABLE, MIGRATE_UNMOVABLE },
@@ -107,11 +108,21 @@ static void list_del(struct zone *zone, struct page *page)
 	page_set_flags(page, PG_TAIL);
 }
 
+/* @pages more are free in page blocks of one type; negative: less. */
+static void count_free(struct zone *zone, unsigned int type, int64_t pages)
+{
+	zone->free += (uint64_t)pages;
+	if (is_cma_type(type))
+		zone->free_cma += (uint64_t)pages;
+	else if (type == MIGRATE_ISOLATE)
+		zone->free_isolated += (uint64_t)pages;
+}
+
 static void set_block_types(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order,
 			    unsigned int type)
 {
 	for (uint64_t at = pfn; at < pfn + (1ULL << order); at += pageblock_nr_pages)
-		*block_type(bank, at) = (uint8_t)type;
+		set_block_type(bank, at, type);
 }
 
 /*
@@ -123,9 +134,7 @@ static void insert_block(struct zone *zone, const struct berth_mem_map *bank, ui
 {
 	unsigned int type = *block_type(bank, pfn);
 
-	zone->free += 1ULL << order;
-	if (type == MIGRATE_CMA)
-		zone->free_cma += 1ULL << order;
+	count_free(zone, type, 1LL << order);
 	while (order < MAX_ORDER) {
 		uint64_t buddy = pfn ^ (1ULL << order);
 		struct page *page;
@@ -160,9 +169,7 @@ static struct page *take_low(struct zone *zone, struct page *page, unsigned int 
 		high--;
 		list_add(zone, bank, pfn + (1ULL << high), high, type);
 	}
-	zone->free -= 1ULL << order;
-	if (type == MIGRATE_CMA)
-		zone->free_cma -= 1ULL << order;
+	count_free(zone, type, -(1LL << order));
 	page->index = 0;
 	__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
 	page_set_flags(page, PG_USED | order);
@@ -229,7 +236,7 @@ static bool claim(struct zone *zone, struct page *page, unsigned int type)
 	if (nr_free < (end - start) / 2)
 		return false;
 
-	*block_type(bank, pfn) = (uint8_t)type;
+	set_block_type(bank, pfn, type);
 	for (uint64_t at = start; at < end; at++) {
 		page = page_in(bank, at);
 		if (page_state(page) == PG_FREE) {
@@ -296,7 +303,7 @@ uint64_t berth_free_bytes(uint64_t end)
 		unsigned long flags;
 
 		spin_lock_irqsave(&zone->lock, flags);
-		pages += zone->free - zone->free_cma;
+		pages += zone->free - zone->free_cma - zone->free_isolated;
 		spin_unlock_irqrestore(&zone->lock, flags);
 	}
 	return pages << PAGE_SHIFT;
@@ -326,6 +333,54 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
 	if (gfp & __GFP_ZERO)
 		memset(page_address(page), 0, PAGE_SIZE << order);
+	return page;
+}
+
+/* Linux's rule: from CMA first while that is more than half of what is free. */
+static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
+{
+	static const uint8_t own[] = { MIGRATE_MOVABLE };
+	static const uint8_t lent[] = { MIGRATE_CMA_GUARANTEED, MIGRATE_CMA };
+	const uint8_t *clean = gfp & BERTH_GFP_CLEAN ? lent : lent + 1;
+	unsigned int nr_lent = (unsigned int)(lent + ARRAY_SIZE(lent) - clean);
+	bool lent_first = zone->free_cma > (zone->free - zone->free_isolated) / 2;
+	struct page *page = NULL;
+
+	for (unsigned int i = 0; i < 2 && !page; i++) {
+		const uint8_t *types = (i == 0) == lent_first ? clean : own;
+		unsigned int nr = types == own ? 1 : nr_lent;
+
+		for (unsigned int n = 0; n < nr && !page; n++)
+			page = smallest_fit(zone, types[n], 0, end);
+	}
+	return page ? take_low(zone, page, 0) : take(zone, 0, MIGRATE_MOVABLE, end);
+}
+
+struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
+{
+	uint64_t end = berth_gfp_end(gfp);
+	struct page *page = NULL;
+
+	if (berth_should_fail())
+		return NULL;
+	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
+		struct zone *zone = &berth_zones[i];
+		unsigned long irq;
+
+		if (!zone->managed)
+			continue;
+		spin_lock_irqsave(&zone->lock, irq);
+		page = take_movable(zone, gfp, end);
+		if (page) {
+			/* Whoever looks at pages in use with the zone's lock sees the tenant too. */
+			page->index = index;
+			__atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
+			berth_port_unpoison(page_address(page), PAGE_SIZE);
+		}
+		spin_unlock_irqrestore(&zone->lock, irq);
+	}
+	if (page && gfp & __GFP_ZERO)
+		memset(page_address(page), 0, PAGE_SIZE);
 	return page;
 }
 
@@ -392,6 +447,68 @@ void berth_pages_add(uint64_t pfn, uint64_t nr)
 	berth_free_run(bank, pfn, nr);
 }
 
+/* A free block of several page blocks is split until the one around @pfn is a block by itself. */
+static void cut_out(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn)
+{
+	uint64_t head = berth_block_head(bank, pfn);
+	struct page *page;
+	unsigned int order, type;
+
+	if (head == NO_PAGE)
+		return;
+	page = page_in(bank, head);
+	order = page_order(page);
+	if (page_state(page) != PG_FREE || order <= pageblock_order)
+		return;
+	type = page_type(page);
+	list_del(zone, page);
+	while (order-- > pageblock_order) {
+		uint64_t half = head + (1ULL << order);
+
+		list_add(zone, bank, pfn < half ? half : head, order, type);
+		if (pfn >= half)
+			head = half;
+	}
+	list_add(zone, bank, head, pageblock_order, type);
+}
+
+void berth_retype_block(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+			unsigned int type)
+{
+	uint64_t start = pfn & ~(pageblock_nr_pages - 1);
+	uint64_t end = min_u64(start + pageblock_nr_pages, bank->pfn + bank->nr);
+
+	start = start > bank->pfn ? start : bank->pfn;
+	cut_out(zone, bank, start);
+	/* All of it out first: no list may hold a page block's memory under two types. */
+	for (uint64_t at = start; at < end;) {
+		struct page *page = page_in(bank, at);
+		unsigned int order = page_order(page);
+
+		if (page_state(page) != PG_FREE) {
+			at++;
+			continue;
+		}
+		count_free(zone, page_type(page), -(1LL << order));
+		list_del(zone, page);
+		page_set_flags(page, PG_TAIL | order | PG_RETYPED);
+		at += 1ULL << order;
+	}
+	set_block_type(bank, pfn, type);
+	for (uint64_t at = start; at < end;) {
+		struct page *page = page_in(bank, at);
+		unsigned int order = page_order(page);
+
+		if (page_flags(page) & PG_RETYPED && page_state(page) == PG_TAIL) {
+			page_set_flags(page, PG_TAIL);
+			insert_block(zone, bank, at, order);
+			at += 1ULL << order;
+		} else {
+			at++;
+		}
+	}
+}
+
 /* Taking an exact range. */
 
 /* What of a free block lies in [pfn, end) becomes single pages, the rest goes back. */
@@ -410,9 +527,7 @@ static void carve(struct zone *zone, const struct berth_mem_map *bank, uint64_t 
 			__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
 			page_set_flags(page, flags);
 		}
-		zone->free -= 1ULL << order;
-		if (*block_type(bank, head) == MIGRATE_CMA)
-			zone->free_cma -= 1ULL << order;
+		count_free(zone, *block_type(bank, head), -(1LL << order));
 	} else {
 		order--;
 		carve(zone, bank, head, order, pfn, end, flags);
@@ -472,7 +587,7 @@ bool berth_take_free_pages(uint64_t pfn, uint64_t nr, uint64_t *busy)
 	if (!bank || nr > bank->pfn + bank->nr - pfn || berth_should_fail())
 		return false;
 	for (uint64_t at = pfn; at < pfn + nr; at = (at | (pageblock_nr_pages - 1)) + 1) {
-		if (*block_type(bank, at) == MIGRATE_CMA) {
+		if (is_cma_type(*block_type(bank, at))) {
 			*busy = at | (pageblock_nr_pages - 1);
 			return false;
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* References to pages: who takes the last one away frees the block. */
 #include <berth/gfp.h>
+#include <berth/migrate.h>
 
 #include "mm/internal.h"
 
@@ -106,6 +107,24 @@ void get_page(struct page *page)
 		}
 	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old + 1, true,
 					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+bool get_page_unless_zero(struct page *page)
+{
+	uint32_t old = page_count(page);
+
+	do {
+		if (!old)
+			return false;
+	} while (!__atomic_compare_exchange_n(&page->refcount, &old, old + 1, true,
+					      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	return true;
+}
+
+void berth_drop_page(struct page *page)
+{
+	if (drop_reference(page) == 1)
+		berth_free_block(berth_bank_of_page(page), page_to_pfn(page), page_order(page));
 }
 
 void put_page(struct page *page)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <berth/gfp.h>
 #include <berth/memblock.h>
@@ -77,6 +78,24 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value)
 void berth_port_lock_wake(uint32_t *word)
 {
 	(void)word;
+}
+
+uint64_t berth_port_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Nobody is woken: whoever waits looks again. */
+int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
+{
+	if (berth_fake_irq_depth)
+		berth_port_panic("a wait with interrupts off");
+	if (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value && berth_port_now() < deadline_ns)
+		sched_yield();
+	return 0;
 }
 
 void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
@@ -193,8 +212,9 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 
 			/* Two free halves are one block, unless one of them is CMA's. */
 			if ((other->flags & (PG_STATE | PG_ORDER)) == (PG_FREE | order))
-				REQUIRE((type == MIGRATE_CMA) !=
-					((other->flags & PG_TYPE) >> PG_TYPE_SHIFT == MIGRATE_CMA));
+				REQUIRE(type != (other->flags & PG_TYPE) >> PG_TYPE_SHIFT &&
+					(type >= MIGRATE_CMA ||
+					 (other->flags & PG_TYPE) >> PG_TYPE_SHIFT >= MIGRATE_CMA));
 		}
 		*nr_free += 1ULL << order;
 		prev = pfn;
@@ -214,7 +234,7 @@ void fake_check_zones(void)
 				uint64_t before = nr_free;
 
 				check_list(zone, order, type, &nr_free);
-				if (type == MIGRATE_CMA)
+				if (is_cma_type(type))
 					free_cma += nr_free - before;
 				REQUIRE((zone->first[order][type] != NO_PAGE) ==
 					((zone->orders[type] >> order) & 1));
@@ -238,7 +258,7 @@ uint64_t fake_free_hash(void)
 			if ((flags & PG_STATE) != PG_FREE)
 				continue;
 			key = key << 8 | (flags & PG_ORDER) << 1 |
-			      ((flags & PG_TYPE) >> PG_TYPE_SHIFT == MIGRATE_CMA);
+			      is_cma_type((flags & PG_TYPE) >> PG_TYPE_SHIFT);
 			key *= 0x9e3779b97f4a7c15u;
 			hash += (key ^ (key >> 29)) * 0xbf58476d1ce4e5b9u;
 		}

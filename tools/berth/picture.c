@@ -48,6 +48,7 @@ static const struct {
 	[BERTH_PAGE_USED] = { "used", 0xf0a33c },
 	[BERTH_PAGE_SLAB] = { "kmalloc", 0xb765a8 },
 	[BERTH_PAGE_CMA] = { "frame buffer", 0x16876a },
+	[BERTH_PAGE_TENANT] = { "movable", 0x5b8fd6 },
 };
 
 static void colour(cairo_t *cr, unsigned int rgb)

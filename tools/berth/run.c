@@ -222,7 +222,7 @@ static bool is_same_file(const char *a, const char *b)
 static const char *const strip_colours[BERTH_PAGE_USES] = {
 	[BERTH_PAGE_ABSENT] = "0",    [BERTH_PAGE_RESERVED] = "90", [BERTH_PAGE_FREE] = "37",
 	[BERTH_PAGE_FREE_CMA] = "36", [BERTH_PAGE_USED] = "33",	    [BERTH_PAGE_SLAB] = "35",
-	[BERTH_PAGE_CMA] = "32",
+	[BERTH_PAGE_CMA] = "32",      [BERTH_PAGE_TENANT] = "34",
 };
 
 /* RAM in 48 characters, coloured by use. */

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Moving the pages of tenants. A page moves only while it has exactly the references that are known
+ * about: its count is then set to 0 in one step, so that nobody can take another until it is done.
+ */
+#include <berth/migrate.h>
+
+#include "lib/error.h"
+#include "lib/string.h"
+#include "mm/internal.h"
+
+void berth_pause(unsigned int turn)
+{
+	static const uint32_t never = 0;
+
+	if (turn < 8)
+		berth_port_relax();
+	else
+		berth_port_wait(&never, 0, berth_port_now() + 20000);
+}
+
+void berth_copy_page(struct page *dst, const struct page *src)
+{
+	memcpy(page_address(dst), page_address(src), PAGE_SIZE);
+}
+
+void berth_wait_on_page(const struct page *page)
+{
+	for (unsigned int turn = 0; !page_count(page); turn++) {
+		uint32_t flags = page_flags(page);
+
+		if (!has_tenant(flags) || !(flags & PG_ISOLATED))
+			return;
+		berth_pause(turn);
+	}
+}
+
+/* No reference can be had any more, if there are @expected now. */
+static bool freeze(struct page *page, uint32_t expected)
+{
+	return __atomic_compare_exchange_n(&page->refcount, &expected, 0, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
+}
+
+static void unfreeze(struct page *page, uint32_t refs)
+{
+	__atomic_store_n(&page->refcount, refs, __ATOMIC_RELEASE);
+}
+
+static void clear_marks(struct page *page)
+{
+	__atomic_fetch_and(&page->flags, ~(PG_ISOLATED | PG_EMPTYING), __ATOMIC_RELEASE);
+}
+
+/* The flags of a page of which the caller has a reference get a mark, unless it is isolated. */
+static bool mark_page(struct page *page, uint32_t tenant, uint32_t mark)
+{
+	uint32_t flags = page_flags(page);
+
+	do {
+		if (!has_tenant(flags) || (flags & PG_TENANT) != tenant || flags & PG_ISOLATED)
+			return false;
+	} while (!__atomic_compare_exchange_n(&page->flags, &flags, flags | PG_ISOLATED | mark,
+					      true, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
+	return true;
+}
+
+int berth_isolate_page(struct page *page, uint32_t mark, enum migrate_mode mode)
+{
+	uint32_t flags = page_flags(page);
+	const struct movable_operations *ops;
+	int err = -EAGAIN;
+
+	if (!has_tenant(flags))
+		return -EBUSY;
+	if (flags & PG_ISOLATED)
+		return -EAGAIN;
+	ops = berth_tenant_get(flags);
+	if (!ops)
+		return -EBUSY;
+	if (get_page_unless_zero(page)) {
+		if (mark_page(page, flags & PG_TENANT, mark)) {
+			if (ops->isolate_page(page, mode))
+				err = 0;
+			else
+				err = -EBUSY;
+			if (err)
+				clear_marks(page);
+		}
+		if (err)
+			berth_drop_page(page);
+	}
+	berth_tenant_put(flags);
+	return err;
+}
+
+void berth_putback_page(struct page *page)
+{
+	uint32_t flags = page_flags(page);
+	const struct movable_operations *ops = berth_tenant_get(flags);
+
+	ops->putback_page(page);
+	berth_tenant_put(flags);
+	berth_isolated_done(page);
+}
+
+void berth_isolated_done(struct page *page)
+{
+	clear_marks(page);
+	berth_drop_page(page);
+}
+
+bool berth_reclaim_page(struct page *page)
+{
+	uint32_t flags = page_flags(page);
+	const struct movable_operations *ops;
+	bool gone = false;
+
+	if (!freeze(page, 2))
+		return false;
+	ops = berth_tenant_get(flags);
+	if (ops->reclaim_page)
+		gone = ops->reclaim_page(page);
+	berth_tenant_put(flags);
+	unfreeze(page, gone ? 1 : 2);
+	return gone;
+}
+
+struct page *berth_migration_target(gfp_t gfp)
+{
+	return berth_try_pages((gfp & ~__GFP_ZERO) | __GFP_MOVABLE, 0, berth_gfp_end(gfp));
+}
+
+/* @dst becomes what @src is, with @refs references; isolated, so that it is left alone for now. */
+static void dress(struct page *dst, const struct page *src, uint32_t refs)
+{
+	dst->index = src->index;
+	__atomic_fetch_add(&dst->refcount, refs - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&dst->flags, (page_flags(src) & ~PG_EMPTYING) | PG_ISOLATED,
+			 __ATOMIC_RELEASE);
+}
+
+static void undress(struct page *dst, uint32_t refs)
+{
+	__atomic_store_n(&dst->flags, PG_USED, __ATOMIC_RELEASE);
+	__atomic_fetch_sub(&dst->refcount, refs - 1, __ATOMIC_RELAXED);
+	dst->index = 0;
+}
+
+unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsigned int nr,
+				    uint32_t extra, uint32_t refs, enum migrate_mode mode)
+{
+	uint32_t flags = page_flags(src[0]);
+	const struct movable_operations *ops = berth_tenant_get(flags);
+	unsigned int frozen, moved = 0;
+
+	for (frozen = 0; frozen < nr && freeze(src[frozen], 2 + extra); frozen++)
+		dress(dst[frozen], src[frozen], refs);
+	if (frozen > 1 && ops->migrate_pages)
+		moved = ops->migrate_pages(dst, src, frozen, mode);
+	else
+		while (moved < frozen && !ops->migrate_page(dst[moved], src[moved], mode))
+			moved++;
+	berth_tenant_put(flags);
+
+	for (unsigned int i = 0; i < moved; i++) {
+		uint64_t pfn = page_to_pfn(src[i]);
+
+		clear_marks(dst[i]);
+		berth_free_block(bank_of(pfn), pfn, 0);
+	}
+	for (unsigned int i = moved; i < frozen; i++) {
+		undress(dst[i], refs);
+		unfreeze(src[i], 2 + extra);
+	}
+	return moved;
+}
+
+static int fail_busy(uint64_t pfn, const char *holder)
+{
+	struct berth_error *error = berth_error_set(-EBUSY, BERTH_REASON_PAGE_BUSY, "migration");
+
+	error->pfn = pfn;
+	error->address = PFN_PHYS(pfn);
+	berth_strlcpy(error->holder, holder, sizeof(error->holder));
+	return -EBUSY;
+}
+
+/* @dst: where to. The caller of berth_move_page() has a reference to the page. */
+static int try_to_move(struct page *dst, struct page *src)
+{
+	int err = berth_isolate_page(src, 0, MIGRATE_SYNC);
+
+	if (err)
+		return page_flags(src) & PG_ISOLATED ? -EAGAIN : -EBUSY;
+	if (berth_migrate_isolated(&dst, &src, 1, 1, 2, MIGRATE_SYNC))
+		return 0;
+	berth_putback_page(src);
+	return -EBUSY;
+}
+
+int berth_move_page(struct page **page)
+{
+	struct page *src = *page, *dst;
+	uint64_t pfn = page_to_pfn(src), start = berth_port_now();
+	const struct movable_operations *ops = berth_page_tenant(src);
+	int err = -EBUSY;
+
+	/* What cma_alloc() gave is where it belongs. */
+	if (!is_cma_type(own_block_type(bank_of(pfn), pfn)) || page_state(src) == PG_CMA)
+		return 0;
+	if (!ops)
+		return fail_busy(pfn, "a reference to the page");
+	dst = berth_migration_target(ops->gfp);
+	if (!dst && berth_drop_clean_pages(1))
+		dst = berth_migration_target(ops->gfp);
+	if (!dst)
+		return berth_fail_limit(-ENOMEM, BERTH_REASON_NO_ROOM, ops->name, PAGE_SIZE, 0);
+
+	for (unsigned int turn = 0; err == -EBUSY; turn++) {
+		err = try_to_move(dst, src);
+		if (err != -EBUSY || berth_port_now() - start > BERTH_WAIT_NS)
+			break;
+		berth_pause(turn);
+	}
+	if (!err) {
+		*page = dst;
+		return 0;
+	}
+	__free_page(dst);
+	fail_busy(pfn, berth_tenant_name(page_flags(src)));
+	berth_port_error()->code = err;
+	return err;
+}
+
+/* Clean pages outside of CMA, which make room for others when memory is short. */
+
+/* Where the next search goes on, so that all have their turn. */
+static uint64_t clock_hand;
+
+/* Call @visit for clean pages until @max of the calls returned true; return how many did. */
+static uint64_t for_clean_pages(bool (*visit)(struct page *page), uint64_t max)
+{
+	uint64_t hand = __atomic_load_n(&clock_hand, __ATOMIC_RELAXED);
+	uint64_t nr = 0;
+
+	for (unsigned int i = 0; i < 2 * berth_nr_mem_maps && nr < max; i++) {
+		const struct berth_mem_map *bank = &berth_mem_map[i % berth_nr_mem_maps];
+
+		for (uint64_t pfn = bank->pfn; pfn < bank->pfn + bank->nr && nr < max; pfn++) {
+			struct page *page = page_in(bank, pfn);
+			uint32_t flags = page_flags(page);
+
+			if ((pfn >= hand) != (i < berth_nr_mem_maps) || !has_tenant(flags) ||
+			    !(flags & PG_CLEAN) || flags & PG_ISOLATED || page_count(page) != 1 ||
+			    is_cma_type(own_block_type(bank, pfn)))
+				continue;
+			if (visit(page)) {
+				nr++;
+				__atomic_store_n(&clock_hand, pfn + 1, __ATOMIC_RELAXED);
+			}
+		}
+	}
+	return nr;
+}
+
+static bool count_page(struct page *page)
+{
+	(void)page;
+	return true;
+}
+
+static bool drop_page(struct page *page)
+{
+	if (berth_isolate_page(page, 0, MIGRATE_ASYNC))
+		return false;
+	if (berth_reclaim_page(page)) {
+		berth_isolated_done(page);
+		return true;
+	}
+	berth_putback_page(page);
+	return false;
+}
+
+uint64_t berth_clean_pages(uint64_t max)
+{
+	return for_clean_pages(count_page, max);
+}
+
+uint64_t berth_drop_clean_pages(uint64_t nr)
+{
+	return for_clean_pages(drop_page, nr);
+}
