@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "lib/start.h"
 #include "mm/internal.h"
+#include "mm/user.h"
 
 /* How far berth_start() got; berth_stop() and a failed start go back from there. */
 static enum {
@@ -96,6 +97,7 @@ static uint64_t go_down(void)
 		berth_driver_unbind_all();
 		berth_platform_remove_all();
 		leaked = berth_mm_leaked();
+		berth_anon_reset();
 	}
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();
