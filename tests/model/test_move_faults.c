@@ -1,125 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Faults in memory that may move: who is asked, who waits, and what is nobody's but the program's. */
-#include <dirent.h>
-#include <setjmp.h>
+/* Faults in memory that may move: who is asked, who waits, who is refused. */
+#include <sched.h>
 #include <signal.h>
-#include <sys/wait.h>
 
-#include "move.h"
+#include "owner.h"
 
-#define PAGES 32u
 #define THREADS 4u
-
-/* The thread sanitizer does not know that a fault comes before its handler, and after what it sees. */
-#define GET(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
-#define SET(x, value) __atomic_store_n(&(x), value, __ATOMIC_SEQ_CST)
-
-/* An owner of a range: page n shows frame n, filled at the first access. */
-static struct owner {
-	pthread_mutex_t locks[PAGES];
-	enum berth_port_access access[PAGES];
-	uint8_t *virt;
-	uint32_t asked[PAGES], asked_to_write[PAGES];
-	uint32_t running, most;
-	unsigned int delay_us;
-	bool is_mean; /* refuses */
-	bool is_deep; /* touches the next page first */
-} owner;
-
-static uint8_t byte_of(unsigned int page, size_t offset)
-{
-	return (uint8_t)(page * 13 + offset * 3 + 1);
-}
-
-static void fill_frame(unsigned int page)
-{
-	uint8_t *bytes = soc_virt(FRAME(page));
-
-	for (size_t i = 0; i < PAGE; i++)
-		bytes[i] = byte_of(page, i);
-}
-
-static int give(unsigned int page, bool is_write)
-{
-	enum berth_port_access access = is_write ? BERTH_ACCESS_WRITE : BERTH_ACCESS_READ;
-
-	if (GET(owner.access[page]) >= access)
-		return 0;
-	if (GET(owner.access[page]) == BERTH_ACCESS_NONE)
-		fill_frame(page);
-	SET(owner.access[page], access);
-	if (access == BERTH_ACCESS_WRITE && page % 2)
-		return berth_port_user_protect(GET(owner.virt) + page * PAGE, PAGE, access) &&
-		       berth_port_user_map(GET(owner.virt) + page * PAGE, FRAME(page), PAGE,
-					   access);
-	return berth_port_user_map(GET(owner.virt) + page * PAGE, FRAME(page), PAGE, access);
-}
-
-static int on_fault(void *data, uint64_t offset, bool is_write)
-{
-	struct owner *me = data;
-	unsigned int page = (unsigned int)(offset / PAGE);
-	uint32_t running = __atomic_add_fetch(&me->running, 1, __ATOMIC_RELAXED);
-	int ret;
-
-	if (running > __atomic_load_n(&me->most, __ATOMIC_RELAXED))
-		__atomic_store_n(&me->most, running, __ATOMIC_RELAXED);
-	if (GET(me->delay_us))
-		usleep(GET(me->delay_us));
-	__atomic_fetch_add(is_write ? &me->asked_to_write[page] : &me->asked[page], 1,
-			   __ATOMIC_RELAXED);
-	if (GET(me->is_mean))
-		ret = -EFAULT;
-	else if (GET(me->is_deep) && page + 1 < PAGES)
-		ret = ((volatile uint8_t *)GET(me->virt))[(page + 1) * PAGE] == 0;
-	else
-		ret = 0;
-	pthread_mutex_lock(&me->locks[page]);
-	if (!ret)
-		ret = give(page, is_write);
-	pthread_mutex_unlock(&me->locks[page]);
-	__atomic_fetch_sub(&me->running, 1, __ATOMIC_RELAXED);
-	return ret;
-}
-
-static struct berth_user_range range;
-
-static void own(void)
-{
-	for (unsigned int i = 0; i < PAGES; i++) {
-		pthread_mutex_init(&owner.locks[i], NULL);
-		SET(owner.access[i], BERTH_ACCESS_NONE);
-		SET(owner.asked[i], 0);
-		SET(owner.asked_to_write[i], 0);
-	}
-	SET(owner.most, 0);
-	SET(owner.delay_us, 0);
-	SET(owner.is_mean, false);
-	SET(owner.is_deep, false);
-	SET(owner.virt, reserve(PAGES));
-	range = (struct berth_user_range){
-		.virt = owner.virt,
-		.size = PAGES * PAGE,
-		.fault = on_fault,
-		.data = &owner,
-	};
-	assert_int_equal(berth_user_range_register(&range), 0);
-}
-
-static void disown(void)
-{
-	berth_user_range_unregister(&range);
-	berth_port_user_release(owner.virt, PAGES * PAGE);
-	gate_stop();
-}
-
-static bool is_page_right(unsigned int page)
-{
-	for (size_t i = 0; i < PAGE; i++)
-		if (((volatile uint8_t *)owner.virt)[page * PAGE + i] != byte_of(page, i))
-			return false;
-	return true;
-}
 
 static void *touch_all(void *arg)
 {
@@ -298,176 +184,65 @@ static void a_refusal_is_the_programs_fault(void **state)
 	assert_ptr_equal(action.sa_handler, jump_back);
 }
 
-/* Runs @crash in a child that has the port started. Returns how the child ended. */
-static int status_of_child(void **state, void (*crash)(void))
-{
-	int status = 0;
-	pid_t child = fork();
-
-	if (!child) {
-		signal(SIGSEGV, SIG_DFL);
-		if (!gate_start(state))
-			_exit(77);
-		own();
-		if (!is_page_right(1))
-			_exit(1);
-		crash();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return status;
-}
-
-static void store_wildly(void)
-{
-	*(volatile int *)(uintptr_t)(owner.virt + (1ull << 44)) = 1;
-}
-
-static void store_to_constant(void)
-{
-	static const int constant = 5;
-
-	*(volatile int *)(uintptr_t)&constant = 1;
-}
-
-static void send_it(void)
-{
-	kill(getpid(), SIGSEGV);
-	sleep(1);
-}
-
-static void touch_in_grandchild(void)
-{
-	int status;
-	pid_t child = fork();
-
-	if (!child) {
-		((volatile uint8_t *)owner.virt)[PAGE] = 1;
-		_exit(0);
-	}
-	waitpid(child, &status, 0);
-	if (WIFSIGNALED(status))
-		kill(getpid(), WTERMSIG(status));
-	_exit(0);
-}
-
-static void real_bugs_still_crash(void **state)
-{
-	static void (*const crashes[])(void) = { store_wildly, store_to_constant, send_it,
-						 touch_in_grandchild };
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(crashes); i++) {
-		int status = status_of_child(state, crashes[i]);
-
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-			skip();
-		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
-			fail_msg("crash %u: status %#x", i, (unsigned int)status);
-	}
-}
-
-static unsigned int entries(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	unsigned int nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
-struct held {
-	unsigned int threads, fds, mappings;
+struct lodger {
+	struct berth_user_range range;
+	uint32_t is_here;
 };
 
-static struct held count_held(void)
+static uint32_t is_over, calls_done;
+
+static int knock(void *data, uint64_t offset, bool is_write)
 {
-	return (struct held){ entries("/proc/self/task"), entries("/proc/self/fd"),
-			      host_mappings(NULL, SIZE_MAX) };
+	struct lodger *lodger = data;
+
+	(void)offset;
+	(void)is_write;
+	sched_yield();
+	return GET(lodger->is_here) == 77 ? 0 : -EIO;
 }
 
-static void nothing_is_left_after_a_stop(void **state)
+static void *call_all_the_time(void *arg)
 {
-	unsigned int rounds = UNDER_TSAN ? 20 : 200;
-	struct held before = { 0 }, after;
+	while (!GET(is_over)) {
+		int ret = berth_fault_handle((char *)arg + 5, false);
 
-	for (unsigned int round = 0; round < rounds; round++) {
-		START(state);
-		own();
-		owner.virt[PAGE] = 1;
-		assert_true(is_page_right(2));
-		assert_int_equal(owner.virt[PAGE], 1);
-		/* Given back, or left to the stop. */
-		berth_user_range_unregister(&range);
-		if (round % 2)
-			berth_port_user_release(owner.virt, PAGES * PAGE);
-		gate_stop();
-		assert_int_equal(berth_port_gate_mappings(), 0);
-		/* The C library and sanitizers keep stacks for the next thread. */
-		if (round == 9)
-			before = count_held();
-	}
-	after = count_held();
-	assert_int_equal(after.threads, before.threads);
-	assert_int_equal(after.fds, before.fds);
-	/* They also take memory of their own at times, but not in every round. */
-	assert_in_range(after.mappings, 1, before.mappings + rounds / 8);
-}
-
-/* As many mappings as the host really has, and a refusal at the limit that changes nothing. */
-static void the_limit_of_mappings_is_kept(void **state)
-{
-	char why[200];
-	unsigned int page = 0;
-	int ret = 0;
-
-	berth_port_gate_limit = 20;
-	START(state);
-	own();
-	for (unsigned int i = 0; i < PAGES; i++)
-		fill_frame(i);
-	/* Every second page of the range: each costs two. */
-	for (; page < PAGES && !ret; page += 2) {
-		ret = berth_port_user_map(owner.virt + page * PAGE, FRAME(page), PAGE,
-					  BERTH_ACCESS_WRITE);
+		if (ret && ret != -EFAULT)
+			abort();
 		if (!ret)
-			assert_int_equal(host_mappings(owner.virt, PAGES * PAGE),
-					 berth_port_gate_mappings());
+			__atomic_fetch_add(&calls_done, 1, __ATOMIC_SEQ_CST);
 	}
-	assert_int_equal(ret, -ENOMEM);
-	assert_int_equal(berth_port_gate_mappings(), 20);
-	assert_int_equal(berth_last_error()->reason, BERTH_REASON_MAPPING);
-	assert_int_equal(berth_last_error()->limit, 20);
-	berth_error_text(NULL, why, sizeof(why));
-	assert_non_null(strstr(why, "max_map_count"));
-	page -= 2;
-	ret = 0;
-	/* What was refused is as before, and comes when it costs nothing: between its neighbours. */
-	assert_int_equal(berth_port_user_map(owner.virt + PAGE, FRAME(1), PAGE, BERTH_ACCESS_WRITE),
-			 0);
-	assert_int_equal(host_mappings(owner.virt, PAGES * PAGE), 18);
-	assert_int_equal(berth_port_gate_mappings(), 18);
-	map(owner.virt, page, page, BERTH_ACCESS_WRITE);
-	assert_int_equal(berth_port_gate_mappings(), 20);
-	/* A move that would split is refused, one that does not is done. */
-	assert_int_equal(move(owner.virt + PAGE, 1, 101, 1), -ENOMEM);
-	assert_int_equal(move(owner.virt + 4 * PAGE, 4, 104, 1), 0);
-	for (unsigned int i = 0; i <= page; i += i < 2 ? 1 : 2)
-		assert_true(is_page_right(i));
-	assert_int_equal(host_mappings(owner.virt, PAGES * PAGE), 20);
-	/* Put back in order, all of it is one mapping. */
-	for (unsigned int i = 0; i < PAGES; i++)
-		ret |= berth_port_user_map(owner.virt + i * PAGE, FRAME(i), PAGE,
-					   BERTH_ACCESS_WRITE);
-	assert_int_equal(ret, 0);
-	assert_int_equal(host_mappings(owner.virt, PAGES * PAGE), 1);
-	assert_int_equal(berth_port_gate_mappings(), 1);
-	berth_port_gate_limit = 1;
-	assert_null(berth_port_user_reserve(PAGE));
-	assert_int_equal(berth_last_error()->reason, BERTH_REASON_MAPPING);
-	berth_port_gate_limit = 0;
-	disown();
+	return NULL;
+}
+
+/* The owner goes while it is being asked: nothing of it is touched after unregister. */
+static void an_owner_may_go_at_any_time(void **state)
+{
+	unsigned int turns = UNDER_TSAN ? 2000 : 5000;
+	pthread_t threads[2];
+	char *at = (char *)0x100000;
+
+	START(state);
+	SET(is_over, 0);
+	SET(calls_done, 0);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, call_all_the_time, at), 0);
+	for (unsigned int i = 0; i < turns || (GET(calls_done) < 100 && i < 100 * turns); i++) {
+		struct lodger *lodger = malloc(sizeof(*lodger));
+
+		*lodger = (struct lodger){ .range = { at, PAGE, knock, lodger, NULL, NULL, 0 },
+					   .is_here = 77 };
+		assert_int_equal(berth_user_range_register(&lodger->range), 0);
+		if (i % 8 == 0)
+			sched_yield();
+		berth_user_range_unregister(&lodger->range);
+		lodger->is_here = 0;
+		free(lodger);
+	}
+	SET(is_over, 1);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(GET(calls_done) >= 100);
+	gate_stop();
 }
 
 static void nonsense_is_refused(void **state)
@@ -510,9 +285,8 @@ int main(void)
 		BOTH(system_calls_ask_too),
 		BOTH(a_fault_may_wait_for_another),
 		BOTH(a_refusal_is_the_programs_fault),
-		BOTH(real_bugs_still_crash),
-		BOTH(nothing_is_left_after_a_stop),
-		BOTH(the_limit_of_mappings_is_kept),
+		{ "an_owner_may_go_at_any_time", an_owner_may_go_at_any_time, NULL, NULL,
+		  (void *)(uintptr_t) "signal" },
 		BOTH(nonsense_is_refused),
 	};
 
