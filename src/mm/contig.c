@@ -15,6 +15,8 @@
 /*
  * struct emptying - a range on its way
  * @targets: first of the pages to move to, linked by struct page::next in the order of allocation
+ * @to_write: pages for which there is no such page, and whose tenants can write them away
+ * @lacking: other pages for which there is none
  * @deadline: until when passing references are waited for
  */
 struct emptying {
@@ -23,6 +25,8 @@ struct emptying {
 	uint64_t end;
 	uint32_t targets;
 	uint32_t last_target;
+	uint64_t to_write;
+	uint64_t lacking;
 	uint64_t deadline;
 	struct contig *contig;
 };
@@ -90,11 +94,6 @@ static int isolate_pages(struct emptying *e)
 	return result;
 }
 
-static bool can_drop(const struct page *page)
-{
-	return page_flags(page) & PG_CLEAN;
-}
-
 static gfp_t gfp_of(const struct page *page)
 {
 	const struct movable_operations *ops = berth_page_tenant(page);
@@ -102,9 +101,20 @@ static gfp_t gfp_of(const struct page *page)
 	return ops ? ops->gfp : 0;
 }
 
+static bool can_drop(const struct page *page)
+{
+	return page_flags(page) & PG_CLEAN;
+}
+
+static bool can_write(const struct movable_operations *ops)
+{
+	return ops && ops->room && ops->reclaim_page;
+}
+
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr)
 {
 	const struct movable_operations *seen[16];
+	uint64_t left[ARRAY_SIZE(seen)]; /* what each can write besides what is counted */
 	const struct page *pages = pfn_to_page(pfn);
 	unsigned int nr_seen = 0;
 	uint64_t room = 0;
@@ -113,14 +123,20 @@ uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr)
 		const struct movable_operations *ops = berth_page_tenant(&pages[n]);
 		unsigned int i = 0;
 
-		if (!ops || !ops->room || !ops->reclaim_page)
+		if (!can_write(ops) || can_drop(&pages[n]))
 			continue;
 		while (i < nr_seen && seen[i] != ops)
 			i++;
-		if (i < nr_seen || nr_seen == ARRAY_SIZE(seen))
+		if (i == ARRAY_SIZE(seen))
 			continue;
-		seen[nr_seen++] = ops;
-		room += ops->room();
+		if (i == nr_seen) {
+			seen[nr_seen] = ops;
+			left[nr_seen++] = ops->room();
+		}
+		if (left[i]) {
+			left[i]--;
+			room++;
+		}
 	}
 	return room;
 }
@@ -174,29 +190,43 @@ static void free_targets(struct emptying *e)
 	}
 }
 
-/* Get a page to move to for each page that must move, as far as there are any. */
-static int find_targets(struct emptying *e)
+/* Get pages to move to for those whose tenants can write them away, or for the others. */
+static void add_targets(struct emptying *e, bool writable)
 {
-	uint64_t displaced = 0, written = 0;
-
-	for (uint64_t at = e->pfn; at < e->end; at++)
-		displaced += is_mine(page_in(e->bank, at)) && !can_drop(page_in(e->bank, at));
-	if (!has_room(e, displaced))
-		return -ENOMEM;
 	for (uint64_t at = e->pfn; at < e->end; at++) {
 		struct page *page = page_in(e->bank, at), *target;
 
-		if (!is_mine(page) || can_drop(page))
+		if (!is_mine(page) || can_drop(page) ||
+		    can_write(berth_page_tenant(page)) != writable)
 			continue;
 		target = berth_migration_target(gfp_of(page));
 		if (!target && berth_drop_clean_pages(BERTH_MIGRATE_BATCH))
 			target = berth_migration_target(gfp_of(page));
 		if (target)
 			add_target(e, target);
+		else if (writable)
+			e->to_write++;
 		else
-			written++;
+			e->lacking++;
 	}
-	return !written || written <= berth_tenants_room(e->pfn, e->end - e->pfn) ? 0 : -ENOMEM;
+}
+
+/* Get a page to move to for each page that must move; what can be written away goes without. */
+static int find_targets(struct emptying *e)
+{
+	uint64_t displaced = 0;
+
+	for (uint64_t at = e->pfn; at < e->end; at++)
+		displaced += is_mine(page_in(e->bank, at)) && !can_drop(page_in(e->bank, at));
+	if (!has_room(e, displaced))
+		return -ENOMEM;
+	add_targets(e, false);
+	if (!e->lacking)
+		add_targets(e, true);
+	if (e->lacking ||
+	    (e->to_write && e->to_write > berth_tenants_room(e->pfn, e->end - e->pfn)))
+		return -ENOMEM;
+	return 0;
 }
 
 static bool give_up(struct page *page)
@@ -238,14 +268,16 @@ static void empty_pages(struct emptying *e)
 			move_batch(e, src, dst, nr);
 			nr = 0;
 		}
-		dst[nr] = take_target(e, gfp_of(page));
-		if (dst[nr]) {
-			src[nr++] = page;
-		} else if (give_up(page)) {
+		if (e->to_write && can_write(berth_page_tenant(page)) && give_up(page)) {
+			e->to_write--;
 			e->contig->written++;
-		} else {
-			e->contig->busy = at;
+			continue;
 		}
+		dst[nr] = take_target(e, gfp_of(page));
+		if (dst[nr])
+			src[nr++] = page;
+		else
+			e->contig->busy = at;
 		if (nr == ARRAY_SIZE(src)) {
 			move_batch(e, src, dst, nr);
 			nr = 0;
