@@ -69,47 +69,34 @@ static void device_writes(unsigned long size, uint64_t iterations)
 	model_unlock();
 }
 
+enum { CLEAN, INVALIDATE };
+
+static void operate(unsigned long op)
+{
+	if (op == CLEAN)
+		berth_port_cache_clean(page_to_phys(pages), AREA);
+	else
+		berth_port_cache_invalidate(page_to_phys(pages), AREA);
+}
+
 /* Every line is stored to first; that does not count. */
-static void clean_dirty(unsigned long arg, uint64_t iterations)
+static void dirty_lines(unsigned long op, uint64_t iterations)
 {
 	volatile uint64_t *virt = page_address(pages);
 
-	(void)arg;
 	for (uint64_t i = 0; i < iterations; i++) {
 		bench_pause();
 		for (unsigned int j = 0; j < AREA / 8; j += 8)
 			virt[j]++;
 		bench_resume();
-		berth_port_cache_clean(page_to_phys(pages), AREA);
+		operate(op);
 	}
 }
 
-static void clean_clean(unsigned long arg, uint64_t iterations)
+static void clean_lines(unsigned long op, uint64_t iterations)
 {
-	(void)arg;
 	for (uint64_t i = 0; i < iterations; i++)
-		berth_port_cache_clean(page_to_phys(pages), AREA);
-}
-
-static void invalidate_dirty(unsigned long arg, uint64_t iterations)
-{
-	volatile uint64_t *virt = page_address(pages);
-
-	(void)arg;
-	for (uint64_t i = 0; i < iterations; i++) {
-		bench_pause();
-		for (unsigned int j = 0; j < AREA / 8; j += 8)
-			virt[j]++;
-		bench_resume();
-		berth_port_cache_invalidate(page_to_phys(pages), AREA);
-	}
-}
-
-static void invalidate_clean(unsigned long arg, uint64_t iterations)
-{
-	(void)arg;
-	for (uint64_t i = 0; i < iterations; i++)
-		berth_port_cache_invalidate(page_to_phys(pages), AREA);
+		operate(op);
 }
 
 static void start_stop(unsigned long arg, uint64_t iterations)
@@ -127,9 +114,9 @@ static void start_stop(unsigned long arg, uint64_t iterations)
 	{                                                     \
 		name, run, copy, .arg = size, .count = n, how \
 	}
-#define PER_KIB(name, run)                               \
-	{                                                \
-		name, run, .per = KIB, .count = 4, MODEL \
+#define PER_KIB(name, run, op)                                      \
+	{                                                           \
+		name, run, .arg = op, .per = KIB, .count = 4, MODEL \
 	}
 
 static const struct bench_case cases[] = {
@@ -141,10 +128,10 @@ static const struct bench_case cases[] = {
 	SIZE("model_write_2m", device_writes, AREA, 4, MODEL),
 	SIZE("model_read_64k_coherent", device_reads, 65536, 20, COHERENT),
 	SIZE("model_write_64k_coherent", device_writes, 65536, 20, COHERENT),
-	PER_KIB("model_clean_dirty_1k", clean_dirty),
-	PER_KIB("model_clean_clean_1k", clean_clean),
-	PER_KIB("model_invalidate_dirty_1k", invalidate_dirty),
-	PER_KIB("model_invalidate_clean_1k", invalidate_clean),
+	PER_KIB("model_clean_dirty_1k", dirty_lines, CLEAN),
+	PER_KIB("model_clean_clean_1k", clean_lines, CLEAN),
+	PER_KIB("model_invalidate_dirty_1k", dirty_lines, INVALIDATE),
+	PER_KIB("model_invalidate_clean_1k", clean_lines, INVALIDATE),
 	{ "model_start_stop", start_stop, .count = 4 },
 };
 

@@ -148,10 +148,15 @@ int berth_pdma_wait(struct device *dev, int channel, unsigned long timeout)
 	ch = pdma_running(pdma, channel);
 	if (!ch)
 		return -EINVAL;
-	if (!wait_for_completion_timeout(&ch->ended, timeout))
+	if (!wait_for_completion_timeout(&ch->ended, timeout)) {
+		pdma_stop(ch);
+		/* A handler that was late must not end the channel's next copy. */
+		for (unsigned int i = 0; i < ch->nr_irqs; i++)
+			synchronize_irq(ch->irq[i]);
 		ret = -ETIMEDOUT;
-	else if (ch->has_failed)
+	} else if (ch->has_failed) {
 		ret = -EIO;
+	}
 	pdma_stop(ch);
 	pdma_give_back(pdma, ch);
 	return ret;

@@ -164,6 +164,14 @@ int berth_camera_queue(struct device *dev, struct berth_camera_buffer *buffer)
 					 DMA_FROM_DEVICE);
 
 	spin_lock_irqsave(&cam->lock, flags);
+	/* The camera may have been started since, for larger pictures. */
+	if (cam->is_streaming && buffer->bytes != cam->format.bytes) {
+		spin_unlock_irqrestore(&cam->lock, flags);
+		dma_sync_single_range_for_cpu(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
+					      DMA_FROM_DEVICE);
+		buffer->is_queued = false;
+		return -EINVAL;
+	}
 	buffer->next = NULL;
 	*cam->tail = buffer;
 	cam->tail = &buffer->next;

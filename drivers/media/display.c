@@ -164,6 +164,8 @@ int berth_display_wait(struct device *dev, unsigned long timeout)
 		return -ENOENT;
 	if (!wait_for_completion_timeout(&dis->done, timeout)) {
 		display_abort(dis);
+		/* A handler that was late must not end the next picture. */
+		synchronize_irq(dis->irq);
 		ret = -ETIMEDOUT;
 	} else if (dis->errors) {
 		ret = -EIO;

@@ -14,19 +14,19 @@ BERTH_BEGIN_DECLS
 
 /**
  * struct completion - counts what is done and not yet waited for
- * @done: pending completions; UINT32_MAX after complete_all()
- * @waiters: who may need a wake-up
+ * @done: how often, and whether somebody sleeps; private
+ *
+ * Once a waiter has returned, complete() touches the completion no more: the waiter may free it, or
+ * return from the function on whose stack it lies.
  */
 struct completion {
 	uint32_t done;
-	uint32_t waiters;
 };
 
 /** init_completion() - nothing is done yet. */
 static inline void init_completion(struct completion *x)
 {
 	__atomic_store_n(&x->done, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&x->waiters, 0, __ATOMIC_RELAXED);
 }
 
 /** reinit_completion() - use a completion again; nobody may be waiting. */

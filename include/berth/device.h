@@ -143,7 +143,7 @@ static inline void *dev_get_drvdata(const struct device *dev)
 /**
  * berth_device_set_windows() - what the device's bus reaches
  * @dev: a device with no live mapping
- * @windows: in order of preference; copied
+ * @windows: in order of preference; copied, those that continue each other as one
  * @count: 0 to BERTH_MAX_DMA_WINDOWS; 0 means one to one
  *
  * The board does this from dma-ranges. May sleep. Return: 0, -EINVAL (ARGUMENT: empty or wrapping

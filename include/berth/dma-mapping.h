@@ -36,7 +36,8 @@ BERTH_BEGIN_DECLS
  * @dev: the device
  * @mask: DMA_BIT_MASK(n)
  *
- * May sleep. Return: 0, or -EIO if no memory lies under it; then the mask is unchanged.
+ * May sleep. Return: 0, or -EIO if no memory lies under it (MASK) or the device does no DMA at all
+ * (NO_MASK); then the mask is unchanged.
  */
 int dma_set_mask(struct device *dev, uint64_t mask);
 

@@ -86,7 +86,11 @@ static inline void *platform_get_drvdata(const struct platform_device *pdev)
 	return pdev->dev.driver_data;
 }
 
-/** platform_get_resource() - the @index-th resource of a type; NULL if there is none. */
+/**
+ * platform_get_resource() - the @index-th resource of a type; NULL if there is none
+ *
+ * Places are those of reg and of interrupts, which end at the first one that cannot be reached.
+ */
 struct resource *platform_get_resource(struct platform_device *pdev, unsigned int type,
 				       unsigned int index);
 

@@ -142,7 +142,7 @@ struct berth_error *berth_port_error(void);
  * The caller owns the pages and nobody uses their linear mapping; on return caches hold nothing
  * of them. Where the architecture forbids two mappings of different types the linear mapping
  * itself is changed (or taken away), so it must not be used until berth_port_unremap().
- * May sleep. Return: the mapping, or NULL if this port cannot.
+ * Any context: coherent memory may be asked for where nobody may sleep. Return: the mapping, or NULL if this port cannot.
  */
 void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 
@@ -207,7 +207,12 @@ struct berth_port_view {
  */
 void *berth_port_user_reserve(uint64_t size);
 
-/** berth_port_user_release() - give a whole range back; nobody uses it any more. May sleep. */
+/**
+ * berth_port_user_release() - give a whole range back
+ *
+ * Nobody uses it any more. On return, nobody is asked about it any more. May sleep; not called by
+ * berth_fault_handle() for a page of the range.
+ */
 void berth_port_user_release(void *virt, uint64_t size);
 
 /**
@@ -262,9 +267,10 @@ int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, p
  * @virt: the address, inside a range of berth_port_user_reserve()
  * @is_write: it writes
  *
- * Called on any CPU or thread, perhaps not the one that waits, and for several faults at once. May
- * sleep; no lock of the port's is held by the caller. Return: 0 if the access is to be tried again;
- * a negative errno value if it is the program's own fault.
+ * Called on any CPU or thread, perhaps not the one that waits, for several faults at once, and at
+ * times more than once for one access: also when it has been allowed meanwhile. May sleep; no lock
+ * of the port's is held by the caller. Return: 0 if the access is to be tried again; a negative
+ * errno value if it is the program's own fault.
  */
 int berth_fault_handle(void *virt, bool is_write);
 

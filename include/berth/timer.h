@@ -53,7 +53,8 @@ void usleep_range(unsigned long min_us, unsigned long max_us);
 /**
  * struct timer_list - a timer that goes off once
  * @expires: in jiffies, set by mod_timer()
- * @function: called in interrupt context, with no lock held
+ * @function: called in interrupt context, with no lock held, never twice at once for one timer; may
+ *	start the timer again or free it
  *
  * The other fields are private. A timer must not be freed before del_timer_sync().
  */

@@ -148,6 +148,9 @@ void berth_port_trap_remove(struct trap_range *range)
 		table->nr = nr;
 	publish(table);
 	pthread_mutex_unlock(&ranges_lock);
+	/* A fault may be asked about although another answer has long let the thread go on. */
+	while (__atomic_load_n(&range->calls, __ATOMIC_SEQ_CST))
+		sched_yield();
 }
 
 RAW void berth_port_trap_wake(void)
@@ -174,23 +177,38 @@ RAW bool berth_port_trap_submit(const struct trap_fault *fault)
 
 typedef int (*ask_fn)(void *virt, bool is_write);
 
-static RAW ask_fn whom_to_ask(uintptr_t at)
+/* Whom to ask; NULL if nobody need be asked any more. Until end_of_asking() it is not removed. */
+static RAW ask_fn whom_to_ask(const struct trap_fault *fault, struct trap_range **range)
 {
 	unsigned int side = enter();
-	const struct trap_range *range = find(at);
-	ask_fn ask = range ? range->ask : NULL;
+	struct trap_range *found = find(fault->at);
 
+	if (found && found->look(found, fault->at, fault->is_write != 0) != TRAP_ASK)
+		found = NULL;
+	if (found)
+		__atomic_fetch_add(&found->calls, 1, __ATOMIC_SEQ_CST);
 	leave(side);
-	return ask;
+	*range = found;
+	return found ? found->ask : NULL;
 }
 
+static RAW void end_of_asking(struct trap_range *range)
+{
+	__atomic_fetch_sub(&range->calls, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A page that is gated just now is not asked about: its waiters are woken, and may ask again. */
 static void handle(const struct trap_fault *fault)
 {
-	ask_fn ask = whom_to_ask(fault->at);
-	int ret;
+	struct trap_range *range;
+	ask_fn ask = whom_to_ask(fault, &range);
+	int ret = 0;
 
-	__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
-	ret = ask ? ask((void *)fault->at, fault->is_write != 0) : -EFAULT;
+	if (ask) {
+		__atomic_fetch_add(&berth_port_gate_stats.asked, 1, __ATOMIC_RELAXED);
+		ret = ask((void *)fault->at, fault->is_write != 0);
+		end_of_asking(range);
+	}
 	berth_port_leave();
 	fault->done(fault, ret);
 }
@@ -211,12 +229,13 @@ static void *serve(void *arg)
 			size = read(requests[0], &fault, sizeof(fault));
 		while (size < 0 && errno == EINTR);
 		left = __atomic_sub_fetch(&nr_idle, 1, __ATOMIC_SEQ_CST);
-		if (size != sizeof(fault))
+		if (size != sizeof(fault) || !fault.done)
 			break;
 		if (!left)
 			spawn();
 		handle(&fault);
 	}
+	berth_port_trap_submit(&fault);
 	return NULL;
 }
 
@@ -244,38 +263,45 @@ int berth_port_trap_start(void)
 	fcntl(requests[1], F_SETFL, O_NONBLOCK);
 	ret = spawn();
 	if (ret)
-		berth_port_trap_stop();
+		berth_port_trap_close();
 	return ret;
 }
 
+/* A request without a function is the end of who takes it, and is handed on. */
 void berth_port_trap_stop(void)
 {
-	unsigned int nr;
+	const struct trap_fault end = { .done = NULL };
 
-	close(requests[1]);
-	requests[1] = -1;
-	/* One that has just found no other idle may still add a thread. */
-	for (nr = 0;; nr++) {
+	if (!berth_port_trap_submit(&end))
+		berth_port_panic("threads cannot be told to stop");
+	for (unsigned int nr = 0;; nr++) {
+		bool is_last;
+
+		/* One that has just found no other idle may still add a thread. */
 		pthread_mutex_lock(&pool_lock);
-		if (nr == nr_threads)
+		is_last = nr == nr_threads;
+		if (is_last)
 			nr_threads = 0;
 		pthread_mutex_unlock(&pool_lock);
-		if (!nr_threads)
-			break;
+		if (is_last)
+			return;
 		berth_port_join_helper(threads[nr]);
 	}
-	close(requests[0]);
-	requests[0] = -1;
 }
 
-void berth_port_trap_forget(void)
+void berth_port_trap_close(void)
 {
-	__atomic_store_n(&ranges, NULL, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (requests[i] >= 0)
 			close(requests[i]);
 		requests[i] = -1;
 	}
+}
+
+void berth_port_trap_forget(void)
+{
+	__atomic_store_n(&ranges, NULL, __ATOMIC_SEQ_CST);
+	berth_port_trap_close();
 	nr_threads = nr_idle = nr_waiting = 0;
 	readers[0] = readers[1] = 0;
 }

@@ -191,7 +191,9 @@ static RAW void answer(const struct trap_fault *fault, int ret)
 {
 	if (ret)
 		berth_port_user_refuse(fault->at, fault->is_write);
-	wake(fault->at & ~(GATE_PAGE - 1), GATE_PAGE);
+	/* Who has changed the page has woken them: by now they may be waiting for something else. */
+	if (berth_port_trap_look(fault->at, fault->is_write) == TRAP_ASK)
+		wake(fault->at & ~(GATE_PAGE - 1), GATE_PAGE);
 }
 
 static RAW void take(const struct uffd_msg *message)

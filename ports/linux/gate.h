@@ -28,10 +28,11 @@ enum trap_answer {
 /*
  * Addresses whose faults are ours. @look is called where the fault is, which may be anywhere in the
  * program: it is RAW, and takes no lock. @ask is called on a thread of the port's: 0, or a negative
- * errno value if it is the program's fault.
+ * errno value if it is the program's fault; @calls counts those.
  */
 struct trap_range {
 	uintptr_t start, size;
+	uint32_t calls;
 	enum trap_answer (*look)(const struct trap_range *range, uintptr_t at, bool is_write);
 	int (*ask)(void *virt, bool is_write);
 };
@@ -39,14 +40,18 @@ struct trap_range {
 /* Changes whenever an answer of TRAP_WAIT has become another one. */
 extern uint32_t berth_port_trap_news;
 
-/* The threads that ask. The first start of several, one stop. 0 or a negative errno value. */
+/*
+ * The threads that ask: 0 or a negative errno value. They are stopped before what they call is, and
+ * the way to them is closed when nobody can fault any more.
+ */
 int berth_port_trap_start(void);
 void berth_port_trap_stop(void);
+void berth_port_trap_close(void);
 
 /* In the child of a fork: all of it is the parent's. */
 void berth_port_trap_forget(void);
 
-/* 0 or -ENOMEM. On return from remove, nobody looks into @range any more. */
+/* 0 or -ENOMEM. On return from remove, nobody looks into @range any more, or asks about it. */
 int berth_port_trap_add(struct trap_range *range);
 void berth_port_trap_remove(struct trap_range *range);
 

@@ -189,7 +189,7 @@ static int do_move(struct move *move, const struct berth_port_view *views)
 int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
 			 phys_addr_t to, uint64_t size)
 {
-	struct user_change few[4];
+	struct user_change few[4] = { { .range = NULL } };
 	struct move move = { .nr = nr, .from = from, .to = to, .size = size, .changes = few };
 	int ret;
 
@@ -200,6 +200,8 @@ int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, p
 	if (!move.changes)
 		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "views", 0, nr);
 	ret = do_move(&move, views);
+	for (unsigned int i = 0; i < nr; i++)
+		berth_port_user_put(&move.changes[i]);
 	if (move.changes != few)
 		free(move.changes);
 	return ret;

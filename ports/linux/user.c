@@ -2,6 +2,7 @@
 /* Memory that may move: the calls of port.h. */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -42,24 +43,35 @@ int berth_port_user_fail(int code, const char *subject, uint64_t address, uint64
 bool berth_port_user_describe(struct user_change *change, const void *virt, uint64_t size,
 			      uint64_t state, bool keeps_ram)
 {
+	struct user_range *range;
 	uintptr_t at = (uintptr_t)virt;
 
+	*change = (struct user_change){
+		.nr = size / GATE_PAGE,
+		.state = state,
+		.keeps_ram = keeps_ram,
+		.at = at,
+		.size = size,
+	};
 	if (!size || (at | size) & (GATE_PAGE - 1))
 		return false;
 	pthread_mutex_lock(&ranges_lock);
-	change->range = ranges;
-	while (change->range && at - change->range->trap.start >= change->range->trap.size)
-		change->range = change->range->next;
+	range = ranges;
+	while (range && at - range->trap.start >= range->trap.size)
+		range = range->next;
+	if (range && size <= range->trap.size - (at - range->trap.start)) {
+		change->range = range;
+		change->first = (at - range->trap.start) / GATE_PAGE;
+		__atomic_fetch_add(&range->calls, 1, __ATOMIC_RELAXED);
+	}
 	pthread_mutex_unlock(&ranges_lock);
-	if (!change->range || size > change->range->trap.size - (at - change->range->trap.start))
-		return false;
-	change->first = (at - change->range->trap.start) / GATE_PAGE;
-	change->nr = size / GATE_PAGE;
-	change->state = state;
-	change->keeps_ram = keeps_ram;
-	change->at = at;
-	change->size = size;
-	return true;
+	return change->range;
+}
+
+void berth_port_user_put(const struct user_change *change)
+{
+	if (change->range)
+		__atomic_fetch_sub(&change->range->calls, 1, __ATOMIC_RELEASE);
 }
 
 int berth_port_user_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
@@ -84,17 +96,17 @@ int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_
 {
 	struct user_change change;
 	uint64_t offset;
-	int ret, fd;
+	int ret, fd = berth_port_user_file(phys, size, &offset);
 
+	if (fd < 0)
+		return berth_port_user_fail(-EINVAL, "phys", phys, size);
 	if ((access != BERTH_ACCESS_READ && access != BERTH_ACCESS_WRITE) ||
 	    !berth_port_user_describe(&change, virt, size, phys | access, false))
 		return berth_port_user_fail(-EINVAL, "virt", (uintptr_t)virt, size);
-	fd = berth_port_user_file(phys, size, &offset);
-	if (fd < 0)
-		return berth_port_user_fail(-EINVAL, "phys", phys, size);
 	ret = begin(&change);
 	if (!ret)
 		ret = map_between(&change, fd, offset, access);
+	berth_port_user_put(&change);
 	return ret ? berth_port_user_fail(ret, "berth_port_user_map", (uintptr_t)virt, size) : 0;
 }
 
@@ -119,6 +131,7 @@ int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access ac
 	ret = begin(&change);
 	if (!ret)
 		ret = protect_between(&change, access);
+	berth_port_user_put(&change);
 	return ret ? berth_port_user_fail(ret, "berth_port_user_protect", (uintptr_t)virt, size)
 		   : 0;
 }
@@ -169,8 +182,10 @@ static int start(void)
 	if (ret)
 		return ret;
 	ret = berth_port_gate->start();
-	if (ret)
+	if (ret) {
 		berth_port_trap_stop();
+		berth_port_trap_close();
+	}
 	is_started = !ret;
 	return ret;
 }
@@ -254,15 +269,20 @@ void *berth_port_user_reserve(uint64_t size)
 	return (void *)range->trap.start;
 }
 
-/* With the lock. */
+/* With the lock, which it drops meanwhile. */
 static void release(struct user_range **link)
 {
 	struct user_range *range = *link;
 
 	*link = range->next;
+	pthread_mutex_unlock(&ranges_lock);
+	/* Who waited for a page may go on before the call that gave it has returned. */
+	while (__atomic_load_n(&range->calls, __ATOMIC_ACQUIRE))
+		sched_yield();
 	berth_port_trap_remove(&range->trap);
 	berth_port_user_count(range, false);
 	unmap(range);
+	pthread_mutex_lock(&ranges_lock);
 }
 
 void berth_port_user_release(void *virt, uint64_t size)
@@ -291,15 +311,17 @@ int berth_port_user_start(void)
 	return 0;
 }
 
+/* A thread that has just given a page may still be on its way back: it needs the lock, and the gate. */
 void berth_port_user_stop(void)
 {
+	if (is_started) {
+		berth_port_trap_stop();
+		berth_port_gate->stop();
+		berth_port_trap_close();
+	}
 	pthread_mutex_lock(&ranges_lock);
 	while (ranges)
 		release(&ranges);
-	if (is_started) {
-		berth_port_gate->stop();
-		berth_port_trap_stop();
-	}
 	is_started = false;
 	berth_port_gate = NULL;
 	pthread_mutex_unlock(&ranges_lock);

@@ -15,6 +15,7 @@ struct user_range {
 	struct trap_range trap; /* first */
 	uint64_t nr;
 	uint64_t *states;
+	uint32_t calls; /* about it that are under way: release waits for them */
 	struct user_range *next;
 };
 
@@ -49,9 +50,13 @@ void berth_port_user_finish(const struct user_change *change, bool is_done);
 
 /* user.c */
 
-/* Fills in a change of pages, all of one range. False: they are not. */
+/*
+ * Fills in a change of pages, all of one range. False: they are not. Otherwise the range stays until
+ * berth_port_user_put().
+ */
 bool berth_port_user_describe(struct user_change *change, const void *virt, uint64_t size,
 			      uint64_t state, bool keeps_ram);
+void berth_port_user_put(const struct user_change *change);
 /* The file in which a part of the linear map lies, and where; a negative errno value if it is none. */
 int berth_port_user_file(phys_addr_t phys, uint64_t size, uint64_t *offset);
 /* The reason of a failed call. Returns @code. */

@@ -6,6 +6,9 @@
 #include "lib/error.h"
 #include "lib/string.h"
 
+/* Longer ways to memory are taken for circles, which interconnects make possible. */
+#define MAX_HOPS 64
+
 /* One entry of ranges or dma-ranges. */
 struct entry {
 	uint64_t child;
@@ -160,6 +163,15 @@ static struct device_node *bus_with_ranges(struct device_node *bus)
 	return NULL;
 }
 
+static bool is_way_to_memory(const struct device_node *bus)
+{
+	int hops = 0;
+
+	while (bus && hops++ < MAX_HOPS)
+		bus = berth_of_dma_parent(bus);
+	return !bus;
+}
+
 int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
 			 unsigned int max)
 {
@@ -167,6 +179,8 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 	struct ranges ranges;
 	struct entry entry;
 
+	if (!is_way_to_memory(bus))
+		return berth_fail(-EINVAL, BERTH_REASON_TREE, berth_of_node_name(bus));
 	bus = bus_with_ranges(bus);
 	if (!bus || !open_ranges(bus, "dma-ranges", &ranges))
 		return 0;
@@ -192,7 +206,7 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 
 bool berth_of_is_coherent(const struct device_node *node)
 {
-	for (; node; node = berth_of_dma_parent(node)) {
+	for (int hops = 0; node && hops < MAX_HOPS; node = berth_of_dma_parent(node), hops++) {
 		if (of_property_read_bool(node, "dma-coherent"))
 			return true;
 		if (of_property_read_bool(node, "dma-noncoherent"))

@@ -69,7 +69,18 @@ static int map_ram(void)
 		if (!err && !(flags & MEMBLOCK_NOMAP))
 			err = add_range(mapped, &ram.nr_mapped, ARRAY_SIZE(mapped), &range);
 	}
-	return err ? err : berth_port_ram(&ram);
+	if (err)
+		return err;
+	err = berth_port_ram(&ram);
+	if (err && !berth_last_error()->code) {
+		/* Not every port says why. */
+		struct berth_error *error =
+			berth_error_set(err, BERTH_REASON_MAPPING, "RAM of the board");
+
+		error->address = banks[0].base;
+		error->length = memblock_phys_mem_size();
+	}
+	return err;
 }
 
 static int start_memory(const void *fdt, const struct berth_options *options)
@@ -133,6 +144,8 @@ static int go_up(const void *board, const struct berth_options *options)
 	if (err)
 		return err;
 	err = berth_port_start(&board, options->machine, options->machine_config);
+	if (err && !berth_last_error()->code)
+		berth_fail_at(err, BERTH_REASON_ARGUMENT, "board or machine", (uintptr_t)given);
 	if (err)
 		return err;
 	state = PORT_STARTED;
@@ -170,9 +183,15 @@ int berth_start_abi(const void *board, const struct berth_driver *list,
 	drivers = list;
 	berth_verbose = options->verbose;
 	berth_memblock_reset();
+	why = *berth_last_error();
+	berth_clear_error();
 	err = go_up(board, options);
-	if (!err)
+	if (!err) {
+		/* Of a start that goes well only a driver's failure is told. */
+		if (berth_last_error()->reason != BERTH_REASON_DRIVER)
+			*berth_port_error() = why;
 		return 0;
+	}
 	why = *berth_last_error();
 	go_down();
 	*berth_port_error() = why;

@@ -23,6 +23,7 @@ struct berth_reserved {
 	bool is_nomap;
 	bool is_default; /* linux,cma-default */
 	bool is_guaranteed; /* berth,guaranteed */
+	bool is_taken; /* something else had been reserved there before */
 	struct cma *area;
 };
 
@@ -57,7 +58,8 @@ struct device_node *berth_of_dma_parent(const struct device_node *node);
 
 /*
  * The windows of the bus @bus and of those above it: Linux's of_dma_get_range(). Returns how many;
- * 0 means one to one; negative with the reason if there are more than @max.
+ * 0 means one to one; negative with the reason if there are more than @max, or if the
+ * way leads in a circle.
  */
 int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
 			 unsigned int max);

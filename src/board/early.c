@@ -40,6 +40,13 @@ static bool take(struct cells *cells, unsigned int nr, uint64_t *value)
 	return true;
 }
 
+/* An entry of a list of ranges; one of no cells at all would never use the list up. */
+static bool take_range(struct cells *cells, unsigned int na, unsigned int ns, uint64_t *base,
+		       uint64_t *size)
+{
+	return na + ns && take(cells, na, base) && take(cells, ns, size);
+}
+
 static unsigned int count_of(const void *fdt, int node, const char *name, unsigned int otherwise)
 {
 	struct cells cells = cells_of(fdt, node, name);
@@ -91,7 +98,7 @@ static int add_memory(const void *fdt, int node)
 	uint64_t base, size;
 	int err;
 
-	while (take(&reg, na, &base) && take(&reg, ns, &size)) {
+	while (take_range(&reg, na, ns, &base, &size)) {
 		if (!size)
 			continue;
 		err = memblock_add(base, size);
@@ -143,7 +150,7 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 	struct cells reg = cells_of(fdt, node, "reg");
 	uint64_t base, size;
 
-	while (take(&reg, na, &base) && take(&reg, ns, &size)) {
+	while (take_range(&reg, na, ns, &base, &size)) {
 		struct berth_reserved *res;
 		int err;
 
@@ -154,6 +161,7 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 			return -ENOSPC;
 		res->base = base;
 		res->size = size;
+		res->is_taken = memblock_is_region_reserved(base, size);
 		err = keep(res);
 		if (err)
 			return err == -EINVAL ? damaged(fdt, node) : err;
@@ -194,7 +202,7 @@ static int reserve_dynamic(const void *fdt, int node, unsigned int na, unsigned 
 	cells = cells_of(fdt, node, "alloc-ranges");
 	if (!cells.at)
 		res->base = memblock_phys_alloc_range(res->size, align, 0, MEMBLOCK_ALLOC_ANYWHERE);
-	while (!res->base && take(&cells, na, &start) && take(&cells, ns, &length))
+	while (!res->base && take_range(&cells, na, ns, &start, &length))
 		res->base = memblock_phys_alloc_range(
 			res->size, align, start,
 			start + length < start ? MEMBLOCK_ALLOC_ANYWHERE : start + length);
@@ -267,6 +275,19 @@ static int apply_limit(const char *bootargs)
 	return 0;
 }
 
+/* Whether memory in the linear map, and nothing else, lies there. */
+static bool is_all_memory(phys_addr_t base, uint64_t size)
+{
+	struct berth_range range;
+	enum memblock_flags flags;
+
+	for (unsigned int i = 0; berth_memblock_next(false, i, &range, &flags); i++)
+		if (!(flags & MEMBLOCK_NOMAP) && base - range.base < range.size &&
+		    size <= range.size - (base - range.base))
+			return true;
+	return false;
+}
+
 /* cma=SIZE[@BASE]: the default area, instead of the tree's. cma=0: none. */
 static int apply_cma(const char *bootargs)
 {
@@ -291,10 +312,13 @@ static int apply_cma(const char *bootargs)
 	res->is_pool = res->is_reusable = res->is_default = true;
 	res->size = (size + CMA_MIN_ALIGNMENT_BYTES - 1) & ~(CMA_MIN_ALIGNMENT_BYTES - 1);
 	res->base = base;
-	if (base)
+	if (!base)
+		res->base = memblock_phys_alloc_range(res->size, CMA_MIN_ALIGNMENT_BYTES, 0,
+						      MEMBLOCK_ALLOC_ANYWHERE);
+	else if (!is_all_memory(base, res->size) || memblock_is_region_reserved(base, res->size))
+		res->base = 0;
+	else
 		return memblock_reserve(base, res->size);
-	res->base = memblock_phys_alloc_range(res->size, CMA_MIN_ALIGNMENT_BYTES, 0,
-					      MEMBLOCK_ALLOC_ANYWHERE);
 	if (!res->base) {
 		complain(res);
 		berth_nr_reserved--;
@@ -389,15 +413,17 @@ int berth_early_scan(const void *fdt, const struct berth_options *options)
 	return err;
 }
 
-/* Whether memory and nothing but memory lies there. */
-static bool is_all_memory(phys_addr_t base, uint64_t size)
+/* A pool over something else, a firmware's memory for one, would hand that out. */
+static bool is_alone(const struct berth_reserved *res)
 {
-	struct berth_range range;
+	for (unsigned int i = 0; i < berth_nr_reserved; i++) {
+		const struct berth_reserved *other = &berth_reserved[i];
 
-	for (unsigned int i = 0; berth_memblock_next(false, i, &range, NULL); i++)
-		if (base - range.base < range.size && size <= range.size - (base - range.base))
-			return true;
-	return false;
+		if (other != res && other->base < res->base + res->size &&
+		    res->base < other->base + other->size)
+			return false;
+	}
+	return !res->is_taken;
 }
 
 int berth_early_declare_areas(void)
@@ -411,6 +437,12 @@ int berth_early_declare_areas(void)
 		if ((res->base | res->size) & (CMA_MIN_ALIGNMENT_BYTES - 1) ||
 		    !is_all_memory(res->base, res->size)) {
 			berth_printk("reserved-memory: %s: not whole 2 MiB blocks of memory; "
+				     "stays reserved\n",
+				     res->name);
+			continue;
+		}
+		if (!is_alone(res)) {
+			berth_printk("reserved-memory: %s: another reservation lies there, too; "
 				     "stays reserved\n",
 				     res->name);
 			continue;

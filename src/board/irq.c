@@ -4,6 +4,7 @@
 #include <berth/interrupt.h>
 
 #include "board/board.h"
+#include "lib/interrupt.h"
 
 #define MAX_CELLS 8
 /* Trees may chain interrupt-maps; hostile ones in a circle. */
@@ -27,14 +28,25 @@ static int count_cells(const struct device_node *node, const char *name, int oth
 	return count <= MAX_CELLS ? (int)count : -EINVAL;
 }
 
+/* A GIC's kinds of interrupt, and what their cell of flags says in its low bits. */
+#define GIC_SPI 0
+#define GIC_PPI 1
+#define GIC_FIRST_PPI 16
+#define GIC_FIRST_SPI 32
+#define GIC_END 1020
+#define IS_EDGE 3u
+#define IS_LEVEL 12u
+
 /* SPI n is 32 + n and PPI n is 16 + n, as a GIC numbers them; other controllers count plainly. */
 static int number_of(const struct specifier *spec)
 {
 	if (spec->nr_cells < 3)
 		return (int)(spec->cells[0] & INT_MAX);
-	if (spec->cells[1] > 1019)
-		return -ENXIO;
-	return (int)spec->cells[1] + (spec->cells[0] == 0 ? 32 : 16);
+	if (spec->cells[0] == GIC_SPI && spec->cells[1] < GIC_END - GIC_FIRST_SPI)
+		return (int)spec->cells[1] + GIC_FIRST_SPI;
+	if (spec->cells[0] == GIC_PPI && spec->cells[1] < GIC_FIRST_SPI - GIC_FIRST_PPI)
+		return (int)spec->cells[1] + GIC_FIRST_PPI;
+	return -ENXIO;
 }
 
 static bool read_all(const uint8_t **at, int *left, int cells, uint32_t *out)
@@ -87,30 +99,6 @@ static int map_once(struct specifier *spec)
 		}
 	}
 	return -ENXIO;
-}
-
-static int resolve(struct specifier *spec)
-{
-	for (int hop = 0; hop < MAX_HOPS; hop++) {
-		if (!of_property_read_bool(spec->node, "interrupt-map"))
-			return spec->nr_cells > 0 ? number_of(spec) : -ENXIO;
-		if (map_once(spec))
-			return -ENXIO;
-	}
-	return -ENXIO;
-}
-
-int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
-		     uint32_t pin)
-{
-	struct specifier spec = { .node = node, .nr_unit = nr_unit, .nr_cells = 1 };
-
-	if (nr_unit < 0 || nr_unit > MAX_CELLS || count_cells(node, "#interrupt-cells", 1) != 1)
-		return -ENXIO;
-	for (int i = 0; i < nr_unit; i++)
-		spec.unit[i] = unit[i];
-	spec.cells[0] = pin;
-	return resolve(&spec);
 }
 
 /* Who a node's interrupts go to: the nearest interrupt-parent, or the nearest controller above. */
@@ -168,10 +156,66 @@ static int plain(const struct device_node *node, int index, struct specifier *sp
 				    : -EINVAL;
 	if (!at || spec->nr_cells < 1)
 		return -ENXIO;
-	for (int i = 0; i <= index; i++)
-		if (!read_all(&at, &left, spec->nr_cells, spec->cells))
+	if (index >= left / 4 / spec->nr_cells)
+		return -ENXIO;
+	at += index * spec->nr_cells * 4;
+	left -= index * spec->nr_cells * 4;
+	return read_all(&at, &left, spec->nr_cells, spec->cells) ? 0 : -ENXIO;
+}
+
+/*
+ * Whether a controller hands its interrupts on as one of another one's: its numbers are its own, and
+ * mean something else there. One that speaks as its parent does (a GIC's front end) is as good.
+ */
+static bool is_secondary(const struct device_node *node)
+{
+	struct specifier up = { 0 };
+	int err;
+
+	if (of_property_read_bool(node, "gpio-controller"))
+		return true;
+	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, 0, &up)
+								 : plain(node, 0, &up);
+	return !err && up.node != node &&
+	       up.nr_cells != count_cells(node, "#interrupt-cells", up.nr_cells);
+}
+
+/* The number, with its trigger remembered for request_irq(). */
+static int settle(const struct specifier *spec)
+{
+	uint32_t flags = spec->nr_cells < 2 ? 0 : spec->cells[spec->nr_cells < 3 ? 1 : 2];
+	int irq;
+
+	if (spec->nr_cells < 1 || is_secondary(spec->node))
+		return -ENXIO;
+	irq = number_of(spec);
+	if (irq >= 0)
+		berth_irq_set_edge((unsigned int)irq, (flags & IS_EDGE) && !(flags & IS_LEVEL));
+	return irq;
+}
+
+static int resolve(struct specifier *spec)
+{
+	for (int hop = 0; hop < MAX_HOPS; hop++) {
+		if (!of_property_read_bool(spec->node, "interrupt-map"))
+			return settle(spec);
+		if (map_once(spec))
 			return -ENXIO;
-	return 0;
+	}
+	return -ENXIO;
+}
+
+int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
+		     uint32_t pin)
+{
+	struct specifier spec = { .node = node, .nr_unit = nr_unit, .nr_cells = 1 };
+
+	if (nr_unit < 0 || nr_unit > MAX_CELLS || count_cells(node, "#interrupt-cells", 1) != 1)
+		return -ENXIO;
+	for (int i = 0; i < nr_unit; i++)
+		spec.unit[i] = unit[i];
+	spec.cells[0] = pin;
+	return resolve(&spec);
 }
 
 int of_irq_get(const struct device_node *node, int index)

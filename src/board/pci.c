@@ -360,7 +360,6 @@ static void bind_function(struct pci_dev *pdev)
 
 		if (!drv || !match(drv, pdev))
 			continue;
-		berth_clear_error();
 		err = berth_driver_bind(&pdev->dev, &drv->driver, probe_function, remove_function);
 		if (err)
 			berth_report_probe(&pdev->dev, drv->name, err);

@@ -221,8 +221,9 @@ static int read_ranges(const struct device_node *node, struct windows *windows)
 	const uint8_t *ranges = of_get_property(node, "ranges", &length);
 
 	of_property_read_u32(node, "#size-cells", &size_cells);
-	stride = (3 + parent_cells + (int)size_cells) * 4;
-	if (!parent || !ranges || length % stride || size_cells > 2)
+	/* Checked first: what a tree says may make a stride of 0. */
+	stride = size_cells > 2 ? 0 : (3 + parent_cells + (int)size_cells) * 4;
+	if (!parent || !ranges || !stride || length % stride)
 		return berth_fail(-EINVAL, BERTH_REASON_TREE, berth_of_node_name(node));
 	for (int pass = 0; pass < 2; pass++) {
 		for (int at = 0; at < length && windows->nr < MAX_WINDOWS; at += stride) {

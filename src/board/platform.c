@@ -6,6 +6,7 @@
 #include <berth/slab.h>
 
 #include "board/board.h"
+#include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/printk.h"
@@ -30,21 +31,25 @@ static const char *name_in(const struct device_node *node, const char *list_name
 	return NULL;
 }
 
+/* Up to the first that the CPU cannot reach, as on Linux: those behind it would count wrongly. */
 static unsigned int count_regs(const struct device_node *node)
 {
 	struct berth_range range;
 	unsigned int count = 0;
 
-	while (berth_of_address(node, count, &range) != -EINVAL)
+	while (!berth_of_address(node, count, &range))
 		count++;
 	return count;
 }
+
+/* More than one device has; finding the last of n in interrupts-extended takes n steps. */
+#define MAX_IRQS 1024
 
 static unsigned int count_irqs(const struct device_node *node)
 {
 	int count = 0;
 
-	while (of_irq_get(node, count) >= 0)
+	while (count < MAX_IRQS && of_irq_get(node, count) >= 0)
 		count++;
 	return (unsigned int)count;
 }
@@ -63,9 +68,8 @@ static int fill_resources(struct platform_device *pdev, const struct device_node
 	for (unsigned int i = 0; i < regs; i++) {
 		struct berth_range range;
 
-		/* Registers that the CPU cannot reach, or of no size, are no resource. */
-		if (berth_of_address(node, i, &range) || !range.size)
-			continue;
+		if (berth_of_address(node, i, &range))
+			break;
 		res->start = range.base;
 		res->end = range.base + range.size - 1;
 		res->name = name_in(node, "reg-names", i);
@@ -103,12 +107,12 @@ static int set_limits(struct device *dev, struct device_node *node)
 		       !berth_strcmp(type, "pci");
 	int count;
 
+	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	/* A PCI host's own dma-ranges are those of the devices behind it. */
 	count = berth_of_dma_windows(is_host ? node : berth_of_dma_parent(node), windows,
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	berth_device_set_coherent(dev, berth_of_is_coherent(node));
 	if (area_of(node))
 		berth_device_set_cma(dev, area_of(node));
 	return berth_device_set_windows(dev, windows, (unsigned int)count);
@@ -151,7 +155,7 @@ static int create(struct device_node *node, struct device *parent)
 	if (err) {
 		dev_err(&pdev->dev, "its way to memory cannot be followed: %s\n",
 			berth_error_name(err));
-		pdev->dev.backend = BERTH_DMA_NONE;
+		berth_dma_forbid(&pdev->dev);
 	}
 	return 0;
 }
@@ -239,7 +243,6 @@ static void try_bind(struct device *dev, const struct berth_driver *drivers, boo
 		if (!match)
 			continue;
 		dev->p->match_data = match->data;
-		berth_clear_error();
 		err = berth_driver_bind(dev, &driver->driver, call_probe, call_remove);
 		if (!err)
 			return;

@@ -3,6 +3,7 @@
 #include <berth/cma.h>
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
+#include <berth/port.h>
 
 #include "dma/internal.h"
 #include "lib/device.h"
@@ -85,8 +86,16 @@ static struct page *from_window(struct device *dev, unsigned long nr, uint64_t m
 struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t gfp, uint64_t mask,
 				    dma_addr_t *addr)
 {
+	const struct berth_error before = *berth_last_error();
 	struct page *page = NULL;
+	phys_addr_t first, last;
 
+	if (!berth_dma_reachable(dev, mask, 0, &first, &last)) {
+		/* Of no page at all: what is wrong with the first one is wrong with all. */
+		berth_dma_from_phys(dev, PFN_PHYS(berth_mem_map[0].pfn), (uint64_t)nr << PAGE_SHIFT,
+				    berth_dma_limit(dev, mask));
+		return NULL;
+	}
 	if (gfpflags_allow_blocking(gfp)) {
 		struct cma *own = dev->p->cma, *shared = berth_cma_default();
 
@@ -98,7 +107,12 @@ struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t 
 	}
 	if (!page)
 		page = from_buddy(dev, nr, gfp, mask, addr);
-	return page ? page : from_window(dev, nr, mask, addr);
+	if (!page)
+		page = from_window(dev, nr, mask, addr);
+	/* That one place had no room is no failure when another one had. */
+	if (page)
+		*berth_port_error() = before;
+	return page;
 }
 
 static bool is_inside(const struct cma *area, const struct page *page)

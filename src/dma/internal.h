@@ -8,6 +8,9 @@
 /* Start from the limits of the parent, or from none: 32-bit masks, one to one, coherent. */
 void berth_dma_init_limits(struct device *dev);
 
+/* The device does no DMA, nor do those that inherit its limits: what it reaches is not known. */
+void berth_dma_forbid(struct device *dev);
+
 /* Highest address a device may be told, under @mask and its bus. */
 uint64_t berth_dma_limit(const struct device *dev, uint64_t mask);
 

@@ -187,8 +187,23 @@ void berth_dma_init_limits(struct device *dev)
 		memcpy(dev->p->windows, parent->p->windows, sizeof(dev->p->windows));
 		dev->p->nr_windows = parent->p->nr_windows;
 		dev->p->cma = parent->p->cma;
+		dev->backend = parent->backend;
 	}
 	set_fast_range(dev);
+}
+
+void berth_dma_forbid(struct device *dev)
+{
+	dev->backend = BERTH_DMA_NONE;
+	set_fast_range(dev);
+}
+
+/* Whether @next goes on where @window ends, on both sides. */
+static bool continues(const struct berth_dma_window *window, const struct berth_dma_window *next)
+{
+	return next->cpu > window->cpu && next->cpu - window->cpu == window->size &&
+	       next->bus > window->bus && next->bus - window->bus == window->size &&
+	       window->size + next->size > window->size;
 }
 
 int berth_device_set_windows(struct device *dev, const struct berth_dma_window *windows,
@@ -202,8 +217,15 @@ int berth_device_set_windows(struct device *dev, const struct berth_dma_window *
 		    windows[w].bus + (windows[w].size - 1) < windows[w].bus)
 			return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, dev_name(dev),
 					     windows[w].bus);
-	memcpy(dev->p->windows, windows, count * sizeof(*windows));
-	dev->p->nr_windows = count;
+	dev->p->nr_windows = 0;
+	for (unsigned int w = 0; w < count; w++) {
+		unsigned int nr = dev->p->nr_windows;
+
+		if (nr && continues(&dev->p->windows[nr - 1], &windows[w]))
+			dev->p->windows[nr - 1].size += windows[w].size;
+		else
+			dev->p->windows[dev->p->nr_windows++] = windows[w];
+	}
 	set_fast_range(dev);
 	return 0;
 }
@@ -232,6 +254,8 @@ static int check_mask(const struct device *dev, uint64_t mask)
 	struct berth_error *error;
 	phys_addr_t first, last;
 
+	if (dev->backend == BERTH_DMA_NONE)
+		return berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
 	if (mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
 		return 0;
 	error = berth_error_set(-EIO, BERTH_REASON_MASK, dev_name(dev));

@@ -3,14 +3,14 @@
 #include <berth/port.h>
 #include <berth/timer.h>
 
+/*
+ * One word says it all, so that the access that lets a waiter go is the last one: behind it the
+ * completion may be gone, and its address is only a name for those to be woken. SLEEPERS goes with
+ * a count of 0 only.
+ */
+#define SLEEPERS 0x80000000u
 /* A count that complete_all() sets and nobody takes from. */
-#define DONE_FOR_ALL UINT32_MAX
-
-static void wake(struct completion *x)
-{
-	if (__atomic_load_n(&x->waiters, __ATOMIC_SEQ_CST))
-		berth_port_wake(&x->done);
-}
+#define DONE_FOR_ALL 0x7fffffffu
 
 void complete(struct completion *x)
 {
@@ -19,15 +19,16 @@ void complete(struct completion *x)
 	do {
 		if (done == DONE_FOR_ALL)
 			return;
-	} while (!__atomic_compare_exchange_n(&x->done, &done, done + 1, true, __ATOMIC_SEQ_CST,
-					      __ATOMIC_RELAXED));
-	wake(x);
+	} while (!__atomic_compare_exchange_n(&x->done, &done, (done & ~SLEEPERS) + 1, true,
+					      __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	if (done & SLEEPERS)
+		berth_port_wake(&x->done);
 }
 
 void complete_all(struct completion *x)
 {
-	__atomic_store_n(&x->done, DONE_FOR_ALL, __ATOMIC_SEQ_CST);
-	wake(x);
+	if (__atomic_exchange_n(&x->done, DONE_FOR_ALL, __ATOMIC_RELEASE) & SLEEPERS)
+		berth_port_wake(&x->done);
 }
 
 bool try_wait_for_completion(struct completion *x)
@@ -35,7 +36,7 @@ bool try_wait_for_completion(struct completion *x)
 	uint32_t done = __atomic_load_n(&x->done, __ATOMIC_ACQUIRE);
 
 	do {
-		if (!done)
+		if (!(done & ~SLEEPERS))
 			return false;
 		if (done == DONE_FOR_ALL)
 			return true;
@@ -46,7 +47,7 @@ bool try_wait_for_completion(struct completion *x)
 
 bool completion_done(const struct completion *x)
 {
-	return __atomic_load_n(&x->done, __ATOMIC_ACQUIRE) != 0;
+	return (__atomic_load_n(&x->done, __ATOMIC_ACQUIRE) & ~SLEEPERS) != 0;
 }
 
 static int wait_until(struct completion *x, uint64_t deadline_ns)
@@ -54,11 +55,13 @@ static int wait_until(struct completion *x, uint64_t deadline_ns)
 	int err = 0;
 
 	while (!try_wait_for_completion(x)) {
+		uint32_t none = 0;
+
 		if (err)
 			return err;
-		__atomic_fetch_add(&x->waiters, 1, __ATOMIC_SEQ_CST);
-		err = berth_port_wait(&x->done, 0, deadline_ns);
-		__atomic_fetch_sub(&x->waiters, 1, __ATOMIC_SEQ_CST);
+		__atomic_compare_exchange_n(&x->done, &none, SLEEPERS, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+		err = berth_port_wait(&x->done, SLEEPERS, deadline_ns);
 	}
 	return 0;
 }
@@ -72,10 +75,10 @@ void wait_for_completion(struct completion *x)
 unsigned long wait_for_completion_timeout(struct completion *x, unsigned long timeout)
 {
 	uint64_t now = berth_port_now();
-	uint64_t ns = (uint64_t)timeout * NSEC_PER_MSEC;
-	uint64_t deadline = timeout >= MAX_SCHEDULE_TIMEOUT || now + ns < now ? UINT64_MAX
-									      : now + ns;
+	uint64_t deadline = UINT64_MAX;
 
+	if (timeout < MAX_SCHEDULE_TIMEOUT && timeout < (UINT64_MAX - now) / NSEC_PER_MSEC)
+		deadline = now + (uint64_t)timeout * NSEC_PER_MSEC;
 	if (wait_until(x, deadline))
 		return 0;
 	if (deadline == UINT64_MAX)

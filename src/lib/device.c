@@ -2,6 +2,7 @@
 #include <stdarg.h>
 
 #include <berth/errno.h>
+#include <berth/port.h>
 
 #include "lib/device.h"
 #include "lib/error.h"
@@ -61,12 +62,17 @@ static void release_resources(struct device *dev)
 int berth_driver_bind(struct device *dev, const struct device_driver *driver,
 		      int (*probe)(struct device *dev), void (*remove)(struct device *dev))
 {
+	const struct berth_error before = *berth_last_error();
 	int err;
 
 	if (dev->driver)
 		return berth_fail(-EBUSY, BERTH_REASON_STATE, dev_name(dev));
+	berth_clear_error();
 	dev->driver = driver;
 	err = probe(dev);
+	/* One that goes well leaves the failure of another one, or of one behind it, as it was. */
+	if (!err && berth_last_error()->reason != BERTH_REASON_DRIVER)
+		*berth_port_error() = before;
 	if (err) {
 		release_resources(dev);
 		dev->driver = NULL;

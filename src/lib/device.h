@@ -36,7 +36,8 @@ struct device *berth_device_first(void);
 struct device *berth_device_next(const struct device *dev);
 
 /*
- * Bind a driver: calls @probe; on failure releases the managed resources and keeps the reason.
+ * Bind a driver: calls @probe; on failure releases the managed resources and keeps the reason,
+ * which is empty if @probe gave none.
  * @remove is called by berth_driver_unbind(); may be NULL.
  */
 int berth_driver_bind(struct device *dev, const struct device_driver *driver,

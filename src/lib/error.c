@@ -63,10 +63,10 @@ static const struct {
 
 const char *berth_error_name(int code)
 {
-	int positive = code < 0 ? -code : code;
+	unsigned int positive = code < 0 ? 0u - (unsigned int)code : (unsigned int)code;
 
 	for (size_t i = 0; i < ARRAY_SIZE(error_names); i++)
-		if (error_names[i].code == positive)
+		if ((unsigned int)error_names[i].code == positive)
 			return error_names[i].name;
 	return "E?";
 }

@@ -5,11 +5,14 @@
 #include <berth/timer.h>
 
 #include "lib/error.h"
+#include "lib/interrupt.h"
 #include "lib/start.h"
 #include "lib/string.h"
 
 #define MAX_LINES 64
 #define MAX_ACTIONS 128
+/* Interrupts whose trigger can be remembered: a GIC has no more. */
+#define MAX_IRQS 1024
 
 /* One handler on a line. Stays readable until nobody can be walking the line's list. */
 struct irq_action {
@@ -25,6 +28,8 @@ struct irq_line {
 	unsigned int disabled; /* depth of disable_irq() */
 	uint32_t running; /* handlers walking the list now */
 	bool level;
+	bool is_busy; /* in berth_irq_handle() */
+	bool is_missed; /* an edge came while it was busy or disabled */
 	struct irq_action *actions; /* NULL: the line is free */
 };
 
@@ -32,6 +37,30 @@ struct irq_line {
 static DEFINE_SPINLOCK(irq_lock);
 static struct irq_line lines[MAX_LINES];
 static struct irq_action actions[MAX_ACTIONS];
+
+static uint32_t edges[MAX_IRQS / 32];
+
+void berth_irq_set_edge(unsigned int irq, bool is_edge)
+{
+	uint32_t bit = 1u << irq % 32;
+
+	if (irq >= MAX_IRQS)
+		return;
+	if (is_edge)
+		__atomic_fetch_or(&edges[irq / 32], bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(&edges[irq / 32], ~bit, __ATOMIC_RELAXED);
+}
+
+/* The caller's word counts, then the tree's. */
+static bool is_level(unsigned int irq, unsigned long flags)
+{
+	if (flags & (IRQF_TRIGGER_RISING | IRQF_TRIGGER_FALLING))
+		return false;
+	if (flags & (IRQF_TRIGGER_HIGH | IRQF_TRIGGER_LOW) || irq >= MAX_IRQS)
+		return true;
+	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
+}
 
 static struct irq_line *find_line(unsigned int irq)
 {
@@ -74,13 +103,12 @@ static int add_action(unsigned int irq, const struct irq_action *wanted)
 {
 	struct irq_line *line = find_line(irq);
 	struct irq_action *action = new_action();
-	bool level = !(wanted->flags & (IRQF_TRIGGER_RISING | IRQF_TRIGGER_FALLING));
 	int err;
 
 	if (line && !(line->actions->flags & wanted->flags & IRQF_SHARED))
 		return refuse(-EBUSY, irq, wanted->name, line->actions->name);
 	if (!line)
-		line = new_line(irq, level);
+		line = new_line(irq, is_level(irq, wanted->flags));
 	if (!line || !action)
 		return berth_fail_limit(-ENOMEM, BERTH_REASON_TABLE_FULL, "interrupt handlers", 0,
 					action ? MAX_LINES : MAX_ACTIONS);
@@ -152,10 +180,35 @@ void free_irq(unsigned int irq, void *dev_id)
 	__atomic_store_n(&action->handler, NULL, __ATOMIC_RELEASE);
 }
 
+static bool take_missed(struct irq_line *line)
+{
+	unsigned long flags;
+	bool is_missed;
+
+	spin_lock_irqsave(&irq_lock, flags);
+	is_missed = line->actions && line->is_missed && !line->disabled && !line->is_busy;
+	if (is_missed)
+		line->is_missed = false;
+	spin_unlock_irqrestore(&irq_lock, flags);
+	return is_missed;
+}
+
+/* Edges do not come again by themselves: from here they do, where handlers are used to be called. */
+static void deliver_missed(struct timer_list *timer)
+{
+	(void)timer;
+	for (unsigned int i = 0; i < MAX_LINES; i++)
+		if (take_missed(&lines[i]))
+			berth_irq_handle(lines[i].irq);
+}
+
+static struct timer_list missed_timer = { .function = deliver_missed };
+
 static void change_depth(unsigned int irq, bool disable)
 {
 	struct irq_line *line;
 	unsigned long flags;
+	bool is_missed = false;
 
 	spin_lock_irqsave(&irq_lock, flags);
 	line = find_line(irq);
@@ -164,8 +217,11 @@ static void change_depth(unsigned int irq, bool disable)
 			berth_port_irq_mask(irq);
 	} else if (line && line->disabled && --line->disabled == 0) {
 		berth_port_irq_unmask(irq, line->level);
+		is_missed = line->is_missed;
 	}
 	spin_unlock_irqrestore(&irq_lock, flags);
+	if (is_missed)
+		berth_mod_timer_ns(&missed_timer, 0);
 }
 
 void disable_irq_nosync(unsigned int irq)
@@ -196,29 +252,44 @@ void synchronize_irq(unsigned int irq)
 		wait_until_idle(line);
 }
 
+static bool call_handlers(const struct irq_line *line)
+{
+	struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE);
+	bool handled = false;
+
+	while (action) {
+		handled |= action->handler((int)line->irq, action->dev_id) == IRQ_HANDLED;
+		action = __atomic_load_n(&action->next, __ATOMIC_ACQUIRE);
+	}
+	return handled;
+}
+
 bool berth_irq_handle(unsigned int irq)
 {
-	struct irq_action *action;
 	struct irq_line *line;
 	unsigned long flags;
 	bool handled = false;
 
 	spin_lock_irqsave(&irq_lock, flags);
 	line = find_line(irq);
-	if (line && !line->disabled)
-		__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
-	else
-		line = NULL;
-	spin_unlock_irqrestore(&irq_lock, flags);
-	if (!line)
-		return false;
-
-	action = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE);
-	while (action) {
-		handled |= action->handler((int)irq, action->dev_id) == IRQ_HANDLED;
-		action = __atomic_load_n(&action->next, __ATOMIC_ACQUIRE);
+	if (!line || line->disabled || line->is_busy) {
+		/* What is busy goes round once more; what is disabled, when it is enabled. */
+		if (line && !line->level)
+			line->is_missed = handled = true;
+		spin_unlock_irqrestore(&irq_lock, flags);
+		return handled;
 	}
+	__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
+	line->is_busy = true;
+	do {
+		line->is_missed = false;
+		spin_unlock_irqrestore(&irq_lock, flags);
+		handled |= call_handlers(line);
+		spin_lock_irqsave(&irq_lock, flags);
+	} while (line->is_missed && !line->disabled);
+	line->is_busy = false;
 	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
+	spin_unlock_irqrestore(&irq_lock, flags);
 	berth_port_wake(&line->running);
 	return handled;
 }
@@ -231,4 +302,5 @@ void berth_interrupts_reset(void)
 		lines[i] = (struct irq_line){ 0 };
 	}
 	memset(actions, 0, sizeof(actions));
+	memset(edges, 0, sizeof(edges));
 }

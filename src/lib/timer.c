@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <berth/errno.h>
 #include <berth/port.h>
 #include <berth/spinlock.h>
 #include <berth/timer.h>
@@ -7,10 +8,16 @@
 
 enum { TIMER_IDLE, TIMER_PENDING };
 
-/* Guards the list, the states and @running. Taken with interrupts away; a leaf. */
+/* A timer whose function runs: on the stack of berth_timer_handle(). */
+struct run {
+	const struct timer_list *timer;
+	struct run *next;
+};
+
+/* Guards both lists and the states. Taken with interrupts away; a leaf. */
 static DEFINE_SPINLOCK(timer_lock);
 static struct timer_list *timers; /* by time, the next one first */
-static struct timer_list *running[BERTH_PORT_MAX_SLOTS]; /* whose function runs, by slot */
+static struct run *runs;
 static uint32_t finished; /* counts functions that have returned, for del_timer_sync() */
 
 uint64_t ktime_get_ns(void)
@@ -38,8 +45,9 @@ static void sleep_ns(uint64_t ns)
 	uint32_t never = 0;
 	uint64_t deadline = berth_port_now() + ns;
 
-	while (berth_port_now() < deadline)
-		berth_port_wait(&never, 0, deadline);
+	/* Without a machine there is no time that could pass. */
+	while (berth_port_now() < deadline && berth_port_wait(&never, 0, deadline) != -EDEADLK)
+		;
 }
 
 void msleep(unsigned int ms)
@@ -73,9 +81,29 @@ static bool unlink_timer(struct timer_list *timer)
 	return true;
 }
 
+static bool is_running(const struct timer_list *timer)
+{
+	for (const struct run *run = runs; run; run = run->next)
+		if (run->timer == timer)
+			return true;
+	return false;
+}
+
+/* The next one that may run: a function never runs twice at once, and whoever is in it comes back. */
+static struct timer_list *first_timer(void)
+{
+	struct timer_list *timer = timers;
+
+	while (timer && is_running(timer))
+		timer = timer->next;
+	return timer;
+}
+
 static void set_alarm(void)
 {
-	berth_port_alarm(timers ? timers->at_ns : UINT64_MAX);
+	const struct timer_list *timer = first_timer();
+
+	berth_port_alarm(timer ? timer->at_ns : UINT64_MAX);
 }
 
 int berth_mod_timer_ns(struct timer_list *timer, uint64_t at_ns)
@@ -119,14 +147,6 @@ int del_timer(struct timer_list *timer)
 	return was_pending;
 }
 
-static bool is_running(const struct timer_list *timer)
-{
-	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
-		if (running[i] == timer)
-			return true;
-	return false;
-}
-
 int del_timer_sync(struct timer_list *timer)
 {
 	int was_pending = 0;
@@ -152,23 +172,32 @@ bool timer_pending(const struct timer_list *timer)
 	return __atomic_load_n(&timer->state, __ATOMIC_RELAXED) == TIMER_PENDING;
 }
 
+static void leave(const struct run *run)
+{
+	struct run **at = &runs;
+
+	while (*at != run)
+		at = &(*at)->next;
+	*at = run->next;
+}
+
 void berth_timer_handle(void)
 {
+	struct timer_list *timer;
 	unsigned long flags;
 
 	spin_lock_irqsave(&timer_lock, flags);
-	while (timers && timers->at_ns <= berth_port_now()) {
-		struct timer_list *timer = timers;
+	while ((timer = first_timer()) && timer->at_ns <= berth_port_now()) {
 		void (*function)(struct timer_list *) = timer->function;
-		struct timer_list **slot = &running[berth_port_slot()];
-		struct timer_list *outer = *slot;
+		struct run run = { timer, runs };
 
 		unlink_timer(timer);
-		*slot = timer;
+		runs = &run;
 		spin_unlock_irqrestore(&timer_lock, flags);
+		/* The function may free its timer. */
 		function(timer);
 		spin_lock_irqsave(&timer_lock, flags);
-		*slot = outer;
+		leave(&run);
 		__atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
 		berth_port_wake(&finished);
 	}
@@ -179,7 +208,6 @@ void berth_timer_handle(void)
 void berth_timers_reset(void)
 {
 	timers = NULL;
-	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
-		running[i] = NULL;
+	runs = NULL;
 	berth_port_alarm(UINT64_MAX);
 }

@@ -70,6 +70,7 @@ enum page_class berth_page_class(uint64_t pfn, uint64_t *run)
  */
 struct slide {
 	const struct cma_search *search;
+	const struct berth_mem_map *bank;
 	uint64_t moved;
 	uint64_t dropped;
 	uint64_t free_end[2];
@@ -83,26 +84,50 @@ static bool is_busy(const struct cma_search *search, uint64_t pfn)
 	return false;
 }
 
+/*
+ * The common cases without a branch on which of them it is: a free page, or a tenant's page that can
+ * go. The search looks at each page of an area, and they alternate.
+ */
+static inline bool usual_cost(const struct page *page, uint64_t *moved, uint64_t *dropped)
+{
+	uint32_t flags = page_flags(page);
+	unsigned int is_tenants = ((flags & (PG_STATE | PG_ORDER)) == PG_USED) &
+				  ((flags & PG_TENANT) != 0) & ((flags & PG_ISOLATED) == 0) &
+				  (page_count(page) == 1);
+	unsigned int is_clean = (flags & PG_CLEAN) != 0;
+
+	*moved = is_tenants & !is_clean;
+	*dropped = is_tenants & is_clean;
+	return is_tenants | ((flags & (PG_STATE | PG_ORDER)) == PG_FREE);
+}
+
 /* The cost of a page as it enters (@side 0) or leaves (1) the window; false if it may not enter. */
 static bool cost_of(struct slide *s, unsigned int side, uint64_t pfn, uint64_t *moved,
 		    uint64_t *dropped)
 {
 	enum search_mode mode = s->search->mode;
 	enum page_class class = CLASS_FREE;
+	uint32_t flags;
 	uint64_t run;
 
-	*moved = *dropped = 0;
-	if (mode != SEARCH_BLOCKERS && is_busy(s->search, pfn))
-		return false;
-	if (pfn >= s->free_end[side]) {
-		class = berth_page_class(pfn, &run);
-		if (class == CLASS_FREE)
-			s->free_end[side] = pfn + run;
-	}
 	if (mode == SEARCH_BLOCKERS) {
-		*moved = class >= CLASS_HELD;
+		*dropped = 0;
+		*moved = berth_page_class(pfn, NULL) >= CLASS_HELD;
 		return true;
 	}
+	if (s->search->nr_busy && is_busy(s->search, pfn)) {
+		*moved = *dropped = 0;
+		return false;
+	}
+	*moved = *dropped = 0;
+	if (pfn < s->free_end[side] || usual_cost(page_in(s->bank, pfn), moved, dropped))
+		return true;
+	flags = page_flags(page_in(s->bank, pfn));
+	run = 1ULL << (flags & PG_ORDER);
+	if ((flags & PG_STATE) != PG_FREE)
+		class = berth_page_class(pfn, &run);
+	if (class == CLASS_FREE)
+		s->free_end[side] = pfn + run;
 	*dropped = class == CLASS_DROP;
 	*moved = class == CLASS_MOVE || class == CLASS_HELD;
 	return class < CLASS_HELD || (class == CLASS_HELD && mode == SEARCH_LENIENT);
@@ -155,7 +180,7 @@ static uint64_t round_up(uint64_t pfn, uint64_t step)
 static void search_hole(const struct cma_search *search, uint64_t hole, uint64_t end, uint64_t step,
 			uint64_t length, struct cma_window *best)
 {
-	struct slide s = { .search = search };
+	struct slide s = { .search = search, .bank = bank_of(hole) };
 	uint64_t start = round_up(hole, step);
 	uint64_t in = start; /* pages before this one are in the sums */
 

@@ -426,7 +426,7 @@ void free_contig_range(unsigned long pfn, unsigned long nr_pages)
 		return;
 	}
 	for (uint64_t at = pfn; at < pfn + nr_pages; at++)
-		if (!is_head(page_in(bank, at), PG_USED, 0) || !page_count(page_in(bank, at))) {
+		if (page_flags(page_in(bank, at)) != PG_USED || !page_count(page_in(bank, at))) {
 			berth_not_owned("free_contig_range", PFN_PHYS(at), at);
 			return;
 		}

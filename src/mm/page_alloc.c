@@ -134,7 +134,7 @@ static void insert_block(struct zone *zone, const struct berth_mem_map *bank, ui
 {
 	unsigned int type = *block_type(bank, pfn);
 
-	count_free(zone, type, 1LL << order);
+	count_free(zone, type, (int64_t)1 << order);
 	while (order < MAX_ORDER) {
 		uint64_t buddy = pfn ^ (1ULL << order);
 		struct page *page;
@@ -169,7 +169,7 @@ static struct page *take_low(struct zone *zone, struct page *page, unsigned int 
 		high--;
 		list_add(zone, bank, pfn + (1ULL << high), high, type);
 	}
-	count_free(zone, type, -(1LL << order));
+	count_free(zone, type, -((int64_t)1 << order));
 	page->index = 0;
 	__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
 	page_set_flags(page, PG_USED | order);
@@ -489,7 +489,7 @@ void berth_retype_block(struct zone *zone, const struct berth_mem_map *bank, uin
 			at++;
 			continue;
 		}
-		count_free(zone, page_type(page), -(1LL << order));
+		count_free(zone, page_type(page), -((int64_t)1 << order));
 		list_del(zone, page);
 		page_set_flags(page, PG_TAIL | order | PG_RETYPED);
 		at += 1ULL << order;
@@ -527,7 +527,7 @@ static void carve(struct zone *zone, const struct berth_mem_map *bank, uint64_t 
 			__atomic_store_n(&page->refcount, 1, __ATOMIC_RELAXED);
 			page_set_flags(page, flags);
 		}
-		count_free(zone, *block_type(bank, head), -(1LL << order));
+		count_free(zone, *block_type(bank, head), -((int64_t)1 << order));
 	} else {
 		order--;
 		carve(zone, bank, head, order, pfn, end, flags);

@@ -16,7 +16,8 @@ static struct owner {
 	pthread_mutex_t locks[PAGES];
 	enum berth_port_access access[PAGES];
 	uint8_t *virt;
-	uint32_t asked[PAGES], asked_to_write[PAGES];
+	/* How often it was; one access may ask more than once. */
+	uint32_t given[PAGES], given_to_write[PAGES];
 	uint32_t running, most;
 	unsigned int delay_us;
 	bool is_mean; /* refuses */
@@ -45,6 +46,8 @@ static inline int give(unsigned int page, bool is_write)
 	if (GET(owner.access[page]) == BERTH_ACCESS_NONE)
 		fill_frame(page);
 	SET(owner.access[page], access);
+	__atomic_fetch_add(is_write ? &owner.given_to_write[page] : &owner.given[page], 1,
+			   __ATOMIC_SEQ_CST);
 	if (access == BERTH_ACCESS_WRITE && page % 2)
 		return berth_port_user_protect(GET(owner.virt) + page * PAGE, PAGE, access) &&
 		       berth_port_user_map(GET(owner.virt) + page * PAGE, FRAME(page), PAGE,
@@ -63,8 +66,6 @@ static inline int on_fault(void *data, uint64_t offset, bool is_write)
 		__atomic_store_n(&me->most, running, __ATOMIC_RELAXED);
 	if (GET(me->delay_us))
 		usleep(GET(me->delay_us));
-	__atomic_fetch_add(is_write ? &me->asked_to_write[page] : &me->asked[page], 1,
-			   __ATOMIC_RELAXED);
 	if (GET(me->is_mean))
 		ret = -EFAULT;
 	else if (GET(me->is_deep) && page + 1 < PAGES)
@@ -86,8 +87,8 @@ static inline void own(void)
 	for (unsigned int i = 0; i < PAGES; i++) {
 		pthread_mutex_init(&owner.locks[i], NULL);
 		SET(owner.access[i], BERTH_ACCESS_NONE);
-		SET(owner.asked[i], 0);
-		SET(owner.asked_to_write[i], 0);
+		SET(owner.given[i], 0);
+		SET(owner.given_to_write[i], 0);
 	}
 	SET(owner.most, 0);
 	SET(owner.delay_us, 0);

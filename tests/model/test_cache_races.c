@@ -4,6 +4,8 @@
 
 #include "soc.h"
 
+#include "model/line.h"
+
 #include "handlers.h"
 
 #define BUF (RAM + 0x10000)
@@ -89,7 +91,7 @@ static void refill_line(unsigned int turn)
 {
 	line_clean((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
 	line_d[1] = line_d[8] = turn;
-	if (!line_is_dirty((uint8_t *)line_c, (uint8_t *)line_s, 64)) {
+	if (line_look((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64) == LINE_STALE) {
 		moment();
 		line_refill((uint8_t *)line_c, (uint8_t *)line_d, (uint8_t *)line_s, 64);
 	}

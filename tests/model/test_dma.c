@@ -334,6 +334,7 @@ static void items_21_and_22_where_it_comes_from(void **state)
 static void coherent_memory_is_within_reach(void **state)
 {
 	const struct berth_dma_window window = { 0x80200000, 0, 0x400000 };
+	const struct berth_dma_window elsewhere = { 0x20000000, 0, 0x400000 };
 	dma_addr_t handle;
 	void *virt;
 
@@ -341,11 +342,16 @@ static void coherent_memory_is_within_reach(void **state)
 	start(false);
 	assert_int_equal(berth_device_set_windows(&dev, &window, 1), 0);
 	assert_int_equal(dma_set_coherent_mask(&dev, DMA_BIT_MASK(22)), 0);
+	berth_clear_error();
 	virt = dma_alloc_coherent(&dev, 0x10000, &handle, GFP_KERNEL);
 	assert_non_null(virt);
 	assert_true(handle < 0x400000);
+	assert_reason(BERTH_REASON_NONE); /* wherever it was looked for first */
 	dma_free_coherent(&dev, 0x10000, virt, handle);
 	assert_null(dma_alloc_coherent(&dev, 0x500000, &handle, GFP_KERNEL));
+	assert_int_equal(berth_device_set_windows(&dev, &elsewhere, 1), 0);
+	assert_null(dma_alloc_coherent(&dev, 0x1000, &handle, GFP_KERNEL));
+	assert_reason(BERTH_REASON_WINDOW);
 	stop();
 }
 

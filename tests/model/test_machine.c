@@ -191,6 +191,28 @@ static void windows_and_bus_errors(void **state)
 	berth_port_stop();
 }
 
+/* A transfer may end at the end of the address space, but does not go on at its beginning. */
+static void bus_addresses_do_not_wrap(void **state)
+{
+	unsigned char bytes[32] = { 0x44 };
+
+	(void)state;
+	soc_start_quiet(64);
+	windowed->windows[0] = (struct model_window){ RAM, -MIB, MIB };
+	windowed->windows[1] = (struct model_window){ HIGH_RAM, 0, MIB };
+	model_lock();
+	assert_int_equal(model_dma_write(windowed, -16ull, bytes, 16), 0);
+	assert_int_equal(model_dma_write(windowed, 0, bytes, 16), 0);
+	assert_int_equal(soc_stats().bus_errors, 0);
+	assert_int_equal(model_dma_write(windowed, -16ull, bytes, 17), -EFAULT);
+	assert_int_equal(model_dma_read(windowed, -1ull, bytes, 2), -EFAULT);
+	assert_int_equal(soc_stats().bus_errors, 2);
+	model_unlock();
+	assert_int_equal(memory_byte(RAM + MIB - 16), 0x44);
+	assert_int_equal(memory_byte(HIGH_RAM), 0x44);
+	berth_port_stop();
+}
+
 /* GIC interrupts, nested buses, inherited coherency, disabled nodes. */
 static void what_the_tree_says(void **state)
 {
@@ -264,6 +286,48 @@ static void what_the_tree_says(void **state)
 	assert_null(model_find("/outer/inner/off"));
 	assert_null(model_find("/outer/dead/c"));
 	berth_port_stop();
+}
+
+/* A bus of PCI with @space for the device's registers, and I/O ports at the same address as memory. */
+static int try_pci(uint32_t space)
+{
+	static struct fdt fdt;
+
+	fdt_start(&fdt, 2, 2);
+	fdt_begin(&fdt, "pcie");
+	fdt_text(&fdt, "device_type", "pci");
+	fdt_cells(&fdt, "#address-cells", 3);
+	fdt_cells(&fdt, "#size-cells", 2);
+	fdt_cells(&fdt, "ranges", 0x01000000, 0, 0, 0, 0x3eff0000, 0, 0x10000, 0x02000000, 0, 0, 0,
+		  0x20000000, 0, 0x10000);
+	fdt_cells(&fdt, "dma-ranges", 0x01000000, 0, 0, 0, RAM, 0, MIB, 0x43000000, 1, 0, 0, RAM, 0,
+		  RAM_SIZE);
+	fdt_begin(&fdt, "device");
+	fdt_text(&fdt, "compatible", "test,device");
+	fdt_cells(&fdt, "reg", space, 0, 0x100, 0, 0x10);
+	fdt_end(&fdt);
+	fdt_end(&fdt);
+	return soc_try(fdt_finish(&fdt), NULL);
+}
+
+static void pci_has_memory_space_alone(void **state)
+{
+	const struct model_device *dev;
+
+	(void)state;
+	assert_int_equal(try_pci(0x02000000), 0);
+	dev = model_find("/pcie/device");
+	assert_int_equal(dev->base, 0x20000100);
+	assert_int_equal(dev->nr_windows, 1);
+	assert_int_equal(dev->windows[0].bus, 1ull << 32);
+	assert_int_equal(dev->windows[0].cpu, RAM);
+	berth_port_stop();
+	/* Registers in I/O space, or the place in configuration space that a function's reg is. */
+	for (uint32_t space = 0; space <= 0x01000000; space += 0x01000000) {
+		assert_int_equal(try_pci(space), -EINVAL);
+		assert_int_equal(berth_port_error()->reason, BERTH_REASON_TREE);
+		assert_string_equal(berth_port_error()->subject, "/pcie/device");
+	}
 }
 
 /* Damaged on purpose: refused, with the reason, and nothing is left running. */
@@ -370,7 +434,9 @@ int main(void)
 		cmocka_unit_test(registers_are_reached_by_cookie_only),
 		cmocka_unit_test(many_cookies),
 		cmocka_unit_test(windows_and_bus_errors),
+		cmocka_unit_test(bus_addresses_do_not_wrap),
 		cmocka_unit_test(what_the_tree_says),
+		cmocka_unit_test(pci_has_memory_space_alone),
 		cmocka_unit_test(bad_trees),
 		cmocka_unit_test(everything_goes_at_stop),
 	};

@@ -9,6 +9,7 @@
 #include "boards.h"
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
+#include <berth/drivers/sifive-pdma.h>
 
 #define BYTES (64u * 48 * 3 / 2)
 
@@ -333,6 +334,47 @@ static void test_failing_allocations(void **state)
 	}
 }
 
+/* A driver that did not get what it needs gives back what it got, and the others go on. */
+static void every_allocation_of_a_start_may_fail(void **state)
+{
+	static const struct berth_driver all[] = {
+		BERTH_PLATFORM_DRIVER(&berth_camera_driver),
+		BERTH_PLATFORM_DRIVER(&berth_display_driver),
+		BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
+		BERTH_NO_MORE_DRIVERS,
+	};
+	int refused = 0, unbound = 0;
+	bool has_failed = true;
+
+	(void)state;
+	for (uint64_t n = 1; has_failed; n++) {
+		int err;
+
+		berth_test_fail_nth(n);
+		berth_clear_error();
+		err = start_tree(board_multimedia, all, NULL);
+		has_failed = berth_test_failed();
+		berth_test_fail_nth(0);
+		if (err) {
+			assert_true(berth_last_error()->code < 0);
+			refused++;
+			continue;
+		}
+		camera = find("berth,model-camera");
+		display = find("berth,model-display");
+		/* Whatever was bound after it. */
+		if (!camera->driver || !display->driver ||
+		    !find("sifive,fu540-c000-pdma")->driver) {
+			assert_true(has_failed);
+			assert_reason(BERTH_REASON_DRIVER);
+			unbound++;
+		}
+		must_stop();
+	}
+	assert_in_range(refused, 5, 10000);
+	assert_in_range(unbound, 5, 10000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +386,7 @@ int main(void)
 		cmocka_unit_test(test_display),
 		cmocka_unit_test(test_taken_interrupts),
 		cmocka_unit_test(test_failing_allocations),
+		cmocka_unit_test(every_allocation_of_a_start_may_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,8 +32,8 @@ static void pages_come_on_demand(void **state)
 		assert_null(problem);
 	}
 	for (unsigned int i = 0; i < PAGES; i++) {
-		assert_true(GET(owner.asked[i]) >= 1);
-		assert_int_equal(GET(owner.asked_to_write[i]), 0);
+		assert_true(GET(owner.given[i]) >= 1);
+		assert_int_equal(GET(owner.given_to_write[i]), 0);
 	}
 	/* Several were asked at once. */
 	assert_true(GET(owner.most) >= 2);
@@ -47,11 +47,11 @@ static void a_write_asks_again(void **state)
 	for (unsigned int i = 0; i < PAGES; i++) {
 		assert_int_equal(owner.virt[i * PAGE], byte_of(i, 0));
 		owner.virt[i * PAGE] = (uint8_t)i;
-		assert_int_equal(GET(owner.asked[i]), 1);
-		assert_int_equal(GET(owner.asked_to_write[i]), 1);
+		assert_int_equal(GET(owner.given[i]), 1);
+		assert_int_equal(GET(owner.given_to_write[i]), 1);
 		__atomic_fetch_add((uint32_t *)(void *)(owner.virt + i * PAGE + 8), 1,
 				   __ATOMIC_RELAXED);
-		assert_int_equal(GET(owner.asked_to_write[i]), 1);
+		assert_int_equal(GET(owner.given_to_write[i]), 1);
 		assert_int_equal(*(uint8_t *)soc_virt(FRAME(i)), i);
 	}
 	/* Write protected, as for a write-back: readers go on, the next writer asks. */
@@ -61,8 +61,8 @@ static void a_write_asks_again(void **state)
 	for (unsigned int i = 0; i < PAGES; i++) {
 		assert_int_equal(owner.virt[i * PAGE], i);
 		owner.virt[i * PAGE + 1] = 7;
-		assert_int_equal(GET(owner.asked[i]), 1);
-		assert_int_equal(GET(owner.asked_to_write[i]), 2);
+		assert_int_equal(GET(owner.given[i]), 1);
+		assert_int_equal(GET(owner.given_to_write[i]), 2);
 		assert_int_equal(((uint8_t *)soc_virt(FRAME(i)))[1], 7);
 	}
 	/* Taken away: what comes back is what the owner fills in. */
@@ -71,14 +71,14 @@ static void a_write_asks_again(void **state)
 		SET(owner.access[i], BERTH_ACCESS_NONE);
 	for (unsigned int i = 0; i < PAGES; i++) {
 		assert_true(is_page_right(i));
-		assert_int_equal(GET(owner.asked[i]), 2);
+		assert_int_equal(GET(owner.given[i]), 2);
 	}
 	/* A first access that writes asks once. */
 	assert_int_equal(berth_port_user_protect(owner.virt, PAGE, BERTH_ACCESS_NONE), 0);
 	SET(owner.access[0], BERTH_ACCESS_NONE);
 	owner.virt[1] = 99;
-	assert_int_equal(GET(owner.asked_to_write[0]), 3);
-	assert_int_equal(GET(owner.asked[0]), 2);
+	assert_int_equal(GET(owner.given_to_write[0]), 3);
+	assert_int_equal(GET(owner.given[0]), 2);
 	assert_int_equal(owner.virt[0], byte_of(0, 0));
 	disown();
 }

@@ -178,12 +178,49 @@ static void the_limit_of_mappings_is_kept(void **state)
 	disown();
 }
 
+/* The real limit: refused before the process meets it, with room for what it needs itself. */
+static void the_process_never_runs_out_of_mappings(void **state)
+{
+	unsigned int page = 0, pages = 200000;
+	uint8_t *virt;
+	int ret = 0;
+
+	START(state);
+	virt = reserve(pages);
+	cpu_fill(FRAME(0), 0x5a, PAGE);
+	/* The same frame again and again: no two pages are neighbours. */
+	while (page < pages && !ret)
+		ret = berth_port_user_map(virt + page++ * PAGE, FRAME(0), PAGE, BERTH_ACCESS_WRITE);
+	if (page == pages) {
+		gate_stop();
+		skip();
+	}
+	assert_int_equal(ret, -ENOMEM);
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_MAPPING);
+	assert_int_equal(berth_last_error()->limit, berth_port_gate_mappings());
+	assert_int_equal(host_mappings(virt, pages * PAGE), berth_port_gate_mappings());
+	for (unsigned int i = 0; i < 100; i++) {
+		void *own = mmap(NULL, PAGE, i % 2 ? PROT_READ : PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		assert_ptr_not_equal(own, MAP_FAILED);
+		munmap(own, PAGE);
+	}
+	assert_int_equal(move(virt + 7 * PAGE, 0, 100, 1), 0);
+	assert_int_equal(virt[7 * PAGE], 0x5a);
+	assert_int_equal(virt[8 * PAGE], 0x5a);
+	berth_port_user_release(virt, pages * PAGE);
+	assert_int_equal(berth_port_gate_mappings(), 0);
+	gate_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(real_bugs_still_crash),
 		BOTH(nothing_is_left_after_a_stop),
 		BOTH(the_limit_of_mappings_is_kept),
+		BOTH(the_process_never_runs_out_of_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,49 @@ static void equal_runs_are_equal(void **state)
 	assert_int_not_equal(first.digest, second.digest);
 }
 
+static uint64_t digest_of(const void *data, size_t size)
+{
+	soc.stats.digest = 0;
+	model_note_data(data, size);
+	return soc.stats.digest;
+}
+
+/* Of zeroes as of anything else. */
+static void the_digest_tells_every_bit_and_the_order(void **state)
+{
+	static uint8_t data[4096], other[4096];
+
+	(void)state;
+	start(0);
+	for (unsigned int round = 0; round < 2; round++) {
+		for (size_t size = 1; size <= sizeof(data);
+		     size = size < 150 ? size + 1 : size * 2) {
+			uint64_t digest = digest_of(data, size);
+
+			assert_int_not_equal(digest_of(data, size - 1), digest);
+			for (size_t bit = 0; bit < 8 * size; bit++) {
+				data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+				assert_int_not_equal(digest_of(data, size), digest);
+				data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+			}
+		}
+		for (unsigned int i = 0; i < sizeof(data); i++)
+			data[i] = (uint8_t)(i / 8 % 251);
+	}
+	/* Any two words the other way round. */
+	for (size_t i = 0; i < sizeof(data); i += 8)
+		for (size_t j = (i / 8 + 1) * 8; j < sizeof(data); j += 8) {
+			if (!memcmp(data + i, data + j, 8))
+				continue;
+			memcpy(other, data, sizeof(data));
+			memcpy(other + i, data + j, 8);
+			memcpy(other + j, data + i, 8);
+			assert_int_not_equal(digest_of(other, sizeof(data)),
+					     digest_of(data, sizeof(data)));
+		}
+	berth_port_stop();
+}
+
 static void stats_stay_until_the_next_start(void **state)
 {
 	struct berth_model_stats stats = run(9, 0), after;
@@ -302,6 +345,7 @@ int main(void)
 		cmocka_unit_test(time_passes_at_calls_only),
 		cmocka_unit_test(waits_end_by_change_deadline_or_never),
 		cmocka_unit_test(equal_runs_are_equal),
+		cmocka_unit_test(the_digest_tells_every_bit_and_the_order),
 		cmocka_unit_test(stats_stay_until_the_next_start),
 		cmocka_unit_test(each_device_has_chances_of_its_own),
 	};

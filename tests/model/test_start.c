@@ -141,6 +141,29 @@ static void every_allocation_of_a_start_may_fail(void **state)
 	must_stop();
 }
 
+/* A machine of somebody else's, that says no and not why. */
+static int refuse(const void *tree, const void *config)
+{
+	(void)tree;
+	(void)config;
+	return -ENXIO;
+}
+
+static void a_start_that_fails_has_a_reason(void **state)
+{
+	static const struct berth_machine machine = { .name = "nothing", .start = refuse };
+	const struct berth_options options = { .machine = &machine };
+
+	(void)state;
+	assert_int_equal(berth_stop(), -EINVAL);
+	assert_int_equal(berth_start(tree_minimal, NULL, &options), -ENXIO);
+	assert_int_equal(berth_last_error()->code, -ENXIO);
+	assert_reason(BERTH_REASON_ARGUMENT);
+	must_start(tree_minimal, NULL, NULL);
+	assert_reason(BERTH_REASON_ARGUMENT); /* what goes well leaves it alone */
+	must_stop();
+}
+
 #ifndef __has_feature
 #define __has_feature(name) 0
 #endif
@@ -254,6 +277,7 @@ int main(void)
 		cmocka_unit_test(another_abi_is_refused),
 		cmocka_unit_test(memory_that_is_kept_is_told),
 		cmocka_unit_test(every_allocation_of_a_start_may_fail),
+		cmocka_unit_test(a_start_that_fails_has_a_reason),
 		cmocka_unit_test(freed_memory_is_poisoned),
 		cmocka_unit_test(nothing_of_a_run_is_left),
 		cmocka_unit_test(ten_thousand_times),

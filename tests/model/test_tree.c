@@ -71,6 +71,7 @@ static int count_area(struct cma *cma, void *count)
 
 static void areas_go_to_their_devices(void **state)
 {
+	struct berth_cma_report report;
 	struct device *own, *other;
 	int areas = 0;
 
@@ -84,6 +85,10 @@ static void areas_go_to_their_devices(void **state)
 	assert_string_equal(cma_get_name(berth_device_cma(own)), "own@100400000");
 	assert_string_equal(cma_get_name(berth_device_cma(other)), "shared");
 	assert_ptr_equal(berth_device_cma(other), berth_cma_default());
+	assert_int_equal(berth_cma_explain(berth_device_cma(own), 1, 0, &report), 0);
+	assert_true(report.guaranteed);
+	assert_int_equal(berth_cma_explain(berth_cma_default(), 1, 0, &report), 0);
+	assert_false(report.guaranteed);
 	assert_true(cma_get_base(berth_cma_default()) >= 0x40000000 &&
 		    cma_get_base(berth_cma_default()) + (4 << 20) <= 0x42000000);
 	assert_true(memblock_is_region_reserved(0x100a01000, 1));
@@ -151,6 +156,21 @@ static void windows_follow_the_buses(void **state)
 	assert_int_equal(windows[0].cpu, 0x40800000);
 	assert_false(dev_is_dma_coherent(dev));
 	dev = device_at("/plain-bus/dev@30000000");
+	berth_device_windows(dev, &count);
+	assert_int_equal(count, 0);
+	assert_false(dev_is_dma_coherent(dev));
+	must_stop();
+}
+
+static void a_circle_of_buses_ends(void **state)
+{
+	struct device *dev;
+	unsigned int count;
+
+	(void)state;
+	must_start(tree_buses, NULL, NULL);
+	dev = device_at("/plain-bus/loop@33000000");
+	assert_non_null(dev);
 	berth_device_windows(dev, &count);
 	assert_int_equal(count, 0);
 	assert_false(dev_is_dma_coherent(dev));
@@ -352,6 +372,7 @@ int main(void)
 		cmocka_unit_test(registers_are_translated_through_buses),
 		cmocka_unit_test(interrupts_are_numbered_as_the_port_does),
 		cmocka_unit_test(windows_follow_the_buses),
+		cmocka_unit_test(a_circle_of_buses_ends),
 		cmocka_unit_test(nodes_can_be_walked),
 		cmocka_unit_test(drivers_bind_by_compatible_and_wait_for_others),
 		cmocka_unit_test(a_failed_probe_leaves_nothing),

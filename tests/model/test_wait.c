@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <unistd.h>
+
 #include <berth/completion.h>
 #include <berth/interrupt.h>
 #include <berth/spinlock.h>
@@ -68,6 +70,96 @@ static void a_timer_may_start_itself_again(void **state)
 	must_stop();
 }
 
+static int depth, deepest;
+
+/* Due again at once; and another CPU's alarm goes off, which is told from here. */
+static void is_not_entered_again(struct timer_list *timer)
+{
+	if (++depth > deepest)
+		deepest = depth;
+	if (++fired < 5) {
+		berth_mod_timer_ns(timer, 0);
+		berth_timer_handle();
+	}
+	depth--;
+}
+
+static void a_timer_runs_once_at_a_time(void **state)
+{
+	struct timer_list timer;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	fired = depth = deepest = 0;
+	timer_setup(&timer, is_not_entered_again, 0);
+	mod_timer(&timer, jiffies + 1);
+	msleep(50);
+	assert_int_equal(fired, 5);
+	assert_int_equal(deepest, 1);
+	must_stop();
+}
+
+static void a_sleep_without_a_machine_ends(void **state)
+{
+	(void)state;
+	alarm(10);
+	msleep(1);
+	alarm(0);
+}
+
+static int irqs, irq_depth, irq_deepest;
+
+static irqreturn_t count_edge(int irq, void *data)
+{
+	bool *is_told_again = data;
+
+	if (++irq_depth > irq_deepest)
+		irq_deepest = irq_depth;
+	irqs++;
+	if (*is_told_again) {
+		*is_told_again = false;
+		berth_irq_handle((unsigned int)irq); /* as another CPU would */
+	}
+	irq_depth--;
+	return IRQ_HANDLED;
+}
+
+/* An edge that arrives while its line is held back, or its handler runs, comes once, later. */
+static void edges_are_not_lost(void **state)
+{
+	bool is_told_again = false;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	irqs = irq_depth = irq_deepest = 0;
+	assert_int_equal(request_irq(50, count_edge, IRQF_TRIGGER_RISING, "edge", &is_told_again),
+			 0);
+	disable_irq(50);
+	disable_irq(50);
+	assert_true(berth_irq_handle(50));
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 0);
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 1);
+	is_told_again = true;
+	assert_true(berth_irq_handle(50));
+	assert_int_equal(irqs, 3);
+	assert_int_equal(irq_deepest, 1);
+	free_irq(50, &is_told_again);
+
+	/* A level that has gone was nothing. */
+	assert_int_equal(request_irq(50, count_edge, 0, "level", &is_told_again), 0);
+	disable_irq(50);
+	assert_false(berth_irq_handle(50));
+	enable_irq(50);
+	msleep(1);
+	assert_int_equal(irqs, 3);
+	free_irq(50, &is_told_again);
+	must_stop();
+}
+
 struct timed_completion {
 	struct timer_list timer;
 	struct completion done;
@@ -108,6 +200,21 @@ static void completions_count(void **state)
 	assert_int_equal(wait_for_completion_timeout(&tc.done, 5), 5);
 	reinit_completion(&tc.done);
 	assert_false(completion_done(&tc.done));
+	must_stop();
+}
+
+static void a_very_long_time_is_not_a_short_one(void **state)
+{
+	struct timed_completion tc;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	init_completion(&tc.done);
+	timer_setup(&tc.timer, finish, 0);
+	for (unsigned int bits = 40; bits < 63; bits++) {
+		mod_timer(&tc.timer, jiffies + 10);
+		assert_true(wait_for_completion_timeout(&tc.done, 1UL << bits) > 0);
+	}
 	must_stop();
 }
 
@@ -197,6 +304,44 @@ static void completions_order_threads(void **state)
 	must_stop();
 }
 
+static struct completion *handed_over;
+
+static void *complete_what_comes(void *arg)
+{
+	struct completion *x;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		while (!(x = __atomic_exchange_n(&handed_over, NULL, __ATOMIC_ACQ_REL)))
+			sched_yield();
+		complete(x);
+	}
+	return arg;
+}
+
+/* The waiter may free it at once: a sanitizer sees who comes too late. */
+static void a_completion_is_the_waiters_to_free(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	must_start(tree_minimal, NULL, NULL);
+	pthread_create(&thread, NULL, complete_what_comes, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct completion *x = malloc(sizeof(*x));
+
+		init_completion(x);
+		__atomic_store_n(&handed_over, x, __ATOMIC_RELEASE);
+		/* Half of them without sleeping. */
+		while (i % 2 && !try_wait_for_completion(x))
+			;
+		if (!(i % 2))
+			wait_for_completion(x);
+		free(x);
+	}
+	pthread_join(thread, NULL);
+	must_stop();
+}
+
 static void tick(struct timer_list *timer)
 {
 	unsigned long flags;
@@ -246,10 +391,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order),
 		cmocka_unit_test(a_timer_may_start_itself_again),
+		cmocka_unit_test(a_timer_runs_once_at_a_time),
+		cmocka_unit_test(a_sleep_without_a_machine_ends),
+		cmocka_unit_test(edges_are_not_lost),
 		cmocka_unit_test(completions_count),
+		cmocka_unit_test(a_very_long_time_is_not_a_short_one),
 		cmocka_unit_test(delays_pass_virtual_time),
 		cmocka_unit_test(spinlocks_exclude_threads),
 		cmocka_unit_test(completions_order_threads),
+		cmocka_unit_test(a_completion_is_the_waiters_to_free),
 		cmocka_unit_test(timers_run_beside_threads),
 	};
 

@@ -374,7 +374,6 @@ static void nothing_moves_without_room(void **state)
 	assert_int_equal(fake_tenant.dropped, 20);
 	assert_true(cma_release(cma, page, 30));
 
-	/* Swap is room as well. */
 	fake_tenant.swap_slots = 100;
 	before = snapshot();
 	/* 30 are free now. Every other of the rest has a tenant that writes nothing away. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "model/internal.h"
+#include "model/line.h"
 
 /*
  * Only lines that an operation or a device's access concerns, and their neighbours, are ever looked
@@ -30,19 +31,19 @@ static void for_each_run(phys_addr_t phys, uint64_t size,
 	}
 }
 
-static bool clean(uint64_t at)
+static inline unsigned int look(uint64_t at)
+{
+	return line_look(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+}
+
+static inline bool clean(uint64_t at)
 {
 	return line_clean(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
-static bool refill(uint64_t at)
+static inline void refill(uint64_t at)
 {
-	return line_refill(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
-}
-
-static bool is_dirty(uint64_t at)
-{
-	return line_is_dirty(soc.ram.c + at, soc.ram.s + at, soc.line);
+	line_refill(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
 static void evict(uint64_t at)
@@ -53,12 +54,19 @@ static void evict(uint64_t at)
 	}
 }
 
-static void refill_if_clean(uint64_t at)
+/*
+ * Clean and invalidate are one step for a line: what another CPU stores meanwhile stays. Returns
+ * LINE_DIRTY if it was written back, LINE_STALE if it was read again.
+ */
+static inline unsigned int flush_line(uint64_t at)
 {
-	if (!is_dirty(at) && refill(at)) {
-		soc.stats.refilled++;
-		model_note(NOTE_LINE, at, 1);
-	}
+	unsigned int differs = look(at);
+
+	if (differs & LINE_DIRTY)
+		return clean(at) ? LINE_DIRTY : 0;
+	if (differs)
+		refill(at);
+	return differs;
 }
 
 /*
@@ -84,19 +92,36 @@ void cache_set_chances(void)
 	soc.chance_limit = (uint32_t)limit;
 }
 
-static void stir_run(uint64_t at, uint64_t end)
+/* Most lines do not differ, and need no decision. */
+static inline void give_chance(uint64_t at, uint32_t draw)
 {
-	for (;; at += soc.line) {
-		uint64_t draws = model_draw(CHANCE_CACHE);
-		uint32_t draw = (uint32_t)((draws >> 32) * soc.chance_limit >> 32);
+	unsigned int differs = look(at);
 
-		at += (uint64_t)soc.gaps[draws & 255] * soc.line;
-		if (at >= end)
-			return;
+	if (!differs)
+		return;
+	if (differs & LINE_DIRTY) {
 		if (draw < soc.write_back_limit)
 			evict(at);
-		if (draw < soc.refill_limit)
-			refill_if_clean(at);
+	} else if (draw < soc.refill_limit) {
+		refill(at);
+		soc.stats.refilled++;
+		model_note(NOTE_LINE, at, 1);
+	}
+}
+
+/* One drawing serves three lines: 8 bits say how far to go, 13 what happens there. */
+static void stir_run(uint64_t at, uint64_t end)
+{
+	for (;;) {
+		uint64_t draws = model_draw(CHANCE_CACHE);
+
+		for (unsigned int i = 0; i < 3; i++, draws >>= 21) {
+			at += (uint64_t)soc.gaps[draws & 0xff] * soc.line;
+			if (at >= end)
+				return;
+			give_chance(at, (uint32_t)(draws >> 8 & 0x1fff) * soc.chance_limit >> 13);
+			at += soc.line;
+		}
 	}
 }
 
@@ -126,27 +151,18 @@ static void clean_and_refill_run(uint64_t at, uint64_t end)
 {
 	soc.stats.cache_lines += (end - at) / soc.line;
 	for (; at < end; at += soc.line) {
-		if (clean(at))
-			soc.stats.written_back++;
-		else if (refill(at))
-			soc.stats.refilled++;
-	}
-}
+		unsigned int done = flush_line(at);
 
-/* Clean and invalidate are one step for a line: what another CPU stores meanwhile stays. */
-static void flush_line(uint64_t at)
-{
-	if (clean(at))
-		soc.stats.written_back++;
-	else
-		refill(at);
+		soc.stats.written_back += done == LINE_DIRTY;
+		soc.stats.refilled += done == LINE_STALE;
+	}
 }
 
 static void flush_run(uint64_t at, uint64_t end)
 {
 	soc.stats.cache_lines += (end - at) / soc.line;
 	for (; at < end; at += soc.line)
-		flush_line(at);
+		soc.stats.written_back += flush_line(at) == LINE_DIRTY;
 }
 
 static void drop_run(uint64_t at, uint64_t end)
@@ -228,8 +244,7 @@ void cache_flush(phys_addr_t phys, uint64_t size)
 static void flush_uncounted(uint64_t at, uint64_t end)
 {
 	for (; at < end; at += soc.line)
-		if (!clean(at))
-			refill(at);
+		flush_line(at);
 }
 
 void cache_flush_lines(phys_addr_t phys, uint64_t size)
@@ -260,54 +275,65 @@ void cache_after_device_write(phys_addr_t phys, uint64_t size)
 		for_each_run(phys, size, evict_run);
 }
 
-void cache_before_coherent(phys_addr_t phys, uint64_t size)
+void cache_before_coherent_read(phys_addr_t phys, uint64_t size)
 {
 	stir(phys, size);
 }
 
-/* The bytes are dirty, even where they are what they were. */
-static void mark_dirty(uint8_t *s, const uint8_t *bytes, uint64_t size)
+/* What is overwritten whole has its chance when memory follows, or does not. */
+void cache_before_coherent_write(phys_addr_t phys, uint64_t size)
 {
-	for (; size >= 8; size -= 8, s += 8, bytes += 8) {
-		uint64_t word;
+	if (size <= 2 * soc.line) {
+		stir(phys, size);
+	} else {
+		stir(phys, 1);
+		stir(phys + size - 1, 1);
+	}
+}
 
-		memcpy(&word, bytes, 8);
-		word = ~word;
-		memcpy(s, &word, 8);
+/* The bytes are dirty, even where they are what they were. */
+static void mark_dirty(uint64_t at, const uint8_t *bytes, uint64_t size)
+{
+	uint8_t *s = soc.ram.s + at;
+
+#pragma GCC unroll 4
+	for (; size >= 16; size -= 16, s += 16, bytes += 16) {
+		pair unit;
+
+		memcpy(&unit, bytes, 16);
+		unit = ~unit;
+		memcpy(s, &unit, 16);
 	}
 	while (size--)
 		*s++ = (uint8_t) ~*bytes++;
 }
 
-static void follow(uint64_t at, const uint8_t *bytes, uint64_t size, bool is_following)
-{
-	if (is_following) {
-		raw_write(soc.ram.d + at, bytes, size);
-		memcpy(soc.ram.s + at, bytes, size);
-	} else {
-		mark_dirty(soc.ram.s + at, bytes, size);
-	}
-}
-
 /*
  * Only the bytes that the device writes: the rest of the line keeps what it is, dirty or clean.
- * Memory follows by chance, for one to eight lines at a time.
+ * Memory follows by chance, for eight lines at a time, 16 bits of a drawing each.
  */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 {
-	bool may_follow = soc.config.cache == BERTH_MODEL_CACHE_RANDOM;
-	uint64_t at = phys - soc.ram.base, end = at + size;
+	uint64_t at = phys - soc.ram.base, end = at + size, draws = 0;
 	const uint8_t *bytes = buffer;
 
 	raw_write(soc.ram.c + at, bytes, size);
-	if (!may_follow)
-		mark_dirty(soc.ram.s + at, bytes, size);
-	while (may_follow && at < end) {
-		uint64_t draw = model_draw(CHANCE_FOLLOW);
-		uint64_t next = (at | (soc.line - 1)) + 1 + (draw >> 16 & 7) * soc.line;
+	if (soc.config.cache != BERTH_MODEL_CACHE_RANDOM) {
+		mark_dirty(at, bytes, size);
+		return;
+	}
+	for (unsigned int i = 0; at < end; i++, draws >>= 16) {
+		uint64_t next = (at | (8 * soc.line - 1)) + 1;
 
+		if (i % 4 == 0)
+			draws = model_draw(CHANCE_FOLLOW);
 		next = next < end ? next : end;
-		follow(at, bytes, next - at, (draw & 0xffff) < soc.follow_limit);
+		if ((draws & 0xffff) < soc.follow_limit) {
+			raw_write(soc.ram.d + at, bytes, next - at);
+			raw_write(soc.ram.s + at, bytes, next - at);
+		} else {
+			mark_dirty(at, bytes, next - at);
+		}
 		bytes += next - at;
 		at = next;
 	}

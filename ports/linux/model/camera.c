@@ -9,28 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices.h"
+#include "media.h"
 
-enum {
-	REG_ID = 0x00,
-	REG_CONTROL = 0x04,
-	REG_STATUS = 0x08,
-	REG_IRQ_STATUS = 0x0c,
-	REG_IRQ_ENABLE = 0x10,
-	REG_WIDTH = 0x14,
-	REG_HEIGHT = 0x18,
-	REG_BYTES = 0x1c,
-	REG_INTERVAL = 0x20,
-	REG_FRAMES = 0x24,
-	REG_OVERRUNS = 0x28,
-	REG_SEQUENCE = 0x2c,
-	REG_BUFFER_LO = 0x30,
-	REG_BUFFER_HI = 0x34,
-	REG_BUFFER_PUSH = 0x38,
-	REG_RING_LO = 0x40,
-	REG_RING_HI = 0x44,
-	REG_RING_ENTRIES = 0x48,
+struct registers {
+	struct media_registers common;
+	uint32_t width, height, bytes, interval, frames;
+	uint32_t overruns, sequence; /* that of the next picture */
+	uint32_t buffer[2], push, unused, ring[2], ring_entries;
 };
+
+_Static_assert(offsetof(struct registers, ring_entries) == 0x48, "as in the data sheet");
 
 #define CAMERA_ID 0x43414d31u
 
@@ -47,6 +35,15 @@ enum {
 #define IRQ_OVERRUN 0x2u
 #define IRQ_END 0x4u
 #define IRQ_ERROR 0x8u
+
+/* Written at any time, and while the camera is neither enabled nor busy. */
+#define WRITABLE                                                                             \
+	(MEDIA_WORD(struct registers, buffer[0]) | MEDIA_WORD(struct registers, buffer[1]) | \
+	 MEDIA_WORD(struct registers, ring[0]) | MEDIA_WORD(struct registers, ring[1]))
+#define WRITABLE_IDLE                                                                   \
+	(MEDIA_WORD(struct registers, width) | MEDIA_WORD(struct registers, height) |   \
+	 MEDIA_WORD(struct registers, bytes) | MEDIA_WORD(struct registers, interval) | \
+	 MEDIA_WORD(struct registers, frames) | MEDIA_WORD(struct registers, ring_entries))
 
 #define FIFO_DEPTH 4
 #define MAX_BYTES (256u << 20)
@@ -68,14 +65,11 @@ struct entry {
 };
 
 struct camera {
-	uint32_t control, irq_status, irq_enable;
-	uint32_t width, height, bytes, interval, frames, overruns;
-	uint64_t buffer, ring;
-	uint32_t ring_entries, ring_at;
+	struct registers regs;
+	uint32_t ring_at;
 	bool ring_phase;
 	uint64_t fifo[FIFO_DEPTH];
 	unsigned int level;
-	uint32_t sequence; /* of the next picture */
 	bool reading_out, waiting, at_end, stopping;
 	uint64_t frame_start_ns;
 	uint64_t target; /* the buffer of the picture that is read out */
@@ -89,30 +83,15 @@ struct camera {
 static void frame_step(struct model_device *dev, uint64_t arg);
 static void burst_step(struct model_device *dev, uint64_t offset);
 
-static void update_irq(struct model_device *dev)
-{
-	struct camera *cam = dev->state;
-
-	model_irq(dev, 0, (cam->irq_status & cam->irq_enable) != 0);
-}
-
-static void raise_irq(struct model_device *dev, uint32_t bits)
-{
-	struct camera *cam = dev->state;
-
-	cam->irq_status |= bits;
-	update_irq(dev);
-}
-
 /*
  * Eight bars of luma that move four pixels a picture, the number of the picture as a row of 16
  * blocks in the lower left corner, two colour ramps; what goes beyond 4:2:0 is zero.
  */
 static void test_pattern(struct camera *cam)
 {
-	uint32_t w = cam->width, h = cam->height, n = cam->sequence;
+	uint32_t w = cam->regs.width, h = cam->regs.height, n = cam->regs.sequence;
 	uint32_t cw = (w + 1) / 2, ch = (h + 1) / 2;
-	uint8_t *out = cam->picture, *end = out + cam->bytes;
+	uint8_t *out = cam->picture, *end = out + cam->regs.bytes;
 
 	for (uint32_t y = 0; y < h && out < end; y++)
 		for (uint32_t x = 0; x < w && out < end; x++) {
@@ -134,14 +113,15 @@ static void test_pattern(struct camera *cam)
 
 static bool next_picture(struct camera *cam)
 {
-	if (cam->frames && cam->sequence >= cam->frames)
+	if (cam->regs.frames && cam->regs.sequence >= cam->regs.frames)
 		return false;
 	memset(cam->text, 0, sizeof(cam->text));
 	if (!cam->next) {
 		test_pattern(cam);
 		return true;
 	}
-	return cam->next(cam->next_data, cam->picture, cam->bytes, cam->text, sizeof(cam->text));
+	return cam->next(cam->next_data, cam->picture, cam->regs.bytes, cam->text,
+			 sizeof(cam->text));
 }
 
 static void end_of_stream(struct model_device *dev)
@@ -149,18 +129,18 @@ static void end_of_stream(struct model_device *dev)
 	struct camera *cam = dev->state;
 
 	cam->at_end = true;
-	raise_irq(dev, IRQ_END);
+	media_raise(dev, IRQ_END);
 }
 
 static uint64_t interval(const struct camera *cam)
 {
-	return cam->interval > MIN_INTERVAL_NS ? cam->interval : MIN_INTERVAL_NS;
+	return cam->regs.interval > MIN_INTERVAL_NS ? cam->regs.interval : MIN_INTERVAL_NS;
 }
 
 /* The sensor is read out during three quarters of the interval. */
 static uint64_t burst_ns(const struct camera *cam)
 {
-	uint64_t bursts = (cam->bytes + MODEL_BURST - 1) / MODEL_BURST;
+	uint64_t bursts = (cam->regs.bytes + MODEL_BURST - 1) / MODEL_BURST;
 	uint64_t ns = interval(cam) * 3 / 4 / bursts;
 
 	return ns ? ns : 1;
@@ -173,7 +153,7 @@ static void frame_step(struct model_device *dev, uint64_t arg)
 
 	(void)arg;
 	cam->frame_start_ns = model_now();
-	if (!cam->level && (cam->control & CONTROL_HOLD)) {
+	if (!cam->level && (cam->regs.common.control & CONTROL_HOLD)) {
 		cam->waiting = true;
 		return;
 	}
@@ -182,9 +162,9 @@ static void frame_step(struct model_device *dev, uint64_t arg)
 		return;
 	}
 	if (!cam->level) {
-		cam->sequence++;
-		cam->overruns++;
-		raise_irq(dev, IRQ_OVERRUN);
+		cam->regs.sequence++;
+		cam->regs.overruns++;
+		media_raise(dev, IRQ_OVERRUN);
 		model_after(dev, interval(cam), frame_step, 0);
 		return;
 	}
@@ -199,8 +179,8 @@ static void frame_step(struct model_device *dev, uint64_t arg)
 static void complete_frame(struct model_device *dev)
 {
 	struct camera *cam = dev->state;
-	struct entry entry = { .sequence = cam->sequence, .bytes = cam->bytes };
-	uint64_t at = cam->ring + (uint64_t)cam->ring_at * sizeof(entry);
+	struct entry entry = { .sequence = cam->regs.sequence, .bytes = cam->regs.bytes };
+	uint64_t at = media_address(cam->regs.ring) + (uint64_t)cam->ring_at * sizeof(entry);
 	uint32_t status = cam->target_status | (cam->ring_phase ? ENTRY_PHASE : 0);
 	uint32_t bits = IRQ_FRAME;
 
@@ -212,18 +192,18 @@ static void complete_frame(struct model_device *dev)
 	    model_dma_write(dev, at + offsetof(struct entry, status), &status, sizeof(status)) ||
 	    cam->target_status != ENTRY_DONE)
 		bits |= IRQ_ERROR;
-	if (++cam->ring_at == cam->ring_entries) {
+	if (++cam->ring_at == cam->regs.ring_entries) {
 		cam->ring_at = 0;
 		cam->ring_phase = !cam->ring_phase;
 	}
-	cam->sequence++;
-	raise_irq(dev, bits);
+	cam->regs.sequence++;
+	media_raise(dev, bits);
 }
 
 static void burst_step(struct model_device *dev, uint64_t offset)
 {
 	struct camera *cam = dev->state;
-	uint64_t left = cam->bytes - offset;
+	uint64_t left = cam->regs.bytes - offset;
 	uint64_t size = left < MODEL_BURST ? left : MODEL_BURST;
 	uint64_t due;
 
@@ -252,30 +232,31 @@ static void camera_reset(struct model_device *dev)
 	model_cancel(dev, burst_step);
 	free(cam->picture);
 	*cam = fresh;
-	update_irq(dev);
+	media_raise(dev, 0);
 }
 
 static void camera_enable(struct model_device *dev)
 {
 	struct camera *cam = dev->state;
 
-	if (cam->reading_out || !cam->bytes || cam->bytes > MAX_BYTES || !cam->ring_entries ||
-	    cam->ring_entries > MAX_RING || (!cam->next && (!cam->width || !cam->height)))
+	if (cam->reading_out || !cam->regs.bytes || cam->regs.bytes > MAX_BYTES ||
+	    !cam->regs.ring_entries || cam->regs.ring_entries > MAX_RING ||
+	    (!cam->next && (!cam->regs.width || !cam->regs.height)))
 		goto refuse;
 	free(cam->picture);
-	cam->picture = malloc(cam->bytes);
+	cam->picture = malloc(cam->regs.bytes);
 	if (!cam->picture)
 		goto refuse;
 	cam->ring_at = 0;
 	cam->ring_phase = true;
-	cam->sequence = 0;
-	cam->overruns = 0;
+	cam->regs.sequence = 0;
+	cam->regs.overruns = 0;
 	cam->at_end = false;
-	cam->control |= CONTROL_ENABLE;
+	cam->regs.common.control |= CONTROL_ENABLE;
 	model_after(dev, MIN_INTERVAL_NS, frame_step, 0);
 	return;
 refuse:
-	raise_irq(dev, IRQ_ERROR);
+	media_raise(dev, IRQ_ERROR);
 }
 
 /* The burst under way is still finished; BUSY says when. */
@@ -283,7 +264,7 @@ static void camera_disable(struct model_device *dev)
 {
 	struct camera *cam = dev->state;
 
-	cam->control &= ~CONTROL_ENABLE;
+	cam->regs.common.control &= ~CONTROL_ENABLE;
 	cam->stopping = cam->reading_out;
 	cam->waiting = false;
 	cam->level = 0;
@@ -293,13 +274,14 @@ static void camera_disable(struct model_device *dev)
 static void camera_control(struct model_device *dev, uint32_t value)
 {
 	struct camera *cam = dev->state;
-	bool was_enabled = cam->control & CONTROL_ENABLE;
+	bool was_enabled = cam->regs.common.control & CONTROL_ENABLE;
 
 	if (value & CONTROL_RESET) {
 		camera_reset(dev);
 		return;
 	}
-	cam->control = (value & CONTROL_HOLD) | (cam->control & CONTROL_ENABLE);
+	cam->regs.common.control = (value & CONTROL_HOLD) |
+				   (cam->regs.common.control & CONTROL_ENABLE);
 	if (!was_enabled && (value & CONTROL_ENABLE))
 		camera_enable(dev);
 	else if (was_enabled && !(value & CONTROL_ENABLE))
@@ -311,10 +293,10 @@ static void camera_push(struct model_device *dev)
 	struct camera *cam = dev->state;
 
 	if (cam->level == FIFO_DEPTH) {
-		raise_irq(dev, IRQ_ERROR);
+		media_raise(dev, IRQ_ERROR);
 		return;
 	}
-	cam->fifo[cam->level++] = cam->buffer;
+	cam->fifo[cam->level++] = media_address(cam->regs.buffer);
 	if (cam->waiting) {
 		cam->waiting = false;
 		model_after(dev, 0, frame_step, 0);
@@ -327,115 +309,29 @@ static uint32_t camera_status(const struct camera *cam)
 	       (cam->at_end ? STATUS_END : 0) | cam->level << STATUS_LEVEL_SHIFT;
 }
 
-/* The register behind an offset, for those that are plain storage. */
-static uint32_t *camera_plain(struct camera *cam, uint64_t offset)
-{
-	switch (offset) {
-	case REG_WIDTH:
-		return &cam->width;
-	case REG_HEIGHT:
-		return &cam->height;
-	case REG_BYTES:
-		return &cam->bytes;
-	case REG_INTERVAL:
-		return &cam->interval;
-	case REG_FRAMES:
-		return &cam->frames;
-	case REG_RING_ENTRIES:
-		return &cam->ring_entries;
-	default:
-		return NULL;
-	}
-}
-
 static uint64_t camera_read(struct model_device *dev, uint64_t offset, unsigned int bytes)
 {
 	struct camera *cam = dev->state;
-	const uint32_t *plain = camera_plain(cam, offset);
 
-	if (bytes != 4)
-		return 0;
-	if (plain)
-		return *plain;
-	switch (offset) {
-	case REG_ID:
-		return CAMERA_ID;
-	case REG_CONTROL:
-		return cam->control;
-	case REG_STATUS:
-		return camera_status(cam);
-	case REG_IRQ_STATUS:
-		return cam->irq_status;
-	case REG_IRQ_ENABLE:
-		return cam->irq_enable;
-	case REG_OVERRUNS:
-		return cam->overruns;
-	case REG_SEQUENCE:
-		return cam->sequence;
-	case REG_BUFFER_LO:
-		return (uint32_t)cam->buffer;
-	case REG_BUFFER_HI:
-		return cam->buffer >> 32;
-	case REG_RING_LO:
-		return (uint32_t)cam->ring;
-	case REG_RING_HI:
-		return cam->ring >> 32;
-	default:
-		return 0;
-	}
-}
-
-static uint64_t set_low(uint64_t old, uint64_t value)
-{
-	return (old & ~0xffffffffULL) | (uint32_t)value;
-}
-
-static uint64_t set_high(uint64_t old, uint64_t value)
-{
-	return (uint32_t)old | value << 32;
+	cam->regs.common.id = CAMERA_ID;
+	cam->regs.common.status = camera_status(cam);
+	return media_read(dev, sizeof(cam->regs), offset, bytes);
 }
 
 static void camera_write(struct model_device *dev, uint64_t offset, unsigned int bytes,
 			 uint64_t value)
 {
 	struct camera *cam = dev->state;
-	uint32_t *plain = camera_plain(cam, offset);
+	bool is_idle = !(cam->regs.common.control & CONTROL_ENABLE) && !cam->reading_out;
 
 	if (bytes != 4)
 		return;
-	if (plain) {
-		if (!(cam->control & CONTROL_ENABLE) && !cam->reading_out)
-			*plain = (uint32_t)value;
-		return;
-	}
-	switch (offset) {
-	case REG_CONTROL:
+	if (offset == offsetof(struct registers, common.control))
 		camera_control(dev, (uint32_t)value);
-		break;
-	case REG_IRQ_STATUS:
-		cam->irq_status &= ~(uint32_t)value;
-		update_irq(dev);
-		break;
-	case REG_IRQ_ENABLE:
-		cam->irq_enable = (uint32_t)value;
-		update_irq(dev);
-		break;
-	case REG_BUFFER_LO:
-		cam->buffer = set_low(cam->buffer, value);
-		break;
-	case REG_BUFFER_HI:
-		cam->buffer = set_high(cam->buffer, value);
-		break;
-	case REG_BUFFER_PUSH:
+	else if (offset == offsetof(struct registers, push))
 		camera_push(dev);
-		break;
-	case REG_RING_LO:
-		cam->ring = set_low(cam->ring, value);
-		break;
-	case REG_RING_HI:
-		cam->ring = set_high(cam->ring, value);
-		break;
-	}
+	else
+		media_write(dev, WRITABLE | (is_idle ? WRITABLE_IDLE : 0), offset, (uint32_t)value);
 }
 
 static void camera_stop(struct model_device *dev)

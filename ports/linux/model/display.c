@@ -8,23 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "devices.h"
+#include "media.h"
 
-enum {
-	REG_ID = 0x00,
-	REG_CONTROL = 0x04,
-	REG_STATUS = 0x08,
-	REG_IRQ_STATUS = 0x0c,
-	REG_IRQ_ENABLE = 0x10,
-	REG_BYTES = 0x14,
-	REG_HEADER_LO = 0x18,
-	REG_HEADER_HI = 0x1c,
-	REG_PICTURE_LO = 0x20,
-	REG_PICTURE_HI = 0x24,
-	REG_SEQUENCE = 0x28,
-	REG_START = 0x2c,
-	REG_SHOWN = 0x30,
+struct registers {
+	struct media_registers common;
+	uint32_t bytes, header[2], picture[2], sequence, start, shown;
 };
+
+_Static_assert(offsetof(struct registers, shown) == 0x30, "as in the data sheet");
 
 #define DISPLAY_ID 0x44495331u
 
@@ -37,6 +28,12 @@ enum {
 
 #define IRQ_DONE 0x1u
 #define IRQ_ERROR 0x2u
+
+/* What a request reads from; while one is under way it stays as it is. */
+#define WRITABLE_IDLE                                                                         \
+	(MEDIA_WORD(struct registers, bytes) | MEDIA_WORD(struct registers, header[0]) |      \
+	 MEDIA_WORD(struct registers, header[1]) | MEDIA_WORD(struct registers, picture[0]) | \
+	 MEDIA_WORD(struct registers, picture[1]) | MEDIA_WORD(struct registers, sequence))
 
 #define HEADER_MAGIC 0x42545246u
 #define HEADER_TEXT 240
@@ -53,37 +50,27 @@ struct header {
 };
 
 struct display {
-	uint32_t control, status, irq_status, irq_enable;
-	uint32_t bytes, sequence, shown;
-	uint64_t header, picture;
+	struct registers regs;
 	uint8_t *screen;
 	char text[HEADER_TEXT + 1];
 	void (*sink)(void *data, const void *picture, size_t size, const char *extra);
 	void *sink_data;
 };
 
-static void update_irq(struct model_device *dev)
-{
-	struct display *dis = dev->state;
-
-	model_irq(dev, 0, (dis->irq_status & dis->irq_enable) != 0);
-}
-
 static void burst_step(struct model_device *dev, uint64_t offset);
 
 static void finish(struct model_device *dev)
 {
 	struct display *dis = dev->state;
-	bool failed = dis->status & (STATUS_HEADER_ERROR | STATUS_BUS_ERROR);
+	bool failed = dis->regs.common.status & (STATUS_HEADER_ERROR | STATUS_BUS_ERROR);
 
 	if (failed)
-		memset(dis->screen, 0, dis->bytes);
-	dis->status &= ~STATUS_BUSY;
-	dis->shown++;
+		memset(dis->screen, 0, dis->regs.bytes);
+	dis->regs.common.status &= ~STATUS_BUSY;
+	dis->regs.shown++;
 	if (dis->sink)
-		dis->sink(dis->sink_data, dis->screen, dis->bytes, dis->text);
-	dis->irq_status |= IRQ_DONE | (failed ? IRQ_ERROR : 0);
-	update_irq(dev);
+		dis->sink(dis->sink_data, dis->screen, dis->regs.bytes, dis->text);
+	media_raise(dev, IRQ_DONE | (failed ? IRQ_ERROR : 0));
 }
 
 static void header_step(struct model_device *dev, uint64_t arg)
@@ -92,11 +79,11 @@ static void header_step(struct model_device *dev, uint64_t arg)
 	struct header header;
 
 	(void)arg;
-	if (model_dma_read(dev, dis->header, &header, sizeof(header))) {
-		dis->status |= STATUS_BUS_ERROR;
-	} else if (header.magic != HEADER_MAGIC || header.sequence != dis->sequence ||
-		   header.bytes != dis->bytes || header.text_length > HEADER_TEXT) {
-		dis->status |= STATUS_HEADER_ERROR;
+	if (model_dma_read(dev, media_address(dis->regs.header), &header, sizeof(header))) {
+		dis->regs.common.status |= STATUS_BUS_ERROR;
+	} else if (header.magic != HEADER_MAGIC || header.sequence != dis->regs.sequence ||
+		   header.bytes != dis->regs.bytes || header.text_length > HEADER_TEXT) {
+		dis->regs.common.status |= STATUS_HEADER_ERROR;
 	} else {
 		memcpy(dis->text, header.text, header.text_length);
 		model_after(dev, MODEL_BURST / BYTES_PER_NS, burst_step, 0);
@@ -108,11 +95,12 @@ static void header_step(struct model_device *dev, uint64_t arg)
 static void burst_step(struct model_device *dev, uint64_t offset)
 {
 	struct display *dis = dev->state;
-	uint64_t left = dis->bytes - offset;
+	uint64_t left = dis->regs.bytes - offset;
 	uint64_t size = left < MODEL_BURST ? left : MODEL_BURST;
 
-	if (model_dma_read(dev, dis->picture + offset, dis->screen + offset, size))
-		dis->status |= STATUS_BUS_ERROR;
+	if (model_dma_read(dev, media_address(dis->regs.picture) + offset, dis->screen + offset,
+			   size))
+		dis->regs.common.status |= STATUS_BUS_ERROR;
 	else if (size < left) {
 		model_after(dev, MODEL_BURST / BYTES_PER_NS, burst_step, offset + size);
 		return;
@@ -127,7 +115,7 @@ static void abort_request(struct model_device *dev)
 
 	model_cancel(dev, header_step);
 	model_cancel(dev, burst_step);
-	dis->status &= ~STATUS_BUSY;
+	dis->regs.common.status &= ~STATUS_BUSY;
 }
 
 static void display_start_request(struct model_device *dev)
@@ -135,19 +123,18 @@ static void display_start_request(struct model_device *dev)
 	struct display *dis = dev->state;
 	uint8_t *screen = NULL;
 
-	if (!(dis->control & CONTROL_ENABLE) || (dis->status & STATUS_BUSY))
+	if (!(dis->regs.common.control & CONTROL_ENABLE) || (dis->regs.common.status & STATUS_BUSY))
 		return;
-	if (dis->bytes && dis->bytes <= MAX_BYTES)
-		screen = realloc(dis->screen, dis->bytes);
+	if (dis->regs.bytes && dis->regs.bytes <= MAX_BYTES)
+		screen = realloc(dis->screen, dis->regs.bytes);
 	if (!screen) {
-		dis->irq_status |= IRQ_ERROR;
-		update_irq(dev);
+		media_raise(dev, IRQ_ERROR);
 		return;
 	}
 	dis->screen = screen;
-	memset(screen, 0, dis->bytes);
+	memset(screen, 0, dis->regs.bytes);
 	memset(dis->text, 0, sizeof(dis->text));
-	dis->status = STATUS_BUSY;
+	dis->regs.common.status = STATUS_BUSY;
 	model_after(dev, sizeof(struct header) / BYTES_PER_NS, header_step, 0);
 }
 
@@ -160,111 +147,34 @@ static void display_control(struct model_device *dev, uint32_t value)
 	if (value & CONTROL_RESET) {
 		free(dis->screen);
 		*dis = (struct display){ .sink = dis->sink, .sink_data = dis->sink_data };
-		update_irq(dev);
+		media_raise(dev, 0);
 		return;
 	}
-	dis->control = value & CONTROL_ENABLE;
+	dis->regs.common.control = value & CONTROL_ENABLE;
 }
 
 static uint64_t display_read(struct model_device *dev, uint64_t offset, unsigned int bytes)
 {
-	const struct display *dis = dev->state;
+	struct display *dis = dev->state;
 
-	if (bytes != 4)
-		return 0;
-	switch (offset) {
-	case REG_ID:
-		return DISPLAY_ID;
-	case REG_CONTROL:
-		return dis->control;
-	case REG_STATUS:
-		return dis->status;
-	case REG_IRQ_STATUS:
-		return dis->irq_status;
-	case REG_IRQ_ENABLE:
-		return dis->irq_enable;
-	case REG_BYTES:
-		return dis->bytes;
-	case REG_HEADER_LO:
-		return (uint32_t)dis->header;
-	case REG_HEADER_HI:
-		return dis->header >> 32;
-	case REG_PICTURE_LO:
-		return (uint32_t)dis->picture;
-	case REG_PICTURE_HI:
-		return dis->picture >> 32;
-	case REG_SEQUENCE:
-		return dis->sequence;
-	case REG_SHOWN:
-		return dis->shown;
-	default:
-		return 0;
-	}
-}
-
-static uint64_t set_low(uint64_t old, uint64_t value)
-{
-	return (old & ~0xffffffffULL) | (uint32_t)value;
-}
-
-static uint64_t set_high(uint64_t old, uint64_t value)
-{
-	return (uint32_t)old | value << 32;
-}
-
-/* What a request reads from; while one is under way it stays as it is. */
-static void write_request(struct display *dis, uint64_t offset, uint64_t value)
-{
-	if (dis->status & STATUS_BUSY)
-		return;
-	switch (offset) {
-	case REG_BYTES:
-		dis->bytes = (uint32_t)value;
-		break;
-	case REG_HEADER_LO:
-		dis->header = set_low(dis->header, value);
-		break;
-	case REG_HEADER_HI:
-		dis->header = set_high(dis->header, value);
-		break;
-	case REG_PICTURE_LO:
-		dis->picture = set_low(dis->picture, value);
-		break;
-	case REG_PICTURE_HI:
-		dis->picture = set_high(dis->picture, value);
-		break;
-	case REG_SEQUENCE:
-		dis->sequence = (uint32_t)value;
-		break;
-	}
+	dis->regs.common.id = DISPLAY_ID;
+	return media_read(dev, sizeof(dis->regs), offset, bytes);
 }
 
 static void display_write(struct model_device *dev, uint64_t offset, unsigned int bytes,
 			  uint64_t value)
 {
 	struct display *dis = dev->state;
+	bool is_idle = !(dis->regs.common.status & STATUS_BUSY);
 
 	if (bytes != 4)
 		return;
-	switch (offset) {
-	case REG_CONTROL:
+	if (offset == offsetof(struct registers, common.control))
 		display_control(dev, (uint32_t)value);
-		break;
-	case REG_IRQ_STATUS:
-		dis->irq_status &= ~(uint32_t)value;
-		update_irq(dev);
-		break;
-	case REG_IRQ_ENABLE:
-		dis->irq_enable = (uint32_t)value;
-		update_irq(dev);
-		break;
-	case REG_START:
+	else if (offset == offsetof(struct registers, start))
 		display_start_request(dev);
-		break;
-	default:
-		write_request(dis, offset, value);
-		break;
-	}
+	else
+		media_write(dev, is_idle ? WRITABLE_IDLE : 0, offset, (uint32_t)value);
 }
 
 static void display_stop(struct model_device *dev)

@@ -44,30 +44,33 @@ static bool is_reachable(struct model_device *dev, uint64_t bus, uint64_t size)
 	return true;
 }
 
-static void read_piece(struct model_device *dev, phys_addr_t phys, uint8_t *buffer, uint64_t size)
+static void read_piece(struct model_device *dev, phys_addr_t phys, bool is_mapped, uint8_t *buffer,
+		       uint64_t size)
 {
 	uint64_t at = phys - soc.ram.base;
 
-	if (dev->coherent) {
-		cache_before_coherent(phys, size);
+	if (is_mapped && dev->coherent) {
+		cache_before_coherent_read(phys, size);
 		raw_read(buffer, soc.ram.c + at, size);
 	} else {
-		cache_before_device_read(phys, size);
+		if (is_mapped)
+			cache_before_device_read(phys, size);
 		raw_read(buffer, soc.ram.d + at, size);
 	}
 }
 
-static void write_piece(struct model_device *dev, phys_addr_t phys, const uint8_t *buffer,
-			uint64_t size)
+static void write_piece(struct model_device *dev, phys_addr_t phys, bool is_mapped,
+			const uint8_t *buffer, uint64_t size)
 {
 	uint64_t at = phys - soc.ram.base;
 
-	if (dev->coherent) {
-		cache_before_coherent(phys, size);
+	if (is_mapped && dev->coherent) {
+		cache_before_coherent_write(phys, size);
 		cache_coherent_write(phys, buffer, size);
 	} else {
 		raw_write(soc.ram.d + at, buffer, size);
-		cache_after_device_write(phys, size);
+		if (is_mapped)
+			cache_after_device_write(phys, size);
 	}
 }
 
@@ -85,54 +88,45 @@ static uint64_t next_piece(struct model_device *dev, uint64_t bus, uint64_t size
 	return part < page ? part : page;
 }
 
-int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
+/* @to or @from is NULL. */
+static int transfer(struct model_device *dev, enum note note, uint64_t bus, uint8_t *to,
+		    const uint8_t *from, size_t size)
 {
-	uint8_t *to = buffer;
-	size_t left = size;
-
 	if (!is_reachable(dev, bus, size))
 		return -EFAULT;
-	while (left) {
+	model_note(note, bus, size);
+	while (size) {
 		phys_addr_t phys;
 		bool is_mapped;
-		uint64_t part = next_piece(dev, bus, left, &phys, &is_mapped);
+		uint64_t part = next_piece(dev, bus, size, &phys, &is_mapped);
 
-		if (is_mapped)
-			read_piece(dev, phys, to, part);
-		else
-			raw_read(to, soc.ram.d + (phys - soc.ram.base), part);
+		if (to) {
+			read_piece(dev, phys, is_mapped, to, part);
+			model_note_data(to, part);
+			to += part;
+		} else {
+			write_piece(dev, phys, is_mapped, from, part);
+			model_note_data(from, part);
+			from += part;
+		}
 		bus += part;
-		to += part;
-		left -= part;
+		size -= part;
 	}
-	soc.stats.dma_read += size;
-	model_note(NOTE_DMA_READ, bus, size);
-	model_note_data(buffer, size);
 	return 0;
+}
+
+int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
+{
+	int ret = transfer(dev, NOTE_DMA_READ, bus, buffer, NULL, size);
+
+	soc.stats.dma_read += ret ? 0 : size;
+	return ret;
 }
 
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size)
 {
-	const uint8_t *from = buffer;
-	size_t left = size;
+	int ret = transfer(dev, NOTE_DMA_WRITE, bus, NULL, buffer, size);
 
-	if (!is_reachable(dev, bus, size))
-		return -EFAULT;
-	while (left) {
-		phys_addr_t phys;
-		bool is_mapped;
-		uint64_t part = next_piece(dev, bus, left, &phys, &is_mapped);
-
-		if (is_mapped)
-			write_piece(dev, phys, from, part);
-		else
-			raw_write(soc.ram.d + (phys - soc.ram.base), from, part);
-		bus += part;
-		from += part;
-		left -= part;
-	}
-	soc.stats.dma_written += size;
-	model_note(NOTE_DMA_WRITE, bus, size);
-	model_note_data(buffer, size);
-	return 0;
+	soc.stats.dma_written += ret ? 0 : size;
+	return ret;
 }

@@ -204,18 +204,15 @@ void cache_drop_lines(phys_addr_t phys, uint64_t size);
 /* The lines that a transfer touches get their chance: before a read, after a write. */
 void cache_before_device_read(phys_addr_t phys, uint64_t size);
 void cache_after_device_write(phys_addr_t phys, uint64_t size);
-void cache_before_coherent(phys_addr_t phys, uint64_t size);
+void cache_before_coherent_read(phys_addr_t phys, uint64_t size);
+void cache_before_coherent_write(phys_addr_t phys, uint64_t size);
 /* A coherent device's write, inside the linear map. */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size);
 
-/* line.c: touches C and D as hardware does, unseen by sanitizers */
+/* raw.c: touches C and D as hardware does, unseen by sanitizers */
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);
 void raw_write(uint8_t *memory, const void *buffer, uint64_t size);
 void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size);
 void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key);
-bool line_is_dirty(const uint8_t *c, const uint8_t *s, unsigned int line);
-bool line_clean(const uint8_t *c, uint8_t *d, uint8_t *s, unsigned int line);
-bool line_refill(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line);
-void line_drop(uint8_t *c, const uint8_t *d, uint8_t *s, unsigned int line);
 
 #endif

@@ -4,7 +4,8 @@
 #define MODEL_NAMES_H
 
 #define cache_after_device_write berth_model_cache_after_device_write
-#define cache_before_coherent berth_model_cache_before_coherent
+#define cache_before_coherent_read berth_model_cache_before_coherent_read
+#define cache_before_coherent_write berth_model_cache_before_coherent_write
 #define cache_before_device_read berth_model_cache_before_device_read
 #define cache_clean berth_model_cache_clean
 #define cache_coherent_write berth_model_cache_coherent_write
@@ -20,10 +21,9 @@
 #define irq_alarm berth_model_irq_alarm
 #define irq_deliver berth_model_irq_deliver
 #define irq_is_ready berth_model_irq_is_ready
-#define line_clean berth_model_line_clean
-#define line_drop berth_model_line_drop
-#define line_is_dirty berth_model_line_is_dirty
-#define line_refill berth_model_line_refill
+#define media_raise berth_model_media_raise
+#define media_read berth_model_media_read
+#define media_write berth_model_media_write
 #define mmio_map berth_model_mmio_map
 #define mmio_read berth_model_mmio_read
 #define mmio_start berth_model_mmio_start

@@ -20,7 +20,7 @@ struct scope {
 	int node;
 	unsigned int depth;
 	unsigned int address_cells, size_cells; /* for its children */
-	bool is_coherent;
+	bool is_pci, is_coherent;
 };
 
 /* Entries of (child address, parent address, size). */
@@ -33,6 +33,7 @@ struct ranges {
 
 struct range {
 	uint64_t child, parent, size;
+	bool is_memory;
 };
 
 static const void *fdt;
@@ -44,7 +45,13 @@ static int bad_tree(const char *subject)
 	return berth_port_fail(-EINVAL, BERTH_REASON_TREE, subject, 0, 0);
 }
 
-/* Of three cells (PCI), the first says what kind of address it is. */
+/* Of three cells (PCI), the first says which space the address is in. */
+static bool is_memory_space(const struct scope *bus, const fdt32_t *cells)
+{
+	return !bus->is_pci || (fdt32_to_cpu(cells[0]) >> 24 & 3) >= 2;
+}
+
+/* Of more than two cells, the last two. */
 static uint64_t number(const fdt32_t *cells, unsigned int nr)
 {
 	uint64_t value = 0;
@@ -86,6 +93,7 @@ static struct range get_range(const struct ranges *ranges, unsigned int index)
 		.child = number(cells, child),
 		.parent = number(cells + child, parent),
 		.size = number(cells + child + parent, ranges->scope->size_cells),
+		.is_memory = is_memory_space(ranges->scope, cells),
 	};
 }
 
@@ -108,7 +116,8 @@ static bool translate(const struct scope *scope, const char *name, bool is_neede
 		for (i = 0; i < ranges.nr; i++) {
 			struct range range = get_range(&ranges, i);
 
-			if (*address >= range.child && *address - range.child < range.size) {
+			if (range.is_memory && *address >= range.child &&
+			    *address - range.child < range.size) {
 				*address = range.parent + (*address - range.child);
 				break;
 			}
@@ -129,6 +138,9 @@ static int get_registers(struct model_device *dev, const struct scope *bus)
 		return 0;
 	if (!cells || (unsigned int)size / 4 < cells)
 		return bad_tree(dev->path);
+	/* A PCI device's first entry is in configuration space, which the model does not have. */
+	if (!is_memory_space(bus, reg))
+		return bad_tree(dev->path);
 	dev->base = number(reg, bus->address_cells);
 	dev->size = number(reg + bus->address_cells, bus->size_cells);
 	return translate(bus, "ranges", true, &dev->base) ? 0 : bad_tree(dev->path);
@@ -147,6 +159,8 @@ static int get_windows(struct model_device *dev, const struct scope *bus)
 	for (unsigned int i = 0; i < ranges.nr; i++) {
 		struct range range = get_range(&ranges, i);
 
+		if (!range.is_memory)
+			continue;
 		if (dev->nr_windows == MODEL_MAX_WINDOWS)
 			return bad_tree(dev->path);
 		if (!translate(bus->up, "dma-ranges", false, &range.parent))
@@ -157,7 +171,7 @@ static int get_windows(struct model_device *dev, const struct scope *bus)
 			.size = range.size,
 		};
 	}
-	return 0;
+	return dev->nr_windows ? 0 : bad_tree(dev->path);
 }
 
 /* One cell is the port's number; three are a GIC's: 0 for an SPI or 1 for a PPI, number, flags. */
@@ -275,6 +289,13 @@ static bool is_enabled(int node)
 	return !status || !strcmp(status, "okay") || !strcmp(status, "ok");
 }
 
+static bool is_pci(int node, unsigned int address_cells)
+{
+	const char *type = fdt_getprop(fdt, node, "device_type", NULL);
+
+	return address_cells == 3 && type && !strcmp(type, "pci");
+}
+
 static int walk(const struct scope *up)
 {
 	int node, ret = 0;
@@ -297,6 +318,7 @@ static int walk(const struct scope *up)
 		scope.size_cells = cell_property(node, "#size-cells", 1);
 		if (scope.address_cells > 4 || scope.size_cells > 4)
 			return bad_tree("#address-cells");
+		scope.is_pci = is_pci(node, scope.address_cells);
 		if (fdt_getprop(fdt, node, "dma-coherent", NULL))
 			scope.is_coherent = true;
 		else if (fdt_getprop(fdt, node, "dma-noncoherent", NULL))
