@@ -9,6 +9,7 @@
 #define BERTH_GFP_H
 
 #include <berth/mm.h>
+#include <berth/pcp.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
@@ -63,7 +64,12 @@ enum migratetype {
  * are undefined without __GFP_ZERO, and its first page has one reference, the caller's, given back
  * by __free_pages(). Return: the first page, or NULL (berth_last_error(): OUT_OF_MEMORY, TOO_LARGE).
  */
-struct page *alloc_pages(gfp_t gfp, unsigned int order);
+static inline struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page = berth_pcp_take(gfp, order);
+
+	return page ? page : berth_do_alloc_pages(gfp, order);
+}
 
 /**
  * berth_alloc_pages_below() - alloc_pages() under an address limit
@@ -85,7 +91,11 @@ static inline struct page *alloc_page(gfp_t gfp)
  * Any context. A block that was not handed out like this is refused: nothing changes and
  * berth_last_error() says NOT_OWNED.
  */
-void __free_pages(struct page *page, unsigned int order);
+static inline void __free_pages(struct page *page, unsigned int order)
+{
+	if (!berth_pcp_give(page, order))
+		berth_do_free_pages(page, order);
+}
 
 /** __free_page() - __free_pages() of one page. */
 static inline void __free_page(struct page *page)

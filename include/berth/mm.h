@@ -29,13 +29,19 @@ BERTH_BEGIN_DECLS
  * struct page - the state of one page frame
  * @flags: order, migrate type, memory type, user, lock; private to berth
  * @refcount: users of the page; a pin counts PAGE_PIN_BIAS; change by get_page() and put_page()
+ * @state: both of them, for a change of both at once
  * @index: while used, free for the page's owner (a tenant, a driver)
  * @next: while free, a list link (page number)
  * @prev: while free, a list link (page number)
  */
 struct page {
-	uint32_t flags;
-	uint32_t refcount;
+	__extension__ union {
+		__extension__ struct {
+			uint32_t flags;
+			uint32_t refcount;
+		};
+		uint64_t state;
+	};
 	__extension__ union {
 		uint64_t index;
 		__extension__ struct {

@@ -14,6 +14,7 @@
  *   BERTH_PORT_REDZONE          bytes that allocators leave poisoned behind an object; 0 without
  *                               a sanitizer
  *   berth_port_slot()           the caller's slot, below BERTH_PORT_MAX_SLOTS
+ *   berth_port_slot_or_none()   the caller's slot + 1, or 0 if it has none yet: no call, no branch
  *   berth_port_relax()          one turn of a busy loop
  *   berth_port_irq_save()       keep interrupts away from this CPU or thread; nests
  *   berth_port_irq_restore()    undo one berth_port_irq_save()
@@ -24,6 +25,7 @@
  *                               memory (io.h adds the barriers)
  *   berth_port_poison() unpoison()
  *                               tell a sanitizer that memory is free, or in use; a no-op without
+ *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
  */
@@ -127,6 +129,15 @@ void berth_port_stop(void);
  * Return: a bound: every slot in use is below it.
  */
 unsigned int berth_port_slots_in_use(void);
+
+/**
+ * berth_slot_handle() - a slot's thread ends: called by the port, implemented by berth
+ * @slot: which; still the caller's
+ *
+ * What the slot's caches hold goes back. Also called while berth is stopped. A port whose slots
+ * are CPUs never calls it.
+ */
+void berth_slot_handle(unsigned int slot);
 
 /** berth_port_error() - the caller's error record: one per thread, or per CPU. Never NULL. */
 struct berth_error *berth_port_error(void);

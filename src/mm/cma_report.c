@@ -165,6 +165,7 @@ void berth_cma_fill_report(struct cma *cma, uint64_t count, unsigned int align,
 	report->align = align;
 	report->guaranteed = cma->guaranteed;
 	report->pages = cma->nr_pages;
+	berth_pcp_drain();
 	report->room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
 	count_pages(cma, report);
 	find_place(cma, report);

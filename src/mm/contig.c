@@ -147,6 +147,8 @@ static bool has_room(struct emptying *e, uint64_t displaced)
 	uint64_t room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
 
 	e->contig->displaced = displaced;
+	if (room < displaced && berth_pcp_drain())
+		room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
 	if (room < displaced)
 		room += berth_clean_pages(displaced - room);
 	if (room < displaced)
@@ -341,15 +343,20 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 	unsigned int turn = 0;
 	int err;
 
+	/* No page of such blocks may be in a list per slot, nor get there. */
+	if (!cma)
+		berth_pcp_shut();
 	do {
 		err = berth_isolate_blocks(pfn, nr, cma, &contig->busy);
 		if (err && cma)
 			berth_pause(turn++);
 	} while (err && cma && berth_port_now() < e.deadline);
-	if (err)
-		return err;
-	err = empty_range(&e, state);
-	berth_unisolate_blocks(pfn, nr);
+	if (!err) {
+		err = empty_range(&e, state);
+		berth_unisolate_blocks(pfn, nr);
+	}
+	if (!cma)
+		berth_pcp_open();
 	return err;
 }
 
@@ -401,6 +408,7 @@ struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
 		berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "nr_pages");
 		return NULL;
 	}
+	berth_pcp_drain();
 	while (berth_find_contig(&search, limit, &first, &longest)) {
 		int err = alloc_contig_range(first, first + nr_pages, MIGRATE_MOVABLE,
 					     gfp | __GFP_DIRECT_RECLAIM);
@@ -426,7 +434,8 @@ void free_contig_range(unsigned long pfn, unsigned long nr_pages)
 		return;
 	}
 	for (uint64_t at = pfn; at < pfn + nr_pages; at++)
-		if (page_flags(page_in(bank, at)) != PG_USED || !page_count(page_in(bank, at))) {
+		if ((page_flags(page_in(bank, at)) & ~PG_LIST) != PG_USED ||
+		    !page_count(page_in(bank, at))) {
 			berth_not_owned("free_contig_range", PFN_PHYS(at), at);
 			return;
 		}

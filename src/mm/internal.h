@@ -6,16 +6,17 @@
  *
  *   cma->lock           bitmap of one area; never held while pages are taken or freed
  *   cma->pin_lock       who pinned pages of one area
+ *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
  *
- * No lock is held while a function of a tenant's runs. All but the first are taken with interrupts away. The flags of a page are written by whoever owns
- * it: the zone's lock while it is free, its user otherwise. Neighbours read them at any time. Of a
- * tenant's page, bits come and go by atomic operations (tenant.c, migrate.c): tenant and core both
- * write.
+ * No lock is held while a function of a tenant's runs. All but the first are taken with interrupts
+ * away. The flags of a page are written by whoever owns it: the zone's lock while it is free, its
+ * user otherwise. Neighbours read them at any time. Of a tenant's page, bits come and go by atomic
+ * operations (tenant.c, migrate.c): tenant and core both write.
  */
 #ifndef BERTH_MM_INTERNAL_H
 #define BERTH_MM_INTERNAL_H
@@ -52,8 +53,9 @@ void berth_memblock_freeze(void);
 void berth_cma_set_default(struct cma *cma);
 
 /*
- * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head; of a
- * tenant's page (PG_USED, order 0) 16-23 the tenant's number and the bits between.
+ * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head, 24-31
+ * of a head the list per slot (berth/pcp.h) that it is in or came from, if any; of a tenant's page
+ * (PG_USED, order 0) 16-23 the tenant's number and the bits between.
  */
 #define PG_ORDER 0x00fu
 #define PG_STATE 0x0f0u
@@ -65,6 +67,7 @@ void berth_cma_set_default(struct cma *cma);
 #define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
 #define PG_TENANT_SHIFT 16
 #define PG_TENANT 0xff0000u
+#define PG_LIST (0xffu << BERTH_PAGE_LIST_SHIFT)
 
 enum page_state {
 	PG_RESERVED = 0x00, /* never handed to the allocator */
@@ -75,6 +78,7 @@ enum page_state {
 	PG_LARGE = 0x50, /* head of a large kmalloc(); index is its size */
 	PG_META = 0x60, /* kmalloc()'s own records */
 	PG_CMA = 0x70, /* each page that cma_alloc() gave */
+	PG_LISTED = 0x80, /* head of a free block in a list of a slot's */
 };
 
 #define NO_PAGE UINT32_MAX
@@ -210,6 +214,9 @@ void berth_pages_add(uint64_t pfn, uint64_t nr);
 /* alloc_pages() without a record of the failure, all pages below page number @end. */
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
 
+/* What page blocks @gfp asks for. */
+unsigned int berth_gfp_type(gfp_t gfp);
+
 /* A page in use with these flags and this index, for a tenant; NULL without a record. */
 struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index);
 
@@ -261,12 +268,46 @@ const struct berth_mem_map *berth_bank_of_page(const struct page *page);
 /* Record NOT_OWNED. */
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn);
 
+/*
+ * Take up to @nr blocks for a list: a chain through struct page::index, their flags @flags. Return:
+ * how many.
+ */
+unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int type,
+			     unsigned int nr, uint32_t flags, struct page **first);
+/* A chain of them goes back. */
+void berth_zone_give(struct zone *zone, struct page *first);
+
+/* Lists of free blocks per slot (pcp.c). */
+
+void berth_pcp_start(void);
+/* Whether the inline ways may be used. */
+void berth_pcp_inline(bool open);
+void berth_pcp_stop(void);
+/* A block from the list that @gfp and @order ask for, else NULL; it is still poisoned. */
+struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order);
+/* A block of which nobody has a reference any more goes to a list, or to the zone. */
+void berth_pcp_free(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order);
+/* Pages in the lists: free, but not in struct zone::free. */
+uint64_t berth_pcp_count(void);
+/* All blocks go back to the zones; others may come at once. False if there were none. */
+bool berth_pcp_drain(void);
+/*
+ * The same, and none comes until berth_pcp_open(): for who changes the types of page blocks under
+ * the zone's lock and must see all that is free in them. Nests. No lock is held.
+ */
+void berth_pcp_shut(void);
+void berth_pcp_open(void);
+
 /* kmalloc() (slab.c). */
 
 void berth_slab_start(void);
 void berth_slab_stop(void);
-/* Give back the empty slabs that are kept for the next kmalloc(). */
-void berth_slab_shrink(void);
+/* Whether kmalloc() may be inline. */
+void berth_slab_inline(bool open);
+/* Give back the empty slabs that are kept for the next kmalloc(). False if there were none. */
+bool berth_slab_shrink(void);
+/* A slot ends: its slabs go to whoever needs them. */
+bool berth_slab_leave(unsigned int slot);
 /* Pages that kmalloc() holds, and bytes of them that users hold. */
 uint64_t berth_slab_pages(void);
 uint64_t berth_slab_live_bytes(void);

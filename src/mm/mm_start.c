@@ -4,6 +4,7 @@
 #include <berth/mm.h>
 
 #include "lib/error.h"
+#include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 
@@ -55,6 +56,13 @@ static void add_free_memory(void)
 	}
 }
 
+/* Where a test counts allocations nothing is inline. */
+static void use_inline_ways(bool counted)
+{
+	berth_pcp_inline(!counted);
+	berth_slab_inline(!counted);
+}
+
 int berth_mm_start(void)
 {
 	struct berth_mem_map banks[BERTH_MAX_BANKS];
@@ -81,7 +89,9 @@ int berth_mm_start(void)
 	berth_nr_mem_maps = nr_banks;
 	berth_cma_activate();
 	add_free_memory();
+	berth_pcp_start();
 	berth_slab_start();
+	berth_fault_on_change(use_inline_ways);
 	return 0;
 }
 
@@ -89,16 +99,21 @@ void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_tenants_reset();
+	berth_fault_on_change(NULL);
+	use_inline_ways(true);
+	/* First: then a thread that ends just now has nothing to give back. */
+	berth_pcp_stop();
 	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
 	berth_zones_reset();
 }
 
-/* Pages handed over, in the lists, and in the lists for CMA. */
+/* Pages handed over, free, and free for CMA. */
 static void count_pages(uint64_t *managed, uint64_t *nr_free, uint64_t *free_cma)
 {
-	*managed = *nr_free = *free_cma = 0;
+	*managed = *free_cma = 0;
+	*nr_free = berth_pcp_count();
 	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		struct zone *zone = &berth_zones[i];
 		unsigned long flags;
@@ -148,6 +163,8 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	switch (page_state(&bank->pages[head - bank->pfn])) {
 	case PG_RESERVED:
 		return BERTH_PAGE_RESERVED;
+	case PG_LISTED:
+		return BERTH_PAGE_FREE;
 	case PG_FREE:
 		return is_cma_type(own_block_type(bank, pfn)) ? BERTH_PAGE_FREE_CMA
 							      : BERTH_PAGE_FREE;

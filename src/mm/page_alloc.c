@@ -75,6 +75,16 @@ void berth_zones_reset(void)
 		memset(berth_zones[i].first, 0xff, sizeof(berth_zones[i].first));
 }
 
+/* The order of the largest block at the start of a run of pages. */
+static unsigned int largest_block(uint64_t pfn, uint64_t nr)
+{
+	unsigned int order = highest_bit(nr);
+
+	if (pfn && lowest_bit(pfn) < order)
+		order = lowest_bit(pfn);
+	return order < MAX_ORDER ? order : MAX_ORDER;
+}
+
 /* Free lists; the zone's lock is held. */
 
 static void list_add(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
@@ -285,6 +295,100 @@ static struct page *take(struct zone *zone, unsigned int order, unsigned int typ
 	return take_low(zone, page, order);
 }
 
+/* Cut a block that was taken into blocks for a list, the lowest first, in front of @first. */
+static struct page *chain(struct page *page, unsigned int whole, unsigned int order, uint32_t flags,
+			  struct page *first)
+{
+	for (unsigned int i = 1u << whole; i;) {
+		i -= 1u << order;
+		page[i].index = (uintptr_t)first;
+		__atomic_store_n(&page[i].refcount, 0, __ATOMIC_RELAXED);
+		page_set_flags(&page[i], flags);
+		first = &page[i];
+	}
+	return first;
+}
+
+unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int type,
+			     unsigned int nr, uint32_t flags, struct page **first)
+{
+	unsigned int taken = 0;
+	unsigned long irq;
+
+	*first = NULL;
+	spin_lock_irqsave(&zone->lock, irq);
+	while (taken < nr) {
+		unsigned int whole = order + highest_bit(nr - taken);
+		struct page *page = smallest_fit(zone, type, order, NO_PAGE);
+
+		if (page) {
+			whole = page_order(page) < whole ? page_order(page) : whole;
+			page = take_low(zone, page, whole);
+		} else {
+			whole = order;
+			page = take(zone, order, type, NO_PAGE);
+			if (!page)
+				break;
+		}
+		*first = chain(page, whole, order, flags, *first);
+		taken += 1u << (whole - order);
+	}
+	spin_unlock_irqrestore(&zone->lock, irq);
+	return taken;
+}
+
+/* The zone's lock is held. */
+static void insert_run(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+		       uint64_t nr)
+{
+	while (nr) {
+		unsigned int order = largest_block(pfn, nr);
+
+		insert_block(zone, bank, pfn, order);
+		pfn += 1ULL << order;
+		nr -= 1ULL << order;
+	}
+}
+
+void berth_zone_give(struct zone *zone, struct page *first)
+{
+	unsigned long irq;
+
+	if (!first)
+		return;
+	spin_lock_irqsave(&zone->lock, irq);
+	while (first) {
+		const struct berth_mem_map *bank = berth_bank_of_page(first);
+		uint64_t nr = 1ULL << page_order(first);
+		struct page *low = first, *high = first + nr;
+		const struct page *end = bank->pages + bank->nr;
+
+		/* What lies side by side goes back in one piece. */
+		for (;;) {
+			struct page *page = first;
+
+			first = (struct page *)(uintptr_t)page->index;
+			page_set_flags(page, PG_TAIL);
+			if (first && first == high && first < end)
+				high += nr;
+			else if (first && first + nr == low && low > bank->pages)
+				low = first;
+			else
+				break;
+		}
+		insert_run(zone, bank, bank->pfn + (uint64_t)(low - bank->pages),
+			   (uint64_t)(high - low));
+	}
+	spin_unlock_irqrestore(&zone->lock, irq);
+}
+
+unsigned int berth_gfp_type(gfp_t gfp)
+{
+	return gfp & __GFP_MOVABLE	 ? MIGRATE_MOVABLE
+	       : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
+					 : MIGRATE_UNMOVABLE;
+}
+
 uint64_t berth_gfp_end(gfp_t gfp)
 {
 	if (gfp & __GFP_DMA)
@@ -309,15 +413,11 @@ uint64_t berth_free_bytes(uint64_t end)
 	return pages << PAGE_SHIFT;
 }
 
-struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 {
-	unsigned int type = gfp & __GFP_MOVABLE	      ? MIGRATE_MOVABLE
-			    : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
-						      : MIGRATE_UNMOVABLE;
+	unsigned int type = berth_gfp_type(gfp);
 	struct page *page = NULL;
 
-	if (berth_should_fail() || !end)
-		return NULL;
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
 		struct zone *zone = &berth_zones[i];
 		unsigned long flags;
@@ -328,6 +428,29 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
 		page = take(zone, order, type, end);
 		spin_unlock_irqrestore(&zone->lock, flags);
 	}
+	return page;
+}
+
+/* What is kept for the next allocation of its kind is for whoever finds nothing else. */
+static bool give_back_spares(void)
+{
+	bool found = berth_slab_shrink();
+
+	return berth_pcp_drain() || found;
+}
+
+struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+{
+	struct page *page = NULL;
+
+	if (berth_should_fail() || !end)
+		return NULL;
+	if (end == berth_gfp_end(gfp))
+		page = berth_pcp_alloc(gfp, order);
+	if (!page)
+		page = take_from_zones(gfp, order, end);
+	if (!page && give_back_spares())
+		page = take_from_zones(gfp, order, end);
 	if (!page)
 		return NULL;
 	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
@@ -356,13 +479,11 @@ static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
 	return page ? take_low(zone, page, 0) : take(zone, 0, MIGRATE_MOVABLE, end);
 }
 
-struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
+static struct page *take_for_tenant(gfp_t gfp, uint32_t flags, uint64_t index)
 {
 	uint64_t end = berth_gfp_end(gfp);
 	struct page *page = NULL;
 
-	if (berth_should_fail())
-		return NULL;
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
 		struct zone *zone = &berth_zones[i];
 		unsigned long irq;
@@ -384,6 +505,16 @@ struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
 	return page;
 }
 
+struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
+{
+	struct page *page;
+
+	if (berth_should_fail())
+		return NULL;
+	page = take_for_tenant(gfp, flags, index);
+	return page || !berth_pcp_drain() ? page : take_for_tenant(gfp, flags, index);
+}
+
 struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t limit)
 {
 	uint64_t end = limit == UINT64_MAX ? NO_PAGE : PFN_DOWN(limit + 1);
@@ -403,7 +534,7 @@ struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t 
 	return page;
 }
 
-struct page *alloc_pages(gfp_t gfp, unsigned int order)
+struct page *berth_do_alloc_pages(gfp_t gfp, unsigned int order)
 {
 	return berth_alloc_pages_below(gfp, order, UINT64_MAX);
 }
@@ -424,12 +555,8 @@ void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned i
 void berth_free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
 {
 	while (nr) {
-		unsigned int order = highest_bit(nr);
+		unsigned int order = largest_block(pfn, nr);
 
-		if (pfn && lowest_bit(pfn) < order)
-			order = lowest_bit(pfn);
-		if (order > MAX_ORDER)
-			order = MAX_ORDER;
 		berth_free_block(bank, pfn, order);
 		pfn += 1ULL << order;
 		nr -= 1ULL << order;
@@ -592,5 +719,7 @@ bool berth_take_free_pages(uint64_t pfn, uint64_t nr, uint64_t *busy)
 			return false;
 		}
 	}
-	return !berth_take_free_range(pfn, nr, PG_USED, busy);
+	if (!berth_take_free_range(pfn, nr, PG_USED, busy))
+		return true;
+	return berth_pcp_drain() && !berth_take_free_range(pfn, nr, PG_USED, busy);
 }

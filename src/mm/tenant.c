@@ -187,11 +187,11 @@ struct page *berth_alloc_movable(const struct movable_operations *ops, gfp_t gfp
 
 void __SetPageMovable(struct page *page, const struct movable_operations *ops)
 {
-	uint32_t flags = PG_USED;
+	uint32_t flags = berth_bank_of_page(page) ? page_flags(page) : 0;
 
 	if (berth_tenant_register(ops))
 		return;
-	if (!berth_bank_of_page(page) ||
+	if ((flags & ~PG_LIST) != PG_USED ||
 	    !__atomic_compare_exchange_n(&page->flags, &flags,
 					 PG_USED | number_of(ops) << PG_TENANT_SHIFT, false,
 					 __ATOMIC_RELEASE, __ATOMIC_RELAXED))

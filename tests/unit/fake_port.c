@@ -19,6 +19,8 @@
 
 struct berth_port_linear berth_port_linear;
 __thread unsigned int berth_fake_irq_depth;
+__thread unsigned int berth_fake_slot = 1;
+bool berth_fake_pattern;
 unsigned int fake_line_size = 64;
 
 static __thread uint64_t random_state;
@@ -56,6 +58,11 @@ unsigned int berth_port_line_size(void)
 	return fake_line_size;
 }
 
+unsigned int berth_port_slots_in_use(void)
+{
+	return BERTH_PORT_MAX_SLOTS;
+}
+
 struct berth_error *berth_port_error(void)
 {
 	static __thread struct berth_error error;
@@ -72,6 +79,12 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value)
 		spins = 0;
 	else if (++spins > 10000000)
 		berth_port_panic("a lock is taken twice");
+	sched_yield();
+}
+
+/* Whoever is waited for may not be running. */
+void berth_port_relax(void)
+{
 	sched_yield();
 }
 
@@ -224,6 +237,7 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 
 void fake_check_zones(void)
 {
+	berth_pcp_drain();
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
 		const struct zone *zone = &berth_zones[z];
 		uint64_t nr_free = 0;
@@ -249,6 +263,7 @@ uint64_t fake_free_hash(void)
 {
 	uint64_t hash = 0;
 
+	berth_pcp_drain();
 	/* The order of a list does not matter, nor does the type of what is not CMA's. */
 	for (unsigned int i = 0; i < berth_nr_mem_maps; i++)
 		for (uint64_t n = 0; n < berth_mem_map[i].nr; n++) {
