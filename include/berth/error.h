@@ -46,6 +46,7 @@ enum berth_reason {
 	BERTH_REASON_BUS_ERROR, /* a device was refused by the bus [subject, address, length] */
 	BERTH_REASON_NO_ROOM, /* pages in the way have nowhere to go [subject, length, limit: room] */
 	BERTH_REASON_NEVER, /* nothing is left that could end this wait [subject] */
+	BERTH_REASON_IO, /* reading or writing failed [subject: file, address: offset, length] */
 	BERTH_REASON_COUNT
 };
 

@@ -152,6 +152,9 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_DRIVER:
 		return berth_snprintf(text, size, "%s: probe by %s failed: %s", e->subject,
 				      e->holder, berth_error_name(e->code));
+	case BERTH_REASON_IO:
+		return berth_snprintf(text, size, "%s: %llu bytes at %#llx: %s", e->subject,
+				      (ull)e->length, (ull)e->address, berth_error_name(e->code));
 	case BERTH_REASON_BUS_ERROR:
 		return berth_snprintf(text, size, "%s: bus error at %#llx (%llu bytes)", e->subject,
 				      (ull)e->address, (ull)e->length);
