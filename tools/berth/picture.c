@@ -262,9 +262,9 @@ static void draw_title(struct drawing *d)
 	picture_text(d->cr, LEFT, 36, 0, "Memory while frames go from the camera to the display");
 	size_text(size, sizeof(size), r->during.total);
 	snprintf(line, sizeof(line),
-		 "%" PRIu64
-		 " frames of %ux%u through %u buffers; %s of RAM, what changes drawn larger",
-		 r->frames_out, r->width, r->height, r->buffers, size);
+		 "%" PRIu64 " frames of %ux%u through %u buffers; %s of RAM, %s drawn larger",
+		 r->frames_out, r->width, r->height, r->buffers, size,
+		 d->is_by_page ? "where the buffers are" : "what changes");
 	picture_font(d->cr, "DejaVu Sans", false, 12);
 	picture_colour(d->cr, 0x4a5568);
 	picture_text(d->cr, LEFT, 60, 0, line);
@@ -296,14 +296,15 @@ int picture_write(const char *path, const struct memory_log *log, const struct r
 	cairo_status_t status;
 
 	draw_card(d.cr);
-	draw_title(&d);
 	if (log->columns) {
-		if (find_bands(&d))
-			draw_bands(&d);
-		else
+		d.is_by_page = !find_bands(&d);
+		if (d.is_by_page)
 			picture_pages(&d);
+		else
+			draw_bands(&d);
 		draw_frames(&d);
 	}
+	draw_title(&d);
 	draw_legend(&d);
 	status = cairo_status(d.cr);
 	cairo_destroy(d.cr);

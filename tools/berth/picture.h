@@ -32,6 +32,7 @@ struct drawing {
 	const struct run_result *result;
 	struct band bands[MAX_BANDS];
 	unsigned int nr_bands;
+	bool is_by_page; /* too many bands: picture_pages() */
 };
 
 struct picture_look {
