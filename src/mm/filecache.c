@@ -141,22 +141,44 @@ static void written_to(struct cached_file *file, struct slot *slot, uint64_t end
 	berth_set_page_clean(slot_page(slot), false);
 }
 
-/* The last page of a file of @size bytes holds nothing but zeroes behind the end. */
-static void zero_tail(struct cached_file *file, uint64_t size)
+/* The last page of a file of @size bytes, locked and not being written; NULL: there is none. */
+static struct slot *lock_last(struct cached_file *file, uint64_t size)
 {
 	struct slot *slot = NULL;
 
 	if (size % PAGE_SIZE)
 		slot = berth_slot_get(file, size >> PAGE_SHIFT, false);
+	if (slot) {
+		berth_word_lock(&slot->word);
+		berth_word_wait(&slot->word, SLOT_WRITEBACK);
+	}
+	return slot;
+}
+
+static void unlock_last(struct cached_file *file, struct slot *slot, uint64_t size)
+{
 	if (!slot)
 		return;
-	berth_word_lock(&slot->word);
-	/* Moved or given up with the lock only: no reference is needed. */
-	if (slot_page(slot))
-		memset((char *)page_address(slot_page(slot)) + size % PAGE_SIZE, 0,
-		       PAGE_SIZE - size % PAGE_SIZE);
 	berth_word_unlock(&slot->word);
 	berth_slot_put(file, slot, size >> PAGE_SHIFT);
+}
+
+/* It holds nothing but zeroes behind the end. */
+static void zero_tail(struct slot *slot, uint64_t size)
+{
+	/* Moved or given up with the lock only: no reference is needed. */
+	if (slot && slot_page(slot))
+		memset((char *)page_address(slot_page(slot)) + size % PAGE_SIZE, 0,
+		       PAGE_SIZE - size % PAGE_SIZE);
+}
+
+static void zero_last(struct cached_file *file)
+{
+	uint64_t size = file_size(file);
+	struct slot *slot = lock_last(file, size);
+
+	zero_tail(slot, size);
+	unlock_last(file, slot, size);
 }
 
 /*
@@ -265,7 +287,7 @@ int64_t berth_filecache_write(struct cached_file *file, const void *buffer, uint
 	size = (size_t)allowed;
 	berth_word_lock(&file->write_lock);
 	if (offset + size > file_size(file))
-		zero_tail(file, file_size(file));
+		zero_last(file);
 	while (done < size && !err) {
 		size_t part = part_of_page(offset + done, size - done);
 
@@ -298,10 +320,11 @@ int berth_filecache_sync(struct cached_file *file)
 
 static int resize_backing(struct cached_file *file, uint64_t size)
 {
-	int err;
+	int err = 0;
 
 	berth_word_lock(&file->resize_lock);
-	err = file->backing->ops->resize(file->backing, size);
+	if (backing_size(file->backing) != size)
+		err = file->backing->ops->resize(file->backing, size);
 	berth_word_unlock(&file->resize_lock);
 	return err;
 }
@@ -323,22 +346,30 @@ static int unmap_from(struct cached_file *file, uint64_t index)
 	return err;
 }
 
-/* From the new size on nothing comes into the cache; what is there goes when the backing has shrunk. */
+/*
+ * From the new size on nothing comes into the cache; what is there goes when the backing has shrunk.
+ * The last page is not written meanwhile: that would make the backing longer again.
+ */
 static int cut_off(struct cached_file *file, uint64_t size)
 {
 	uint64_t old = file_size(file);
+	struct slot *last;
 	int err;
 
 	set_size(file, size);
 	err = unmap_from(file, file_pages(size));
-	if (!err && backing_size(file->backing) > size)
+	if (!err) {
+		last = lock_last(file, size);
 		err = resize_backing(file, size);
+		if (!err)
+			zero_tail(last, size);
+		unlock_last(file, last, size);
+	}
 	if (err) {
 		set_size(file, old);
 		return err;
 	}
 	berth_cached_file_forget(file, file_pages(size));
-	zero_tail(file, size);
 	return 0;
 }
 
@@ -348,7 +379,7 @@ static int make_longer(struct cached_file *file, uint64_t size)
 
 	if (err)
 		return err;
-	zero_tail(file, file_size(file));
+	zero_last(file);
 	set_size(file, size);
 	return 0;
 }

@@ -79,6 +79,7 @@ struct cached_file {
 	uint32_t resize_lock;
 	uint64_t fill_end; /* where the last pages that were read end; a hint */
 	uint64_t hand; /* of the clock; a hint */
+	uint64_t write_hand; /* where the next write-back of some pages begins; a hint */
 
 	spinlock_t lock;
 	struct file_node *root;
@@ -176,7 +177,7 @@ int berth_cached_page_get(struct cached_file *file, uint64_t index, uint64_t end
 			  unsigned int ahead, bool is_write, struct page **page);
 /* Likewise, with the lock of the slot, which has no page. */
 int berth_cached_page_read(struct cached_file *file, struct slot *slot, uint64_t index,
-			   uint64_t end, unsigned int ahead);
+			   unsigned int ahead);
 /* A page of which nothing is known yet. */
 struct page *berth_cached_page_new(struct cached_file *file, uint64_t index, gfp_t flags);
 /*

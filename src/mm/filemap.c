@@ -172,7 +172,7 @@ static int try_to_show(struct file_mapping *mapping, struct slot *slot, uint64_t
 		FILE_COUNT(file, hits, 1);
 	} else {
 		FILE_COUNT(file, misses, 1);
-		err = berth_cached_page_read(file, slot, index, end, 1);
+		err = berth_cached_page_read(file, slot, index, 1);
 	}
 	if (err)
 		return err;

@@ -170,8 +170,6 @@ static void putback_page(struct page *page)
 
 	berth_word_lock(&slot->word);
 	word_clear(&slot->word, SLOT_ISOLATED);
-	/* Some wait for the bit, not for the lock. */
-	word_set(&slot->word, SLOT_WAITERS);
 	berth_word_unlock(&slot->word);
 	put_slot(file, slot, index);
 }
@@ -192,7 +190,6 @@ static int migrate_page(struct page *dst, struct page *src, enum migrate_mode mo
 		word_clear(&slot->word, SLOT_ISOLATED);
 		FILE_COUNT(file, moved, 1);
 	}
-	word_set(&slot->word, SLOT_WAITERS);
 	berth_word_unlock(&slot->word);
 	put_slot(file, slot, index);
 	return err ? -EAGAIN : 0;
@@ -212,7 +209,6 @@ static bool reclaim_page(struct page *page)
 		berth_slot_empty(file, slot, index);
 		FILE_COUNT(file, dropped, 1);
 	}
-	word_set(&slot->word, SLOT_WAITERS);
 	berth_word_unlock(&slot->word);
 	put_slot(file, slot, index);
 	return is_gone;
@@ -260,7 +256,8 @@ static bool add_to_fill(struct fill *fill, struct cached_file *file, uint64_t in
 	if (!slot)
 		return false;
 	if (berth_word_trylock(&slot->word)) {
-		if (!slot_page(slot))
+		/* Who cuts the file off comes by for the lock after the size has changed. */
+		if (!slot_page(slot) && index < file_pages(file_size(file)))
 			page = berth_alloc_movable(&berth_filecache_ops,
 						   GFP_KERNEL | BERTH_GFP_CLEAN,
 						   (uint64_t)file->id << FILE_SHIFT | index);
@@ -310,7 +307,7 @@ static int read_pages(struct cached_file *file, uint64_t index, struct page *con
 }
 
 int berth_cached_page_read(struct cached_file *file, struct slot *slot, uint64_t index,
-			   uint64_t end, unsigned int ahead)
+			   unsigned int ahead)
 {
 	struct fill fill = { .nr = 1 };
 	int err;
@@ -321,8 +318,7 @@ int berth_cached_page_read(struct cached_file *file, struct slot *slot, uint64_t
 		return -ENOMEM;
 	if (__atomic_load_n(&file->fill_end, __ATOMIC_RELAXED) == index || ahead > FILE_BATCH)
 		ahead = FILE_BATCH;
-	while (fill.nr < ahead && index + fill.nr < end &&
-	       add_to_fill(&fill, file, index + fill.nr))
+	while (fill.nr < ahead && add_to_fill(&fill, file, index + fill.nr))
 		;
 	__atomic_store_n(&file->fill_end, index + fill.nr, __ATOMIC_RELAXED);
 	err = read_pages(file, index, fill.pages, fill.nr);
@@ -357,7 +353,7 @@ static int try_to_get(struct cached_file *file, struct slot *slot, uint64_t inde
 	if (index >= end)
 		return -ENODATA;
 	if (!was_there)
-		err = berth_cached_page_read(file, slot, index, end, ahead);
+		err = berth_cached_page_read(file, slot, index, ahead);
 	if (err)
 		return err;
 	if (was_there) {

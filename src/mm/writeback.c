@@ -124,8 +124,6 @@ static void end_page(struct cached_file *file, struct slot *slot, uint64_t index
 	if (!(word_bits(&slot->word) & SLOT_DIRTY))
 		berth_set_page_clean(page, true);
 	put_page(page);
-	/* Some wait for the bit, not for the lock. */
-	word_set(&slot->word, SLOT_WAITERS);
 	berth_word_unlock(&slot->word);
 	berth_slot_put(file, slot, index);
 }
@@ -201,11 +199,24 @@ int berth_cached_file_write(struct cached_file *file, uint64_t index, uint64_t e
 		else
 			berth_slot_put(file, slot, index);
 	}
+	if (!is_sync)
+		__atomic_store_n(&file->write_hand, nr < max ? 0 : index, __ATOMIC_RELAXED);
 	err = end_batch(&batch, file);
 	return ret ? ret : err;
 }
 
 /* When. */
+
+/* Some pages, all having their turn. */
+static void write_some(struct cached_file *file, uint64_t max)
+{
+	uint64_t hand = __atomic_load_n(&file->write_hand, __ATOMIC_RELAXED);
+	uint64_t before = __atomic_load_n(&file->stats.written, __ATOMIC_RELAXED);
+
+	berth_cached_file_write(file, hand, UINT64_MAX, max);
+	if (hand && __atomic_load_n(&file->stats.written, __ATOMIC_RELAXED) == before)
+		berth_cached_file_write(file, 0, UINT64_MAX, max);
+}
 
 static uint64_t max_dirty(void)
 {
@@ -229,7 +240,7 @@ bool berth_filecache_write_some(void)
 	while ((file = berth_cached_file_after(id))) {
 		id = file->id;
 		if (__atomic_load_n(&file->stats.dirty, __ATOMIC_RELAXED))
-			berth_cached_file_write(file, 0, UINT64_MAX, FILE_BATCH);
+			write_some(file, FILE_BATCH);
 		berth_cached_file_put(file);
 		if (__atomic_load_n(&berth_filecache_total.written, __ATOMIC_RELAXED) != before)
 			return true;
@@ -242,7 +253,7 @@ void berth_cached_file_balance(struct cached_file *file)
 	if (!is_too_dirty())
 		return;
 	if (__atomic_load_n(&file->stats.dirty, __ATOMIC_RELAXED))
-		berth_cached_file_write(file, 0, UINT64_MAX, 4 * FILE_BATCH);
+		write_some(file, 4 * FILE_BATCH);
 	else
 		berth_filecache_write_some();
 }

@@ -62,6 +62,10 @@ static inline uint32_t next_random(uint32_t *state)
 	return *state ^= *state << 5;
 }
 
+/* The thread sanitizer does not know that a fault comes before its handler, and after what it sees. */
+#define GET(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
+#define SET(x, value) __atomic_store_n(&(x), value, __ATOMIC_SEQ_CST)
+
 /* What fails: all or one of so many, by @seed. Atomic: several threads. */
 static struct faulty {
 	struct backing backing;

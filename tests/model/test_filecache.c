@@ -291,8 +291,8 @@ static void some_files_are_for_reading(void **state)
 	free(bytes);
 }
 
-/* How many pages tenants have in the area; all of them are clean. */
-static unsigned int lent_pages(void)
+/* How many pages tenants have in the area; with @are_clean, all of them are. */
+static unsigned int lent_pages(bool are_clean)
 {
 	uint64_t first = PFN_DOWN(cma_get_base(berth_cma_default()));
 	unsigned int nr = 0;
@@ -301,7 +301,7 @@ static unsigned int lent_pages(void)
 		const struct page *page = pfn_to_page(first + i);
 
 		if (PageMovable(page)) {
-			assert_true(berth_page_is_clean(page));
+			assert_true(!are_clean || berth_page_is_clean(page));
 			nr++;
 		}
 	}
@@ -322,14 +322,14 @@ static void guaranteed_areas_hold_clean_pages_only(void **state)
 	must_start(tree_guaranteed, NULL, NULL);
 	file = open_cached();
 	assert_int_equal(berth_filecache_read(file, found, 0, size), size);
-	assert_true(lent_pages() > 500);
+	assert_true(lent_pages(true) > 500);
 	for (int i = 0; i < 400; i++) {
 		size_t at = next_random(&seed) % (size - 10);
 
 		memset(bytes + at, i, 10);
 		assert_int_equal(berth_filecache_write(file, bytes + at, at, 10), 10);
 		if (i % 20 == 0)
-			assert_true(lent_pages() > 100);
+			assert_true(lent_pages(true) > 100);
 	}
 	/* The whole area, at once, and nothing is copied for it. */
 	pages = cma_alloc(berth_cma_default(), 2048, 0, false);
@@ -440,6 +440,76 @@ static void a_file_may_be_larger_than_memory(void **state)
 	free(found);
 }
 
+/*
+ * The same accesses to a file that is larger than memory, pages at its beginning more often, with the
+ * area lent and with the area taken: how many find their page.
+ */
+static unsigned int hit_permille(const void *tree, bool lent, unsigned int *in_use)
+{
+	struct cached_file *file;
+	struct page *taken = NULL;
+	uint32_t seed = 3;
+	uint64_t hits = 0, misses = 0, used = 0, samples = 0;
+	unsigned long area;
+	char byte;
+
+	must_start(tree, NULL, NULL);
+	area = cma_get_size(berth_cma_default()) / PAGE_SIZE;
+	if (!lent)
+		taken = cma_alloc(berth_cma_default(), area, 0, false);
+	file = open_cached();
+	for (unsigned int i = 0; i < 60000; i++) {
+		double u = next_random(&seed) / 4294967296.0;
+
+		if (i == 20000) { /* warm */
+			hits = stats_of(file).hits;
+			misses = stats_of(file).misses;
+		}
+		if (i >= 20000 && i % 1000 == 0 && lent) {
+			used += lent_pages(false);
+			samples += area;
+		}
+		assert_int_equal(berth_filecache_read(file, &byte, (uint64_t)(u * u * 24 * MIB), 1),
+				 1);
+	}
+	hits = stats_of(file).hits - hits;
+	misses = stats_of(file).misses - misses;
+	*in_use = samples ? (unsigned int)(used * 1000 / samples) : 0;
+	close_cached(file);
+	if (taken)
+		cma_release(berth_cma_default(), taken, area);
+	must_stop();
+	return (unsigned int)(hits * 1000 / (hits + misses));
+}
+
+static void a_lent_area_makes_hits(void **state)
+{
+	const struct {
+		const char *name;
+		const void *tree;
+		unsigned int gain; /* at least, in permille */
+	} rows[] = {
+		{ "4 of 16 MiB", tree_minimal, 50 },
+		{ "8 of 16 MiB, guaranteed", tree_guaranteed, 100 },
+	};
+
+	(void)state;
+	make_file("", 0);
+	assert_int_equal(truncate(file_path, 24 * MIB), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned int in_use, unused;
+		unsigned int with = hit_permille(rows[i].tree, true, &in_use);
+		unsigned int without = hit_permille(rows[i].tree, false, &unused);
+
+		print_message("# area of %s: in use %u.%u %%, hits %u.%u %% lent, %u.%u %% not\n",
+			      rows[i].name, in_use / 10, in_use % 10, with / 10, with % 10,
+			      without / 10, without % 10);
+		assert_true(in_use > 900);
+		assert_true(with >= without + rows[i].gain);
+	}
+	remove_file();
+}
+
 static void stop_writes_what_is_left(void **state)
 {
 	uint8_t *bytes = pattern(5000);
@@ -469,6 +539,7 @@ int main(void)
 		cmocka_unit_test(guaranteed_areas_hold_clean_pages_only),
 		cmocka_unit_test(every_allocation_may_fail),
 		cmocka_unit_test(a_file_may_be_larger_than_memory),
+		cmocka_unit_test(a_lent_area_makes_hits),
 		cmocka_unit_test(stop_writes_what_is_left),
 	};
 
