@@ -279,10 +279,38 @@ static struct anon_region *new_region(uint64_t nr)
 	return region;
 }
 
+/* From here on its pages can be found. */
+static void link_region(struct anon_region *region)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&regions_lock, flags);
+	region->id = ++next_id & 0xffffff;
+	region->next = regions;
+	regions = region;
+	spin_unlock_irqrestore(&regions_lock, flags);
+}
+
+/* Wait until the last page of a region that is going was put back, and forget the region. */
+static void unlink_region(struct anon_region *region)
+{
+	struct anon_region **at = &regions;
+	unsigned long flags;
+	uint32_t users;
+
+	while ((users = __atomic_load_n(&region->users, __ATOMIC_ACQUIRE)) != 0)
+		berth_port_wait(&region->users, users, UINT64_MAX);
+	/* With the lock, which the last one may still have in put_region(). */
+	spin_lock_irqsave(&regions_lock, flags);
+	while (*at != region)
+		at = &(*at)->next;
+	*at = region->next;
+	spin_unlock_irqrestore(&regions_lock, flags);
+}
+
 void *berth_anon_alloc(size_t size)
 {
 	struct anon_region *region;
-	unsigned long flags;
 	void *virt;
 
 	if (!size || size > 1ULL << 40) {
@@ -300,16 +328,10 @@ void *berth_anon_alloc(size_t size)
 	region->range = (struct berth_user_range){
 		.virt = virt, .size = region->nr << PAGE_SHIFT, .fault = anon_fault, .data = region
 	};
-	if (berth_user_range_register(&region->range))
-		goto release;
-	spin_lock_irqsave(&regions_lock, flags);
-	region->id = ++next_id & 0xffffff;
-	region->next = regions;
-	regions = region;
-	spin_unlock_irqrestore(&regions_lock, flags);
-	return virt;
-
-release:
+	link_region(region);
+	if (!berth_user_range_register(&region->range))
+		return virt;
+	unlink_region(region);
 	berth_port_user_release(virt, region->nr << PAGE_SHIFT);
 free:
 	free_region(region);
@@ -337,23 +359,6 @@ static struct anon_region *region_at(const void *virt, bool is_whole, bool is_go
 	if (!region)
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, "anonymous memory", (uintptr_t)virt);
 	return region;
-}
-
-/* Wait until the last page of a region that is going was put back, and forget the region. */
-static void unlink_region(struct anon_region *region)
-{
-	struct anon_region **at = &regions;
-	unsigned long flags;
-	uint32_t users;
-
-	while ((users = __atomic_load_n(&region->users, __ATOMIC_ACQUIRE)) != 0)
-		berth_port_wait(&region->users, users, UINT64_MAX);
-	/* With the lock, which the last one may still have in put_region(). */
-	spin_lock_irqsave(&regions_lock, flags);
-	while (*at != region)
-		at = &(*at)->next;
-	*at = region->next;
-	spin_unlock_irqrestore(&regions_lock, flags);
 }
 
 void berth_anon_free(void *virt)
