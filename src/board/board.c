@@ -110,6 +110,7 @@ static uint64_t go_down(void)
 		berth_driver_unbind_all();
 		berth_platform_remove_all();
 		leaked = berth_mm_leaked();
+		berth_anon_reset();
 		berth_filecache_reset();
 	}
 	if (state >= PORT_STARTED) {

@@ -38,6 +38,8 @@ int berth_user_range_register(struct berth_user_range *range);
  */
 void berth_user_range_unregister(struct berth_user_range *range);
 
+/* Free what is left of berth_anon_alloc()'s memory; nobody uses it any more. */
+void berth_anon_reset(void);
 /* Write and forget what is cached, and unmap it; nobody uses it any more. */
 void berth_filecache_reset(void);
 
