@@ -21,7 +21,7 @@ struct frame {
 	uint64_t mark;
 };
 
-struct object objects[MODEL_OBJECTS];
+struct object model_objects[MODEL_OBJECTS];
 struct area areas[MODEL_AREAS];
 static struct frame frames[MAX_PAGES];
 static uint64_t next_mark;
@@ -51,7 +51,7 @@ static struct frame *frame_of(uint64_t pfn)
 void model_start(void)
 {
 	memset(frames, 0, sizeof(frames));
-	memset(objects, 0, sizeof(objects));
+	memset(model_objects, 0, sizeof(model_objects));
 	next_mark = 1;
 	for (unsigned int i = 0; i < berth_nr_mem_maps; i++)
 		for (uint64_t n = 0; n < berth_mem_map[i].nr; n++) {
@@ -65,9 +65,10 @@ void model_start(void)
 struct object *model_new(enum kind kind)
 {
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++)
-		if (objects[i].kind == KIND_NONE) {
-			objects[i] = (struct object){ .kind = kind, .pfn = NO_PFN, .handle = -1 };
-			return &objects[i];
+		if (model_objects[i].kind == KIND_NONE) {
+			model_objects[i] =
+				(struct object){ .kind = kind, .pfn = NO_PFN, .handle = -1 };
+			return &model_objects[i];
 		}
 	return NULL;
 }
@@ -77,18 +78,18 @@ struct object *model_pick(enum kind kind, unsigned int n)
 	unsigned int nr = 0;
 
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++)
-		nr += objects[i].kind == kind;
+		nr += model_objects[i].kind == kind;
 	if (!nr)
 		return NULL;
 	n %= nr;
 	for (unsigned int i = 0;; i++)
-		if (objects[i].kind == kind && !n--)
-			return &objects[i];
+		if (model_objects[i].kind == kind && !n--)
+			return &model_objects[i];
 }
 
 static uint8_t number_of(const struct object *object)
 {
-	return object ? (uint8_t)(object - objects + 1) : 0;
+	return object ? (uint8_t)(object - model_objects + 1) : 0;
 }
 
 static void mark(uint64_t pfn)
@@ -144,7 +145,7 @@ struct object *model_extra(uint64_t pfn)
 {
 	uint8_t extra = frame_of(pfn)->extra;
 
-	return extra ? &objects[extra - 1] : NULL;
+	return extra ? &model_objects[extra - 1] : NULL;
 }
 
 void model_set_extra(uint64_t pfn, struct object *extra)
@@ -176,9 +177,10 @@ void model_kmalloc(struct object *object, void *bytes, size_t size, uint64_t end
 	if (!(size & (size - 1)))
 		require((uintptr_t)bytes % (size < PAGE_SIZE ? size : PAGE_SIZE) == 0);
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++)
-		if (objects[i].kind == KIND_KMALLOC && &objects[i] != object)
-			require(last < (uintptr_t)objects[i].bytes / 64 ||
-				first > ((uintptr_t)objects[i].bytes + objects[i].size - 1) / 64);
+		if (model_objects[i].kind == KIND_KMALLOC && &model_objects[i] != object)
+			require(last < (uintptr_t)model_objects[i].bytes / 64 ||
+				first > ((uintptr_t)model_objects[i].bytes + model_objects[i].size -
+					 1) / 64);
 	for (size_t n = 0; zeroed && n < size; n++)
 		require(!object->bytes[n]);
 	count_kmalloc(object, 1, end);
@@ -198,7 +200,7 @@ void model_kfree(struct object *object)
 void model_follow_tenants(const struct object *moved)
 {
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++) {
-		struct object *object = &objects[i];
+		struct object *object = &model_objects[i];
 		struct page *page;
 
 		if (object->kind != KIND_TENANT)
@@ -215,7 +217,7 @@ void model_follow_tenants(const struct object *moved)
 		object->pfn = NO_PFN;
 	}
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++) {
-		struct object *object = &objects[i];
+		struct object *object = &model_objects[i];
 		struct page *page = object->kind == KIND_TENANT ? fake_object_page(object->handle)
 								: NULL;
 
@@ -283,7 +285,7 @@ enum look { LOOK_FREE, LOOK_DROP, LOOK_MOVE, LOOK_STAYS, LOOKS };
 static enum look look_at(uint64_t pfn)
 {
 	const struct frame *frame = frame_of(pfn);
-	const struct object *owner = &objects[frame->owner ? frame->owner - 1 : 0];
+	const struct object *owner = &model_objects[frame->owner ? frame->owner - 1 : 0];
 
 	if (model_is_free(pfn))
 		return LOOK_FREE;
@@ -309,7 +311,7 @@ bool model_is_given(uint64_t pfn)
 {
 	uint8_t owner = frame_of(pfn)->owner;
 
-	return owner && objects[owner - 1].kind == KIND_CMA;
+	return owner && model_objects[owner - 1].kind == KIND_CMA;
 }
 
 struct model_window model_find_window(const struct area *area, uint64_t count, unsigned int align)
@@ -350,7 +352,7 @@ void model_check_counters(void)
 	for (unsigned int i = 0; i < MAX_PAGES; i++)
 		used += frames[i].owner != 0;
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++)
-		given += objects[i].kind == KIND_CMA ? objects[i].nr : 0;
+		given += model_objects[i].kind == KIND_CMA ? model_objects[i].nr : 0;
 	for (unsigned int i = 0; i < MODEL_AREAS; i++)
 		for (uint64_t n = 0; areas[i].cma && n < areas[i].nr; n++)
 			free_cma += !frame_of(areas[i].pfn + n)->owner;
@@ -359,6 +361,6 @@ void model_check_counters(void)
 	require(info.cma_used == given * PAGE_SIZE);
 	require(info.free_cma == free_cma * PAGE_SIZE);
 	for (unsigned int i = 0; i < MODEL_OBJECTS; i++)
-		if (objects[i].kind == KIND_TENANT)
-			require(fake_object_is_right(objects[i].handle));
+		if (model_objects[i].kind == KIND_TENANT)
+			require(fake_object_is_right(model_objects[i].handle));
 }

@@ -54,7 +54,7 @@ struct area {
 	bool guaranteed;
 };
 
-extern struct object objects[MODEL_OBJECTS];
+extern struct object model_objects[MODEL_OBJECTS];
 extern struct area areas[MODEL_AREAS];
 
 void require_at(bool holds, const char *what, int line);
