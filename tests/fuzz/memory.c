@@ -115,6 +115,8 @@ static void get_block(uint64_t limit)
 	before();
 	page = limit == NO_PFN ? alloc_pages(gfp, order)
 			       : berth_alloc_pages_below(gfp, order, PFN_PHYS(limit) - 1);
+	/* Who may sleep has tenants give pages up. */
+	model_follow_tenants(NULL);
 	if (!page) {
 		failed_with(berth_last_error()->code, REASON(OUT_OF_MEMORY) | REASON(TOO_LARGE));
 		require(was_armed || order > MAX_ORDER || !model_has_block(order, end));

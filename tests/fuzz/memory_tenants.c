@@ -24,6 +24,7 @@ void get_object(void)
 		return;
 	before();
 	bytes = kmalloc(size, gfp);
+	model_follow_tenants(NULL);
 	if (!bytes) {
 		failed_with(berth_last_error()->code, REASON(OUT_OF_MEMORY) | REASON(TOO_LARGE));
 		/* The allocator's own records need a page too. */
@@ -74,17 +75,19 @@ void new_tenant(void)
 	if (!object)
 		return;
 	before();
+	object->pfn = NO_PFN;
 	object->handle = fake_object_new(tenants[how & 1], (how & 2 ? BERTH_GFP_CLEAN : 0) |
 								   (how & 4 ? GFP_KERNEL : 0));
 	if (object->handle < 0) {
 		object->kind = KIND_NONE;
+		model_follow_tenants(NULL);
 		failed_with(-ENOMEM, REASON(OUT_OF_MEMORY));
 		require(was_armed || !model_has_block(0, NO_PFN));
 		return;
 	}
 	page = fake_object_page(object->handle);
 	require(page_count(page) == 1 && PageMovable(page));
-	model_own(object, page_to_pfn(page), 1);
+	model_follow_tenants(NULL);
 	if (model_area(object->pfn) && model_area(object->pfn)->guaranteed)
 		require((how & 3) == 3);
 }
