@@ -223,6 +223,32 @@ int berth_move_page(struct page **page);
  */
 int pin_pages(struct page **pages, unsigned long nr, unsigned int gup_flags, const char *who);
 
+/**
+ * berth_pin_user_memory() - pin_pages() for memory that a program sees
+ * @start: an address in memory of berth_anon_alloc() or berth_filecache_map(); rounded down to a page
+ * @nr_pages: how many pages from there on
+ * @gup_flags: as for pin_pages(). FOLL_WRITE: the device will write; a file's pages are dirty from now
+ *	on
+ * @pages: filled in, for unpin_user_pages()
+ * @who: the pinner's name for reports; copied
+ *
+ * Pages that are not in memory are brought there. Until they are unpinned they stay where they are, so
+ * @start and the device's address mean the same bytes. May sleep; holds no lock of the memory's
+ * owner. Return: how many pages were pinned, fewer than @nr_pages before an error; or if none, the
+ * error: -EFAULT (NOT_OWNED: nobody's such memory; behind the end of a file), -EACCES (it may only be
+ * read), as pin_pages(), or the backing's.
+ */
+long berth_pin_user_memory(const void *start, unsigned long nr_pages, unsigned int gup_flags,
+			   struct page **pages, const char *who);
+
+/** pin_user_pages() - berth_pin_user_memory() with Linux's arguments (core-api/pin_user_pages.rst) */
+static inline long pin_user_pages(unsigned long start, unsigned long nr_pages,
+				  unsigned int gup_flags, struct page **pages)
+{
+	return berth_pin_user_memory((const void *)start, nr_pages, gup_flags, pages,
+				     "pin_user_pages()");
+}
+
 /** unpin_user_page() - take one pin away; the last user frees the page. Any context. */
 void unpin_user_page(struct page *page);
 

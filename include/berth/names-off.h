@@ -192,6 +192,7 @@
 #undef phys_to_page
 #undef phys_to_virt
 #undef pin_pages
+#undef pin_user_pages
 #undef platform_get_drvdata
 #undef platform_get_irq
 #undef platform_get_resource

@@ -198,6 +198,7 @@
 #define phys_to_page berth_phys_to_page
 #define phys_to_virt berth_phys_to_virt
 #define pin_pages berth_pin_pages
+#define pin_user_pages berth_pin_user_pages
 #define platform_get_drvdata berth_platform_get_drvdata
 #define platform_get_irq berth_platform_get_irq
 #define platform_get_resource berth_platform_get_resource

@@ -47,21 +47,44 @@ static void put(struct berth_user_range *range)
 	spin_unlock_irqrestore(&ranges.lock, flags);
 }
 
-int berth_fault_handle(void *virt, bool is_write)
+/* The range of an address, kept until put(). */
+static struct berth_user_range *get(void *virt)
 {
 	struct berth_user_range *range;
 	unsigned long flags;
-	int ret;
 
 	spin_lock_irqsave(&ranges.lock, flags);
 	range = find((uintptr_t)virt);
 	if (range)
 		__atomic_add_fetch(&range->calls, 1, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&ranges.lock, flags);
+	return range;
+}
+
+int berth_fault_handle(void *virt, bool is_write)
+{
+	struct berth_user_range *range = get(virt);
+	int ret;
+
 	if (!range)
 		return -EFAULT;
 	ret = range->fault(range->data, (uintptr_t)virt - (uintptr_t)range->virt, is_write);
 	put(range);
+	return ret;
+}
+
+int berth_user_page(void *virt, bool is_write, struct page **page)
+{
+	struct berth_user_range *range = get(virt);
+	int ret = -EFAULT;
+
+	if (range && range->page)
+		ret = range->page(range->data, (uintptr_t)virt - (uintptr_t)range->virt, is_write,
+				  page);
+	else
+		berth_fail_at(ret, BERTH_REASON_NOT_OWNED, "pin_user_pages", (uintptr_t)virt);
+	if (range)
+		put(range);
 	return ret;
 }
 

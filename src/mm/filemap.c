@@ -217,7 +217,7 @@ static int on_fault(void *data, uint64_t offset, bool is_write)
 	return err;
 }
 
-int berth_filemap_page(void *data, uint64_t offset, bool is_write, struct page **page)
+static int map_page(void *data, uint64_t offset, bool is_write, struct page **page)
 {
 	struct file_mapping *mapping = data;
 	struct cached_file *file = mapping->file;
@@ -318,6 +318,7 @@ static struct file_mapping *new_mapping(struct cached_file *file, uint64_t offse
 	mapping->nr = nr;
 	mapping->range.size = nr << PAGE_SHIFT;
 	mapping->range.fault = on_fault;
+	mapping->range.page = map_page;
 	mapping->range.data = mapping;
 	return mapping;
 }
@@ -435,14 +436,4 @@ void berth_cached_file_unmap_all(struct cached_file *file)
 	for (unsigned int i = 0; i < BERTH_FILECACHE_MAX_MAPPINGS; i++)
 		if (file->mappings[i])
 			berth_filecache_unmap(file->mappings[i]->range.virt);
-}
-
-int berth_filecache_page(void *virt, bool is_write, struct page **page)
-{
-	struct file_mapping *mapping = find_mapping(virt, false);
-
-	if (!mapping)
-		return -EINVAL;
-	return berth_filemap_page(mapping, (uintptr_t)virt - (uintptr_t)mapping->range.virt,
-				  is_write, page);
 }

@@ -131,11 +131,14 @@ struct page *berth_migration_target(gfp_t gfp)
 	return berth_try_pages((gfp & ~__GFP_ZERO) | __GFP_MOVABLE, 0, berth_gfp_end(gfp));
 }
 
-/* @dst becomes what @src is, with @refs references; isolated, so that it is left alone for now. */
+/*
+ * @dst becomes what @src is, with @refs references, and one of ours: its tenant may free it as soon as
+ * it knows of it. Isolated, so that it is left alone for now.
+ */
 static void dress(struct page *dst, const struct page *src, uint32_t refs)
 {
 	dst->index = src->index;
-	__atomic_fetch_add(&dst->refcount, refs - 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&dst->refcount, refs, __ATOMIC_RELAXED);
 	__atomic_store_n(&dst->flags, (page_flags(src) & ~PG_EMPTYING) | PG_ISOLATED,
 			 __ATOMIC_RELEASE);
 }
@@ -143,7 +146,7 @@ static void dress(struct page *dst, const struct page *src, uint32_t refs)
 static void undress(struct page *dst, uint32_t refs)
 {
 	__atomic_store_n(&dst->flags, PG_USED, __ATOMIC_RELEASE);
-	__atomic_fetch_sub(&dst->refcount, refs - 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&dst->refcount, refs, __ATOMIC_RELAXED);
 	dst->index = 0;
 }
 
@@ -166,7 +169,7 @@ unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsign
 	for (unsigned int i = 0; i < moved; i++) {
 		uint64_t pfn = page_to_pfn(src[i]);
 
-		clear_marks(dst[i]);
+		berth_isolated_done(dst[i]);
 		berth_free_block(bank_of(pfn), pfn, 0);
 	}
 	for (unsigned int i = moved; i < frozen; i++) {

@@ -316,7 +316,7 @@ static void is_outside(uint8_t *at)
 	uint64_t base = cma_get_base(berth_cma_default());
 	struct page *page;
 
-	assert_int_equal(berth_filecache_page(at, false, &page), 0);
+	assert_int_equal(berth_user_page(at, false, &page), 0);
 	assert_true(page_to_phys(page) - base >= cma_get_size(berth_cma_default()));
 	put_page(page);
 }

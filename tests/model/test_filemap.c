@@ -201,11 +201,11 @@ static void the_page_behind_an_address(void **state)
 	file = open_cached();
 	map = berth_filecache_map(file, 0, 3 * 4096, BERTH_ACCESS_WRITE);
 	reader = berth_filecache_map(file, 0, 3 * 4096, BERTH_ACCESS_READ);
-	assert_int_equal(berth_filecache_page(map + 4096 + 5, true, &page), 0);
+	assert_int_equal(berth_user_page(map + 4096 + 5, true, &page), 0);
 	assert_int_equal(((uint8_t *)page_address(page))[1], 3);
 	assert_int_equal(stats_of(file).dirty, 1);
-	assert_int_equal(berth_filecache_page(map + 2 * 4096, false, &out), -EFAULT);
-	assert_int_equal(berth_filecache_page(reader, true, &out), -EACCES);
+	assert_int_equal(berth_user_page(map + 2 * 4096, false, &out), -EFAULT);
+	assert_int_equal(berth_user_page(reader, true, &out), -EACCES);
 	/* A pin: what is written to through it does not get lost by a write in between. */
 	assert_int_equal(pin_pages(&page, 1, FOLL_LONGTERM, "test"), 0);
 	put_page(page);
@@ -215,6 +215,43 @@ static void the_page_behind_an_address(void **state)
 	unpin_user_page(page);
 	berth_filecache_unmap(map);
 	berth_filecache_unmap(reader);
+	close_cached(file);
+	must_stop();
+	file_is(bytes, sizeof(bytes));
+	remove_file();
+}
+
+/* A device's pages by address: they are out of the area, and are the file's all the time. */
+static void pages_are_pinned_by_address(void **state)
+{
+	uint8_t bytes[6 * 4096 - 100], *map, stack[4096];
+	struct cached_file *file;
+	struct page *pages[8], *area;
+
+	if (!start(state))
+		skip();
+	memset(bytes, 7, sizeof(bytes));
+	make_file(bytes, sizeof(bytes));
+	file = open_cached();
+	map = berth_filecache_map(file, 0, 8 * 4096, BERTH_ACCESS_WRITE);
+	assert_int_equal(
+		pin_user_pages((unsigned long)map + 10, 8, FOLL_WRITE | FOLL_LONGTERM, pages), 6);
+	assert_reason(BERTH_REASON_ARGUMENT); /* the seventh is behind the end */
+	area = cma_alloc(berth_cma_default(), 1024, 0, false);
+	assert_non_null(area);
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_true(page_maybe_dma_pinned(pages[i]));
+		assert_int_equal(((uint8_t *)page_address(pages[i]))[0], 7);
+		((uint8_t *)page_address(pages[i]))[0] = map[i * 4096 + 1] = (uint8_t)(40 + i);
+		bytes[i * 4096] = bytes[i * 4096 + 1] = (uint8_t)(40 + i);
+	}
+	assert_true(cma_release(berth_cma_default(), area, 1024));
+	assert_memory_equal(map, bytes, sizeof(bytes));
+	unpin_user_pages(pages, 6);
+	assert_int_equal(pin_user_pages((unsigned long)stack, 1, 0, pages), -EFAULT);
+	assert_reason(BERTH_REASON_NOT_OWNED);
+	assert_int_equal(pin_user_pages((unsigned long)map, 0, 0, pages), 0);
+	berth_filecache_unmap(map);
 	close_cached(file);
 	must_stop();
 	file_is(bytes, sizeof(bytes));
@@ -703,6 +740,8 @@ int main(void)
 		GATED(behind_the_end_is_nothing, "signal"),
 		GATED(the_page_behind_an_address, "uffd"),
 		GATED(the_page_behind_an_address, "signal"),
+		GATED(pages_are_pinned_by_address, "uffd"),
+		GATED(pages_are_pinned_by_address, "signal"),
 		GATED(random_traces, "uffd"),
 		GATED(random_traces, "signal"),
 		GATED(truncation_under_fire, "uffd"),

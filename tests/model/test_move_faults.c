@@ -229,8 +229,10 @@ static void an_owner_may_go_at_any_time(void **state)
 	for (unsigned int i = 0; i < turns || (GET(calls_done) < 100 && i < 100 * turns); i++) {
 		struct lodger *lodger = malloc(sizeof(*lodger));
 
-		*lodger = (struct lodger){ .range = { at, PAGE, knock, lodger, NULL, NULL, 0 },
-					   .is_here = 77 };
+		*lodger = (struct lodger){
+			.range = { .virt = at, .size = PAGE, .fault = knock, .data = lodger },
+			.is_here = 77
+		};
 		assert_int_equal(berth_user_range_register(&lodger->range), 0);
 		if (i % 8 == 0)
 			sched_yield();
