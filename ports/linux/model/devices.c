@@ -6,5 +6,6 @@ const struct model_device_type *const model_device_types[] = {
 	&model_camera,
 	&model_display,
 	&model_pdma,
+	&model_rtl8139,
 	NULL,
 };
