@@ -2,19 +2,23 @@
 /* The receive ring of the RTL8139, and how frames get out of it. */
 #include "rtl8139.h"
 
-/* Bytes of the ring, which may go on at its start. */
+/* Bytes of the ring. In the largest one they go on at its start, in others beyond its end. */
 static void copy_out(struct nic *nic, unsigned int at, uint8_t *to, size_t size)
 {
+	bool wraps = nic->config.ring_bytes == WRAPPING_RING;
+
 	while (size) {
 		size_t piece = size;
 
-		if (nic->config.ring_bytes == WRAPPING_RING && piece > WRAPPING_RING - at)
-			piece = WRAPPING_RING - at;
+		if (wraps) {
+			at %= WRAPPING_RING;
+			piece = size < WRAPPING_RING - at ? size : WRAPPING_RING - at;
+		}
 		dma_sync_single_range_for_cpu(nic->dev, nic->ring_dma, at, piece, DMA_FROM_DEVICE);
 		__builtin_memcpy(to, nic->ring + at, piece);
 		to += piece;
 		size -= piece;
-		at = 0;
+		at += (unsigned int)piece;
 	}
 }
 
@@ -29,7 +33,6 @@ static bool find_frame(struct nic *nic, unsigned int *at, unsigned int *lap)
 		is_there = !(readb(nic->regs + CR) & CR_BUFE);
 		if (!is_there) {
 			/* What was said until here is answered; a frame that comes now is seen. */
-			nic->stats.rx_overflows += (readw(nic->regs + ISR) & INT_OVERFLOW) != 0;
 			writew(INT_RECEIVER, nic->regs + ISR);
 			is_there = !(readb(nic->regs + CR) & CR_BUFE);
 		}
@@ -81,8 +84,7 @@ static int take_frame(struct nic *nic, uint8_t *buffer)
 	}
 	is_long = length > BERTH_RTL8139_MAX_FRAME + CHECKSUM;
 	if (!is_long)
-		copy_out(nic, (at + HEADER) & (nic->config.ring_bytes - 1), buffer,
-			 length - CHECKSUM);
+		copy_out(nic, at + HEADER, buffer, length - CHECKSUM);
 	if (!give_room(nic, lap, length, is_long) || is_long)
 		return -EAGAIN;
 	return (int)(length - CHECKSUM);

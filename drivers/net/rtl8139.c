@@ -173,10 +173,11 @@ static irqreturn_t rtl8139_irq(int irq, void *data)
 	writew((uint16_t)(status & ~INT_RECEIVER), nic->regs + ISR);
 	if (status & INT_RECEIVER) {
 		/* An overflow stays until there is room again: who receives takes over. */
-		nic->imr &= (uint16_t)~INT_RECEIVER;
+		nic->imr &= (uint16_t) ~(status & INT_RECEIVER);
 		writew(nic->imr, nic->regs + IMR);
 		complete(&nic->news);
 	}
+	nic->stats.rx_overflows += (status & INT_OVERFLOW) != 0;
 	nic->stats.rx_errors += (status & INT_RER) != 0;
 	if (status & INT_SENDER)
 		is_lost = !reap(nic, &back);
