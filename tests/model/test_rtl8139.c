@@ -336,10 +336,78 @@ static void test_bad_headers(void **state)
 		memcpy(berth_model_memory(readl(regs + 0x30) + 308), &headers[i], 4);
 		assert_int_equal(nic_receive(dev, buffer), -ETIMEDOUT);
 		assert_int_equal(nic_stats(dev).resets, i + 1);
+		assert_int_equal(nic_stats(dev).rx_errors, 0);
 	}
 	nic_deliver(CARD_A, 1000, 7, mac_a);
 	assert_true(nic_is(buffer, nic_receive(dev, buffer), 1000, 7, mac_a));
 	iounmap(regs);
+	must_stop();
+}
+
+/* The card is reset while a frame is being copied out: what was copied counts for nothing. */
+struct trap {
+	char __iomem *regs;
+	bool is_set;
+};
+
+static void reset_card(void *data, uint64_t number, enum berth_model_cache_op op, phys_addr_t phys,
+		       uint64_t size)
+{
+	struct trap *trap = data;
+
+	(void)number;
+	(void)phys;
+	if (!trap->is_set || op != BERTH_MODEL_INVALIDATE || size < MIN)
+		return;
+	trap->is_set = false;
+	writel(0x40000000, trap->regs + 0x30);
+	nic_deliver(CARD_A, 400, 2, mac_a);
+	msleep(1);
+}
+
+static void test_reset_under_reader(void **state)
+{
+	struct trap trap = { .is_set = true };
+	const struct berth_model_config config = {
+		.on_cache_op = reset_card,
+		.on_cache_op_data = &trap,
+	};
+	struct device *dev = nic_boot(&config);
+
+	(void)state;
+	trap.regs = ioremap(REGISTERS_A, 0x100);
+	assert_non_null(trap.regs);
+	assert_int_equal(nic_open(dev, 8192, 0), 0);
+	nic_deliver(CARD_A, 300, 1, mac_a);
+	assert_int_equal(nic_receive(dev, buffer), -ETIMEDOUT);
+	assert_false(trap.is_set);
+	assert_int_equal(nic_stats(dev).resets, 1);
+	assert_int_equal(nic_stats(dev).rx_frames, 0);
+	nic_deliver(CARD_A, 500, 3, mac_a);
+	assert_true(nic_is(buffer, nic_receive(dev, buffer), 500, 3, mac_a));
+	iounmap(trap.regs);
+	must_stop();
+}
+
+/* What was sent before the card was stopped counts as sent, whether it could say so or not. */
+static void test_stop_after_sending(void **state)
+{
+	struct device *dev = nic_boot(NULL);
+	unsigned int irq = (unsigned int)platform_get_irq(to_platform_device(dev), 0);
+	uint8_t *frame = nic_frames(1);
+
+	(void)state;
+	assert_int_equal(nic_open(dev, 0, 0), 0);
+	disable_irq(irq);
+	nic_fill(frame, 100, 0, mac_b);
+	assert_int_equal(berth_rtl8139_send(dev, frame, 100), 0);
+	msleep(1);
+	assert_int_equal(nic_log.sent, 0);
+	assert_int_equal(berth_rtl8139_stop(dev), 0);
+	enable_irq(irq);
+	assert_int_equal(nic_log.sent, 1);
+	assert_int_equal(nic_log.stopped, 0);
+	nic_free_frames(frame, 1);
 	must_stop();
 }
 
@@ -598,6 +666,8 @@ int main(void)
 		cmocka_unit_test(test_aborts),
 		cmocka_unit_test(test_bus_errors),
 		cmocka_unit_test(test_bad_headers),
+		cmocka_unit_test(test_reset_under_reader),
+		cmocka_unit_test(test_stop_after_sending),
 		cmocka_unit_test(test_stop_in_between),
 		cmocka_unit_test(test_remove_with_live_transfers),
 		cmocka_unit_test(test_failures),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The network card with several threads: who sends, who receives, and who stops it meanwhile. */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "nic.h"
 
@@ -258,6 +259,50 @@ static void test_stopped_while_waiting(void **state)
 	must_stop();
 }
 
+/* Stopped while another thread is in the handler: nobody is called any more when it is stopped. */
+static uint32_t is_called, is_done;
+
+static void be_slow(void *data, void *frame, int error)
+{
+	(void)data;
+	(void)frame;
+	EXPECT(!error);
+	__atomic_store_n(&is_called, 1, __ATOMIC_RELEASE);
+	usleep(20000);
+	__atomic_store_n(&is_called, 2, __ATOMIC_RELEASE);
+}
+
+static void *take_interrupts(void *data)
+{
+	(void)data;
+	while (!__atomic_load_n(&is_done, __ATOMIC_ACQUIRE))
+		usleep_range(50, 100);
+	return NULL;
+}
+
+static void test_stopped_in_handler(void **state)
+{
+	const struct berth_rtl8139_config config = { .sent = be_slow };
+	struct device *dev = nic_boot(NULL);
+	uint8_t *frame = nic_frames(1);
+	pthread_t other;
+
+	(void)state;
+	wrong = is_called = is_done = 0;
+	assert_int_equal(berth_rtl8139_start(dev, &config), 0);
+	assert_int_equal(berth_rtl8139_send(dev, frame, MIN), 0);
+	assert_int_equal(pthread_create(&other, NULL, take_interrupts, NULL), 0);
+	while (!__atomic_load_n(&is_called, __ATOMIC_ACQUIRE))
+		usleep(100);
+	assert_int_equal(berth_rtl8139_stop(dev), 0);
+	assert_int_equal(__atomic_load_n(&is_called, __ATOMIC_ACQUIRE), 2);
+	__atomic_store_n(&is_done, 1, __ATOMIC_RELEASE);
+	pthread_join(other, NULL);
+	assert_int_equal(wrong, 0);
+	nic_free_frames(frame, 1);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_stopped_meanwhile),
 		cmocka_unit_test(test_stopped_while_waiting),
+		cmocka_unit_test(test_stopped_in_handler),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
