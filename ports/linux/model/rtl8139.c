@@ -404,7 +404,7 @@ static uint64_t read_32(struct card *card, uint64_t offset)
 	case REG_IDR:
 	case REG_MAR:
 	case REG_MAR + 4:
-		memcpy(&word, offset ? card->mar + offset - REG_MAR : card->idr, 4);
+		memcpy(&word, offset ? &card->mar[offset - REG_MAR] : card->idr, 4);
 		return word;
 	case REG_TSD ... REG_TSD + 15:
 		return offset & 3 ? 0 : card->tsd[(offset - REG_TSD) / 4];
@@ -476,7 +476,7 @@ static void write_32(struct model_device *dev, uint64_t offset, uint32_t value)
 	switch (offset) {
 	case REG_MAR:
 	case REG_MAR + 4:
-		memcpy(card->mar + offset - REG_MAR, &value, 4);
+		memcpy(&card->mar[offset - REG_MAR], &value, 4);
 		break;
 	case REG_TSD ... REG_TSD + 15:
 		write_tsd(dev, (unsigned int)(offset - REG_TSD) / 4, value);
