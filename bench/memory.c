@@ -8,32 +8,41 @@
 
 #define BATCH 256u
 
-static void page_pair(unsigned long order, uint64_t iterations)
-{
-	for (uint64_t i = 0; i < iterations; i++) {
-		struct page *page = alloc_pages(GFP_KERNEL, (unsigned int)order);
-
-		bench_use(page);
-		__free_pages(page, (unsigned int)order);
+/* Sizes are constants, as nearly everywhere in a driver. */
+#define PAGE_PAIR(order)                                                      \
+	static void page_pair_##order(unsigned long arg, uint64_t iterations) \
+	{                                                                     \
+		(void)arg;                                                    \
+		for (uint64_t i = 0; i < iterations; i++) {                   \
+			struct page *page = alloc_pages(GFP_KERNEL, order);   \
+                                                                              \
+			bench_use(page);                                      \
+			__free_pages(page, order);                            \
+		}                                                             \
 	}
-}
 
-static void page_batch(unsigned long order, uint64_t iterations)
+PAGE_PAIR(0)
+PAGE_PAIR(4)
+PAGE_PAIR(9)
+
+static void page_batch(unsigned long arg, uint64_t iterations)
 {
 	struct page *pages[BATCH];
 
+	(void)arg;
 	for (uint64_t i = 0; i < iterations; i++) {
 		for (unsigned int j = 0; j < BATCH; j++)
-			pages[j] = alloc_pages(GFP_KERNEL, (unsigned int)order);
+			pages[j] = alloc_page(GFP_KERNEL);
 		for (unsigned int j = 0; j < BATCH; j++)
-			__free_pages(pages[j], (unsigned int)order);
+			__free_page(pages[j]);
 	}
 }
 
-static void kmalloc_pair(unsigned long size, uint64_t iterations)
+static void kmalloc_pair_256(unsigned long arg, uint64_t iterations)
 {
+	(void)arg;
 	for (uint64_t i = 0; i < iterations; i++) {
-		void *object = kmalloc(size, GFP_KERNEL);
+		void *object = kmalloc(256, GFP_KERNEL);
 
 		bench_use(object);
 		kfree(object);
@@ -66,11 +75,11 @@ static void start(unsigned long arg)
 #define MEMORY .start = start, .stop = bench_stop_machine
 
 static const struct bench_case cases[] = {
-	{ "page_4k_pair", page_pair, .arg = 0, MEMORY },
-	{ "page_64k_pair", page_pair, .arg = 4, MEMORY },
-	{ "page_2m_pair", page_pair, .arg = 9, MEMORY },
-	{ "page_4k_batch256", page_batch, .arg = 0, .per = BATCH, .count = 20, MEMORY },
-	{ "kmalloc_256_pair", kmalloc_pair, .arg = 256, MEMORY },
+	{ "page_4k_pair", page_pair_0, MEMORY },
+	{ "page_64k_pair", page_pair_4, MEMORY },
+	{ "page_2m_pair", page_pair_9, MEMORY },
+	{ "page_4k_batch256", page_batch, .per = BATCH, .count = 20, MEMORY },
+	{ "kmalloc_256_pair", kmalloc_pair_256, MEMORY },
 	{ "cma_1m_pair", cma_pair, .arg = 1 << 20, .count = 20, MEMORY },
 	{ "cma_16m_pair", cma_pair, .arg = 16 << 20, .count = 20, MEMORY },
 };

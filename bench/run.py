@@ -3,6 +3,9 @@
 """Runs the benchmarks of a build, each case beside its peer. How a program is called is said in bench/bench.h. It
 prints one line of JSON per case:
 {"case": "page_4k_pair", "ns": 31.5, "operations": 380000, "per": 1, "count": 1000, "clock": 0.78}
+{"case": "cma_half_64k", "us": [median, 99 of 100, longest], "rounds": 400, "moved": 0, "fewest": 0, "dropped": 1,
+"copies": 2.5}: latencies, pages moved and dropped, and the time in copies of what was moved
+{"case": "cma_half_1024k_two_areas", "of_one": [1.0, 1.0]}: two threads beside one, in time and in CPU time
 ns: of one operation; per: operations in an iteration; count: iterations for callgrind to count; clock: ns of a
 multiplication; with what is timed beside it in the same process also against_ns and ratio."""
 import argparse
@@ -32,6 +35,8 @@ BUDGETS = {
 }
 # Bytes per page, and Linux's.
 METADATA_BUDGET, METADATA_LINUX = 16, 64
+# An allocation takes at most so many times what copying the pages takes that it moves, if they are not few.
+COPIES_BUDGET, COPIES_FROM = 1.5, 1000
 # The model's devices move data at a quarter of memcpy()'s rate or more.
 MODEL_BUDGET = 4
 
@@ -108,6 +113,12 @@ def text(value):
 
 def line(row):
     """One line of the table; its last column says which budgets are missed."""
+    if "us" in row:
+        copies, missed = row["copies"], row["copies"] > COPIES_BUDGET and row["moved"] >= COPIES_FROM
+        return [row["case"], *(text(us) for us in row["us"]), row["moved"], row["fewest"], row["dropped"],
+                f"{copies:.2f}" if copies else "-", "over" * missed]
+    if "of_one" in row:
+        return [row["case"], *(f"{ratio:.2f}" for ratio in row["of_one"]), *[""] * 6]
     if "bytes" in row:
         missed = row["bytes"] > METADATA_BUDGET
         return [row["case"], "-", "-", f"{METADATA_BUDGET} bytes", "Linux", "-", "-", f"{row['bytes'] / METADATA_LINUX:.2f}",
@@ -143,13 +154,19 @@ def main():
             for row in measure(known[subject], args.instructions))
     if args.json:
         fields = ("case", "ns", "ir", "budget_ir", "peer")
-        cases = [{field: row[field] for field in fields} for row in rows if "ns" in row]
+        cases = [{field: row[field] for field in fields} if "ns" in row else row for row in rows if "bytes" not in row]
         print(json.dumps({"schema": 1, "machine": machine(), "cases": cases}, indent=1))
         return
-    layout = "{:30} {:>9} {:>9} {:>9}  {:9} {:>9} {:>9} {:>6}  {}"
+    layout = "{:33} {:>9} {:>9} {:>9}  {:9} {:>9} {:>9} {:>6}  {}"
     print(machine())
     print(layout.format("case", "ns", "Ir", "budget Ir", "peer", "ns", "Ir", "ratio", "").rstrip())
+    heads = {"us": ("case", "us", "p99", "longest", "moved", "fewest", "dropped", "copies", ""),
+             "of_one": ("case", "time", "CPU time", *[""] * 6)}
     for row in rows:
+        for key in heads:
+            if key in row and heads[key]:
+                print(layout.format(*heads[key]).rstrip())
+                heads[key] = None
         print(layout.format(*line(row)).rstrip(), flush=True)
 
 

@@ -46,7 +46,8 @@ BUILDS = (
     Build("clang-asan", "clang", ("-Db_sanitize=address,undefined", "-Db_lundef=false"), PROCESS),
     # clang: gcc's thread sanitizer refuses fences
     Build("tsan", "clang", ("-Db_sanitize=thread", "-Db_lundef=false"), ("threads",)),
-    Build("fuzz", "clang", ("-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"), ("fuzz",)),
+    Build("fuzz", "clang", ("-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"), ("fuzz",),
+          quick=("quick-fuzz",), targets=("tests/fuzz-memory",)),
 )
 
 
@@ -212,6 +213,8 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the essential ones, in 3 minutes")
     quick = parser.parse_args().quick
 
+    if quick:
+        os.environ.setdefault("BERTH_FUZZ_SECONDS", "5")
     start = time.monotonic()
     report = Report()
     broken = set()

@@ -30,11 +30,12 @@ struct backing;
  * @read_pages: fill @nr pages with the bytes from page @index on; what is behind the end reads as
  *	zeroes. Return: 0 or a negative errno value with its reason; then the pages' bytes are
  *	undefined.
- * @write_pages: the reverse; bytes of the last page that are behind the end are not written. Return:
- *	0 or a negative errno value with its reason; then some of the bytes may have been written.
+ * @write_pages: the reverse; bytes that are behind the end are not written. Return: 0 or a negative
+ *	errno value with its reason; then some of the bytes may have been written. NULL if it is for
+ *	reading only.
  * @flush: what was written is there after a loss of power. NULL if that is always so.
  * @resize: make it @size bytes long; what is new reads as zeroes. NULL if its size is fixed. It
- *	sets backing->size.
+ *	sets backing->size. Two calls never run at once, but others do.
  */
 struct backing_ops {
 	int (*read_pages)(struct backing *backing, uint64_t index, struct page *const *pages,
@@ -49,7 +50,7 @@ struct backing_ops {
  * struct backing - a file, a disk, a swap space
  * @ops: its functions
  * @name: for reports; it stays readable as long as @backing is used
- * @size: in bytes; changed by ops->resize() only
+ * @size: in bytes; changed by ops->resize() only, and read meanwhile: both are atomic accesses
  *
  * Owned by who implements it. It stays as it is until the last user (a file of the cache, swap) has
  * let go of it.

@@ -27,7 +27,7 @@ enum berth_reason {
 	BERTH_REASON_STATE, /* berth is running already, or not running [subject] */
 	BERTH_REASON_TREE, /* the device tree is damaged [subject: node, address: offset] */
 	BERTH_REASON_NO_MEMORY_NODE, /* the device tree describes no memory [subject] */
-	BERTH_REASON_RESERVED, /* a reservation does not fit [subject, address, length] */
+	BERTH_REASON_RESERVED, /* a reservation does not fit, or is no area [subject, address, length] */
 	BERTH_REASON_TABLE_FULL, /* a fixed table is full [subject, limit] */
 	BERTH_REASON_OUT_OF_MEMORY, /* no free block of that size [subject, length, limit: free] */
 	BERTH_REASON_TOO_LARGE, /* more than this allocator ever gives [subject, length, limit] */
@@ -46,6 +46,7 @@ enum berth_reason {
 	BERTH_REASON_BUS_ERROR, /* a device was refused by the bus [subject, address, length] */
 	BERTH_REASON_NO_ROOM, /* pages in the way have nowhere to go [subject, length, limit: room] */
 	BERTH_REASON_NEVER, /* nothing is left that could end this wait [subject] */
+	BERTH_REASON_IO, /* reading or writing failed [subject: file, address: offset, length] */
 	BERTH_REASON_COUNT
 };
 

@@ -9,6 +9,7 @@
 #define BERTH_GFP_H
 
 #include <berth/mm.h>
+#include <berth/pcp.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
@@ -63,7 +64,12 @@ enum migratetype {
  * are undefined without __GFP_ZERO, and its first page has one reference, the caller's, given back
  * by __free_pages(). Return: the first page, or NULL (berth_last_error(): OUT_OF_MEMORY, TOO_LARGE).
  */
-struct page *alloc_pages(gfp_t gfp, unsigned int order);
+static inline struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page = berth_pcp_take(gfp, order);
+
+	return page ? page : berth_do_alloc_pages(gfp, order);
+}
 
 /**
  * berth_alloc_pages_below() - alloc_pages() under an address limit
@@ -85,7 +91,11 @@ static inline struct page *alloc_page(gfp_t gfp)
  * Any context. A block that was not handed out like this is refused: nothing changes and
  * berth_last_error() says NOT_OWNED.
  */
-void __free_pages(struct page *page, unsigned int order);
+static inline void __free_pages(struct page *page, unsigned int order)
+{
+	if (!berth_pcp_give(page, order))
+		berth_do_free_pages(page, order);
+}
 
 /** __free_page() - __free_pages() of one page. */
 static inline void __free_page(struct page *page)
@@ -105,6 +115,26 @@ unsigned long get_zeroed_page(gfp_t gfp);
 
 /** free_pages() - free what __get_free_pages() returned; 0 is ignored. Any context. */
 void free_pages(unsigned long addr, unsigned int order);
+
+/**
+ * alloc_pages_exact() - as many pages as @size needs, in one piece
+ * @size: bytes, rounded up to pages; up to those of a block of MAX_ORDER
+ * @gfp: as for alloc_pages()
+ *
+ * What a block of pages has more than that is free again. Any context; sleeps only with
+ * __GFP_DIRECT_RECLAIM. The pages are single ones with a reference each. Return: an address in the
+ * linear map, or NULL (OUT_OF_MEMORY, TOO_LARGE; ARGUMENT: no size).
+ */
+void *alloc_pages_exact(size_t size, gfp_t gfp);
+
+/**
+ * free_pages_exact() - free what alloc_pages_exact() returned
+ * @virt: what it returned; NULL is ignored
+ * @size: as given to it
+ *
+ * Any context. With a page that was not handed out all is refused (NOT_OWNED).
+ */
+void free_pages_exact(void *virt, size_t size);
 
 /**
  * split_page() - turn a block into 2^@order single pages, each with a reference of its own

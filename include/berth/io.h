@@ -176,16 +176,52 @@ static inline void writeq(uint64_t value, volatile void __iomem *addr)
 
 /**
  * ioremap() - a cookie for device registers
- * @phys: first register
+ * @phys: first register, or memory that the linear map leaves out: no-map, or above mem=
  * @size: bytes
  *
- * May sleep. RAM is refused: it is mapped already, with another type. Return: the cookie, until
- * iounmap(), or NULL (berth_last_error(): MAPPING, NO_DEVICE).
+ * May sleep. RAM of the linear map is refused: it is mapped already, with another type. So is what
+ * ioremap_wc() or memremap() has mapped. Return: the cookie, until iounmap(), or NULL
+ * (berth_last_error(): MAPPING, NO_DEVICE, OUT_OF_MEMORY).
  */
 void __iomem *ioremap(phys_addr_t phys, size_t size);
 
-/** iounmap() - give back a cookie; NULL is ignored. May sleep. */
+/**
+ * ioremap_wc() - ioremap() where writes may be merged and reads come early
+ *
+ * For memory in a device, a frame buffer for one. May sleep. Return: as ioremap().
+ */
+void __iomem *ioremap_wc(phys_addr_t phys, size_t size);
+
+/**
+ * iounmap() - give back a cookie of ioremap() or ioremap_wc(); NULL is ignored
+ *
+ * May sleep. Anything else is refused (NOT_OWNED).
+ */
 void iounmap(volatile void __iomem *addr);
+
+#define MEMREMAP_WB 1UL /* cached, as the linear map is */
+#define MEMREMAP_WT 2UL /* what is written is in memory: not cached */
+#define MEMREMAP_WC 4UL /* not cached, and writes may be merged */
+
+/**
+ * memremap() - an address for memory that has none: no-map, or above mem=
+ * @offset: first byte
+ * @size: bytes
+ * @flags: MEMREMAP_WB, MEMREMAP_WT, MEMREMAP_WC; of several the first that can be had, in this order
+ *
+ * It is plain memory: no accessors are needed. RAM in the linear map has an address: MEMREMAP_WB
+ * returns that, the others are refused. Memory may be mapped several times, with one type: another
+ * one is refused as long as any mapping of the page is left. May sleep. Return: the address, until
+ * memunmap(), or NULL (ARGUMENT, OUT_OF_MEMORY, MAPPING: another type, no room, or no RAM there).
+ */
+void *memremap(resource_size_t offset, size_t size, unsigned long flags);
+
+/**
+ * memunmap() - give back what memremap() returned; NULL and the linear map are ignored
+ *
+ * May sleep. Anything else is refused (NOT_OWNED).
+ */
+void memunmap(void *addr);
 
 BERTH_END_DECLS
 

@@ -21,6 +21,8 @@ BERTH_BEGIN_DECLS
 enum memblock_flags {
 	MEMBLOCK_NONE = 0,
 	MEMBLOCK_NOMAP = 4, /* kept out of the linear map */
+	MEMBLOCK_HIGHMEM =
+		0x100, /* not in the linear map, but the page allocator's (not Linux's) */
 };
 
 #define MEMBLOCK_ALLOC_ANYWHERE UINT64_MAX
@@ -43,6 +45,13 @@ int memblock_reserve(phys_addr_t base, uint64_t size);
 /** memblock_mark_nomap() - keep a part of memory out of the linear map. */
 int memblock_mark_nomap(phys_addr_t base, uint64_t size);
 
+/**
+ * berth_memblock_mark_highmem() - make memory high: see highmem.h
+ *
+ * Nothing that is not marked lies above it. Return: as memblock_add().
+ */
+int berth_memblock_mark_highmem(phys_addr_t base, uint64_t size);
+
 /** memblock_phys_free() - undo a memblock_reserve(). Return: as memblock_add(). */
 int memblock_phys_free(phys_addr_t base, uint64_t size);
 
@@ -53,7 +62,7 @@ int memblock_phys_free(phys_addr_t base, uint64_t size);
  * @start: lowest address
  * @end: first address behind the highest byte, or MEMBLOCK_ALLOC_ANYWHERE
  *
- * From the top down; never page 0; never no-map memory. Return: the address, or 0
+ * From the top down; never page 0; never no-map or high memory. Return: the address, or 0
  * (berth_last_error(): OUT_OF_MEMORY).
  */
 phys_addr_t memblock_phys_alloc_range(uint64_t size, uint64_t align, phys_addr_t start,

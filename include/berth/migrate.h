@@ -18,7 +18,9 @@
  * may have been given up a moment ago. When isolate_page() has returned true, exactly one of these
  * follows: migrate_page() with success, reclaim_page() with success, or putback_page(). Until then
  * the tenant does not drop its reference (its own freeing waits, or is left to putback_page() and
- * migrate_page()). A function must not wait for a thread that may be allocating memory.
+ * migrate_page()). A function must not wait for a thread that may be allocating memory: reclaim runs
+ * inside of allocations, whatever locks of the tenant's the allocating thread holds. With
+ * MIGRATE_ASYNC isolate_page() only tries locks; reclaim_page() allocates with GFP_ATOMIC only.
  */
 #ifndef BERTH_MIGRATE_H
 #define BERTH_MIGRATE_H
@@ -149,6 +151,29 @@ bool berth_set_page_clean(struct page *page, bool clean);
 
 /** berth_page_is_clean() - what berth_set_page_clean() said. Any context. */
 bool berth_page_is_clean(const struct page *page);
+
+/**
+ * mark_page_accessed() - a tenant's page has been used
+ *
+ * Reclaim spares it once, when there are others. Nothing for a page of no tenant. Any context.
+ */
+void mark_page_accessed(struct page *page);
+
+/**
+ * berth_reclaim() - have tenants give pages up
+ * @gfp: __GFP_DIRECT_RECLAIM, or nothing happens; __GFP_DMA, __GFP_DMA32: only pages there.
+ *	__GFP_MOVABLE: pages of CMA areas too; of guaranteed ones with BERTH_GFP_CLEAN as well
+ * @nr: how many pages
+ *
+ * First clean pages, of which those with mark_page_accessed() since the last time are spared once;
+ * then, written by reclaim_page(), pages of tenants whose room() is not 0. Pages with references
+ * besides the tenant's stay. An allocation that may sleep does this by itself before it fails.
+ *
+ * May sleep. The caller may hold locks of a tenant's that its isolate_page() with MIGRATE_ASYNC and
+ * its reclaim_page() only try. Called by a tenant's function that reclaim itself runs, it does
+ * nothing. berth_last_error() stays as it is. Return: how many pages became free.
+ */
+uint64_t berth_reclaim(gfp_t gfp, uint64_t nr);
 
 /**
  * get_page_unless_zero() - a reference to a page that was looked up

@@ -29,13 +29,19 @@ BERTH_BEGIN_DECLS
  * struct page - the state of one page frame
  * @flags: order, migrate type, memory type, user, lock; private to berth
  * @refcount: users of the page; a pin counts PAGE_PIN_BIAS; change by get_page() and put_page()
+ * @state: both of them, for a change of both at once
  * @index: while used, free for the page's owner (a tenant, a driver)
  * @next: while free, a list link (page number)
  * @prev: while free, a list link (page number)
  */
 struct page {
-	uint32_t flags;
-	uint32_t refcount;
+	__extension__ union {
+		__extension__ struct {
+			uint32_t flags;
+			uint32_t refcount;
+		};
+		uint64_t state;
+	};
 	__extension__ union {
 		uint64_t index;
 		__extension__ struct {
@@ -138,10 +144,16 @@ static inline struct page *virt_to_page(const void *virt)
 	return virt_addr_valid(virt) ? phys_to_page(virt_to_phys(virt)) : NULL;
 }
 
-/** page_address() - the linear map address of a page. Any context. */
+/** PageHighMem() - whether a page is high memory: above the linear map. Any context. */
+static inline bool PageHighMem(const struct page *page)
+{
+	return page_to_phys(page) - berth_port_linear.phys >= berth_port_linear.size;
+}
+
+/** page_address() - the linear map address of a page, NULL for high memory. Any context. */
 static inline void *page_address(const struct page *page)
 {
-	return phys_to_virt(page_to_phys(page));
+	return PageHighMem(page) ? NULL : phys_to_virt(page_to_phys(page));
 }
 
 /** get_order() - the smallest order whose block holds @size bytes; 0 for 0 bytes. */
@@ -180,6 +192,8 @@ static inline unsigned int page_count(const struct page *page)
  * @cma_total: bytes in CMA areas
  * @cma_used: bytes handed out by cma_alloc()
  * @slab: bytes of @used that kmalloc() holds
+ * @high: bytes of high memory that the page allocator has
+ * @high_free: bytes of it that are free
  */
 struct berth_memory_info {
 	uint64_t total;
@@ -190,6 +204,8 @@ struct berth_memory_info {
 	uint64_t cma_total;
 	uint64_t cma_used;
 	uint64_t slab;
+	uint64_t high;
+	uint64_t high_free;
 };
 
 /** berth_memory_info() - fill @info; a snapshot if other threads allocate. Any context. */

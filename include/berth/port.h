@@ -14,6 +14,7 @@
  *   BERTH_PORT_REDZONE          bytes that allocators leave poisoned behind an object; 0 without
  *                               a sanitizer
  *   berth_port_slot()           the caller's slot, below BERTH_PORT_MAX_SLOTS
+ *   berth_port_slot_or_none()   the caller's slot + 1, or 0 if it has none yet: no call, no branch
  *   berth_port_relax()          one turn of a busy loop
  *   berth_port_irq_save()       keep interrupts away from this CPU or thread; nests
  *   berth_port_irq_restore()    undo one berth_port_irq_save()
@@ -24,6 +25,7 @@
  *                               memory (io.h adds the barriers)
  *   berth_port_poison() unpoison()
  *                               tell a sanitizer that memory is free, or in use; a no-op without
+ *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
  */
@@ -128,6 +130,15 @@ void berth_port_stop(void);
  */
 unsigned int berth_port_slots_in_use(void);
 
+/**
+ * berth_slot_handle() - a slot's thread ends: called by the port, implemented by berth
+ * @slot: which; still the caller's
+ *
+ * What the slot's caches hold goes back. Also called while berth is stopped. A port whose slots
+ * are CPUs never calls it.
+ */
+void berth_slot_handle(unsigned int slot);
+
 /** berth_port_error() - the caller's error record: one per thread, or per CPU. Never NULL. */
 struct berth_error *berth_port_error(void);
 
@@ -142,7 +153,8 @@ struct berth_error *berth_port_error(void);
  * The caller owns the pages and nobody uses their linear mapping; on return caches hold nothing
  * of them. Where the architecture forbids two mappings of different types the linear mapping
  * itself is changed (or taken away), so it must not be used until berth_port_unremap().
- * Any context: coherent memory may be asked for where nobody may sleep. Return: the mapping, or NULL if this port cannot.
+ * Any context: coherent memory may be asked for where nobody may sleep. Return: the mapping, or
+ * NULL if this port cannot.
  */
 void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 
@@ -156,15 +168,57 @@ void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size);
 
 /**
  * berth_port_ioremap() - a cookie for device registers
- * @phys: first register
+ * @phys: first register, or RAM outside the linear map
  * @size: bytes
  *
  * May sleep. Return: the cookie, on which byte arithmetic is legal up to @size, or NULL.
  */
 void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size);
 
-/** berth_port_iounmap() - give back what berth_port_ioremap() returned. */
+/**
+ * berth_port_ioremap_wc() - berth_port_ioremap() where writes may be merged
+ *
+ * For memory that lies in a device. Return: as berth_port_ioremap().
+ */
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size);
+
+/** berth_port_iounmap() - give back what berth_port_ioremap() and berth_port_ioremap_wc() returned. */
 void berth_port_iounmap(void __iomem *cookie);
+
+/**
+ * berth_port_range_reserve() - CPU addresses for mappings that the caller makes
+ * @size: whole pages
+ *
+ * Nothing is mapped yet, and nothing ever is in the page in front of the range and in that behind
+ * it. May sleep. Return: the range, until berth_port_range_release() or berth_port_stop(), or NULL
+ * with the reason (MAPPING). A port may have no such thing: then it always returns NULL.
+ */
+void *berth_port_range_reserve(uint64_t size);
+
+/** berth_port_range_release() - give a whole range back; nothing is mapped there. May sleep. */
+void berth_port_range_release(void *virt, uint64_t size);
+
+/**
+ * berth_port_range_map() - show RAM at a part of such a range
+ * @virt: first page; nothing is mapped there
+ * @phys: the RAM: contiguous, of one bank, all of it in the linear map or none of it
+ * @size: whole pages
+ * @type: BERTH_MEMORY_CACHED; outside the linear map any but BERTH_MEMORY_DEVICE
+ *
+ * RAM outside the linear map may be shown several times at once, always as the same type: the
+ * caller sees to that. Nothing of it is in a cache when the first such mapping is made.
+ * Any context. Return: 0, or with the reason (MAPPING) and nothing mapped -EINVAL or -ENOMEM.
+ */
+int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+
+/**
+ * berth_port_range_unmap() - undo berth_port_range_map(), or a part of it
+ *
+ * @phys, @size and @type belong to @virt as they did there. Of RAM outside the linear map that is
+ * shown nowhere else nothing is in a cache on return: it is all in memory. Any context.
+ */
+void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
+			    enum berth_memory_type type);
 
 /* Memory that may move. */
 
@@ -288,8 +342,9 @@ unsigned int berth_port_line_size(void);
  * @phys: first byte
  * @size: bytes; the lines that they touch are cleaned whole
  *
- * The three cache calls work on RAM, to the point of coherency, and are complete on return. Of RAM
- * that is not mapped nothing is in a cache: there they do nothing.
+ * The three cache calls work on RAM, to the point of coherency, and are complete on return. They
+ * reach RAM outside the linear map, too, where berth_port_range_map() shows it; of RAM that is not
+ * mapped nothing is in a cache: there they do nothing.
  * Any context.
  */
 void berth_port_cache_clean(phys_addr_t phys, uint64_t size);

@@ -90,10 +90,10 @@ static inline phys_addr_t sg_phys(const struct scatterlist *sg)
 	return page_to_phys(sg_page(sg)) + sg->offset;
 }
 
-/** sg_virt() - the linear map address of an entry. */
+/** sg_virt() - the linear map address of an entry, NULL for high memory. */
 static inline void *sg_virt(const struct scatterlist *sg)
 {
-	return phys_to_virt(sg_phys(sg));
+	return PageHighMem(sg_page(sg)) ? NULL : phys_to_virt(sg_phys(sg));
 }
 
 /** sg_mark_end() - make an entry the last one. */

@@ -27,6 +27,7 @@
 #define PTE_ATTR_CACHED (0 << 2)
 #define PTE_ATTR_UNCACHED (1 << 2)
 #define PTE_ATTR_DEVICE (2 << 2)
+#define PTE_ATTR (7 << 2)
 #define PTE_RO (1 << 7)
 #define PTE_INNER (3 << 8)
 #define PTE_AF (1 << 10)

@@ -12,6 +12,9 @@
 #define PAGE_BYTES 4096ul
 #define PAGE_ROUND(n) (((n) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
+#define PTE_VALID 1ull
+#define PTE_ADDRESS 0x0000fffffffff000ull
+
 #define read_sysreg(name)                                                   \
 	({                                                                  \
 		uint64_t value_;                                            \
@@ -88,7 +91,21 @@ void berth_a64_mmu_init_cpu(void);
 void berth_a64_mmu_adopt(void);
 void berth_a64_mmu_stop(void);
 bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size);
+/* RAM outside the linear map, whether range.c shows it or not. */
 bool berth_a64_mmu_is_nomap(phys_addr_t phys);
+/* RAM of which all is outside the linear map and has no mapping at all. */
+bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size);
+/* In the linear map, with its own type. */
+bool berth_a64_mmu_is_cached(phys_addr_t phys);
+/* Count cached mappings of a page outside the linear map: how many there were before. */
+unsigned int berth_a64_mmu_view(phys_addr_t phys, int more);
+/* range.c */
+int berth_a64_ranges_start(const struct berth_port_ram *ram);
+void berth_a64_ranges_stop(void);
+/* Pages outside the linear map that have a cached mapping. */
+extern uint64_t berth_a64_nr_views;
+/* Maintain a part of a page through a mapping, if it is one of them. */
+bool berth_a64_view_op(phys_addr_t phys, uint64_t size, void (*op)(uintptr_t virt, uint64_t size));
 /* ioremap.c */
 void berth_a64_ioremap_stop(void);
 

@@ -2,12 +2,12 @@
 /*
  * Registers, in TTBR1's half of the addresses: pages in the first PORT_IO_TABLES * 2 MiB, blocks
  * of 2 MiB in the rest of 1 GiB. Between any two mappings is a hole, which ends them and catches
- * who runs over. All tables are static: ioremap() takes no memory.
+ * who runs over. RAM outside the linear map can be had like registers. All tables are static: ioremap() takes no memory.
  */
 #include "internal.h"
 
 #define VALID 1ull
-#define DEVICE ((uint64_t)(PTE_ATTR_DEVICE | PTE_AF) | PTE_XN)
+#define PLAIN ((uint64_t)PTE_AF | PTE_XN)
 #define BLOCK_SHIFT 21
 #define BLOCK_BYTES (1ull << BLOCK_SHIFT)
 #define BLOCKS_BASE (PORT_IO_BASE + PORT_IO_TABLES * BLOCK_BYTES)
@@ -21,9 +21,9 @@ struct io_level {
 };
 
 static const struct io_level pages = { PORT_IO_BASE, berth_a64_io_l3, PORT_IO_TABLES * 512, 12,
-				       DEVICE | PTE_PAGE };
+				       PLAIN | PTE_PAGE };
 static const struct io_level blocks = { BLOCKS_BASE, berth_a64_io_l2 + PORT_IO_TABLES,
-					512 - PORT_IO_TABLES, BLOCK_SHIFT, DEVICE | PTE_BLOCK };
+					512 - PORT_IO_TABLES, BLOCK_SHIFT, PLAIN | PTE_BLOCK };
 
 static struct berth_a64_lock io_lock;
 
@@ -49,33 +49,47 @@ static unsigned int find_room(const struct io_level *level, uint64_t nr)
 	return 0;
 }
 
-static void *map(const struct io_level *level, phys_addr_t phys, uint64_t size)
+static void *map(const struct io_level *level, phys_addr_t phys, uint64_t size, uint64_t type)
 {
 	uint64_t nr = size >> level->shift;
 	unsigned long flags = berth_a64_lock(&io_lock);
 	unsigned int first = find_room(level, nr);
 
 	for (uint64_t i = 0; first && i < nr; i++)
-		level->entries[first + i] = (phys + (i << level->shift)) | level->bits;
+		level->entries[first + i] = (phys + (i << level->shift)) | level->bits | type;
 	berth_a64_unlock(&io_lock, flags);
 	dsb(ishst);
 	isb();
 	return first ? (void *)(level->base + ((uintptr_t)first << level->shift)) : NULL;
 }
 
-void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
+static void __iomem *ioremap_as(phys_addr_t phys, uint64_t size, uint64_t type)
 {
 	phys_addr_t first = phys & ~(PAGE_BYTES - 1);
+	bool is_ram = berth_a64_mmu_is_ram(phys, size);
 	char *virt = NULL;
 
-	if (!is_addressable(phys, size) || berth_a64_mmu_is_ram(phys, size))
+	if (!is_addressable(phys, size) || (is_ram && !berth_a64_mmu_is_spare(phys, size)))
 		return NULL;
 	size = PAGE_ROUND(phys + size) - first;
 	if (!((first | size) & (BLOCK_BYTES - 1)))
-		virt = map(&blocks, first, size);
+		virt = map(&blocks, first, size, type);
 	if (!virt)
-		virt = map(&pages, first, size);
+		virt = map(&pages, first, size, type);
+	/* What the map at boot has left. */
+	if (virt && is_ram)
+		berth_a64_cache_flush_virt((uintptr_t)virt, size);
 	return virt ? virt + (phys - first) : NULL;
+}
+
+void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
+{
+	return ioremap_as(phys, size, PTE_ATTR_DEVICE);
+}
+
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
+{
+	return ioremap_as(phys, size, PTE_ATTR_UNCACHED | PTE_INNER);
 }
 
 static void unmap(const struct io_level *level, uintptr_t virt)

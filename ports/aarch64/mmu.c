@@ -9,11 +9,12 @@
  */
 #include "internal.h"
 
-#define PTE_VALID 1ull
-#define PTE_ADDRESS 0x0000fffffffff000ull
 #define PTE_NOMAP (1ull << 55) /* for software: the page is not part of the linear map */
 #define PTE_RAM ((uint64_t)(PTE_PAGE | PTE_INNER | PTE_AF | PTE_NG))
 #define PTE_DATA (PTE_RAM | PTE_ATTR_CACHED | PTE_XN)
+/* In the entry of such a page: how many cached mappings range.c has made of it. */
+#define VIEW_SHIFT 2
+#define VIEWS (0xffffull << VIEW_SHIFT)
 #define GIB (1ull << 30)
 #define MAX_BANKS 16
 /* From here on one invalidation of everything is cheaper than one per page. */
@@ -210,6 +211,9 @@ int berth_port_ram(const struct berth_port_ram *ram)
 			return ret;
 	}
 	protect_image();
+	ret = berth_a64_ranges_start(ram);
+	if (ret)
+		return ret;
 
 	use_tables(ttbr0_of(berth_a64_linear_l1, PORT_ASID_LINEAR));
 	memcpy(banks, ram->banks, ram->nr_banks * sizeof(banks[0]));
@@ -225,12 +229,26 @@ void berth_a64_mmu_stop(void)
 {
 	if (!berth_port_linear.size)
 		return;
+	berth_a64_ranges_stop();
 	use_tables(ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT));
 	tlbi_asid(PORT_ASID_LINEAR);
 	memset(&berth_a64_linear_l1[1], 0,
 	       sizeof(berth_a64_linear_l1) - sizeof(berth_a64_linear_l1[0]));
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 	nr_banks = 0;
+}
+
+bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size)
+{
+	phys_addr_t at = phys & ~(PAGE_BYTES - 1);
+
+	for (; at < phys + size; at += PAGE_BYTES) {
+		const uint64_t *leaf = leaf_of(at);
+
+		if (!leaf || *leaf != PTE_NOMAP)
+			return false;
+	}
+	return true;
 }
 
 bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size)
@@ -245,7 +263,24 @@ bool berth_a64_mmu_is_nomap(phys_addr_t phys)
 {
 	const uint64_t *leaf = leaf_of(phys);
 
-	return leaf && *leaf == PTE_NOMAP;
+	return leaf && (*leaf & ~VIEWS) == PTE_NOMAP;
+}
+
+bool berth_a64_mmu_is_cached(phys_addr_t phys)
+{
+	const uint64_t *leaf = leaf_of(phys);
+
+	return leaf &&
+	       (*leaf & (PTE_VALID | PTE_NOMAP | PTE_ATTR)) == (PTE_VALID | PTE_ATTR_CACHED);
+}
+
+unsigned int berth_a64_mmu_view(phys_addr_t phys, int more)
+{
+	uint64_t *leaf = leaf_of(phys);
+	unsigned int views = (unsigned int)((*leaf & VIEWS) >> VIEW_SHIFT);
+
+	*leaf = (*leaf & ~VIEWS) | (uint64_t)(views + (unsigned int)more) << VIEW_SHIFT;
+	return views;
 }
 
 /* Replace entries that may be in a TLB: what is between the two steps must not be touched. */
@@ -278,6 +313,7 @@ void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type t
 	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES) {
 		const uint64_t *leaf = leaf_of(at);
 
+		/* A view of it is a second mapping: refused. */
 		if (!leaf || *leaf != (is_nomap ? PTE_NOMAP : PTE_DATA | at))
 			return NULL;
 	}

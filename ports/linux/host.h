@@ -62,6 +62,9 @@ const struct berth_machine *berth_port_machine(void);
 /* Once per start: @has_fresh: the machine wants to know of memory that is handed out. */
 void berth_port_host_start(bool has_fresh);
 
+/* Take all ranges of berth_port_range_reserve() away. */
+void berth_port_ranges_stop(void);
+
 /* Forget all poison of a range; both ends on a page. */
 void berth_port_clear_poison(void *addr, uint64_t size);
 

@@ -59,6 +59,7 @@ void berth_port_stop(void)
 	if (!machine)
 		return;
 	berth_port_user_stop();
+	berth_port_ranges_stop();
 	if (berth_port_linear.size)
 		berth_port_clear_poison((void *)berth_port_linear.virt, berth_port_linear.size);
 	running = NULL;
@@ -90,6 +91,12 @@ void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
 		return NULL;
 	}
 	return running->ioremap(phys, size);
+}
+
+/* What a machine's registers are reached by is a call: no write of it is merged. */
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
+{
+	return berth_port_ioremap(phys, size);
 }
 
 void berth_port_iounmap(void __iomem *cookie)

@@ -38,6 +38,8 @@ static void thread_exit(void *value)
 {
 	uintptr_t slot = (uintptr_t)value - 1;
 
+	if (slot < BERTH_PORT_MAX_SLOTS)
+		berth_slot_handle((unsigned int)slot);
 	berth_port_thread.slot = 0;
 	pthread_mutex_lock(&slots_lock);
 	if (slot < BERTH_PORT_MAX_SLOTS)
@@ -117,7 +119,7 @@ unsigned int berth_port_helpers(void)
 	return __atomic_load_n(&nr_helpers, __ATOMIC_RELAXED);
 }
 
-/* What a thread left in its slot stays there for the next one: the bound never sinks. */
+/* A slot is used again before the bound grows: it never sinks. */
 unsigned int berth_port_slots_in_use(void)
 {
 	return __atomic_load_n(&slots_bound, __ATOMIC_ACQUIRE);

@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "lib/start.h"
 #include "mm/internal.h"
+#include "mm/user.h"
 
 /* How far berth_start() got; berth_stop() and a failed start go back from there. */
 static enum {
@@ -65,9 +66,11 @@ static int map_ram(void)
 
 	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, &flags); i++) {
 		err = add_range(banks, &ram.nr_banks, ARRAY_SIZE(banks), &range);
-		if (!err && !(flags & MEMBLOCK_NOMAP))
+		if (!err && !(flags & (MEMBLOCK_NOMAP | MEMBLOCK_HIGHMEM)))
 			err = add_range(mapped, &ram.nr_mapped, ARRAY_SIZE(mapped), &range);
 	}
+	for (unsigned int i = 0; !err && i < berth_nr_left_out; i++)
+		err = add_range(banks, &ram.nr_banks, ARRAY_SIZE(banks), &berth_left_out[i]);
 	if (err)
 		return err;
 	err = berth_port_ram(&ram);
@@ -107,6 +110,8 @@ static uint64_t go_down(void)
 		berth_driver_unbind_all();
 		berth_platform_remove_all();
 		leaked = berth_mm_leaked();
+		berth_anon_reset();
+		berth_filecache_reset();
 	}
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();

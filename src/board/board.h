@@ -4,6 +4,7 @@
 #define BERTH_BOARD_BOARD_H
 
 #include <berth/berth.h>
+#include <berth/mm.h>
 #include <berth/of.h>
 
 struct cma;
@@ -29,6 +30,10 @@ struct berth_reserved {
 
 extern struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
 extern unsigned int berth_nr_reserved;
+
+/* RAM above the mem= limit: nobody's, but the port knows of it. Sorted, above all of memblock's. */
+extern struct berth_range berth_left_out[BERTH_MAX_BANKS];
+extern unsigned int berth_nr_left_out;
 
 /* Fill memblock from the tree, the options and the port. */
 int berth_early_scan(const void *fdt, const struct berth_options *options);
@@ -69,6 +74,15 @@ bool berth_of_is_coherent(const struct device_node *node);
 
 /* An address of the bus @bus (in its own number of cells) as the CPU sees it; false if it does not. */
 bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *cpu);
+
+/* reserved.c */
+
+/* The first area that memory-region points at; NULL if there is none. */
+struct cma *berth_of_area(const struct device_node *np);
+
+/* The name at @index in a list of strings; NULL behind the last one. */
+const char *berth_of_string(const struct device_node *node, const char *list_name,
+			    unsigned int index);
 
 /* irq.c */
 

@@ -13,6 +13,8 @@
 
 struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
 unsigned int berth_nr_reserved;
+struct berth_range berth_left_out[BERTH_MAX_BANKS];
+unsigned int berth_nr_left_out;
 
 /* A property that holds numbers of 32-bit cells. */
 struct cells {
@@ -162,6 +164,12 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 		res->base = base;
 		res->size = size;
 		res->is_taken = memblock_is_region_reserved(base, size);
+		if (res->is_nomap && res->is_taken) {
+			/* The image, or what a loader has left: it is in use. */
+			berth_printk("reserved-memory: %s: reserved already; stays mapped\n",
+				     res->name);
+			res->is_nomap = false;
+		}
 		err = keep(res);
 		if (err)
 			return err == -EINVAL ? damaged(fdt, node) : err;
@@ -257,22 +265,64 @@ static int scan_memory(const void *fdt)
 	return 0;
 }
 
+static int leave_out(phys_addr_t base, uint64_t size)
+{
+	if (berth_nr_left_out == ARRAY_SIZE(berth_left_out))
+		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "memory above mem=", 0,
+					ARRAY_SIZE(berth_left_out));
+	berth_left_out[berth_nr_left_out++] = (struct berth_range){ base, size };
+	return 0;
+}
+
 /* mem= keeps that much memory, from the lowest address on. */
 static int apply_limit(const char *bootargs)
 {
 	const char *arg = berth_bootarg(bootargs, "mem");
+	phys_addr_t end = UINT64_MAX;
 	struct berth_range range;
 	uint64_t left;
+	int err = 0;
 
 	if (!arg)
 		return 0;
 	left = berth_memparse(arg, NULL) & PAGE_MASK;
-	for (unsigned int i = 0; berth_memblock_next(false, i, &range, NULL); i++) {
-		if (range.size > left)
-			return memblock_remove(range.base + left, UINT64_MAX - range.base - left);
-		left -= range.size;
+	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, NULL); i++) {
+		uint64_t kept = range.size < left ? range.size : left;
+
+		left -= kept;
+		if (kept == range.size)
+			continue;
+		if (end == UINT64_MAX)
+			end = range.base + kept;
+		err = leave_out(range.base + kept, range.size - kept);
 	}
-	return 0;
+	return err || end == UINT64_MAX ? err : memblock_remove(end, UINT64_MAX - end);
+}
+
+/* highmem= takes that much memory, from the highest address down, out of the linear map. */
+static int apply_highmem(const char *bootargs)
+{
+	const char *arg = berth_bootarg(bootargs, "highmem");
+	uint64_t size = arg ? berth_memparse(arg, NULL) & PAGE_MASK : 0, low;
+	struct berth_range range;
+	int err = 0;
+
+	if (!size)
+		return 0;
+	if (size >= memblock_phys_mem_size())
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "highmem=", size);
+	low = memblock_phys_mem_size() - size;
+	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, NULL); i++) {
+		uint64_t kept = range.size < low ? range.size : low;
+
+		low -= kept;
+		if (!kept)
+			return berth_memblock_mark_highmem(range.base, UINT64_MAX - range.base);
+		if (kept < range.size)
+			return berth_memblock_mark_highmem(range.base + kept,
+							   UINT64_MAX - range.base - kept);
+	}
+	return err;
 }
 
 /* Whether memory in the linear map, and nothing else, lies there. */
@@ -282,8 +332,8 @@ static bool is_all_memory(phys_addr_t base, uint64_t size)
 	enum memblock_flags flags;
 
 	for (unsigned int i = 0; berth_memblock_next(false, i, &range, &flags); i++)
-		if (!(flags & MEMBLOCK_NOMAP) && base - range.base < range.size &&
-		    size <= range.size - (base - range.base))
+		if (!(flags & (MEMBLOCK_NOMAP | MEMBLOCK_HIGHMEM)) &&
+		    base - range.base < range.size && size <= range.size - (base - range.base))
 			return true;
 	return false;
 }
@@ -400,6 +450,8 @@ int berth_early_scan(const void *fdt, const struct berth_options *options)
 		err = trim_to_pages();
 	if (!err)
 		err = apply_limit(bootargs);
+	if (!err)
+		err = apply_highmem(bootargs);
 	if (!err && !memblock_phys_mem_size())
 		err = berth_fail(-ENODEV, BERTH_REASON_NO_MEMORY_NODE, "/memory");
 	if (!err)
@@ -461,4 +513,5 @@ int berth_early_declare_areas(void)
 void berth_early_reset(void)
 {
 	berth_nr_reserved = 0;
+	berth_nr_left_out = 0;
 }

@@ -12,25 +12,6 @@
 #include "lib/printk.h"
 #include "lib/string.h"
 
-/* The names in a list of strings, by index; NULL behind the last one. */
-static const char *name_in(const struct device_node *node, const char *list_name,
-			   unsigned int index)
-{
-	int length;
-	const char *list = of_get_property(node, list_name, &length);
-
-	for (int at = 0; list && at < length; index--) {
-		size_t n = berth_strnlen(list + at, (size_t)(length - at));
-
-		if (n == (size_t)(length - at))
-			return NULL;
-		if (!index)
-			return list + at;
-		at += (int)n + 1;
-	}
-	return NULL;
-}
-
 /* Up to the first that the CPU cannot reach, as on Linux: those behind it would count wrongly. */
 static unsigned int count_regs(const struct device_node *node)
 {
@@ -72,30 +53,18 @@ static int fill_resources(struct platform_device *pdev, const struct device_node
 			break;
 		res->start = range.base;
 		res->end = range.base + range.size - 1;
-		res->name = name_in(node, "reg-names", i);
+		res->name = berth_of_string(node, "reg-names", i);
 		res->flags = IORESOURCE_MEM;
 		res++;
 	}
 	for (unsigned int i = 0; i < irqs; i++) {
 		res->start = res->end = (resource_size_t)of_irq_get(node, (int)i);
-		res->name = name_in(node, "interrupt-names", i);
+		res->name = berth_of_string(node, "interrupt-names", i);
 		res->flags = IORESOURCE_IRQ;
 		res++;
 	}
 	pdev->num_resources = (uint32_t)(res - pdev->resource);
 	return 0;
-}
-
-/* The CMA area that memory-region points at. */
-static struct cma *area_of(const struct device_node *node)
-{
-	uint32_t phandle;
-
-	for (uint32_t i = 0; !of_property_read_u32_index(node, "memory-region", i, &phandle); i++)
-		for (unsigned int r = 0; r < berth_nr_reserved; r++)
-			if (berth_reserved[r].area && berth_reserved[r].phandle == phandle)
-				return berth_reserved[r].area;
-	return NULL;
 }
 
 /* What the tree says about the device's way to memory. */
@@ -113,8 +82,8 @@ static int set_limits(struct device *dev, struct device_node *node)
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	if (area_of(node))
-		berth_device_set_cma(dev, area_of(node));
+	if (berth_of_area(node))
+		berth_device_set_cma(dev, berth_of_area(node));
 	return berth_device_set_windows(dev, windows, (unsigned int)count);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
+#include "mm/internal.h"
 
 #define ZONE_FLAGS (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
 
@@ -68,9 +69,9 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	if (dev_is_dma_coherent(dev))
 		virt = page_address(page);
 	else
-		virt = berth_port_remap(page_to_phys(page), length,
-					attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
-								       : BERTH_MEMORY_UNCACHED);
+		virt = berth_pages_remap(page, nr,
+					 attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
+									: BERTH_MEMORY_UNCACHED);
 	if (!virt) {
 		struct berth_error *error =
 			berth_error_set(-ENOMEM, BERTH_REASON_MAPPING, dev_name(dev));
@@ -115,7 +116,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 		return;
 	forget(page, PFN_UP(size));
 	if (!dev_is_dma_coherent(dev))
-		berth_port_unremap(cpu_addr, page_to_phys(page), PAGE_ALIGN(size));
+		berth_pages_unremap(cpu_addr, page, PFN_UP(size));
 	berth_contiguous_free(dev, page, PFN_UP(size));
 }
 

@@ -70,6 +70,9 @@ static struct page *from_window(struct device *dev, unsigned long nr, uint64_t m
 	for (unsigned int i = 0; berth_dma_reachable(dev, mask, i, &first, &last); i++) {
 		uint64_t pfn = (PFN_UP(first) + align - 1) & ~(align - 1);
 
+		if (PageHighMem(phys_to_page(first)))
+			continue;
+
 		while (pfn + nr <= PFN_DOWN(last + 1)) {
 			if (berth_take_free_pages(pfn, nr, &busy)) {
 				*addr = berth_dma_from_phys(dev, PFN_PHYS(pfn),
@@ -115,20 +118,30 @@ struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t 
 	return page;
 }
 
-static bool is_inside(const struct cma *area, const struct page *page)
+struct owner {
+	const struct page *page;
+	struct cma *area;
+};
+
+static int is_owner(struct cma *area, void *data)
 {
-	return area && page_to_phys(page) - cma_get_base(area) < cma_get_size(area);
+	struct owner *owner = data;
+
+	if (page_to_phys(owner->page) - cma_get_base(area) >= cma_get_size(area))
+		return 0;
+	owner->area = area;
+	return 1;
 }
 
 void berth_contiguous_free(struct device *dev, struct page *page, unsigned long nr)
 {
-	struct cma *areas[] = { dev->p->cma, berth_cma_default() };
+	struct owner owner = { page, NULL };
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++) {
-		if (is_inside(areas[i], page)) {
-			cma_release(areas[i], page, nr);
-			return;
-		}
+	(void)dev;
+	/* Any area: another one may serve the device by now. */
+	if (cma_for_each_area(is_owner, &owner)) {
+		cma_release(owner.area, page, nr);
+		return;
 	}
 	for (unsigned long i = 0; i < nr; i++)
 		__free_page(page + i);

@@ -66,7 +66,7 @@ static void set_fast_range(struct device *dev)
 
 			if (!reach(dev, &windows[w], &berth_mem_map[b], dev->dma_mask, &first,
 				   &last) ||
-			    last - first < dev->map_span)
+			    last - first < dev->map_span || PageHighMem(berth_mem_map[b].pages))
 				continue;
 			dev->map_base = (uintptr_t)phys_to_virt(first);
 			dev->map_span = last - first + 1;

@@ -77,6 +77,9 @@ static int text_memory(const struct berth_error *e, char *text, size_t size)
 {
 	switch (e->reason) {
 	case BERTH_REASON_RESERVED:
+		if (!e->length)
+			return berth_snprintf(text, size, "%s: no contiguous area for the device",
+					      e->subject);
 		return berth_snprintf(text, size,
 				      "the reservation %s of %#llx bytes at %#llx does not fit",
 				      e->subject, (ull)e->length, (ull)e->address);
@@ -131,8 +134,8 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NOT_LINEAR:
 		return berth_snprintf(text, size,
 				      "%s: %#llx is not memory that a device may be given: use "
-				      "kmalloc() or alloc_pages(), or pin_user_pages() and a "
-				      "scatterlist",
+				      "kmalloc() or alloc_pages(), or vmalloc_to_page() or "
+				      "pin_user_pages() and a scatterlist",
 				      e->subject, (ull)e->address);
 	case BERTH_REASON_MAPPING:
 		if (e->limit)
@@ -152,6 +155,9 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_DRIVER:
 		return berth_snprintf(text, size, "%s: probe by %s failed: %s", e->subject,
 				      e->holder, berth_error_name(e->code));
+	case BERTH_REASON_IO:
+		return berth_snprintf(text, size, "%s: %llu bytes at %#llx: %s", e->subject,
+				      (ull)e->length, (ull)e->address, berth_error_name(e->code));
 	case BERTH_REASON_BUS_ERROR:
 		return berth_snprintf(text, size, "%s: bus error at %#llx (%llu bytes)", e->subject,
 				      (ull)e->address, (ull)e->length);

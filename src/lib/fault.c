@@ -7,6 +7,7 @@
 uint64_t berth_fault_countdown;
 
 static bool failed;
+static void (*changed)(bool is_armed);
 
 bool berth_should_fail_slow(void)
 {
@@ -21,10 +22,19 @@ bool berth_should_fail_slow(void)
 	return true;
 }
 
+void berth_fault_on_change(void (*function)(bool is_armed))
+{
+	changed = function;
+	if (changed)
+		changed(__atomic_load_n(&berth_fault_countdown, __ATOMIC_RELAXED));
+}
+
 void berth_test_fail_nth(uint64_t nth)
 {
 	__atomic_store_n(&failed, false, __ATOMIC_RELAXED);
 	__atomic_store_n(&berth_fault_countdown, nth, __ATOMIC_RELAXED);
+	if (changed)
+		changed(nth);
 }
 
 bool berth_test_failed(void)

@@ -9,6 +9,9 @@ extern uint64_t berth_fault_countdown;
 
 bool berth_should_fail_slow(void);
 
+/* Who allocates inline is told when that must not be; NULL: nobody. Called at once, too. */
+void berth_fault_on_change(void (*function)(bool is_armed));
+
 /* True when the test asked for this allocation to fail. One load when no test runs. */
 static inline bool berth_should_fail(void)
 {

@@ -116,6 +116,7 @@ static int find_and_take(struct attempt *a)
 			return 0;
 		}
 		unmark_window(cma, unit, length);
+		a->given_back++; /* this one is no news */
 		/* Every other place has as many pages to move, or more. */
 		if (err != -EBUSY)
 			return err;

@@ -165,7 +165,8 @@ void berth_cma_fill_report(struct cma *cma, uint64_t count, unsigned int align,
 	report->align = align;
 	report->guaranteed = cma->guaranteed;
 	report->pages = cma->nr_pages;
-	report->room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
+	berth_pcp_drain();
+	report->room = berth_free_bytes(berth_gfp_end(0)) >> PAGE_SHIFT;
 	count_pages(cma, report);
 	find_place(cma, report);
 }

@@ -144,9 +144,11 @@ uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr)
 /* Whether @displaced pages have somewhere to go: free memory, clean pages, files and swap. */
 static bool has_room(struct emptying *e, uint64_t displaced)
 {
-	uint64_t room = berth_free_bytes(NO_PAGE) >> PAGE_SHIFT;
+	uint64_t room = berth_free_bytes(berth_gfp_end(0)) >> PAGE_SHIFT;
 
 	e->contig->displaced = displaced;
+	if (room < displaced && berth_pcp_drain())
+		room = berth_free_bytes(berth_gfp_end(0)) >> PAGE_SHIFT;
 	if (room < displaced)
 		room += berth_clean_pages(displaced - room);
 	if (room < displaced)
@@ -200,7 +202,10 @@ static void add_targets(struct emptying *e, bool writable)
 		    can_write(berth_page_tenant(page)) != writable)
 			continue;
 		target = berth_migration_target(gfp_of(page));
-		if (!target && berth_drop_clean_pages(BERTH_MIGRATE_BATCH))
+		/* What can be written away goes without rather than have others written. */
+		if (!target && (writable ? berth_drop_clean_pages(BERTH_MIGRATE_BATCH)
+					 : berth_reclaim(gfp_of(page) | __GFP_DIRECT_RECLAIM,
+							 BERTH_MIGRATE_BATCH)))
 			target = berth_migration_target(gfp_of(page));
 		if (target)
 			add_target(e, target);
@@ -341,15 +346,20 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 	unsigned int turn = 0;
 	int err;
 
+	/* No page of such blocks may be in a list per slot, nor get there. */
+	if (!cma)
+		berth_pcp_shut();
 	do {
 		err = berth_isolate_blocks(pfn, nr, cma, &contig->busy);
 		if (err && cma)
 			berth_pause(turn++);
 	} while (err && cma && berth_port_now() < e.deadline);
-	if (err)
-		return err;
-	err = empty_range(&e, state);
-	berth_unisolate_blocks(pfn, nr);
+	if (!err) {
+		err = empty_range(&e, state);
+		berth_unisolate_blocks(pfn, nr);
+	}
+	if (!cma)
+		berth_pcp_open();
 	return err;
 }
 
@@ -401,6 +411,7 @@ struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
 		berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "nr_pages");
 		return NULL;
 	}
+	berth_pcp_drain();
 	while (berth_find_contig(&search, limit, &first, &longest)) {
 		int err = alloc_contig_range(first, first + nr_pages, MIGRATE_MOVABLE,
 					     gfp | __GFP_DIRECT_RECLAIM);
@@ -417,18 +428,55 @@ struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
 	return NULL;
 }
 
-void free_contig_range(unsigned long pfn, unsigned long nr_pages)
+/* Single pages of a range go back, all or none. */
+static void free_range(const char *subject, uint64_t pfn, uint64_t nr_pages)
 {
 	const struct berth_mem_map *bank = bank_of(pfn);
 
 	if (!bank || !nr_pages || nr_pages > bank->pfn + bank->nr - pfn) {
-		berth_not_owned("free_contig_range", PFN_PHYS(pfn), pfn);
+		berth_not_owned(subject, PFN_PHYS(pfn), pfn);
 		return;
 	}
 	for (uint64_t at = pfn; at < pfn + nr_pages; at++)
-		if (page_flags(page_in(bank, at)) != PG_USED || !page_count(page_in(bank, at))) {
-			berth_not_owned("free_contig_range", PFN_PHYS(at), at);
+		if ((page_flags(page_in(bank, at)) & ~PG_LIST) != PG_USED ||
+		    !page_count(page_in(bank, at))) {
+			berth_not_owned(subject, PFN_PHYS(at), at);
 			return;
 		}
 	berth_put_range(pfn, nr_pages);
+}
+
+void free_contig_range(unsigned long pfn, unsigned long nr_pages)
+{
+	free_range("free_contig_range", pfn, nr_pages);
+}
+
+void *alloc_pages_exact(size_t size, gfp_t gfp)
+{
+	unsigned int order = get_order(size);
+	struct page *page;
+	uint64_t nr = PFN_UP((uint64_t)size);
+
+	if (!size) {
+		berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "size");
+		return NULL;
+	}
+	page = alloc_pages(gfp & ~__GFP_HIGHMEM, order);
+	if (!page)
+		return NULL;
+	split_page(page, order);
+	berth_put_range(page_to_pfn(page) + nr, (1ULL << order) - nr);
+	return page_address(page);
+}
+
+void free_pages_exact(void *virt, size_t size)
+{
+	struct page *page = virt_to_page(virt);
+
+	if (!virt)
+		return;
+	if (page && !offset_in_page(virt) && size <= SIZE_MAX - PAGE_SIZE)
+		free_range("free_pages_exact", page_to_pfn(page), PFN_UP((uint64_t)size));
+	else
+		berth_not_owned("free_pages_exact", (uintptr_t)virt, 0);
 }

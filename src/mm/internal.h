@@ -6,16 +6,20 @@
  *
  *   cma->lock           bitmap of one area; never held while pages are taken or freed
  *   cma->pin_lock       who pinned pages of one area
+ *   slots.lock          which slots' lists of free blocks are open; a list has a lock of its own
  *   slab_cache->lock    one size of kmalloc() objects; never held while pages are taken or freed
  *   descriptors.lock    the slabs' descriptors; likewise
+ *   reclaimers.lock     which threads reclaim
+ *   areas.lock          the ranges of vmalloc() and vmap(); a leaf
+ *   mappings.lock       what ioremap() and memremap() have mapped; a leaf
  *   tenants.lock        the table of tenants
  *   zone->lock          free lists, types of page blocks and their isolation; of several zones,
  *                       the one of lower addresses first
  *
- * No lock is held while a function of a tenant's runs. All but the first are taken with interrupts away. The flags of a page are written by whoever owns
- * it: the zone's lock while it is free, its user otherwise. Neighbours read them at any time. Of a
- * tenant's page, bits come and go by atomic operations (tenant.c, migrate.c): tenant and core both
- * write.
+ * No lock is held while a function of a tenant's runs. All but the first are taken with interrupts
+ * away. The flags of a page are written by whoever owns it: the zone's lock while it is free, its
+ * user otherwise. Neighbours read them at any time. Of a tenant's page, bits come and go by atomic
+ * operations (tenant.c, migrate.c): tenant and core both write.
  */
 #ifndef BERTH_MM_INTERNAL_H
 #define BERTH_MM_INTERNAL_H
@@ -42,6 +46,9 @@ void berth_mm_stop(void);
 /* Bytes that users have not given back: kmalloc() objects, pages, CMA. For berth_stop(). */
 uint64_t berth_mm_leaked(void);
 
+/* Bytes that were handed to the page allocator. */
+uint64_t berth_managed_bytes(void);
+
 /* Forget all regions; the next berth_start() begins with this. */
 void berth_memblock_reset(void);
 
@@ -52,8 +59,9 @@ void berth_memblock_freeze(void);
 void berth_cma_set_default(struct cma *cma);
 
 /*
- * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head; of a
- * tenant's page (PG_USED, order 0) 16-23 the tenant's number and the bits between.
+ * struct page::flags: bits 0-3 order of a head, 4-7 state, 8-10 migrate type of a free head, 24-31
+ * of a head the list per slot (berth/pcp.h) that it is in or came from, if any; of a tenant's page
+ * (PG_USED, order 0) 16-23 the tenant's number, and the bits between.
  */
 #define PG_ORDER 0x00fu
 #define PG_STATE 0x0f0u
@@ -63,8 +71,12 @@ void berth_cma_set_default(struct cma *cma);
 #define PG_ISOLATED 0x1000u /* its tenant has let isolate_page() succeed */
 #define PG_EMPTYING 0x2000u /* isolated by whoever empties the range that it is in */
 #define PG_CLEAN 0x4000u /* its tenant can give it up without I/O */
+#define PG_REFERENCED \
+	0x8000u /* a tenant's: mark_page_accessed() since the clock passed (reclaim.c) */
+#define PG_UNCACHED 0x8000u /* nobody's: its linear mapping is not cached just now */
 #define PG_TENANT_SHIFT 16
 #define PG_TENANT 0xff0000u
+#define PG_LIST (0xffu << BERTH_PAGE_LIST_SHIFT)
 
 enum page_state {
 	PG_RESERVED = 0x00, /* never handed to the allocator */
@@ -75,11 +87,13 @@ enum page_state {
 	PG_LARGE = 0x50, /* head of a large kmalloc(); index is its size */
 	PG_META = 0x60, /* kmalloc()'s own records */
 	PG_CMA = 0x70, /* each page that cma_alloc() gave */
+	PG_LISTED = 0x80, /* head of a free block in a list of a slot's */
 };
 
 #define NO_PAGE UINT32_MAX
 
-enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, NR_ZONES };
+/* High memory lies above all of the others. */
+enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_HIGHMEM, NR_ZONES };
 
 /*
  * struct zone - pages of one range of addresses, with their free lists
@@ -102,11 +116,20 @@ struct zone {
 
 extern struct zone berth_zones[NR_ZONES];
 
+/* The first page of high memory; UINT64_MAX if there is none. */
+extern uint64_t berth_high_pfn;
+
 static inline unsigned int zone_index(uint64_t pfn)
 {
-	return pfn < PFN_DOWN(16ULL << 20)  ? ZONE_DMA
-	       : pfn < PFN_DOWN(4ULL << 30) ? ZONE_DMA32
-					    : ZONE_NORMAL;
+	return pfn >= berth_high_pfn	     ? ZONE_HIGHMEM
+	       : pfn < PFN_DOWN(16ULL << 20) ? ZONE_DMA
+	       : pfn < PFN_DOWN(4ULL << 30)  ? ZONE_DMA32
+					     : ZONE_NORMAL;
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static inline uint32_t page_flags(const struct page *page)
@@ -127,6 +150,12 @@ static inline uint32_t page_state(const struct page *page)
 static inline struct page *page_in(const struct berth_mem_map *bank, uint64_t pfn)
 {
 	return &bank->pages[pfn - bank->pfn];
+}
+
+/* The bit is PG_REFERENCED for a tenant's page. */
+static inline bool is_uncached(const struct page *page)
+{
+	return (page_flags(page) & (PG_UNCACHED | PG_TENANT)) == PG_UNCACHED;
 }
 
 static inline unsigned int page_order(const struct page *page)
@@ -197,7 +226,7 @@ static inline unsigned int own_block_type(const struct berth_mem_map *bank, uint
 	return type;
 }
 
-/* Pages (page_alloc.c, page_ref.c). */
+/* Pages (alloc.c, page_alloc.c, page_ref.c). */
 
 void berth_zones_reset(void);
 
@@ -209,6 +238,16 @@ void berth_pages_add(uint64_t pfn, uint64_t nr);
 
 /* alloc_pages() without a record of the failure, all pages below page number @end. */
 struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
+
+/* What page blocks @gfp asks for. */
+unsigned int berth_gfp_type(gfp_t gfp);
+
+/* A block of one zone, below page number @end; it is still poisoned. */
+struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
+			      uint64_t end);
+/* The same for a tenant, of whatever block types @gfp allows. */
+struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,
+				      uint64_t index);
 
 /* A page in use with these flags and this index, for a tenant; NULL without a record. */
 struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index);
@@ -261,12 +300,46 @@ const struct berth_mem_map *berth_bank_of_page(const struct page *page);
 /* Record NOT_OWNED. */
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn);
 
+/*
+ * Take up to @nr blocks for a list: a chain through struct page::index, their flags @flags. Return:
+ * how many.
+ */
+unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int type,
+			     unsigned int nr, uint32_t flags, struct page **first);
+/* A chain of them goes back. */
+void berth_zone_give(struct zone *zone, struct page *first);
+
+/* Lists of free blocks per slot (pcp.c). */
+
+void berth_pcp_start(void);
+/* Whether the inline ways may be used. */
+void berth_pcp_inline(bool open);
+void berth_pcp_stop(void);
+/* A block from the list that @gfp and @order ask for, else NULL; it is still poisoned. */
+struct page *berth_pcp_alloc(gfp_t gfp, unsigned int order);
+/* A block of which nobody has a reference any more goes to a list, or to the zone. */
+void berth_pcp_free(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order);
+/* Pages in the lists: free, but not in struct zone::free. */
+uint64_t berth_pcp_count(void);
+/* All blocks go back to the zones; others may come at once. False if there were none. */
+bool berth_pcp_drain(void);
+/*
+ * The same, and none comes until berth_pcp_open(): for who changes the types of page blocks under
+ * the zone's lock and must see all that is free in them. Nests. No lock is held.
+ */
+void berth_pcp_shut(void);
+void berth_pcp_open(void);
+
 /* kmalloc() (slab.c). */
 
 void berth_slab_start(void);
 void berth_slab_stop(void);
-/* Give back the empty slabs that are kept for the next kmalloc(). */
-void berth_slab_shrink(void);
+/* Whether kmalloc() may be inline. */
+void berth_slab_inline(bool open);
+/* Give back the empty slabs that are kept for the next kmalloc(). False if there were none. */
+bool berth_slab_shrink(void);
+/* A slot ends: its slabs go to whoever needs them. */
+bool berth_slab_leave(unsigned int slot);
 /* Pages that kmalloc() holds, and bytes of them that users hold. */
 uint64_t berth_slab_pages(void);
 uint64_t berth_slab_live_bytes(void);
@@ -276,6 +349,10 @@ uint64_t berth_slab_live_bytes(void);
 #define BERTH_WAIT_NS 10000000u /* how long one may wait for passing references to a page */
 
 void berth_tenants_reset(void);
+/* Whether there ever was one since berth_start(). */
+bool berth_have_tenants(void);
+/* Change the bits @mask of a tenant's page to @bits. False if it is not one. */
+bool berth_change_page_flags(struct page *page, uint32_t mask, uint32_t bits);
 
 /* The tenant behind a page's flags, its functions kept from going; NULL if it has gone. */
 const struct movable_operations *berth_tenant_get(uint32_t flags);
@@ -309,14 +386,22 @@ unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsign
 struct page *berth_migration_target(gfp_t gfp);
 /* Drop a reference that was taken with get_page_unless_zero(). */
 void berth_drop_page(struct page *page);
-/* Clean pages outside of CMA that could be given up, and give up @nr of them; return how many. */
-uint64_t berth_clean_pages(uint64_t max);
-uint64_t berth_drop_clean_pages(uint64_t nr);
 /* Whether a page is a tenant's. */
 static inline bool has_tenant(uint32_t flags)
 {
 	return (flags & (PG_STATE | PG_ORDER)) == PG_USED && flags & PG_TENANT;
 }
+
+/* Reclaim (reclaim.c). */
+
+/*
+ * Clean pages outside of CMA that could be given up, and give up @nr of them; return how many. The
+ * second is for task context.
+ */
+uint64_t berth_clean_pages(uint64_t max);
+uint64_t berth_drop_clean_pages(uint64_t nr);
+/* For an allocation, of pages below @end: none is written if others are clean. */
+uint64_t berth_reclaim_below(gfp_t gfp, uint64_t nr, uint64_t end);
 
 /* Isolation of page blocks (isolate.c). */
 
@@ -351,6 +436,27 @@ int berth_contig_take(uint64_t pfn, uint64_t nr, enum page_state state, bool cma
 
 /* Pages that the tenants in a range could write away now, clean ones not counted. */
 uint64_t berth_tenants_room(uint64_t pfn, uint64_t nr);
+
+/* High memory and memory types (highmem.c). */
+
+/* Once the page arrays are there. */
+int berth_highmem_start(void);
+void berth_highmem_stop(void);
+/* False with the reason. */
+bool berth_clear_high(struct page *page, unsigned int order);
+
+/* Begin a mapping of a page, which must be of the type of the others: 0, or with the reason. */
+int berth_view_get(struct page *page, enum berth_memory_type type);
+void berth_view_put(struct page *page);
+/* berth_port_remap() of pages in the linear map: as long, they have no other mapping. */
+void *berth_pages_remap(struct page *page, uint64_t nr, enum berth_memory_type type);
+void berth_pages_unremap(void *virt, struct page *page, uint64_t nr);
+
+/* Mappings outside the linear map (vmalloc.c, ioremap.c). */
+
+/* They are gone with the port's addresses. */
+void berth_vmalloc_reset(void);
+void berth_ioremap_reset(void);
 
 /* CMA (cma.c). */
 

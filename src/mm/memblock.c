@@ -132,6 +132,11 @@ int memblock_mark_nomap(phys_addr_t base, uint64_t size)
 	return change_list(&memory, base, size, CHANGE_FLAGS, MEMBLOCK_NOMAP);
 }
 
+int berth_memblock_mark_highmem(phys_addr_t base, uint64_t size)
+{
+	return change_list(&memory, base, size, CHANGE_FLAGS, MEMBLOCK_HIGHMEM);
+}
+
 int memblock_phys_free(phys_addr_t base, uint64_t size)
 {
 	return change_list(&reserved, base, size, CHANGE_REMOVE, MEMBLOCK_NONE);
@@ -158,7 +163,7 @@ static phys_addr_t find_top_down(uint64_t size, uint64_t align, phys_addr_t star
 		phys_addr_t high = m->end < end ? m->end : end;
 		phys_addr_t found;
 
-		if (m->flags & MEMBLOCK_NOMAP)
+		if (m->flags & (MEMBLOCK_NOMAP | MEMBLOCK_HIGHMEM))
 			continue;
 		for (unsigned int j = reserved.count; j-- > 0;) {
 			const struct region *r = &reserved.regions[j];

@@ -212,7 +212,7 @@ int berth_move_page(struct page **page)
 	if (!ops)
 		return fail_busy(pfn, "a reference to the page");
 	dst = berth_migration_target(ops->gfp);
-	if (!dst && berth_drop_clean_pages(1))
+	if (!dst && berth_reclaim(ops->gfp | __GFP_DIRECT_RECLAIM, 1))
 		dst = berth_migration_target(ops->gfp);
 	if (!dst)
 		return berth_fail_limit(-ENOMEM, BERTH_REASON_NO_ROOM, ops->name, PAGE_SIZE, 0);
@@ -231,63 +231,4 @@ int berth_move_page(struct page **page)
 	fail_busy(pfn, berth_tenant_name(page_flags(src)));
 	berth_port_error()->code = err;
 	return err;
-}
-
-/* Clean pages outside of CMA, which make room for others when memory is short. */
-
-/* Where the next search goes on, so that all have their turn. */
-static uint64_t clock_hand;
-
-/* Call @visit for clean pages until @max of the calls returned true; return how many did. */
-static uint64_t for_clean_pages(bool (*visit)(struct page *page), uint64_t max)
-{
-	uint64_t hand = __atomic_load_n(&clock_hand, __ATOMIC_RELAXED);
-	uint64_t nr = 0;
-
-	for (unsigned int i = 0; i < 2 * berth_nr_mem_maps && nr < max; i++) {
-		const struct berth_mem_map *bank = &berth_mem_map[i % berth_nr_mem_maps];
-
-		for (uint64_t pfn = bank->pfn; pfn < bank->pfn + bank->nr && nr < max; pfn++) {
-			struct page *page = page_in(bank, pfn);
-			uint32_t flags = page_flags(page);
-
-			if ((pfn >= hand) != (i < berth_nr_mem_maps) || !has_tenant(flags) ||
-			    !(flags & PG_CLEAN) || flags & PG_ISOLATED || page_count(page) != 1 ||
-			    is_cma_type(own_block_type(bank, pfn)))
-				continue;
-			if (visit(page)) {
-				nr++;
-				__atomic_store_n(&clock_hand, pfn + 1, __ATOMIC_RELAXED);
-			}
-		}
-	}
-	return nr;
-}
-
-static bool count_page(struct page *page)
-{
-	(void)page;
-	return true;
-}
-
-static bool drop_page(struct page *page)
-{
-	if (berth_isolate_page(page, 0, MIGRATE_ASYNC))
-		return false;
-	if (berth_reclaim_page(page)) {
-		berth_isolated_done(page);
-		return true;
-	}
-	berth_putback_page(page);
-	return false;
-}
-
-uint64_t berth_clean_pages(uint64_t max)
-{
-	return for_clean_pages(count_page, max);
-}
-
-uint64_t berth_drop_clean_pages(uint64_t nr)
-{
-	return for_clean_pages(drop_page, nr);
 }

@@ -4,13 +4,14 @@
 #include <berth/mm.h>
 
 #include "lib/error.h"
+#include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 
 struct berth_mem_map berth_mem_map[BERTH_MAX_BANKS];
 unsigned int berth_nr_mem_maps;
 
-/* A bank is memory that touches no other and is in the linear map. */
+/* A bank is memory that touches no other and is in the linear map, or high. */
 static int find_banks(struct berth_mem_map *banks, unsigned int *nr_banks)
 {
 	struct berth_range range;
@@ -26,6 +27,8 @@ static int find_banks(struct berth_mem_map *banks, unsigned int *nr_banks)
 		if (end > NO_PAGE)
 			return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "memory above 16 TiB",
 					     range.base);
+		if ((flags & MEMBLOCK_HIGHMEM) && berth_high_pfn == UINT64_MAX)
+			berth_high_pfn = pfn;
 		if (*nr_banks == BERTH_MAX_BANKS)
 			return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "banks of RAM", 0,
 						BERTH_MAX_BANKS);
@@ -55,6 +58,13 @@ static void add_free_memory(void)
 	}
 }
 
+/* Where a test counts allocations nothing is inline. */
+static void use_inline_ways(bool counted)
+{
+	berth_pcp_inline(!counted);
+	berth_slab_inline(!counted);
+}
+
 int berth_mm_start(void)
 {
 	struct berth_mem_map banks[BERTH_MAX_BANKS];
@@ -70,8 +80,10 @@ int berth_mm_start(void)
 	for (unsigned int i = 0; i < nr_banks; i++) {
 		uint64_t nr_blocks = bank_nr_blocks(banks[i].pfn, banks[i].nr);
 
-		banks[i].pages =
-			memblock_alloc(banks[i].nr * sizeof(struct page) + 2 * nr_blocks, 64);
+		uint64_t views = banks[i].pfn < berth_high_pfn ? 0 : 2 * banks[i].nr;
+
+		banks[i].pages = memblock_alloc(
+			banks[i].nr * sizeof(struct page) + 2 * nr_blocks + views, 64);
 		if (!banks[i].pages)
 			return berth_last_error()->code;
 		memset(block_type(&banks[i], banks[i].pfn), MIGRATE_MOVABLE, (size_t)nr_blocks);
@@ -81,24 +93,34 @@ int berth_mm_start(void)
 	berth_nr_mem_maps = nr_banks;
 	berth_cma_activate();
 	add_free_memory();
+	berth_pcp_start();
 	berth_slab_start();
-	return 0;
+	berth_fault_on_change(use_inline_ways);
+	return berth_highmem_start();
 }
 
 void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_tenants_reset();
+	berth_vmalloc_reset();
+	berth_ioremap_reset();
+	berth_fault_on_change(NULL);
+	use_inline_ways(true);
+	/* First: then a thread that ends just now has nothing to give back. */
+	berth_pcp_stop();
 	berth_slab_stop();
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
+	berth_highmem_stop();
 	berth_zones_reset();
 }
 
-/* Pages handed over, in the lists, and in the lists for CMA. */
+/* Pages handed over, free, and free for CMA. */
 static void count_pages(uint64_t *managed, uint64_t *nr_free, uint64_t *free_cma)
 {
-	*managed = *nr_free = *free_cma = 0;
+	*managed = *free_cma = 0;
+	*nr_free = berth_pcp_count();
 	for (unsigned int i = 0; i < NR_ZONES; i++) {
 		struct zone *zone = &berth_zones[i];
 		unsigned long flags;
@@ -111,9 +133,19 @@ static void count_pages(uint64_t *managed, uint64_t *nr_free, uint64_t *free_cma
 	}
 }
 
+uint64_t berth_managed_bytes(void)
+{
+	uint64_t managed, nr_free, free_cma;
+
+	count_pages(&managed, &nr_free, &free_cma);
+	return managed << PAGE_SHIFT;
+}
+
 void berth_memory_info(struct berth_memory_info *info)
 {
 	uint64_t managed, nr_free, free_cma, cma, cma_used;
+	struct zone *high = &berth_zones[ZONE_HIGHMEM];
+	unsigned long flags;
 
 	count_pages(&managed, &nr_free, &free_cma);
 	berth_cma_count(&cma, &cma_used);
@@ -125,6 +157,10 @@ void berth_memory_info(struct berth_memory_info *info)
 	info->cma_total = cma << PAGE_SHIFT;
 	info->cma_used = cma_used << PAGE_SHIFT;
 	info->slab = berth_slab_pages() << PAGE_SHIFT;
+	spin_lock_irqsave(&high->lock, flags);
+	info->high = high->managed << PAGE_SHIFT;
+	info->high_free = high->free << PAGE_SHIFT;
+	spin_unlock_irqrestore(&high->lock, flags);
 }
 
 uint64_t berth_mm_leaked(void)
@@ -148,6 +184,8 @@ enum berth_page_use berth_page_use(uint64_t pfn)
 	switch (page_state(&bank->pages[head - bank->pfn])) {
 	case PG_RESERVED:
 		return BERTH_PAGE_RESERVED;
+	case PG_LISTED:
+		return BERTH_PAGE_FREE;
 	case PG_FREE:
 		return is_cma_type(own_block_type(bank, pfn)) ? BERTH_PAGE_FREE_CMA
 							      : BERTH_PAGE_FREE;

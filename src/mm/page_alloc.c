@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The buddy allocator. Blocks never span zones: their limits are multiples of the largest block. */
+/* The buddy allocator: zones and their blocks. Blocks never span zones: their limits are multiples of the largest block. */
 #include <berth/gfp.h>
 #include <berth/migrate.h>
 
@@ -18,19 +18,16 @@ static const uint8_t fallbacks[][2] = {
 	[MIGRATE_RECLAIMABLE] = { MIGRATE_UNMOVABLE, MIGRATE_MOVABLE },
 };
 
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static unsigned int page_type(const struct page *page)
 {
 	return (page_flags(page) & PG_TYPE) >> PG_TYPE_SHIFT;
 }
 
-static void *pfn_address(uint64_t pfn)
+/* High memory has no address that could be poisoned. */
+static void unpoison(uint64_t pfn, uint64_t nr)
 {
-	return phys_to_virt(PFN_PHYS(pfn));
+	if (pfn < berth_high_pfn)
+		berth_port_unpoison(phys_to_virt(PFN_PHYS(pfn)), nr << PAGE_SHIFT);
 }
 
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn)
@@ -73,6 +70,16 @@ void berth_zones_reset(void)
 	memset(berth_zones, 0, sizeof(berth_zones));
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		memset(berth_zones[i].first, 0xff, sizeof(berth_zones[i].first));
+}
+
+/* The order of the largest block at the start of a run of pages. */
+static unsigned int largest_block(uint64_t pfn, uint64_t nr)
+{
+	unsigned int order = highest_bit(nr);
+
+	if (pfn && lowest_bit(pfn) < order)
+		order = lowest_bit(pfn);
+	return order < MAX_ORDER ? order : MAX_ORDER;
 }
 
 /* Free lists; the zone's lock is held. */
@@ -285,54 +292,102 @@ static struct page *take(struct zone *zone, unsigned int order, unsigned int typ
 	return take_low(zone, page, order);
 }
 
-uint64_t berth_gfp_end(gfp_t gfp)
+/* Cut a block that was taken into blocks for a list, the lowest first, in front of @first. */
+static struct page *chain(struct page *page, unsigned int whole, unsigned int order, uint32_t flags,
+			  struct page *first)
 {
-	if (gfp & __GFP_DMA)
-		return PFN_DOWN(16ULL << 20);
-	if (gfp & __GFP_DMA32)
-		return PFN_DOWN(4ULL << 30);
-	return NO_PAGE;
+	for (unsigned int i = 1u << whole; i;) {
+		i -= 1u << order;
+		page[i].index = (uintptr_t)first;
+		__atomic_store_n(&page[i].refcount, 0, __ATOMIC_RELAXED);
+		page_set_flags(&page[i], flags);
+		first = &page[i];
+	}
+	return first;
 }
 
-uint64_t berth_free_bytes(uint64_t end)
+unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int type,
+			     unsigned int nr, uint32_t flags, struct page **first)
 {
-	uint64_t pages = 0;
+	unsigned int taken = 0;
+	unsigned long irq;
 
-	for (unsigned int i = 0; end && i <= zone_index(end - 1); i++) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long flags;
+	*first = NULL;
+	spin_lock_irqsave(&zone->lock, irq);
+	while (taken < nr) {
+		unsigned int whole = order + highest_bit(nr - taken);
+		struct page *page = smallest_fit(zone, type, order, NO_PAGE);
 
-		spin_lock_irqsave(&zone->lock, flags);
-		pages += zone->free - zone->free_cma - zone->free_isolated;
-		spin_unlock_irqrestore(&zone->lock, flags);
+		if (page) {
+			whole = page_order(page) < whole ? page_order(page) : whole;
+			page = take_low(zone, page, whole);
+		} else {
+			whole = order;
+			page = take(zone, order, type, NO_PAGE);
+			if (!page)
+				break;
+		}
+		*first = chain(page, whole, order, flags, *first);
+		taken += 1u << (whole - order);
 	}
-	return pages << PAGE_SHIFT;
+	spin_unlock_irqrestore(&zone->lock, irq);
+	return taken;
 }
 
-struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end)
+/* The zone's lock is held. */
+static void insert_run(struct zone *zone, const struct berth_mem_map *bank, uint64_t pfn,
+		       uint64_t nr)
 {
-	unsigned int type = gfp & __GFP_MOVABLE	      ? MIGRATE_MOVABLE
-			    : gfp & __GFP_RECLAIMABLE ? MIGRATE_RECLAIMABLE
-						      : MIGRATE_UNMOVABLE;
-	struct page *page = NULL;
+	while (nr) {
+		unsigned int order = largest_block(pfn, nr);
 
-	if (berth_should_fail() || !end)
-		return NULL;
-	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long flags;
-
-		if (!zone->managed)
-			continue;
-		spin_lock_irqsave(&zone->lock, flags);
-		page = take(zone, order, type, end);
-		spin_unlock_irqrestore(&zone->lock, flags);
+		insert_block(zone, bank, pfn, order);
+		pfn += 1ULL << order;
+		nr -= 1ULL << order;
 	}
-	if (!page)
-		return NULL;
-	berth_port_unpoison(page_address(page), PAGE_SIZE << order);
-	if (gfp & __GFP_ZERO)
-		memset(page_address(page), 0, PAGE_SIZE << order);
+}
+
+void berth_zone_give(struct zone *zone, struct page *first)
+{
+	unsigned long irq;
+
+	if (!first)
+		return;
+	spin_lock_irqsave(&zone->lock, irq);
+	while (first) {
+		const struct berth_mem_map *bank = berth_bank_of_page(first);
+		uint64_t nr = 1ULL << page_order(first);
+		struct page *low = first, *high = first + nr;
+		const struct page *end = bank->pages + bank->nr;
+
+		/* What lies side by side goes back in one piece. */
+		for (;;) {
+			struct page *page = first;
+
+			first = (struct page *)(uintptr_t)page->index;
+			page_set_flags(page, PG_TAIL);
+			if (first && first == high && first < end)
+				high += nr;
+			else if (first && first + nr == low && low > bank->pages)
+				low = first;
+			else
+				break;
+		}
+		insert_run(zone, bank, bank->pfn + (uint64_t)(low - bank->pages),
+			   (uint64_t)(high - low));
+	}
+	spin_unlock_irqrestore(&zone->lock, irq);
+}
+
+struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
+			      uint64_t end)
+{
+	struct page *page;
+	unsigned long irq;
+
+	spin_lock_irqsave(&zone->lock, irq);
+	page = take(zone, order, type, end);
+	spin_unlock_irqrestore(&zone->lock, irq);
 	return page;
 }
 
@@ -356,56 +411,22 @@ static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
 	return page ? take_low(zone, page, 0) : take(zone, 0, MIGRATE_MOVABLE, end);
 }
 
-struct page *berth_take_movable(gfp_t gfp, uint32_t flags, uint64_t index)
+struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,
+				      uint64_t index)
 {
-	uint64_t end = berth_gfp_end(gfp);
-	struct page *page = NULL;
-
-	if (berth_should_fail())
-		return NULL;
-	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
-		struct zone *zone = &berth_zones[i];
-		unsigned long irq;
-
-		if (!zone->managed)
-			continue;
-		spin_lock_irqsave(&zone->lock, irq);
-		page = take_movable(zone, gfp, end);
-		if (page) {
-			/* Whoever looks at pages in use with the zone's lock sees the tenant too. */
-			page->index = index;
-			__atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
-			berth_port_unpoison(page_address(page), PAGE_SIZE);
-		}
-		spin_unlock_irqrestore(&zone->lock, irq);
-	}
-	if (page && gfp & __GFP_ZERO)
-		memset(page_address(page), 0, PAGE_SIZE);
-	return page;
-}
-
-struct page *berth_alloc_pages_below(gfp_t gfp, unsigned int order, phys_addr_t limit)
-{
-	uint64_t end = limit == UINT64_MAX ? NO_PAGE : PFN_DOWN(limit + 1);
 	struct page *page;
+	unsigned long irq;
 
-	if (order > MAX_ORDER) {
-		berth_fail_limit(-EINVAL, BERTH_REASON_TOO_LARGE, "page allocator",
-				 order < 52 ? (uint64_t)PAGE_SIZE << order : UINT64_MAX,
-				 PAGE_SIZE << MAX_ORDER);
-		return NULL;
+	spin_lock_irqsave(&zone->lock, irq);
+	page = take_movable(zone, gfp, end);
+	if (page) {
+		/* Whoever looks at pages in use with the zone's lock sees the tenant too. */
+		page->index = index;
+		__atomic_store_n(&page->flags, flags, __ATOMIC_RELEASE);
+		berth_port_unpoison(page_address(page), PAGE_SIZE);
 	}
-	end = min_u64(end, berth_gfp_end(gfp));
-	page = berth_try_pages(gfp, order, end);
-	if (!page)
-		berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "page allocator",
-				 PAGE_SIZE << order, berth_free_bytes(end));
+	spin_unlock_irqrestore(&zone->lock, irq);
 	return page;
-}
-
-struct page *alloc_pages(gfp_t gfp, unsigned int order)
-{
-	return berth_alloc_pages_below(gfp, order, UINT64_MAX);
 }
 
 void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned int order)
@@ -414,7 +435,8 @@ void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned i
 	unsigned long flags;
 
 	/* First: others may take it at once. */
-	berth_port_poison(pfn_address(pfn), PAGE_SIZE << order);
+	if (pfn < berth_high_pfn)
+		berth_port_poison(phys_to_virt(PFN_PHYS(pfn)), PAGE_SIZE << order);
 	spin_lock_irqsave(&zone->lock, flags);
 	page_set_flags(page_in(bank, pfn), PG_TAIL);
 	insert_block(zone, bank, pfn, order);
@@ -424,12 +446,8 @@ void berth_free_block(const struct berth_mem_map *bank, uint64_t pfn, unsigned i
 void berth_free_run(const struct berth_mem_map *bank, uint64_t pfn, uint64_t nr)
 {
 	while (nr) {
-		unsigned int order = highest_bit(nr);
+		unsigned int order = largest_block(pfn, nr);
 
-		if (pfn && lowest_bit(pfn) < order)
-			order = lowest_bit(pfn);
-		if (order > MAX_ORDER)
-			order = MAX_ORDER;
 		berth_free_block(bank, pfn, order);
 		pfn += 1ULL << order;
 		nr -= 1ULL << order;
@@ -575,7 +593,7 @@ unlock:
 		spin_unlock(&berth_zones[i].lock);
 	berth_port_irq_restore(irq);
 	if (!err)
-		berth_port_unpoison(pfn_address(pfn), nr << PAGE_SHIFT);
+		unpoison(pfn, nr);
 	return err;
 }
 
@@ -592,5 +610,7 @@ bool berth_take_free_pages(uint64_t pfn, uint64_t nr, uint64_t *busy)
 			return false;
 		}
 	}
-	return !berth_take_free_range(pfn, nr, PG_USED, busy);
+	if (!berth_take_free_range(pfn, nr, PG_USED, busy))
+		return true;
+	return berth_pcp_drain() && !berth_take_free_range(pfn, nr, PG_USED, busy);
 }

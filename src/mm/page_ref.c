@@ -26,7 +26,7 @@ static int drop_reference(struct page *page)
 	return old == 1;
 }
 
-void __free_pages(struct page *page, unsigned int order)
+void berth_do_free_pages(struct page *page, unsigned int order)
 {
 	const struct berth_mem_map *bank;
 	int last;
@@ -40,7 +40,7 @@ void __free_pages(struct page *page, unsigned int order)
 	if (last < 0)
 		refuse_page("__free_pages", page);
 	else if (last)
-		berth_free_block(bank, bank->pfn + (uint64_t)(page - bank->pages), order);
+		berth_pcp_free(bank, bank->pfn + (uint64_t)(page - bank->pages), order);
 }
 
 unsigned long __get_free_pages(gfp_t gfp, unsigned int order)
@@ -143,7 +143,7 @@ void put_page(struct page *page)
 	} while (!__atomic_compare_exchange_n(&head->refcount, &old, old - 1, true,
 					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (old == 1)
-		berth_free_block(berth_bank_of_page(head), page_to_pfn(head), flags & PG_ORDER);
+		berth_pcp_free(berth_bank_of_page(head), page_to_pfn(head), flags & PG_ORDER);
 }
 
 void berth_put_range(uint64_t pfn, uint64_t nr)

@@ -9,7 +9,7 @@
 #include "lib/string.h"
 #include "mm/internal.h"
 
-/* An entry of the table. @calls: functions of the tenant's that run now. */
+/* An entry of the table. @ops: changed with the lock. @calls: functions of the tenant's that run now. */
 struct tenant {
 	const struct movable_operations *ops;
 	uint32_t calls;
@@ -59,9 +59,11 @@ int berth_tenant_register(const struct movable_operations *ops)
 	if (!number)
 		number = find_tenant(NULL);
 	if (!number && tenants.nr < BERTH_MAX_TENANTS)
-		number = ++tenants.nr;
+		number = tenants.nr + 1;
 	if (number)
-		tenants.entries[number].ops = ops;
+		__atomic_store_n(&tenants.entries[number].ops, ops, __ATOMIC_RELEASE);
+	if (number > tenants.nr)
+		__atomic_store_n(&tenants.nr, number, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&tenants.lock, irq);
 	if (!number)
 		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, "tenants", 0,
@@ -95,12 +97,17 @@ int berth_tenant_unregister(const struct movable_operations *ops)
 		spin_lock_irqsave(&tenants.lock, irq);
 		gone = !tenants.entries[number].calls;
 		if (gone)
-			tenants.entries[number].ops = NULL;
+			__atomic_store_n(&tenants.entries[number].ops, NULL, __ATOMIC_RELEASE);
 		spin_unlock_irqrestore(&tenants.lock, irq);
 		if (!gone)
 			berth_pause(turn);
 	}
 	return 0;
+}
+
+bool berth_have_tenants(void)
+{
+	return __atomic_load_n(&tenants.nr, __ATOMIC_RELAXED) != 0;
 }
 
 void berth_tenants_reset(void)
@@ -133,15 +140,12 @@ void berth_tenant_put(uint32_t flags)
 	spin_unlock_irqrestore(&tenants.lock, irq);
 }
 
+/* For a look at a page that is kept from going, or a snapshot: without the lock. */
 static const struct movable_operations *tenant_of(uint32_t flags)
 {
-	const struct movable_operations *ops = NULL;
-
-	if ((flags & (PG_STATE | PG_ORDER)) == PG_USED)
-		ops = berth_tenant_get(flags);
-	if (ops)
-		berth_tenant_put(flags);
-	return ops;
+	if ((flags & (PG_STATE | PG_ORDER)) != PG_USED || !tenant_number(flags))
+		return NULL;
+	return __atomic_load_n(&tenants.entries[tenant_number(flags)].ops, __ATOMIC_ACQUIRE);
 }
 
 const char *berth_tenant_name(uint32_t flags)
@@ -187,19 +191,18 @@ struct page *berth_alloc_movable(const struct movable_operations *ops, gfp_t gfp
 
 void __SetPageMovable(struct page *page, const struct movable_operations *ops)
 {
-	uint32_t flags = PG_USED;
+	uint32_t flags = berth_bank_of_page(page) ? page_flags(page) : 0;
 
 	if (berth_tenant_register(ops))
 		return;
-	if (!berth_bank_of_page(page) ||
+	if ((flags & ~PG_LIST) != PG_USED ||
 	    !__atomic_compare_exchange_n(&page->flags, &flags,
 					 PG_USED | number_of(ops) << PG_TENANT_SHIFT, false,
 					 __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		berth_not_owned("__SetPageMovable", (uintptr_t)page, 0);
 }
 
-/* Change the bits @mask of a tenant's page to @bits. False if it is not one. */
-static bool change_flags(struct page *page, uint32_t mask, uint32_t bits)
+bool berth_change_page_flags(struct page *page, uint32_t mask, uint32_t bits)
 {
 	uint32_t flags = page_flags(page);
 
@@ -213,7 +216,8 @@ static bool change_flags(struct page *page, uint32_t mask, uint32_t bits)
 
 void __ClearPageMovable(struct page *page)
 {
-	if (!berth_bank_of_page(page) || !change_flags(page, PG_TENANT | PG_CLEAN, 0))
+	if (!berth_bank_of_page(page) ||
+	    !berth_change_page_flags(page, PG_TENANT | PG_CLEAN | PG_REFERENCED, 0))
 		berth_not_owned("__ClearPageMovable", (uintptr_t)page, 0);
 }
 
@@ -226,10 +230,16 @@ bool berth_set_page_clean(struct page *page, bool clean)
 		return false;
 	if (!clean && own_block_type(bank_of(pfn), pfn) == MIGRATE_CMA_GUARANTEED)
 		return false;
-	return change_flags(page, PG_CLEAN, clean ? PG_CLEAN : 0);
+	return berth_change_page_flags(page, PG_CLEAN, clean ? PG_CLEAN : 0);
 }
 
 bool berth_page_is_clean(const struct page *page)
 {
 	return has_tenant(page_flags(page)) && page_flags(page) & PG_CLEAN;
+}
+
+void mark_page_accessed(struct page *page)
+{
+	if (!(page_flags(page) & PG_REFERENCED))
+		berth_change_page_flags(page, PG_REFERENCED, PG_REFERENCED);
 }

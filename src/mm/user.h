@@ -38,4 +38,20 @@ int berth_user_range_register(struct berth_user_range *range);
  */
 void berth_user_range_unregister(struct berth_user_range *range);
 
+/* Free what is left of berth_anon_alloc()'s memory; nobody uses it any more. */
+void berth_anon_reset(void);
+/* Write and forget what is cached, and unmap it; nobody uses it any more. */
+void berth_filecache_reset(void);
+
+struct page;
+
+/*
+ * The page behind @offset of a mapping of a file, @data of its range, with a reference, in memory; if
+ * @is_write it counts as written to from now on. May sleep. Return: 0 or a negative errno value with
+ * its reason.
+ */
+int berth_filemap_page(void *data, uint64_t offset, bool is_write, struct page **page);
+/* The same for an address in a mapping. */
+int berth_filecache_page(void *virt, bool is_write, struct page **page);
+
 #endif

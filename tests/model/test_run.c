@@ -82,6 +82,41 @@ static void test_repeatable(void **state)
 	}
 }
 
+/* Frames come out of memory that a program uses, which notices nothing; and it is repeatable. */
+static void test_tenants(void **state)
+{
+	static const char *const gates[] = { "uffd", "signal" };
+	struct run_options options = small(3);
+	struct run_result first = { 0 }, result;
+
+	(void)state;
+	options.tenants = true;
+	options.width = options.height = 0;
+	for (unsigned int turn = 0; turn < 4; turn++) {
+		setenv("BERTH_GATE", gates[turn % 2], 1);
+		if (run_job(&options, &result) == RUN_UNUSABLE && turn % 2 == 0)
+			continue; /* this host lets nobody have userfaultfd */
+		if (result.error[0] || result.differs)
+			fail_msg("%s: %s%s", gates[turn % 2], result.error, result.difference);
+		assert_int_equal(result.tenants.wrong, 0);
+		assert_true(result.tenants.checks > result.during.total / PAGE_SIZE / 2);
+		assert_true(result.before.free < result.during.total / 50);
+		assert_int_equal(result.with_cma, RUN_TRIES);
+		assert_int_equal(result.buffers, RUN_BUFFERS);
+		for (unsigned int i = 0; i < result.buffers; i++) {
+			const struct run_buffer *buffer = &result.buffer[i];
+
+			assert_true(buffer->held[TENANT_FILE] + buffer->held[TENANT_ANON] >
+				    buffer->pages / 2);
+		}
+		assert_true(result.tenants.moved + result.tenants.dropped > 0);
+		if (first.stats.digest)
+			assert_memory_equal(&first.stats, &result.stats, sizeof(first.stats));
+		first = result;
+	}
+	unsetenv("BERTH_GATE");
+}
+
 /* Operations of the run that could be left out without harm, each with its reason. */
 struct redundant {
 	uint64_t number;
@@ -204,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_identical),
 		cmocka_unit_test(test_coherent),
 		cmocka_unit_test(test_repeatable),
+		cmocka_unit_test(test_tenants),
 		cmocka_unit_test(test_every_sync_matters),
 		cmocka_unit_test(test_recycled_buffers),
 		cmocka_unit_test(test_adversarial_needs_no_luck),

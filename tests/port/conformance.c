@@ -221,10 +221,16 @@ static void test_repeat(void)
 	for (unsigned int i = 0; i < 50; i++) {
 		uint32_t before;
 		uint64_t *page;
+		void *range;
 
 		/* Left behind on purpose: an alarm, mappings, an uncached page. */
 		page = conformance_pages(1);
 		page[7] = i;
+		range = berth_port_range_reserve(PAGE_BYTES);
+		if (range)
+			berth_port_range_map(range, conformance_phys(page), PAGE_BYTES,
+					     BERTH_MEMORY_CACHED);
+		page = conformance_pages(1);
 		berth_port_remap(conformance_phys(page), PAGE_BYTES, BERTH_MEMORY_UNCACHED);
 		/* So many that they run out if stop does not take them. */
 		for (unsigned int j = 0; conformance_env->registers && j < 200; j++)
@@ -289,8 +295,8 @@ static int run_one(const struct conformance_test *test, unsigned int number)
 int conformance_run(const struct conformance_env *env)
 {
 	const struct conformance_test *const groups[] = {
-		conformance_bytes, conformance_time, conformance_memory,    conformance_cpus,
-		conformance_moves, env->own,	     conformance_lifecycle,
+		conformance_bytes,  conformance_time,  conformance_memory, conformance_cpus,
+		conformance_ranges, conformance_moves, env->own,	   conformance_lifecycle,
 	};
 	unsigned int nr[ARRAY_SIZE(groups)];
 	struct line text = { .length = 0 };

@@ -50,6 +50,7 @@ static int type_at(const volatile void *virt, bool write)
 }
 
 static const struct berth_range *nomap(void);
+static uint64_t ram_size(void);
 
 static void test_types(void)
 {
@@ -98,6 +99,65 @@ static void test_holes(void)
 		    NOT_MAPPED);
 }
 
+/* Of a range and of the pages around it. */
+static void check_range(const char *range, int type)
+{
+	CHECK_EQUAL(type_at(range - 1, false), NOT_MAPPED);
+	CHECK_EQUAL(type_at(range, type != NOT_MAPPED), type);
+	CHECK_EQUAL(type_at(range + 8191, type != NOT_MAPPED), type);
+	CHECK_EQUAL(type_at(range + 8192, false), NOT_MAPPED);
+}
+
+static void test_range_types(void)
+{
+	static const enum berth_memory_type types[] = {
+		BERTH_MEMORY_CACHED,
+		BERTH_MEMORY_UNCACHED,
+		BERTH_MEMORY_WRITE_COMBINE,
+	};
+	static const int hardware[] = { MEMORY_CACHED, MEMORY_UNCACHED, MEMORY_UNCACHED };
+	char *range = berth_port_range_reserve(8192), *pages = conformance_pages(2);
+	phys_addr_t base = nomap()->base;
+
+	check_range(range, NOT_MAPPED);
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++) {
+		CHECK_EQUAL(berth_port_range_map(range, base, 8192, types[i]), 0);
+		check_range(range, hardware[i]);
+		/* Another type beside it. */
+		if (types[i] == BERTH_MEMORY_CACHED)
+			CHECK(!berth_port_remap(base, 4096, BERTH_MEMORY_UNCACHED));
+		CHECK_EQUAL(type_at(conformance_virt(base), false), NOT_MAPPED);
+		berth_port_range_unmap(range, base, 8192, types[i]);
+		check_range(range, NOT_MAPPED);
+	}
+	CHECK_EQUAL(berth_port_range_map(range, conformance_phys(pages), 8192, BERTH_MEMORY_CACHED),
+		    0);
+	check_range(range, MEMORY_CACHED);
+	/* What is not cached in the linear map is not cached here. */
+	berth_port_range_unmap(range, conformance_phys(pages), 8192, BERTH_MEMORY_CACHED);
+	CHECK(berth_port_remap(conformance_phys(pages) + 4096, 4096, BERTH_MEMORY_UNCACHED));
+	CHECK(berth_port_range_map(range, conformance_phys(pages), 8192, BERTH_MEMORY_CACHED));
+	check_range(range, NOT_MAPPED);
+	berth_port_unremap(pages + 4096, conformance_phys(pages) + 4096, 4096);
+	berth_port_range_release(range, 8192);
+}
+
+/* Until there is no more, and all of it back. */
+static void test_ranges_full(void)
+{
+	for (unsigned int round = 0; round < 2; round++) {
+		static void *ranges[64];
+		unsigned int nr = 0;
+
+		while (nr < ARRAY_SIZE(ranges) && (ranges[nr] = berth_port_range_reserve(8 * MIB)))
+			nr++;
+		/* As much as there is RAM, less the pages between them. */
+		CHECK_EQUAL(nr, ram_size() / (8 * MIB) - 1);
+		while (nr)
+			berth_port_range_release(ranges[--nr], 8 * MIB);
+	}
+}
+
 static void test_image(void)
 {
 	static const int constant = 1;
@@ -137,7 +197,13 @@ static void test_ioremap_types(void)
 
 	CHECK(!berth_port_ioremap(RAM, 4096));
 	CHECK(!berth_port_ioremap(RAM - 4096, 8192));
-	CHECK(!berth_port_ioremap(nomap()->base, 4096));
+	CHECK(!berth_port_ioremap(nomap()->base - 4096, 8192));
+	part = berth_port_ioremap(nomap()->base, 4096);
+	CHECK_EQUAL(type_at(part, true), MEMORY_DEVICE);
+	berth_port_iounmap(part);
+	part = berth_port_ioremap_wc(nomap()->base, 4096);
+	CHECK_EQUAL(type_at(part, true), MEMORY_UNCACHED);
+	berth_port_iounmap(part);
 	CHECK(!berth_port_ioremap(RTC, 0));
 	CHECK(!berth_port_ioremap(~0xffful, 8192));
 	CHECK(!berth_port_ioremap(1ul << 52, 4096));
@@ -264,6 +330,8 @@ static const struct conformance_test own[] = {
 	{ "aarch64: the MMU has the types that were asked for", test_types },
 	{ "aarch64: what is not to be mapped is not", test_holes },
 	{ "aarch64: the image is protected", test_image },
+	{ "aarch64: a range has the types asked for, and nothing around it", test_range_types },
+	{ "aarch64: ranges run out, and come back", test_ranges_full },
 	{ "aarch64: registers are device memory, in bounds", test_ioremap_types },
 	{ "aarch64: mappings of registers run out, and come back", test_ioremap_full },
 	{ "aarch64: an edge triggered interrupt", test_irq_edge },

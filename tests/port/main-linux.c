@@ -12,6 +12,11 @@
 #define REGISTERS 0x10000000ul
 #define IRQ (32 + 5)
 
+static const struct berth_range nomap[] = {
+	{ RAM + 4 * MIB + 0x5000, MIB + 0x1000 },
+	{ 0x8080000000, 0x1000 },
+};
+
 /* One register: reads as a constant; a write raises the interrupt, or lowers it if 0. */
 static uint64_t read_register(struct model_device *dev, uint64_t offset, unsigned int bytes)
 {
@@ -110,6 +115,56 @@ static void test_irq_edge(void)
 	berth_port_iounmap(registers);
 }
 
+/* The kernel can read a byte there. */
+static bool is_there(const char *at)
+{
+	int ends[2];
+	bool readable;
+
+	if (pipe(ends))
+		return false;
+	readable = write(ends[1], at, 1) == 1;
+	close(ends[0]);
+	close(ends[1]);
+	return readable;
+}
+
+static void test_range_ends(void)
+{
+	char *range = berth_port_range_reserve(8192), *page = conformance_pages(1);
+
+	CHECK(!is_there(range - 1) && !is_there(range) && !is_there(range + 8192));
+	CHECK_EQUAL(berth_port_range_map(range + 4096, conformance_phys(page), 4096,
+					 BERTH_MEMORY_CACHED),
+		    0);
+	CHECK(!is_there(range + 4095) && is_there(range + 4096) && is_there(range + 8191));
+	CHECK(!is_there(range + 8192));
+	berth_port_range_unmap(range + 4096, conformance_phys(page), 4096, BERTH_MEMORY_CACHED);
+	CHECK(!is_there(range + 4096));
+	berth_port_range_release(range, 8192);
+}
+
+/* RAM outside the linear map, as registers. */
+static void test_ioremap_ram(void)
+{
+	phys_addr_t base = nomap[0].base;
+	char __iomem *cookie = berth_port_ioremap(base, 4096);
+	char __iomem *combine = berth_port_ioremap_wc(base + 8, 8);
+	uint64_t *mapping;
+
+	CHECK(!berth_port_ioremap(base - 4096, 8192));
+	if (!CHECK(cookie && combine))
+		return;
+	berth_port_write64(cookie + 8, 0x1122334455667788);
+	CHECK_EQUAL(berth_port_read32(combine + 4), 0x11223344);
+	CHECK_EQUAL(berth_port_read8(cookie + 9), 0x77);
+	berth_port_iounmap(cookie);
+	berth_port_iounmap(combine);
+	mapping = berth_port_remap(base, 4096, BERTH_MEMORY_UNCACHED);
+	CHECK_EQUAL(mapping[1], 0x1122334455667788);
+	berth_port_unremap(mapping, base, 4096);
+}
+
 static void test_deadlock(void)
 {
 	uint32_t word = 0;
@@ -120,6 +175,8 @@ static void test_deadlock(void)
 static const struct conformance_test own[] = {
 	{ "linux: a level triggered interrupt", test_irq_level },
 	{ "linux: an edge triggered interrupt", test_irq_edge },
+	{ "linux: nothing is around a range", test_range_ends },
+	{ "linux: RAM outside the linear map is reached like registers", test_ioremap_ram },
 	{ "linux: a wait that nothing can end is refused", test_deadlock },
 };
 
@@ -170,10 +227,6 @@ int main(void)
 		{ RAM, 16 * MIB },
 		{ RAM + 32 * MIB, 8 * MIB },
 		{ 0x8080000000, 4 * MIB },
-	};
-	static const struct berth_range nomap[] = {
-		{ RAM + 4 * MIB + 0x5000, MIB + 0x1000 },
-		{ 0x8080000000, 0x1000 },
 	};
 	const struct conformance_env env = {
 		.fdt = tree(),

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "fake_port.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <berth/gfp.h>
 #include <berth/memblock.h>
@@ -19,7 +21,10 @@
 
 struct berth_port_linear berth_port_linear;
 __thread unsigned int berth_fake_irq_depth;
+__thread unsigned int berth_fake_slot = 1;
+bool berth_fake_pattern;
 unsigned int fake_line_size = 64;
+uint64_t fake_clock_step;
 
 static __thread uint64_t random_state;
 
@@ -56,6 +61,11 @@ unsigned int berth_port_line_size(void)
 	return fake_line_size;
 }
 
+unsigned int berth_port_slots_in_use(void)
+{
+	return BERTH_PORT_MAX_SLOTS;
+}
+
 struct berth_error *berth_port_error(void)
 {
 	static __thread struct berth_error error;
@@ -75,6 +85,12 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value)
 	sched_yield();
 }
 
+/* Whoever is waited for may not be running. */
+void berth_port_relax(void)
+{
+	sched_yield();
+}
+
 void berth_port_lock_wake(uint32_t *word)
 {
 	(void)word;
@@ -82,8 +98,11 @@ void berth_port_lock_wake(uint32_t *word)
 
 uint64_t berth_port_now(void)
 {
+	static uint64_t stepped;
 	struct timespec now;
 
+	if (fake_clock_step)
+		return __atomic_add_fetch(&stepped, fake_clock_step, __ATOMIC_RELAXED);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
@@ -105,9 +124,107 @@ void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
 	return phys == 0x1000 && size <= sizeof(registers) ? registers : NULL;
 }
 
+void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
+{
+	return berth_port_ioremap(phys, size);
+}
+
 void berth_port_iounmap(void __iomem *cookie)
 {
 	(void)cookie;
+}
+
+void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	(void)size;
+	(void)type;
+	return phys_to_virt(phys);
+}
+
+void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size)
+{
+	(void)virt;
+	(void)phys;
+	(void)size;
+}
+
+/* Ranges: RAM is a file, and may be mapped twice. */
+
+static uint64_t high_size;
+
+#define FAKE_RANGES 4096
+
+static pthread_mutex_t ranges_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct berth_range ranges[FAKE_RANGES];
+static int ram_file = -1;
+unsigned int fake_ranges;
+uint64_t fake_range_pages;
+
+void *berth_port_range_reserve(uint64_t size)
+{
+	char *area = mmap(NULL, size + 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+
+	if (area == MAP_FAILED)
+		return NULL;
+	pthread_mutex_lock(&ranges_lock);
+	for (unsigned int i = 0; i < FAKE_RANGES; i++)
+		if (!ranges[i].size) {
+			ranges[i] = (struct berth_range){ (uintptr_t)area + 4096, size };
+			break;
+		}
+	fake_ranges++;
+	pthread_mutex_unlock(&ranges_lock);
+	return area + 4096;
+}
+
+void berth_port_range_release(void *virt, uint64_t size)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&ranges_lock);
+	for (unsigned int i = 0; i < FAKE_RANGES && !found; i++)
+		if (ranges[i].base == (uintptr_t)virt && ranges[i].size == size) {
+			ranges[i].size = 0;
+			found = true;
+		}
+	fake_ranges--;
+	pthread_mutex_unlock(&ranges_lock);
+	if (!found)
+		berth_port_panic("a range that was not reserved");
+	munmap((char *)virt - 4096, size + 8192);
+}
+
+int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	(void)type;
+	if (mmap(virt, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, ram_file,
+		 (off_t)(phys - berth_port_linear.phys)) == MAP_FAILED)
+		berth_port_panic("mmap");
+	__atomic_add_fetch(&fake_range_pages, size / 4096, __ATOMIC_RELAXED);
+	return 0;
+}
+
+void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
+			    enum berth_memory_type type)
+{
+	(void)phys;
+	(void)type;
+	if (mmap(virt, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+		 0) == MAP_FAILED)
+		berth_port_panic("mmap");
+	__atomic_sub_fetch(&fake_range_pages, size / 4096, __ATOMIC_RELAXED);
+}
+
+static void ranges_stop(void)
+{
+	for (unsigned int i = 0; i < FAKE_RANGES; i++)
+		if (ranges[i].size)
+			munmap((char *)(uintptr_t)ranges[i].base - 4096, ranges[i].size + 8192);
+	memset(ranges, 0, sizeof(ranges));
+	fake_ranges = 0;
+	fake_range_pages = 0;
+	close(ram_file);
 }
 
 void berth_port_print(const char *text, size_t length)
@@ -121,18 +238,37 @@ void berth_port_panic(const char *message)
 	abort();
 }
 
+/* Where RAM is. The shadow of what lies between the banks may be large. */
+static struct berth_range ram[BERTH_MAX_BANKS];
+static unsigned int nr_ram;
+
+static void unpoison_ram(void)
+{
+	for (unsigned int i = 0; i < nr_ram; i++) {
+#if BERTH_FAKE_ASAN
+		__asan_unpoison_memory_region(phys_to_virt(ram[i].base), ram[i].size);
+#endif
+	}
+}
+
 void fake_ram(const struct berth_range *banks, unsigned int nr)
 {
 	phys_addr_t base = banks[0].base;
 	uint64_t size = banks[nr - 1].base + banks[nr - 1].size - base;
-	char *arena =
-		mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *arena;
 
+	ram_file = memfd_create("ram", MFD_CLOEXEC);
+	if (ram_file < 0 || ftruncate(ram_file, (off_t)size))
+		berth_port_panic("memfd_create");
+	arena = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, ram_file, 0);
 	if (arena == MAP_FAILED)
 		berth_port_panic("mmap");
 	berth_port_linear.virt = (uintptr_t)arena;
 	berth_port_linear.phys = base;
 	berth_port_linear.size = size;
+	nr_ram = nr < ARRAY_SIZE(ram) ? nr : ARRAY_SIZE(ram);
+	memcpy(ram, banks, nr_ram * sizeof(ram[0]));
+	unpoison_ram();
 	berth_memblock_reset();
 	for (unsigned int i = 0; i < nr; i++) {
 		char *at = arena + (banks[i].base - base);
@@ -142,6 +278,15 @@ void fake_ram(const struct berth_range *banks, unsigned int nr)
 		if (memblock_add(banks[i].base, banks[i].size))
 			berth_port_panic("memblock_add");
 	}
+}
+
+void fake_high(uint64_t size)
+{
+	berth_port_linear.size -= size;
+	if (mprotect((void *)(berth_port_linear.virt + berth_port_linear.size), size, PROT_NONE) ||
+	    berth_memblock_mark_highmem(berth_port_linear.phys + berth_port_linear.size, size))
+		berth_port_panic("high memory");
+	high_size = size;
 }
 
 void fake_start(const struct berth_range *banks, unsigned int nr)
@@ -160,10 +305,10 @@ void fake_stop(void)
 			berth_port_panic("a zone was left locked");
 	berth_mm_stop();
 	berth_memblock_reset();
-#if BERTH_FAKE_ASAN
-	__asan_unpoison_memory_region((void *)berth_port_linear.virt, berth_port_linear.size);
-#endif
-	munmap((void *)berth_port_linear.virt, berth_port_linear.size);
+	unpoison_ram();
+	munmap((void *)berth_port_linear.virt, berth_port_linear.size + high_size);
+	high_size = 0;
+	ranges_stop();
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 }
 
@@ -204,7 +349,7 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 		for (uint64_t i = 0; i < 1u << order; i++) {
 			REQUIRE(*block_type(bank, pfn + i) == type);
 			REQUIRE(i == 0 || page[i].flags == PG_TAIL);
-			REQUIRE(!fake_has_asan() ||
+			REQUIRE(!fake_has_asan() || zone == &berth_zones[ZONE_HIGHMEM] ||
 				fake_is_poisoned(phys_to_virt(PFN_PHYS(pfn + i))));
 		}
 		if (order < MAX_ORDER && bank_of(buddy) == bank) {
@@ -224,6 +369,7 @@ static void check_list(const struct zone *zone, unsigned int order, unsigned int
 
 void fake_check_zones(void)
 {
+	berth_pcp_drain();
 	for (unsigned int z = 0; z < NR_ZONES; z++) {
 		const struct zone *zone = &berth_zones[z];
 		uint64_t nr_free = 0;
@@ -249,6 +395,7 @@ uint64_t fake_free_hash(void)
 {
 	uint64_t hash = 0;
 
+	berth_pcp_drain();
 	/* The order of a list does not matter, nor does the type of what is not CMA's. */
 	for (unsigned int i = 0; i < berth_nr_mem_maps; i++)
 		for (uint64_t n = 0; n < berth_mem_map[i].nr; n++) {

@@ -11,6 +11,9 @@
 /* What kmalloc() sees; set before fake_start(). 64 at first. */
 extern unsigned int fake_line_size;
 
+/* ns by which the clock goes on whenever it is looked at; 0, at first: it is the host's. */
+extern uint64_t fake_clock_step;
+
 /* Pages of red zone and free memory can be told apart from others only in such a build. */
 static inline bool fake_has_asan(void)
 {
@@ -23,11 +26,18 @@ bool fake_is_poisoned(const void *byte);
 /* A machine with these banks: memblock knows them, the linear map is there. */
 void fake_ram(const struct berth_range *banks, unsigned int nr);
 
+/* After fake_ram(): that much of the last bank is high memory. berth_mm_start() comes next. */
+void fake_high(uint64_t size);
+
 /* fake_ram() and berth_mm_start(), which must succeed. */
 void fake_start(const struct berth_range *banks, unsigned int nr);
 
 /* berth_mm_stop(), and the RAM is gone. No lock is held and interrupts are on, or it aborts. */
 void fake_stop(void);
+
+/* Ranges that are reserved, and pages that are mapped there. */
+extern unsigned int fake_ranges;
+extern uint64_t fake_range_pages;
 
 /* A repeatable stream of numbers: the next one, below @below. */
 uint32_t fake_random(uint32_t below);

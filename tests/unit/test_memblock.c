@@ -259,6 +259,39 @@ static void memory_comes_zeroed_and_mapped(void **state)
 	fake_stop();
 }
 
+/* High memory is for the page allocator: nobody else would have an address for it. */
+static void high_memory_is_handed_over_only(void **state)
+{
+	struct berth_range range;
+	enum memblock_flags flags;
+	phys_addr_t cursor = 0;
+
+	(void)state;
+	berth_memblock_reset();
+	assert_int_equal(memblock_add(0x10000, 0x40000), 0);
+	assert_int_equal(berth_memblock_mark_highmem(0x30000, 0x20000), 0);
+	assert_int_equal(memblock_phys_alloc_range(0x1000, 0x1000, 0, MEMBLOCK_ALLOC_ANYWHERE),
+			 0x2f000);
+	assert_int_equal(
+		memblock_phys_alloc_range(0x1000, 0x1000, 0x30000, MEMBLOCK_ALLOC_ANYWHERE), 0);
+	assert_true(berth_memblock_next(false, 1, &range, &flags));
+	assert_int_equal(flags, MEMBLOCK_HIGHMEM);
+	assert_int_equal(range.base, 0x30000);
+	assert_int_equal(memblock_phys_mem_size(), 0x40000);
+	assert_true(berth_memblock_next_free(&cursor, &range));
+	assert_int_equal(range.size, 0x1f000);
+	assert_true(berth_memblock_next_free(&cursor, &range));
+	assert_int_equal(range.base, 0x30000);
+	assert_int_equal(range.size, 0x20000);
+	/* A no-map reservation there is nobody's. */
+	assert_int_equal(memblock_mark_nomap(0x38000, 0x8000), 0);
+	cursor = 0x30000;
+	assert_true(berth_memblock_next_free(&cursor, &range));
+	assert_int_equal(range.size, 0x8000);
+	assert_true(berth_memblock_next_free(&cursor, &range));
+	assert_int_equal(range.base, 0x40000);
+}
+
 static void after_the_hand_over_it_is_read_only(void **state)
 {
 	const struct berth_range bank = { 0x80000000, 0x100000 };
@@ -284,6 +317,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_are_refused),
 		cmocka_unit_test(page_zero_is_never_given),
 		cmocka_unit_test(memory_comes_zeroed_and_mapped),
+		cmocka_unit_test(high_memory_is_handed_over_only),
 		cmocka_unit_test(after_the_hand_over_it_is_read_only),
 	};
 

@@ -370,6 +370,25 @@ static void pins_that_cannot_be(void **state)
 	assert_reason(BERTH_REASON_NOT_OWNED);
 }
 
+/* One page that stays in use, and nowhere else to go: 10 ms, not all of the 100. */
+static void a_place_is_waited_for_once(void **state)
+{
+	int object = object_at(PFN_DOWN(AREA) + 500, false);
+	struct page *page = fake_object_get(object);
+	uint64_t began;
+
+	(void)state;
+	fake_clock_step = 100000;
+	began = berth_port_now();
+	assert_null(cma_alloc(cma, AREA_PAGES, 0, true));
+	assert_in_range(berth_port_now() - began, 10000000, 30000000);
+	fake_clock_step = 0;
+	assert_int_equal(berth_last_error()->pfn, page_to_pfn(page));
+	assert_reason(BERTH_REASON_PAGE_BUSY);
+	put_page(page);
+	fake_object_free(object);
+}
+
 static void the_table_of_pins_has_an_end(void **state)
 {
 	struct berth_cma_stats stats;
@@ -541,6 +560,7 @@ int main(void)
 		TEST(a_range_with_a_page_that_stays),
 		TEST(pins_block_and_move_out),
 		TEST(pins_that_cannot_be),
+		TEST(a_place_is_waited_for_once),
 		TEST(the_table_of_pins_has_an_end),
 		TEST(random_trace),
 	};

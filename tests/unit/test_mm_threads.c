@@ -84,6 +84,8 @@ static void *thread(void *seed)
 	struct berth_memory_info info;
 	struct berth_cma_stats stats;
 
+	/* More threads than slots. */
+	berth_fake_slot = 1 + (unsigned int)((uintptr_t)seed % BERTH_PORT_MAX_SLOTS);
 	fake_seed((uintptr_t)seed);
 	for (unsigned int step = 0; step < STEPS; step++) {
 		struct held *h = &held[fake_random(HELD)];
@@ -99,6 +101,12 @@ static void *thread(void *seed)
 			require(stats.used <= stats.pages, "the area");
 			berth_page_use(PFN_DOWN(bank.base) + fake_random(6144));
 			berth_slab_shrink();
+		}
+		if (step % 256 == 0) {
+			berth_pcp_drain();
+			berth_slot_handle(berth_fake_slot - 1);
+			berth_pcp_shut();
+			berth_pcp_open();
 		}
 		/* A reference of another's outlives the owner's. */
 		if (h->page && !h->cma && h->count == 0) {
@@ -142,9 +150,9 @@ static void *contended;
 static uint32_t round_number;
 static uint32_t nr_refused;
 
-static void *freeing_thread(void *unused)
+static void *freeing_thread(void *is_second)
 {
-	(void)unused;
+	berth_fake_slot = is_second ? 2 : 1;
 	for (uint32_t round = 1; round <= ROUNDS; round++) {
 		while (__atomic_load_n(&round_number, __ATOMIC_ACQUIRE) < round)
 			sched_yield();
@@ -169,7 +177,8 @@ static void double_frees_at_once(void **state)
 	fake_start(&bank, 1);
 	__atomic_store_n(&round_number, 0, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, freeing_thread, NULL), 0);
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, freeing_thread, i ? threads : NULL), 0);
 	for (uint32_t round = 1; round <= ROUNDS; round++) {
 		contended = round % 2 ? (void *)alloc_pages(0, 2) : kmalloc(20000, 0);
 		nr_refused = 0;

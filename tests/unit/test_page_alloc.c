@@ -706,6 +706,53 @@ static void registers_are_not_ram(void **state)
 	fake_stop();
 }
 
+static void exact_sizes(void **state)
+{
+	static const size_t sizes[] = { 1,	   4096,       4097, 3 * 4096, 5 * 4096 + 1,
+					40 * 4096, 1000 * 4096 };
+	const struct berth_range bank = { 0x80000000, 32 * MIB };
+	uint64_t before;
+
+	(void)state;
+	fake_start(&bank, 1);
+	before = berth_mm_leaked();
+	berth_clear_error();
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		uint64_t nr = PFN_UP(sizes[i]);
+		char *p = alloc_pages_exact(sizes[i], __GFP_ZERO);
+
+		assert_non_null(p);
+		assert_int_equal(berth_mm_leaked(), before + nr * PAGE_SIZE);
+		for (uint64_t n = 0; n < nr; n++) {
+			assert_int_equal(page_count(virt_to_page(p + n * PAGE_SIZE)), 1);
+			assert_int_equal(p[n * PAGE_SIZE + 4095], 0);
+		}
+		free_pages_exact(p, (nr + 1) * PAGE_SIZE);
+		assert_int_equal(berth_last_error()->reason, BERTH_REASON_NOT_OWNED);
+		free_pages_exact(p + 1, sizes[i]);
+		free_pages_exact(p, SIZE_MAX);
+		assert_int_equal(berth_mm_leaked(), before + nr * PAGE_SIZE);
+		berth_clear_error();
+		free_pages_exact(p, sizes[i]);
+		assert_int_equal(berth_last_error()->code, 0);
+		assert_int_equal(berth_mm_leaked(), before);
+		free_pages_exact(p, sizes[i]);
+		assert_int_equal(berth_last_error()->reason, BERTH_REASON_NOT_OWNED);
+	}
+	fake_check_zones();
+	free_pages_exact(NULL, 1);
+	assert_null(alloc_pages_exact(0, 0));
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ARGUMENT);
+	assert_null(alloc_pages_exact((PAGE_SIZE << MAX_ORDER) + 1, 0));
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_TOO_LARGE);
+	berth_test_fail_nth(1);
+	assert_null(alloc_pages_exact(5 * PAGE_SIZE, 0));
+	berth_test_fail_nth(0);
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_OUT_OF_MEMORY);
+	assert_int_equal(berth_mm_leaked(), before);
+	fake_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -722,6 +769,7 @@ int main(void)
 		cmocka_unit_test(page_blocks_are_stolen_whole),
 		cmocka_unit_test(half_a_page_block_is_stolen),
 		cmocka_unit_test(exact_ranges),
+		cmocka_unit_test(exact_sizes),
 		cmocka_unit_test(a_range_across_zones),
 		cmocka_unit_test(free_memory_is_poisoned),
 		cmocka_unit_test(every_allocation_can_fail),

@@ -35,6 +35,7 @@ struct job {
 	struct source source;
 	FILE *out;
 	struct device *camera, *display;
+	struct tenants *tenants; /* NULL: none */
 	char camera_path[256], display_path[256];
 	struct berth_camera_buffer *buffers[RUN_BUFFERS];
 	unsigned int queued;
@@ -182,6 +183,15 @@ static void sample(struct job *job)
 		memory_log_sample(job->options->log, job->result->frames_out);
 }
 
+static void note_holders(struct job *job, const struct berth_camera_buffer *buffer)
+{
+	struct run_buffer *note = &job->result->buffer[job->result->buffers];
+
+	note->pages = PFN_UP(buffer->size);
+	if (job->tenants)
+		tenants_held(job->tenants, page_to_pfn(buffer->page), note->pages, note->held);
+}
+
 static struct berth_camera_buffer *timed_alloc(struct job *job)
 {
 	struct run_latency *latency = &job->result->latency;
@@ -202,12 +212,16 @@ static int get_buffers(struct job *job)
 	berth_memory_info(&result->before);
 	sample(job);
 	while (result->buffers < RUN_BUFFERS) {
-		struct berth_camera_buffer *buffer = timed_alloc(job);
+		struct berth_camera_buffer *buffer;
 
+		if (job->tenants)
+			tenants_remember(job->tenants);
+		buffer = timed_alloc(job);
 		if (!buffer && result->buffers < 2)
 			return fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
 		if (!buffer)
 			break;
+		note_holders(job, buffer);
 		job->buffers[result->buffers++] = buffer;
 		sample(job);
 	}
@@ -223,6 +237,8 @@ static void free_buffers(struct job *job)
 		berth_camera_buffer_free(job->camera, job->buffers[i]);
 		job->buffers[i] = NULL;
 		sample(job);
+		if (job->tenants)
+			tenants_use(job->tenants);
 	}
 }
 
@@ -311,6 +327,8 @@ static int one_frame(struct job *job)
 	if (ret)
 		return ret;
 	source_release(&job->source);
+	if (job->tenants)
+		tenants_use(job->tenants);
 	sample(job);
 	if (job->options->progress)
 		job->options->progress(job->options->progress_data, result->frames_out,
@@ -390,21 +408,53 @@ static void try_allocations(struct job *job)
 	latency->max_ns = job->latency[latency->samples - 1];
 }
 
+/* With memory full, and the devices idle. */
+static int start_tenants(struct job *job)
+{
+	struct run_result *result = job->result;
+	char why[256];
+
+	if (!job->options->tenants)
+		return RUN_DONE;
+	job->tenants = tenants_start(job->options->model.seed, &result->tenants, why, sizeof(why));
+	if (!job->tenants)
+		return fail(job, RUN_UNUSABLE, "tenants: %s", why);
+	return RUN_DONE;
+}
+
+static int end_tenants(struct job *job)
+{
+	const struct tenant_work *work = &job->result->tenants;
+
+	if (!job->tenants)
+		return RUN_DONE;
+	tenants_end(job->tenants);
+	job->tenants = NULL;
+	if (!work->wrong)
+		return RUN_DONE;
+	return fail(job, RUN_FOUND, "%llu pages of the tenants are not what they were",
+		    (unsigned long long)work->wrong);
+}
+
 static int drive(struct job *job)
 {
-	int ret = find_devices(job);
+	int ret = find_devices(job), ended;
 
+	if (!ret)
+		ret = start_tenants(job);
 	if (ret)
 		return ret;
 	ret = get_buffers(job);
 	if (!ret)
 		ret = stream(job);
 	free_buffers(job);
+	sample(job);
 	berth_memory_info(&job->result->after);
 	berth_model_stats(&job->result->stats);
 	if (!ret)
 		try_allocations(job);
-	return ret;
+	ended = end_tenants(job);
+	return ret ? ret : ended;
 }
 
 static int bring_up(struct job *job)

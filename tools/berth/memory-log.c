@@ -3,17 +3,27 @@
 #include <string.h>
 
 #include "memory-log.h"
+#include "tenants.h"
 
-enum berth_page_use memory_log_use(uint64_t pfn, uint64_t pages)
+static unsigned int page_use(uint64_t pfn)
 {
-	uint64_t count[BERTH_PAGE_USES] = { 0 };
-	enum berth_page_use best = BERTH_PAGE_ABSENT;
+	enum berth_page_use use = berth_page_use(pfn);
+
+	if (use == BERTH_PAGE_TENANT && tenant_kind(pfn) == TENANT_FILE)
+		return MEMORY_USE_FILE;
+	return use;
+}
+
+unsigned int memory_log_use(uint64_t pfn, uint64_t pages)
+{
+	uint64_t count[MEMORY_USES] = { 0 };
+	unsigned int best = BERTH_PAGE_ABSENT;
 
 	for (uint64_t i = 0; i < pages; i++)
-		count[berth_page_use(pfn + i)]++;
+		count[page_use(pfn + i)]++;
 	if (count[BERTH_PAGE_FREE] + count[BERTH_PAGE_FREE_CMA] + count[BERTH_PAGE_ABSENT] < pages)
 		count[BERTH_PAGE_FREE] = count[BERTH_PAGE_FREE_CMA] = count[BERTH_PAGE_ABSENT] = 0;
-	for (unsigned int use = 0; use < BERTH_PAGE_USES; use++)
+	for (unsigned int use = 0; use < MEMORY_USES; use++)
 		if (count[use] > count[best])
 			best = use;
 	return best;

@@ -17,14 +17,20 @@ struct memory_log {
 	uint64_t pfn[MEMORY_LOG_ROWS]; /* where each row starts */
 	uint64_t skip, turn; /* so many samples are left out between two columns */
 	uint64_t frame[MEMORY_LOG_COLUMNS]; /* frames that were done */
-	uint8_t *use[MEMORY_LOG_COLUMNS]; /* enum berth_page_use of each row */
+	uint8_t *use[MEMORY_LOG_COLUMNS]; /* of each row: enum memory_use */
+};
+
+/* enum berth_page_use, and what a tenant's page is for. */
+enum memory_use {
+	MEMORY_USE_FILE = BERTH_PAGE_USES,
+	MEMORY_USES,
 };
 
 /* While berth runs: look at memory now; @frame frames are done. */
 void memory_log_sample(struct memory_log *log, uint64_t frame);
 
 /* The most telling use of the pages of a row: free only if all of them are. */
-enum berth_page_use memory_log_use(uint64_t pfn, uint64_t pages);
+unsigned int memory_log_use(uint64_t pfn, uint64_t pages);
 
 void memory_log_free(struct memory_log *log);
 

@@ -1,46 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Memory over time as an SVG. Neighbouring rows with the same history form a band; bands that never
- * change are drawn smaller than they are, so that what happens can be seen.
+ * change are drawn smaller than they are, so that what happens can be seen. Where tenants use
+ * memory by the page there are too many bands for that: then all of RAM is in the lower part, and
+ * the buffers with what is around them are in the upper part, drawn larger.
  */
-#include <cairo-svg.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "run.h"
+#include "picture.h"
 
-#define WIDTH 960.0
-#define HEIGHT 600.0
-#define LEFT 116.0
-#define RIGHT 28.0
-#define TOP 84.0
-#define BOTTOM 108.0
-#define PLOT_WIDTH (WIDTH - LEFT - RIGHT)
-#define PLOT_HEIGHT (HEIGHT - TOP - BOTTOM)
-#define MIN_BAND 3.0
-#define LABEL_GAP 15.0
-#define MAX_BANDS 120
-
-struct band {
-	unsigned int row, rows;
-	bool changes;
-	double bottom, height;
-};
-
-struct drawing {
-	cairo_t *cr;
-	const struct memory_log *log;
-	const struct run_result *result;
-	struct band bands[MAX_BANDS];
-	unsigned int nr_bands;
-};
-
-static const struct {
-	const char *name;
-	unsigned int rgb;
-} looks[BERTH_PAGE_USES] = {
+const struct picture_look picture_looks[MEMORY_USES] = {
 	[BERTH_PAGE_ABSENT] = { "absent", 0xffffff },
 	[BERTH_PAGE_RESERVED] = { "reserved", 0x9aa5b5 },
 	[BERTH_PAGE_FREE] = { "free", 0xf1f3f6 },
@@ -48,17 +19,17 @@ static const struct {
 	[BERTH_PAGE_USED] = { "used", 0xf0a33c },
 	[BERTH_PAGE_SLAB] = { "kmalloc", 0xb765a8 },
 	[BERTH_PAGE_CMA] = { "frame buffer", 0x16876a },
-	[BERTH_PAGE_TENANT] = { "movable", 0x5b8fd6 },
+	[BERTH_PAGE_TENANT] = { "movable memory", 0x5b8fd6 },
+	[MEMORY_USE_FILE] = { "file cache", 0xb9d3f4 },
 };
 
-static void colour(cairo_t *cr, unsigned int rgb)
+void picture_colour(cairo_t *cr, unsigned int rgb)
 {
 	cairo_set_source_rgb(cr, (rgb >> 16) / 255.0, (rgb >> 8 & 255) / 255.0,
 			     (rgb & 255) / 255.0);
 }
 
-/* Text whose anchor lies @align of its width (0: left, 1: right) behind its start. */
-static double text(cairo_t *cr, double x, double y, double align, const char *string)
+double picture_text(cairo_t *cr, double x, double y, double align, const char *string)
 {
 	cairo_text_extents_t extents;
 
@@ -68,7 +39,7 @@ static double text(cairo_t *cr, double x, double y, double align, const char *st
 	return extents.x_advance;
 }
 
-static void font(cairo_t *cr, const char *family, bool is_bold, double size)
+void picture_font(cairo_t *cr, const char *family, bool is_bold, double size)
 {
 	cairo_select_font_face(cr, family, CAIRO_FONT_SLANT_NORMAL,
 			       is_bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
@@ -93,7 +64,7 @@ static bool row_changes(const struct memory_log *log, unsigned int row)
 	return false;
 }
 
-/* False if there are too many bands for this kind of picture: then all rows are of equal height. */
+/* False if there are too many bands for this kind of picture. */
 static bool find_bands(struct drawing *d)
 {
 	const struct memory_log *log = d->log;
@@ -116,29 +87,11 @@ static bool find_bands(struct drawing *d)
 	return true;
 }
 
-static void even_bands(struct drawing *d)
-{
-	unsigned int step = (d->log->rows + MAX_BANDS - 1) / MAX_BANDS;
-
-	d->nr_bands = 0;
-	for (unsigned int row = 0; row < d->log->rows; row += step) {
-		unsigned int left = d->log->rows - row;
-
-		d->bands[d->nr_bands++] = (struct band){
-			.row = row,
-			.rows = left < step ? left : step,
-			.changes = true,
-		};
-	}
-}
-
 static void lay_out(struct drawing *d)
 {
 	double changing = 0, sum = 0, cap, at = TOP + PLOT_HEIGHT;
 	unsigned int constant = 0;
 
-	if (!find_bands(d))
-		even_bands(d);
 	for (unsigned int i = 0; i < d->nr_bands; i++) {
 		if (d->bands[i].changes)
 			changing += d->bands[i].rows;
@@ -176,13 +129,13 @@ static void draw_band(struct drawing *d, const struct band *band)
 	for (unsigned int i = 1; i <= log->columns; i++) {
 		if (i < log->columns && log->use[i][band->row] == log->use[start][band->row])
 			continue;
-		colour(d->cr, looks[log->use[start][band->row]].rgb);
+		picture_colour(d->cr, picture_looks[log->use[start][band->row]].rgb);
 		cairo_rectangle(d->cr, column_x(d, start), top, column_x(d, i) - column_x(d, start),
 				band->height);
 		cairo_fill(d->cr);
 		start = i;
 	}
-	colour(d->cr, 0xffffff);
+	picture_colour(d->cr, 0xffffff);
 	cairo_set_line_width(d->cr, 0.8);
 	cairo_move_to(d->cr, LEFT, top);
 	cairo_line_to(d->cr, LEFT + PLOT_WIDTH, top);
@@ -208,10 +161,10 @@ static void label_band(struct drawing *d, const struct band *band)
 	if (band->changes)
 		use = d->log->use[d->log->columns / 2][band->row];
 	size_text(size, sizeof(size), (uint64_t)band->rows * d->log->row_pages * PAGE_SIZE);
-	snprintf(label, sizeof(label), "%s %s", size, looks[use].name);
-	font(d->cr, "DejaVu Sans", false, 10.5);
-	colour(d->cr, use == BERTH_PAGE_CMA ? 0xffffff : 0x3a4454);
-	text(d->cr, LEFT + PLOT_WIDTH / 2, band->bottom - band->height / 2 + 4, 0.5, label);
+	snprintf(label, sizeof(label), "%s %s", size, picture_looks[use].name);
+	picture_font(d->cr, "DejaVu Sans", false, 10.5);
+	picture_colour(d->cr, use == BERTH_PAGE_CMA ? 0xffffff : 0x3a4454);
+	picture_text(d->cr, LEFT + PLOT_WIDTH / 2, band->bottom - band->height / 2 + 4, 0.5, label);
 }
 
 static void draw_addresses(struct drawing *d)
@@ -219,8 +172,8 @@ static void draw_addresses(struct drawing *d)
 	double last = HEIGHT * 2;
 	char label[32];
 
-	font(d->cr, "DejaVu Sans Mono", false, 11);
-	colour(d->cr, 0x4a5568);
+	picture_font(d->cr, "DejaVu Sans Mono", false, 11);
+	picture_colour(d->cr, 0x4a5568);
 	for (unsigned int i = 0; i < d->nr_bands; i++) {
 		const struct band *band = &d->bands[i];
 
@@ -228,13 +181,23 @@ static void draw_addresses(struct drawing *d)
 			continue;
 		snprintf(label, sizeof(label), "0x%" PRIx64,
 			 (uint64_t)PFN_PHYS(d->log->pfn[band->row]));
-		text(d->cr, LEFT - 10, band->bottom + 3, 1, label);
+		picture_text(d->cr, LEFT - 10, band->bottom + 3, 1, label);
 		cairo_set_line_width(d->cr, 1);
 		cairo_move_to(d->cr, LEFT - 6, band->bottom);
 		cairo_line_to(d->cr, LEFT, band->bottom);
 		cairo_stroke(d->cr);
 		last = band->bottom;
 	}
+}
+
+static void draw_bands(struct drawing *d)
+{
+	lay_out(d);
+	for (unsigned int i = 0; i < d->nr_bands; i++)
+		draw_band(d, &d->bands[i]);
+	for (unsigned int i = 0; i < d->nr_bands; i++)
+		label_band(d, &d->bands[i]);
+	draw_addresses(d);
 }
 
 static void draw_frames(struct drawing *d)
@@ -246,8 +209,8 @@ static void draw_frames(struct drawing *d)
 
 	while (most / step > 12)
 		step *= step % 3 == 2 ? 5 : 2;
-	font(d->cr, "DejaVu Sans", false, 11);
-	colour(d->cr, 0x4a5568);
+	picture_font(d->cr, "DejaVu Sans", false, 11);
+	picture_colour(d->cr, 0x4a5568);
 	cairo_set_line_width(d->cr, 1);
 	for (unsigned int i = 0; i < log->columns; i++) {
 		if (log->frame[i] < next || (i && log->frame[i] == log->frame[i - 1]))
@@ -256,26 +219,36 @@ static void draw_frames(struct drawing *d)
 		cairo_line_to(d->cr, column_x(d, i), y + 5);
 		cairo_stroke(d->cr);
 		snprintf(label, sizeof(label), "%" PRIu64, log->frame[i]);
-		text(d->cr, column_x(d, i), y + 18, 0.5, label);
+		picture_text(d->cr, column_x(d, i), y + 18, 0.5, label);
 		next = (log->frame[i] / step + 1) * step;
 	}
-	text(d->cr, LEFT + PLOT_WIDTH / 2, y + 38, 0.5, "frames shown");
+	picture_text(d->cr, LEFT + PLOT_WIDTH / 2, y + 38, 0.5, "frames shown");
+}
+
+static bool is_in_picture(const struct memory_log *log, unsigned int use)
+{
+	for (unsigned int i = 0; i < log->columns; i++)
+		if (memchr(log->use[i], (int)use, log->rows))
+			return true;
+	return false;
 }
 
 static void draw_legend(struct drawing *d)
 {
 	double x = LEFT, y = HEIGHT - 32;
 
-	font(d->cr, "DejaVu Sans", false, 12);
-	for (unsigned int use = BERTH_PAGE_RESERVED; use < BERTH_PAGE_USES; use++) {
-		colour(d->cr, looks[use].rgb);
+	picture_font(d->cr, "DejaVu Sans", false, 12);
+	for (unsigned int use = BERTH_PAGE_RESERVED; use < MEMORY_USES; use++) {
+		if (!is_in_picture(d->log, use))
+			continue;
+		picture_colour(d->cr, picture_looks[use].rgb);
 		cairo_rectangle(d->cr, x, y - 11, 13, 13);
 		cairo_fill_preserve(d->cr);
-		colour(d->cr, 0x8a94a4);
+		picture_colour(d->cr, 0x8a94a4);
 		cairo_set_line_width(d->cr, 0.7);
 		cairo_stroke(d->cr);
-		colour(d->cr, 0x2d3748);
-		x += 20 + text(d->cr, x + 19, y, 0, looks[use].name) + 22;
+		picture_colour(d->cr, 0x2d3748);
+		x += 20 + picture_text(d->cr, x + 19, y, 0, picture_looks[use].name) + 22;
 	}
 }
 
@@ -284,17 +257,17 @@ static void draw_title(struct drawing *d)
 	const struct run_result *r = d->result;
 	char line[160], size[32];
 
-	font(d->cr, "DejaVu Sans", true, 17);
-	colour(d->cr, 0x1a202c);
-	text(d->cr, LEFT, 36, 0, "Memory while frames go from the camera to the display");
+	picture_font(d->cr, "DejaVu Sans", true, 17);
+	picture_colour(d->cr, 0x1a202c);
+	picture_text(d->cr, LEFT, 36, 0, "Memory while frames go from the camera to the display");
 	size_text(size, sizeof(size), r->during.total);
 	snprintf(line, sizeof(line),
-		 "%" PRIu64
-		 " frames of %ux%u through %u buffers; %s of RAM, what changes drawn larger",
-		 r->frames_out, r->width, r->height, r->buffers, size);
-	font(d->cr, "DejaVu Sans", false, 12);
-	colour(d->cr, 0x4a5568);
-	text(d->cr, LEFT, 60, 0, line);
+		 "%" PRIu64 " frames of %ux%u through %u buffers; %s of RAM, %s drawn larger",
+		 r->frames_out, r->width, r->height, r->buffers, size,
+		 d->is_by_page ? "where the buffers are" : "what changes");
+	picture_font(d->cr, "DejaVu Sans", false, 12);
+	picture_colour(d->cr, 0x4a5568);
+	picture_text(d->cr, LEFT, 60, 0, line);
 }
 
 /* A light card: readable whatever lies behind it. */
@@ -308,9 +281,9 @@ static void draw_card(cairo_t *cr)
 	cairo_arc(cr, x + r, y + h - r, r, 1.5708, 3.14159);
 	cairo_arc(cr, x + r, y + r, r, 3.14159, 4.71239);
 	cairo_close_path(cr);
-	colour(cr, 0xffffff);
+	picture_colour(cr, 0xffffff);
 	cairo_fill_preserve(cr);
-	colour(cr, 0xcbd2dc);
+	picture_colour(cr, 0xcbd2dc);
 	cairo_set_line_width(cr, 1);
 	cairo_stroke(cr);
 }
@@ -323,16 +296,15 @@ int picture_write(const char *path, const struct memory_log *log, const struct r
 	cairo_status_t status;
 
 	draw_card(d.cr);
-	draw_title(&d);
 	if (log->columns) {
-		lay_out(&d);
-		for (unsigned int i = 0; i < d.nr_bands; i++)
-			draw_band(&d, &d.bands[i]);
-		for (unsigned int i = 0; i < d.nr_bands; i++)
-			label_band(&d, &d.bands[i]);
-		draw_addresses(&d);
+		d.is_by_page = !find_bands(&d);
+		if (d.is_by_page)
+			picture_pages(&d);
+		else
+			draw_bands(&d);
 		draw_frames(&d);
 	}
+	draw_title(&d);
 	draw_legend(&d);
 	status = cairo_status(d.cr);
 	cairo_destroy(d.cr);

@@ -26,6 +26,7 @@ static const char usage[] =
 	"  --seed N              of everything that happens by chance; 0\n"
 	"  --cache WHEN          write-backs and refills: random, adversarial or quiet; random\n"
 	"  --drop-sync N         leave out the N-th cache operation of the run\n"
+	"  --no-tenants          leave the memory that the devices do not use idle\n"
 	"  --mem BASE:SIZE       RAM that the board does not mention; may be repeated\n"
 	"  --json                the figures as JSON\n"
 	"  --verbose             what the drivers say\n"
@@ -42,6 +43,7 @@ enum {
 	OPT_SEED,
 	OPT_CACHE,
 	OPT_DROP_SYNC,
+	OPT_NO_TENANTS,
 	OPT_MEM,
 	OPT_JSON,
 	OPT_VERBOSE,
@@ -56,6 +58,7 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "cache", required_argument, NULL, OPT_CACHE },
 	{ "drop-sync", required_argument, NULL, OPT_DROP_SYNC },
+	{ "no-tenants", no_argument, NULL, OPT_NO_TENANTS },
 	{ "mem", required_argument, NULL, OPT_MEM },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -166,6 +169,9 @@ static int parse_option(struct command_line *line, int option, const char *arg)
 		return parse_cache(run, arg) ? 0 : -1;
 	case OPT_DROP_SYNC:
 		return parse_count(arg, &run->model.drop_cache_op, 1, UINT64_MAX) ? 0 : -1;
+	case OPT_NO_TENANTS:
+		run->tenants = false;
+		return 0;
 	case OPT_MEM:
 		return parse_mem(run, arg) ? 0 : -1;
 	case OPT_JSON:
@@ -219,10 +225,10 @@ static bool is_same_file(const char *a, const char *b)
 	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static const char *const strip_colours[BERTH_PAGE_USES] = {
+static const char *const strip_colours[MEMORY_USES] = {
 	[BERTH_PAGE_ABSENT] = "0",    [BERTH_PAGE_RESERVED] = "90", [BERTH_PAGE_FREE] = "37",
 	[BERTH_PAGE_FREE_CMA] = "36", [BERTH_PAGE_USED] = "33",	    [BERTH_PAGE_SLAB] = "35",
-	[BERTH_PAGE_CMA] = "32",      [BERTH_PAGE_TENANT] = "34",
+	[BERTH_PAGE_CMA] = "32",      [BERTH_PAGE_TENANT] = "34",   [MEMORY_USE_FILE] = "94",
 };
 
 /* RAM in 48 characters, coloured by use. */
@@ -234,8 +240,7 @@ static void memory_strip(void)
 
 	for (uint64_t at = 0; at < map->nr; at += pages) {
 		uint64_t left = map->nr - at;
-		enum berth_page_use use =
-			memory_log_use(map->pfn + at, left < pages ? left : pages);
+		unsigned int use = memory_log_use(map->pfn + at, left < pages ? left : pages);
 
 		fprintf(stderr, "\033[%sm%s", strip_colours[use],
 			use == BERTH_PAGE_FREE || use == BERTH_PAGE_FREE_CMA ? "░" : "█");
@@ -300,7 +305,7 @@ static int run(struct command_line *line)
 
 int run_command(int argc, char **argv)
 {
-	struct command_line line = { .run.board = board_multimedia };
+	struct command_line line = { .run = { .board = board_multimedia, .tenants = true } };
 	void *board = NULL;
 	char error[512];
 	int status = parse(&line, argc, argv);

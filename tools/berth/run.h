@@ -7,6 +7,7 @@
 #include <berth/model.h>
 
 #include "memory-log.h"
+#include "tenants.h"
 
 #define RUN_MAX_MEM 8
 #define RUN_BUFFERS 4
@@ -23,6 +24,7 @@ struct run_options {
 	struct berth_model_config model;
 	struct berth_range mem[RUN_MAX_MEM];
 	unsigned int nr_mem;
+	bool tenants; /* all memory is in use before the devices start */
 	bool verbose;
 	struct memory_log *log; /* filled in if not NULL; memory_log_free() is the caller's */
 	void (*progress)(void *data, uint64_t frame, uint64_t frames);
@@ -34,11 +36,18 @@ struct run_latency {
 	uint64_t median_ns, p99_ns, max_ns;
 };
 
+/* Pages of a frame buffer, and who had them before. */
+struct run_buffer {
+	uint64_t pages, held[TENANT_KINDS];
+};
+
 struct run_result {
 	char error[512]; /* why it failed, or why it cannot be done; "" if neither */
 	uint32_t width, height;
 	size_t frame_bytes;
 	unsigned int buffers;
+	struct run_buffer buffer[RUN_BUFFERS];
+	struct tenant_work tenants;
 	uint64_t frames_in, frames_out;
 	uint64_t identical_display, identical_cpu;
 	bool differs;

@@ -53,6 +53,28 @@ static void print_allocation(const struct run_result *r)
 	    r->without_cma, r->tries);
 }
 
+static void print_tenants(const struct run_options *options, const struct run_result *r)
+{
+	const struct tenant_work *t = &r->tenants;
+
+	if (!options->tenants)
+		return;
+	row("tenants' pages", "%" PRIu64 " of the file cache, %" PRIu64 " of movable memory",
+	    t->pages[TENANT_FILE], t->pages[TENANT_ANON]);
+	for (unsigned int i = 0; i < r->buffers; i++) {
+		const struct run_buffer *b = &r->buffer[i];
+
+		printf("  frame buffer %-15u%" PRIu64 " pages, of which tenants held %" PRIu64
+		       " (file cache %" PRIu64 ", movable %" PRIu64 ")\n",
+		       i + 1, b->pages, b->held[TENANT_FILE] + b->held[TENANT_ANON],
+		       b->held[TENANT_FILE], b->held[TENANT_ANON]);
+	}
+	row("  moved, dropped", "%" PRIu64 ", %" PRIu64 " pages", t->moved, t->dropped);
+	row("  file cache", "%" PRIu64 " hits, %" PRIu64 " misses, %" PRIu64 " pages written back",
+	    t->hits, t->misses, t->written);
+	row("  their bytes", "%" PRIu64 " pages looked at, %" PRIu64 " wrong", t->checks, t->wrong);
+}
+
 static void print_cache(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -95,6 +117,7 @@ void table_print(const struct run_options *options, const struct run_result *r)
 
 	print_frames(r);
 	print_allocation(r);
+	print_tenants(options, r);
 	print_cache(options, r);
 	row_bytes("read by devices", s->dma_read);
 	row_bytes("written by devices", s->dma_written);
@@ -148,6 +171,36 @@ static void json_memory(const char *name, const struct berth_memory_info *m, con
 	json_u64("cma_total", m->cma_total, ", ");
 	json_u64("cma_used", m->cma_used, "}");
 	printf("%s\n", end);
+}
+
+static void json_tenants(const struct run_options *options, const struct run_result *r)
+{
+	const struct tenant_work *t = &r->tenants;
+
+	fputs("  \"tenants\": ", stdout);
+	if (!options->tenants) {
+		fputs("null,\n", stdout);
+		return;
+	}
+	putchar('{');
+	json_u64("file_pages", t->pages[TENANT_FILE], ", ");
+	json_u64("movable_pages", t->pages[TENANT_ANON], ", ");
+	json_u64("moved", t->moved, ", ");
+	json_u64("dropped", t->dropped, ", ");
+	json_u64("hits", t->hits, ", ");
+	json_u64("misses", t->misses, ", ");
+	json_u64("written", t->written, ", ");
+	json_u64("checks", t->checks, ", ");
+	json_u64("wrong", t->wrong, ",\n    \"buffers\": [");
+	for (unsigned int i = 0; i < r->buffers; i++) {
+		const struct run_buffer *b = &r->buffer[i];
+
+		putchar('{');
+		json_u64("pages", b->pages, ", ");
+		json_u64("held_by_file_cache", b->held[TENANT_FILE], ", ");
+		json_u64("held_by_movable", b->held[TENANT_ANON], i + 1 < r->buffers ? "}, " : "}");
+	}
+	fputs("]},\n", stdout);
 }
 
 static void json_model(const struct run_options *options, const struct run_result *r)
@@ -207,6 +260,7 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("tries", r->tries, ", ");
 	json_u64("with_cma", r->with_cma, ", ");
 	json_u64("without_cma", r->without_cma, "},\n");
+	json_tenants(options, r);
 	json_model(options, r);
 	json_memory("memory_before", &r->before, ",");
 	json_memory("memory_during", &r->during, ",");

@@ -10,7 +10,29 @@
  * at: what happens to the others nobody can see, and a walk of all RAM would touch all of it.
  */
 
-/* Calls @visit for the part of [phys, phys + size), whole lines, in each range of the linear map. */
+/* The pages outside the linear map that have a cached view. */
+static void for_each_view(phys_addr_t first, phys_addr_t end,
+			  void (*visit)(uint64_t offset, uint64_t end))
+{
+	const struct model_ram *ram = &soc.ram;
+
+	for (unsigned int i = 0; i < ram->nr_banks; i++) {
+		const struct berth_range *bank = &ram->banks[i];
+		phys_addr_t at = first > bank->base ? first : bank->base;
+		phys_addr_t last = bank->base + bank->size;
+
+		for (last = end < last ? end : last; at < last;) {
+			phys_addr_t next = (at | (MODEL_PAGE - 1)) + 1;
+
+			next = next < last ? next : last;
+			if (view_is_cached(at))
+				visit(at - ram->base, next - ram->base);
+			at = next;
+		}
+	}
+}
+
+/* Calls @visit for the parts of [phys, phys + size), whole lines, of which a line may be cached. */
 static void for_each_run(phys_addr_t phys, uint64_t size,
 			 void (*visit)(uint64_t offset, uint64_t end))
 {
@@ -29,6 +51,8 @@ static void for_each_run(phys_addr_t phys, uint64_t size,
 		if (from < to)
 			visit(from - soc.ram.base, to - soc.ram.base);
 	}
+	if (soc.ram.nr_viewed)
+		for_each_view(first, end, visit);
 }
 
 static inline unsigned int look(uint64_t at)

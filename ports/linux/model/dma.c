@@ -75,8 +75,9 @@ static void write_piece(struct model_device *dev, phys_addr_t phys, bool is_mapp
 }
 
 /*
- * The next piece of a transfer: all in the linear map, where C is, or all outside. Pages have one
- * kind of mapping, so no piece crosses one; what is decided by page is decided for the piece.
+ * The next piece of a transfer: all where C is, in the linear map or a cached view, or all outside.
+ * Pages have one kind of mapping, so no piece crosses one; what is decided by page is decided for
+ * the piece.
  */
 static uint64_t next_piece(struct model_device *dev, uint64_t bus, uint64_t size, phys_addr_t *phys,
 			   bool *is_mapped)
@@ -84,7 +85,8 @@ static uint64_t next_piece(struct model_device *dev, uint64_t bus, uint64_t size
 	uint64_t part = translate(dev, bus, size, phys);
 	uint64_t page = MODEL_PAGE - (*phys & (MODEL_PAGE - 1));
 
-	*is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, *phys, 1) == 1;
+	*is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, *phys, 1) == 1 ||
+		     (part && view_is_cached(*phys));
 	return part < page ? part : page;
 }
 

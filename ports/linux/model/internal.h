@@ -65,6 +65,8 @@ struct model_ram {
 	uint64_t area_size;
 	int fd[2]; /* of C and D */
 	uint8_t *uncached; /* a bit per page: has an uncached mapping */
+	uint16_t *views; /* per page: cached views of it outside the linear map */
+	uint64_t nr_viewed; /* pages that have some */
 	struct berth_range *banks, *mapped;
 	unsigned int nr_banks, nr_mapped;
 };
@@ -190,6 +192,20 @@ void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size);
 /* The bytes from @phys on that are in one range of the list, at most @size; 0: none. */
 uint64_t ram_run(const struct berth_range *list, unsigned int nr, phys_addr_t phys, uint64_t size);
 bool ram_is_uncached(phys_addr_t phys);
+
+/* Where a byte of a bank lies in the files; UINT64_MAX if it is none. */
+uint64_t ram_offset(phys_addr_t phys);
+/* A register access that is one to RAM outside the linear map; false if it is not. */
+bool ram_access(phys_addr_t phys, unsigned int bytes, uint64_t *value, bool is_write);
+
+/* view.c */
+int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
+void view_hide(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+/* Whether a page outside the linear map has a cached view, and so a cache line may hold it. */
+static inline bool view_is_cached(phys_addr_t phys)
+{
+	return soc.ram.nr_viewed && soc.ram.views[(phys - soc.ram.base) / MODEL_PAGE];
+}
 
 /* cache.c */
 unsigned int cache_line_size(void);

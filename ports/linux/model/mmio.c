@@ -91,13 +91,28 @@ static void *add_region(phys_addr_t phys, uint64_t size)
 	return soc.cookies + start;
 }
 
+/* RAM outside the linear map can be reached like registers. */
+static bool is_spare_ram(phys_addr_t phys, uint64_t size)
+{
+	const struct model_ram *ram = &soc.ram;
+
+	if (ram_run(ram->banks, ram->nr_banks, phys, size) != size)
+		return false;
+	for (unsigned int i = 0; i < ram->nr_mapped; i++)
+		if (phys < ram->mapped[i].base + ram->mapped[i].size &&
+		    phys + size > ram->mapped[i].base)
+			return false;
+	return true;
+}
+
 void *mmio_map(phys_addr_t phys, uint64_t size)
 {
 	void *cookie = NULL;
 	bool is_there;
 
 	model_enter(500);
-	is_there = size && phys + size >= phys && size < COOKIES_SIZE && device_at(phys);
+	is_there = size && phys + size >= phys && size < COOKIES_SIZE &&
+		   (device_at(phys) || is_spare_ram(phys, size));
 	if (is_there)
 		cookie = add_region(phys, size);
 	model_leave();
@@ -160,9 +175,9 @@ uint64_t mmio_read(const volatile void *cookie, unsigned int bytes)
 	model_enter(100);
 	soc.stats.register_accesses++;
 	dev = resolve(cookie, bytes, &phys);
-	if (!dev) {
+	if (!dev && !(phys && ram_access(phys, bytes, &value, false))) {
 		bus_error(phys, bytes);
-	} else if (dev->type->read) {
+	} else if (dev && dev->type->read) {
 		outer = soc.current;
 		soc.current = dev;
 		value &= dev->type->read(dev, phys - dev->base, bytes);
@@ -182,9 +197,9 @@ void mmio_write(volatile void *cookie, unsigned int bytes, uint64_t value)
 	soc.stats.register_accesses++;
 	dev = resolve(cookie, bytes, &phys);
 	model_note(NOTE_WRITE, phys, value);
-	if (!dev) {
+	if (!dev && !(phys && ram_access(phys, bytes, &value, true))) {
 		bus_error(phys, bytes);
-	} else if (dev->type->write) {
+	} else if (dev && dev->type->write) {
 		outer = soc.current;
 		soc.current = dev;
 		dev->type->write(dev, phys - dev->base, bytes, value);

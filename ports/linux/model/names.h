@@ -55,9 +55,11 @@
 #define model_random berth_model_random
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
+#define ram_access berth_model_ram_access
 #define ram_copy berth_model_ram_copy
 #define ram_locate berth_model_ram_locate
 #define ram_is_uncached berth_model_ram_is_uncached
+#define ram_offset berth_model_ram_offset
 #define ram_remap berth_model_ram_remap
 #define ram_run berth_model_ram_run
 #define ram_start berth_model_ram_start
@@ -78,5 +80,7 @@
 #define soc berth_model_soc
 #define tree_start berth_model_tree_start
 #define tree_stop berth_model_tree_stop
+#define view_hide berth_model_view_hide
+#define view_show berth_model_view_show
 
 #endif

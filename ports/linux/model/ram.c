@@ -23,8 +23,7 @@ static uint8_t *reserve(unsigned int copy, int protection)
 	return (uint8_t *)(((uintptr_t)area + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
 }
 
-/* Where a byte of a bank lies in the files; UINT64_MAX if it is none. */
-static uint64_t file_offset(phys_addr_t phys)
+uint64_t ram_offset(phys_addr_t phys)
 {
 	const struct model_ram *ram = &soc.ram;
 	uint64_t file = 0;
@@ -43,7 +42,7 @@ static int map_file(int fd, uint8_t *copy, const struct berth_range *list, unsig
 	const struct model_ram *ram = &soc.ram;
 
 	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t file = file_offset(list[i].base);
+		uint64_t file = ram_offset(list[i].base);
 
 		if (file == UINT64_MAX)
 			return -EINVAL;
@@ -89,7 +88,10 @@ static int create(const struct berth_port_ram *given)
 	ram->s = reserve(2, PROT_READ | PROT_WRITE);
 	ram->uncached =
 		mmap(NULL, extent / MODEL_PAGE / 8 + 1, PROT_READ | PROT_WRITE, RESERVE, -1, 0);
-	if (!ram->c || !ram->d || !ram->s || ram->uncached == MAP_FAILED)
+	ram->views = mmap(NULL, extent / MODEL_PAGE * sizeof(*ram->views), PROT_READ | PROT_WRITE,
+			  RESERVE, -1, 0);
+	if (!ram->c || !ram->d || !ram->s || ram->uncached == MAP_FAILED ||
+	    ram->views == MAP_FAILED)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < 2; i++) {
 		ram->fd[i] = memfd_create(names[i], MFD_CLOEXEC);
@@ -134,6 +136,8 @@ void ram_stop(void)
 			munmap(ram->area[i], ram->area_size);
 	if (ram->uncached && ram->uncached != MAP_FAILED)
 		munmap(ram->uncached, (ram->area_size - ALIGNMENT) / MODEL_PAGE / 8 + 1);
+	if (ram->views && ram->views != MAP_FAILED)
+		munmap(ram->views, (ram->area_size - ALIGNMENT) / MODEL_PAGE * sizeof(*ram->views));
 	for (unsigned int i = 0; i < 2; i++)
 		if (ram->fd[i] > 0)
 			close(ram->fd[i]);
@@ -211,7 +215,7 @@ int ram_locate(phys_addr_t phys, uint64_t size, uint64_t *offset)
 
 	if (!size || ram_run(ram->mapped, ram->nr_mapped, phys, size) != size)
 		return -EINVAL;
-	*offset = file_offset(phys);
+	*offset = ram_offset(phys);
 	return ram->fd[0];
 }
 
@@ -226,6 +230,24 @@ RAW void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size)
 
 	raw_invert(ram->s + (to - ram->base), ram->c + (from - ram->base), size);
 	raw_write(ram->c + (to - ram->base), ram->c + (from - ram->base), size);
+}
+
+bool ram_access(phys_addr_t phys, unsigned int bytes, uint64_t *value, bool is_write)
+{
+	const struct model_ram *ram = &soc.ram;
+	uint8_t *at;
+
+	if (phys % bytes || ram_run(ram->banks, ram->nr_banks, phys, bytes) != bytes ||
+	    ram_run(ram->mapped, ram->nr_mapped, phys, 1))
+		return false;
+	at = ram->d + (phys - ram->base);
+	if (is_write) {
+		raw_write(at, value, bytes);
+	} else {
+		*value = 0;
+		raw_read(value, at, bytes);
+	}
+	return true;
 }
 
 void *berth_model_memory(phys_addr_t phys)

@@ -21,6 +21,11 @@ static inline unsigned int berth_port_slot(void)
 	return (unsigned int)slot;
 }
 
+static inline unsigned int berth_port_slot_or_none(void)
+{
+	return berth_port_slot() + 1;
+}
+
 static inline void berth_port_relax(void)
 {
 	__asm__ volatile("yield" ::: "memory");
@@ -118,6 +123,11 @@ static inline void berth_port_write32(volatile void __iomem *addr, uint32_t valu
 static inline void berth_port_write64(volatile void __iomem *addr, uint64_t value)
 {
 	__asm__ volatile("str %x0, [%1]" ::"rZ"(value), "r"(addr));
+}
+
+static inline bool berth_port_is_guarded(void)
+{
+	return false;
 }
 
 static inline void berth_port_poison(const void *addr, size_t size)

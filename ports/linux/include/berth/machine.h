@@ -26,6 +26,11 @@ BERTH_BEGIN_DECLS
  * descriptor, which stays the machine's, and @offset; or a negative errno value. Without it programs
  * get no memory that moves. @copy copies pages inside the linear map as stores of a CPU would; it is
  * called while threads are held, takes no lock and is not instrumented. Without it the port copies.
+ *
+ * @show says which file shows a part of a bank, in the linear map or outside, as a memory type, and
+ * where in it: the descriptor, which stays the machine's, and @offset; or a negative errno value. It
+ * begins a view that @hide ends, as a whole or by parts; see berth_port_range_map(). Without them
+ * there are no ranges.
  */
 struct berth_machine {
 	const char *name;
@@ -36,6 +41,8 @@ struct berth_machine {
 	void (*unremap)(void *virt, phys_addr_t phys, uint64_t size);
 	int (*ram_file)(phys_addr_t phys, uint64_t size, uint64_t *offset);
 	void (*copy)(phys_addr_t to, phys_addr_t from, uint64_t size);
+	int (*show)(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
+	void (*hide)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 	void *(*ioremap)(phys_addr_t phys, uint64_t size);
 	void (*iounmap)(void *cookie);
 	uint64_t (*read)(const volatile void *cookie, unsigned int bytes);

@@ -77,6 +77,11 @@ static inline unsigned int berth_port_slot(void)
 	return slot ? slot - 1 : berth_port_new_slot();
 }
 
+static inline unsigned int berth_port_slot_or_none(void)
+{
+	return berth_port_thread.slot;
+}
+
 static inline unsigned long berth_port_irq_save(void)
 {
 	return berth_port_thread.irq_depth++;
@@ -88,6 +93,11 @@ static inline void berth_port_irq_restore(unsigned long flags)
 	berth_port_thread.irq_depth = (uint32_t)flags;
 	if (!flags && __atomic_load_n(&berth_port_irq_pending, __ATOMIC_RELAXED))
 		berth_port_irq_poll();
+}
+
+static inline bool berth_port_is_guarded(void)
+{
+	return __atomic_load_n(&berth_port_guarded, __ATOMIC_RELAXED) != 0;
 }
 
 /* Memory is free: a sanitizer reports who touches it. */

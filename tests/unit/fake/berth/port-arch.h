@@ -5,7 +5,7 @@
 
 #include <berth/types.h>
 
-#define BERTH_PORT_MAX_SLOTS 1
+#define BERTH_PORT_MAX_SLOTS 2
 
 /* The build may say it; otherwise the compiler does. */
 #ifndef BERTH_FAKE_ASAN
@@ -26,14 +26,27 @@
 void berth_port_poison(const void *addr, size_t size);
 void berth_port_unpoison(const void *addr, size_t size);
 
-static inline unsigned int berth_port_slot(void)
+/* The caller's slot + 1: 1 at first; a test with threads sets it. */
+extern __thread unsigned int berth_fake_slot;
+/* Whether memory that is handed out is filled with a pattern, which shuts the inline ways. */
+extern bool berth_fake_pattern;
+
+static inline bool berth_port_is_guarded(void)
 {
-	return 0;
+	return BERTH_FAKE_ASAN || berth_fake_pattern;
 }
 
-static inline void berth_port_relax(void)
+static inline unsigned int berth_port_slot(void)
 {
+	return berth_fake_slot - 1;
 }
+
+static inline unsigned int berth_port_slot_or_none(void)
+{
+	return berth_fake_slot;
+}
+
+void berth_port_relax(void);
 
 extern __thread unsigned int berth_fake_irq_depth;
 

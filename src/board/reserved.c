@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What memory-region and memory-region-names say: which areas are for a device. */
+#include <berth/of_reserved_mem.h>
+
+#include "board/board.h"
+#include "lib/error.h"
+#include "lib/string.h"
+
+static int refuse(int code, const struct device_node *np, uint64_t index)
+{
+	return berth_fail_at(code, BERTH_REASON_RESERVED,
+			     np ? berth_of_node_name(np) : "memory-region", index);
+}
+
+static struct cma *area_of_phandle(uint32_t phandle)
+{
+	for (unsigned int i = 0; i < berth_nr_reserved; i++)
+		if (berth_reserved[i].area && berth_reserved[i].phandle == phandle)
+			return berth_reserved[i].area;
+	return NULL;
+}
+
+/* The area of an entry; NULL if it is none. */
+static struct cma *area_at(const struct device_node *np, uint32_t index)
+{
+	uint32_t phandle;
+
+	if (of_property_read_u32_index(np, "memory-region", index, &phandle))
+		return NULL;
+	return area_of_phandle(phandle);
+}
+
+struct cma *berth_of_area(const struct device_node *np)
+{
+	struct cma *area = NULL;
+	uint32_t phandle;
+
+	for (uint32_t i = 0; !area && !of_property_read_u32_index(np, "memory-region", i, &phandle);
+	     i++)
+		area = area_of_phandle(phandle);
+	return area;
+}
+
+const char *berth_of_string(const struct device_node *node, const char *list_name,
+			    unsigned int index)
+{
+	int length;
+	const char *list = of_get_property(node, list_name, &length);
+
+	for (int at = 0; list && at < length; index--) {
+		size_t n = berth_strnlen(list + at, (size_t)(length - at));
+
+		if (n == (size_t)(length - at))
+			return NULL;
+		if (!index)
+			return list + at;
+		at += (int)n + 1;
+	}
+	return NULL;
+}
+
+static int index_of(const struct device_node *np, const char *wanted)
+{
+	const char *name;
+
+	for (int i = 0; (name = berth_of_string(np, "memory-region-names", (unsigned int)i)); i++)
+		if (!berth_strcmp(name, wanted))
+			return i;
+	return -1;
+}
+
+int of_reserved_mem_device_init_by_idx(struct device *dev, struct device_node *np, int idx)
+{
+	const struct device_node *target;
+	struct cma *area;
+
+	if (!dev || !np)
+		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, dev ? "np" : "dev");
+	target = idx < 0 ? NULL : of_parse_phandle(np, "memory-region", idx);
+	if (!target || !of_device_is_available(target))
+		return refuse(-ENODEV, np, (uint64_t)idx);
+	area = area_at(np, (uint32_t)idx);
+	if (!area)
+		return refuse(-EINVAL, target, (uint64_t)idx);
+	berth_device_set_cma(dev, area);
+	return 0;
+}
+
+int of_reserved_mem_device_init_by_name(struct device *dev, struct device_node *np,
+					const char *name)
+{
+	int index;
+
+	if (!dev || !np || !name)
+		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "memory-region-names");
+	index = index_of(np, name);
+	if (index < 0)
+		return refuse(-EINVAL, np, 0);
+	return of_reserved_mem_device_init_by_idx(dev, np, index);
+}
+
+void of_reserved_mem_device_release(struct device *dev)
+{
+	berth_device_set_cma(dev, NULL);
+}
+
+static const struct device_node *node_of(const struct device *dev)
+{
+	while (dev && !dev->of_node)
+		dev = dev->parent;
+	return dev ? dev->of_node : NULL;
+}
+
+struct cma *berth_device_cma_of_kind(const struct device *dev, const char *kind)
+{
+	const struct device_node *np = node_of(dev);
+	int index = np && kind ? index_of(np, kind) : -1;
+	struct cma *area = index < 0 ? NULL : area_at(np, (uint32_t)index);
+
+	if (!area)
+		refuse(-ENODEV, np, (uint64_t)index);
+	return area;
+}
+
+const char *berth_device_kind(const struct device *dev, unsigned int index, struct cma **area)
+{
+	const struct device_node *np = node_of(dev);
+	const char *name;
+
+	for (unsigned int i = 0; np && (name = berth_of_string(np, "memory-region-names", i));
+	     i++) {
+		struct cma *found = area_at(np, i);
+
+		if (!found || index--)
+			continue;
+		if (area)
+			*area = found;
+		return name;
+	}
+	return NULL;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* High memory, vmalloc() and memory above mem= on page tables of berth's own. */
+#include <berth/aarch64.h>
+#include <berth/berth.h>
+#include <berth/gfp.h>
+#include <berth/highmem.h>
+#include <berth/io.h>
+#include <berth/vmalloc.h>
+
+#define MIB 0x100000ul
+
+static unsigned int failed, number;
+
+static void put(const char *text)
+{
+	size_t length = 0;
+
+	while (text[length])
+		length++;
+	berth_port_print(text, length);
+}
+
+static void result(bool holds, const char *what)
+{
+	const char digit[] = { (char)('0' + ++number), 0 };
+
+	put(holds ? "ok " : "not ok ");
+	put(digit);
+	put(" - ");
+	put(what);
+	put("\n");
+	failed += !holds;
+}
+
+/* What the hardware says of an address: the memory attribute, or -1 if a read would fault. */
+static int type_at(const void *virt)
+{
+	uint64_t par;
+
+	__asm__ volatile("at s1e1r, %1\n\tisb\n\tmrs %0, par_el1"
+			 : "=r"(par)
+			 : "r"(virt)
+			 : "memory");
+	return par & 1 ? -1 : (int)(par >> 56);
+}
+
+static bool keeps(volatile uint64_t *at, uint64_t words)
+{
+	for (uint64_t i = 0; i < words; i += 61)
+		at[i] = i * 0x9e3779b97f4a7c15;
+	for (uint64_t i = 0; i < words; i += 61)
+		if (at[i] != i * 0x9e3779b97f4a7c15)
+			return false;
+	return true;
+}
+
+static bool high_memory(void)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_HIGHMEM | __GFP_ZERO, 1);
+	uint64_t *first, *second;
+	bool good;
+
+	if (!page || !PageHighMem(page) ||
+	    type_at((const void *)(uintptr_t)page_to_phys(page)) != -1)
+		return false;
+	first = kmap_local_page(page);
+	second = kmap_local_page(page + 1);
+	good = first && second && type_at(first) == 0xff && !first[511] && !second[0] &&
+	       keeps(first, 512) && keeps(second, 512);
+	first[3] = 33;
+	second[3] = 44;
+	berth_port_cache_flush(page_to_phys(page), 2 * PAGE_SIZE);
+	kunmap_local(first);
+	kunmap_local(second);
+	good = good && type_at(first) == -1;
+	first = vmap(&page, 1, VM_MAP, pgprot_writecombine(PAGE_KERNEL));
+	good = good && first && first[3] == 33 && type_at(first) == 0x44;
+	good = good && !kmap_local_page(page);
+	vunmap(first);
+	__free_pages(page, 1);
+	return good;
+}
+
+static bool all_of_it(void)
+{
+	struct berth_memory_info info;
+	char *area;
+	bool good;
+
+	berth_memory_info(&info);
+	area = vmalloc(info.high_free + 8 * MIB);
+	good = area && keeps((uint64_t *)(void *)area, (info.high_free + 8 * MIB) / 8) &&
+	       type_at(area) == 0xff && type_at(area - 1) == -1 &&
+	       type_at(area + info.high_free + 8 * MIB) == -1;
+	berth_memory_info(&info);
+	good = good && !info.high_free;
+	vfree(area);
+	return good && type_at(area) == -1;
+}
+
+static bool left_out(phys_addr_t phys)
+{
+	uint64_t *memory = memremap(phys, 2 * MIB, MEMREMAP_WB);
+	char __iomem *cookie;
+	bool good;
+
+	if (!memory || type_at(memory) != 0xff || !keeps(memory, 2 * MIB / 8))
+		return false;
+	memory[9] = 0x99;
+	good = !ioremap(phys + 64, 64) && berth_last_error()->reason == BERTH_REASON_MAPPING;
+	memunmap(memory);
+	cookie = ioremap(phys + 64, 64);
+	good = good && cookie && type_at(cookie) == 0x04 && readq(cookie + 8) == 0x99;
+	iounmap(cookie);
+	memory = memremap(phys, 4096, MEMREMAP_WC);
+	good = good && memory && type_at(memory) == 0x44 && memory[9] == 0x99;
+	memunmap(memory);
+	return good;
+}
+
+int main(void)
+{
+	static const struct berth_options options = { .bootargs = "mem=96M highmem=40M cma=8M" };
+	struct berth_memory_info info;
+
+	put("1..5\n");
+	if (berth_start(NULL, NULL, &options)) {
+		put("Bail out! berth_start\n");
+		return 1;
+	}
+	berth_memory_info(&info);
+	result(info.total == 96 * MIB && info.high == 40 * MIB, "mem= and highmem= divide RAM");
+	result(high_memory(), "high memory has an address while it is mapped");
+	result(all_of_it(), "vmalloc() takes all high memory, and more");
+	result(left_out(0x40000000 + 100 * MIB), "what mem= leaves out can be mapped");
+	result(!berth_stop(), "nothing is left");
+	return failed != 0;
+}
