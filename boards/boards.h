@@ -9,5 +9,7 @@ extern const unsigned char board_multimedia[];
 extern const size_t board_multimedia_size;
 extern const unsigned char board_multimedia_coherent[];
 extern const size_t board_multimedia_coherent_size;
+extern const unsigned char board_network[];
+extern const size_t board_network_size;
 
 #endif

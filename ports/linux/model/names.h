@@ -51,6 +51,7 @@
 #define model_now berth_model_now
 #define model_oom berth_model_oom
 #define model_pdma berth_model_pdma
+#define model_rtl8139 berth_model_rtl8139
 #define model_random berth_model_random
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock

@@ -135,6 +135,36 @@ int berth_model_display_sink(const char *path,
 					   const char *extra),
 			     void *data);
 
+/**
+ * berth_model_rtl8139_wire() - who gets what a network card sends
+ * @path: the card's node
+ * @sent: called for each frame on the wire, without its checksum; may call
+ *	berth_model_rtl8139_deliver(). NULL: nobody
+ * @data: handed to @sent
+ *
+ * After berth_start(). Return: 0, or -ENODEV.
+ */
+int berth_model_rtl8139_wire(const char *path,
+			     void (*sent)(void *data, const void *frame, size_t size), void *data);
+
+/**
+ * berth_model_rtl8139_deliver() - a frame for a network card
+ * @path: the card's node
+ * @frame: copied
+ * @size: bytes without the checksum, 14 to 4092
+ * @is_damaged: its checksum is wrong
+ *
+ * It comes in behind those that were delivered before, at the speed of the wire. Any thread, while
+ * berth runs. Return: 0; -ENODEV; -EINVAL; -ENOMEM; -EBUSY: 1024 frames are on their way.
+ */
+int berth_model_rtl8139_deliver(const char *path, const void *frame, size_t size, bool is_damaged);
+
+/** berth_model_rtl8139_plug() - plug a card's cable in, or pull it. Return: 0, or -ENODEV. */
+int berth_model_rtl8139_plug(const char *path, bool is_plugged);
+
+/** berth_model_rtl8139_jam() - the next @attempts to send meet collisions. Return: 0, or -ENODEV. */
+int berth_model_rtl8139_jam(const char *path, unsigned int attempts);
+
 BERTH_END_DECLS
 
 #ifdef BERTH_NO_SHORT_NAMES
