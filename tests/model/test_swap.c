@@ -25,6 +25,9 @@ static struct memory_backing {
 	uint32_t reads, writes;
 } store;
 
+#define GET(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
+#define SET(x, value) __atomic_store_n(&(x), value, __ATOMIC_SEQ_CST)
+
 static bool use_up(uint32_t *left)
 {
 	uint32_t old = __atomic_load_n(left, __ATOMIC_RELAXED);
@@ -73,7 +76,10 @@ static bool start(void **state, bool has_swap)
 		return false;
 	}
 	store.backing = (struct backing){ &store_ops, "the test's swap", sizeof(store.bytes) };
-	store.fail_reads = store.fail_writes = store.reads = store.writes = 0;
+	SET(store.fail_reads, 0);
+	SET(store.fail_writes, 0);
+	SET(store.reads, 0);
+	SET(store.writes, 0);
 	if (has_swap)
 		assert_int_equal(berth_swapon(&store.backing), 0);
 	return true;
@@ -129,7 +135,7 @@ static void memory_larger_than_ram(void **state)
 	check(memory, 24 * MIB, 99);
 	berth_anon_stats(&stats);
 	assert_true(stats.swap_ins > 8 * MIB / PAGE_SIZE);
-	assert_true(stats.swap_outs == store.writes && stats.swap_ins == store.reads);
+	assert_true(stats.swap_outs == GET(store.writes) && stats.swap_ins == GET(store.reads));
 	berth_anon_free(memory);
 	berth_anon_stats(&stats);
 	assert_int_equal(stats.pages + stats.swapped, 0);
@@ -179,10 +185,10 @@ static void failing_io_loses_nothing(void **state)
 	memory = berth_anon_alloc(20 * MIB);
 	fill(memory, 8 * MIB, 1);
 	/* Whoever needs memory meanwhile may not get any. */
-	store.fail_writes = 100;
-	for (unsigned int turn = 0; turn < 1000 && store.fail_writes; turn++)
+	SET(store.fail_writes, 100);
+	for (unsigned int turn = 0; turn < 1000 && GET(store.fail_writes); turn++)
 		berth_anon_populate(memory + 8 * MIB, 12 * MIB);
-	assert_int_equal(store.fail_writes, 0);
+	assert_int_equal(GET(store.fail_writes), 0);
 	check(memory, 8 * MIB, 1);
 	fill(memory, 20 * MIB, 1);
 	check(memory, 20 * MIB, 1);
