@@ -30,12 +30,15 @@ enum berth_dma_backend {
 };
 
 #define BERTH_DEVICE_COHERENT 0x1u /* sees the CPU's caches: no cache maintenance */
+#define BERTH_DEVICE_BOUNCE 0x2u /* every streaming mapping is bounced */
+#define BERTH_DEVICE_MAY_BOUNCE 0x4u /* some may have to be */
 
 /**
  * struct device - a device, and what it can reach
  * @map_base: CPU address where the range of the fast path starts
  * @map_span: its bytes; 0: every mapping takes the long way
  * @map_offset: what turns a CPU address of that range into a DMA address
+ * @unmap_span: @map_span, or 0 where a DMA address of that range may be a bounce buffer's
  * @dma_mask: highest address of streaming mappings, as the driver said; 0: no DMA
  * @coherent_dma_mask: the same for coherent memory
  * @bus_dma_limit: highest bus address that the interconnect carries; 0: no limit
@@ -53,12 +56,13 @@ enum berth_dma_backend {
  * @p: berth's own
  *
  * A buffer wholly inside [map_base, map_base + map_span) is reachable and needs no work at all; the
- * three map fields follow from all the others.
+ * four map fields follow from all the others.
  */
 struct device {
 	uintptr_t map_base;
 	uint64_t map_span;
 	uint64_t map_offset;
+	uint64_t unmap_span;
 	uint64_t dma_mask;
 	uint64_t coherent_dma_mask;
 	uint64_t bus_dma_limit;

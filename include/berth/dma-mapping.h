@@ -7,7 +7,7 @@
  * owner may touch them.
  *
  * Every function that fails keeps its reason, see berth_last_error(): NO_MASK, MASK, WINDOW,
- * NOT_LINEAR, NOT_OWNED, ARGUMENT, OUT_OF_MEMORY, MAPPING.
+ * NOT_LINEAR, NOT_OWNED, ARGUMENT, OUT_OF_MEMORY, MAPPING, BOUNCE_FULL, BOUNCE_SIZE, SEGMENT, UNMAP.
  */
 #ifndef BERTH_DMA_MAPPING_H
 #define BERTH_DMA_MAPPING_H
@@ -25,9 +25,12 @@ BERTH_BEGIN_DECLS
 #define DMA_MAPPING_ERROR (~(dma_addr_t)0)
 #define DMA_BIT_MASK(n) (((n) == 64) ? ~0ULL : ((1ULL << (n)) - 1))
 
+/* Linux's numbers. */
 #define DMA_ATTR_WRITE_COMBINE (1UL << 2) /* dma_alloc_attrs(): writes may be merged */
-#define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5) /* no change of owner: no cache maintenance */
-#define DMA_ATTR_NO_WARN (1UL << 8) /* a failure is expected */
+#define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5) /* no change of owner: no cache maintenance, no copy */
+#define DMA_ATTR_NO_WARN (1UL << 8) /* a failure is expected: it is not told on the console */
+/* The device overwrites all of a DMA_FROM_DEVICE buffer: what is in it need not be kept. */
+#define BERTH_ATTR_OVERWRITE (1UL << 16)
 
 /* Limits. */
 
@@ -71,11 +74,46 @@ static inline uint64_t dma_get_seg_boundary(const struct device *dev)
 	return dev->segment_boundary_mask;
 }
 
+/* What dma_set_min_align_mask() may be told is below this. */
+#define BERTH_MAX_ALIGN_MASK 0x20000u
+
+/**
+ * dma_set_min_align_mask() - low bits of an address that a bounce buffer or an IOMMU keeps
+ * @dev: a device with no live mapping
+ * @mask: one less than a power of two, below BERTH_MAX_ALIGN_MASK
+ *
+ * For devices that take an address apart, as NVMe does with a page and an offset. Return: 0, -EINVAL.
+ */
+int dma_set_min_align_mask(struct device *dev, unsigned int mask);
+
+/** dma_get_min_align_mask() - 0 unless it was set. Any context. */
+static inline unsigned int dma_get_min_align_mask(const struct device *dev)
+{
+	return dev->min_align_mask;
+}
+
 /** dma_get_cache_alignment() - what DMA buffers are best aligned to: the cache line. */
 int dma_get_cache_alignment(void);
 
-/** dma_max_mapping_size() - bytes of the largest single mapping. Any context. */
+/**
+ * dma_max_mapping_size() - bytes of the largest single mapping
+ *
+ * SIZE_MAX, unless a mapping of the device may have to be bounced; then what a bounce buffer has.
+ * Any context.
+ */
 size_t dma_max_mapping_size(struct device *dev);
+
+/** dma_opt_mapping_size() - bytes up to which a mapping costs no more than it must. Any context. */
+size_t dma_opt_mapping_size(struct device *dev);
+
+/** dma_get_merge_boundary() - 0: segments are not merged for this device. Any context. */
+unsigned long dma_get_merge_boundary(struct device *dev);
+
+/** dma_addressing_limited() - whether some RAM is out of the device's reach. Any context. */
+bool dma_addressing_limited(struct device *dev);
+
+/** dma_get_required_mask() - the smallest mask that reaches all RAM there is. Any context. */
+uint64_t dma_get_required_mask(struct device *dev);
 
 /** dma_need_sync() - whether syncs of this mapping do anything. Any context. */
 bool dma_need_sync(struct device *dev, dma_addr_t addr);
@@ -150,9 +188,10 @@ dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
  * @ptr: kmalloc() or page memory; not the stack, not malloc() or vmalloc() memory (NOT_LINEAR)
  * @size: bytes, at least 1
  * @dir: which way the data goes
- * @attrs: 0 or DMA_ATTR_SKIP_CPU_SYNC
+ * @attrs: 0, DMA_ATTR_SKIP_CPU_SYNC, DMA_ATTR_NO_WARN, BERTH_ATTR_OVERWRITE
  *
- * Any context. The CPU must not touch the buffer until it is unmapped or synced for the CPU.
+ * Any context. The CPU must not touch the buffer until it is unmapped or synced for the CPU. Memory
+ * out of the device's reach is mapped through a bounce buffer (swiotlb.h).
  * Return: the device's address, or DMA_MAPPING_ERROR, to be checked with dma_mapping_error().
  */
 static inline dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
@@ -186,7 +225,10 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 static inline void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 					  enum dma_data_direction dir, unsigned long attrs)
 {
-	if (addr - dev->map_offset >= dev->map_span)
+	uint64_t at = addr - dev->map_offset;
+
+	if (at >= dev->unmap_span || (uint64_t)size - 1 >= dev->unmap_span - at ||
+	    !valid_dma_direction(dir))
 		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
 }
 

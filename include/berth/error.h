@@ -47,6 +47,10 @@ enum berth_reason {
 	BERTH_REASON_NO_ROOM, /* pages in the way have nowhere to go [subject, length, limit: room] */
 	BERTH_REASON_NEVER, /* nothing is left that could end this wait [subject] */
 	BERTH_REASON_IO, /* reading or writing failed [subject: file, address: offset, length] */
+	BERTH_REASON_BOUNCE_FULL, /* no bounce buffer is free [subject: device, address, length] */
+	BERTH_REASON_BOUNCE_SIZE, /* too long for a bounce buffer [subject, address, length, limit] */
+	BERTH_REASON_SEGMENT, /* longer than the device's segments [subject, address, length, limit] */
+	BERTH_REASON_UNMAP, /* not as it was mapped [subject, address, length, limit: mapped] */
 	BERTH_REASON_COUNT
 };
 

@@ -6,6 +6,7 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/start.h"
@@ -93,13 +94,16 @@ static int start_memory(const void *fdt, const struct berth_options *options)
 	if (!err)
 		err = map_ram();
 	if (!err)
+		err = berth_swiotlb_reserve(berth_bootarg(berth_bootargs_of(fdt, options), "swiotlb"));
+	if (!err)
 		err = berth_early_declare_areas();
 	if (!err)
 		err = berth_nodes_build(fdt);
 	if (err)
 		return err;
 	state = MEMORY_STARTED;
-	return berth_mm_start();
+	err = berth_mm_start();
+	return err ? err : berth_swiotlb_start();
 }
 
 /* Take everything down from wherever it got. Return: bytes that users had not given back. */
@@ -110,6 +114,7 @@ static uint64_t go_down(void)
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
 		berth_platform_remove_all();
+		berth_swiotlb_stop();
 		leaked = berth_mm_leaked();
 		berth_anon_reset();
 		berth_swap_reset();

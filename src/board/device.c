@@ -25,6 +25,7 @@ void berth_device_del(struct device *dev)
 	if (!p)
 		return;
 	berth_device_unlink(dev);
+	berth_bounce_gone(dev);
 	kfree(p);
 	if (dev->release)
 		dev->release(dev);

@@ -21,6 +21,13 @@ uint64_t berth_dma_limit(const struct device *dev, uint64_t mask);
 dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint64_t size,
 			       uint64_t limit);
 
+/*
+ * The same without a reason; *@in_window, if that is not NULL, says whether some window leads to all
+ * of it.
+ */
+dma_addr_t berth_dma_translate(const struct device *dev, phys_addr_t phys, uint64_t size,
+			       uint64_t limit, bool *in_window);
+
 /* The way back: false, with the reason, if no window leads there or no RAM is there. */
 bool berth_dma_to_phys(const struct device *dev, dma_addr_t addr, uint64_t size, phys_addr_t *phys);
 
@@ -34,6 +41,12 @@ phys_addr_t berth_dma_phys_limit(const struct device *dev, uint64_t mask);
 bool berth_dma_reachable(const struct device *dev, uint64_t mask, unsigned int index,
 			 phys_addr_t *first, phys_addr_t *last);
 
+/* Whether all RAM is within reach under the streaming mask, with no seam that a buffer could cross. */
+bool berth_dma_reaches_all(const struct device *dev);
+
+/* What was derived from the limits does not hold any more. */
+void berth_dma_limits_changed(struct device *dev);
+
 /* Whether @size bytes from @phys are all RAM of one bank. */
 bool berth_dma_is_ram(phys_addr_t phys, uint64_t size);
 
@@ -44,5 +57,67 @@ bool berth_dma_is_ram(phys_addr_t phys, uint64_t size);
 struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t gfp, uint64_t mask,
 				    dma_addr_t *addr);
 void berth_contiguous_free(struct device *dev, struct page *page, unsigned long nr);
+
+/* Bounce buffers (swiotlb.c). */
+
+struct bounce_pool;
+struct bounce_slot;
+
+/* What swiotlb= says: only where needed, for everything, or not at all. */
+enum berth_swiotlb_mode { BERTH_SWIOTLB_AUTO, BERTH_SWIOTLB_FORCE, BERTH_SWIOTLB_OFF };
+extern enum berth_swiotlb_mode berth_swiotlb_mode;
+
+/* An address inside a pool: the run around it, or NULL, and the byte itself. */
+struct berth_bounce {
+	struct bounce_pool *pool;
+	struct bounce_slot *slot;
+	char *at;
+};
+
+/* Bytes of the largest mapping that can be bounced. */
+size_t berth_swiotlb_max_size(const struct device *dev);
+
+/*
+ * Map through a slot. Return: what the device is told, or DMA_MAPPING_ERROR: BOUNCE_SIZE,
+ * BOUNCE_FULL, or MASK or WINDOW if the device reaches no memory for a pool.
+ */
+dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
+			     enum dma_data_direction dir, unsigned long attrs);
+
+/* Whether an address is inside a pool; *@found is what is there. */
+bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_bounce *found);
+
+/* Of what berth_swiotlb_find() has found. Refused: NOT_OWNED, UNMAP. */
+void berth_swiotlb_unmap(struct device *dev, const struct berth_bounce *b, dma_addr_t addr,
+			 size_t size, enum dma_data_direction dir, unsigned long attrs);
+void berth_swiotlb_sync_for_cpu(struct device *dev, const struct berth_bounce *b, dma_addr_t addr,
+				size_t size, enum dma_data_direction dir);
+void berth_swiotlb_sync_for_device(struct device *dev, const struct berth_bounce *b,
+				   dma_addr_t addr, size_t size, enum dma_data_direction dir);
+
+/*
+ * @nr pages in a row of the device's own pool, for coherent memory; NULL with the reason. They have
+ * the contents of before.
+ */
+struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_t *addr);
+/* False, without a reason, if the pages are of no pool. */
+bool berth_swiotlb_free(struct device *dev, struct page *page, unsigned long nr);
+
+/* The device gives back the runs it keeps: its limits change. */
+void berth_bounce_forget(struct device *dev);
+/* The same for one that goes; what it has mapped is free. */
+void berth_bounce_gone(struct device *dev);
+
+/* Before there is an allocator: memory for the pool that all share, if swiotlb= or the RAM says so. */
+int berth_swiotlb_reserve(const char *arg);
+/* When there is one. */
+int berth_swiotlb_start(void);
+/* After all devices. */
+void berth_swiotlb_stop(void);
+void berth_swiotlb_reset_counts(void);
+
+/* A restricted-dma-pool. NULL, with the reason, if it is not in the linear map, or for want of memory. */
+struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size);
+void berth_swiotlb_attach(struct device *dev, struct bounce_pool *pool);
 
 #endif

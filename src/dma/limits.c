@@ -27,14 +27,12 @@ uint64_t berth_dma_limit(const struct device *dev, uint64_t mask)
 }
 
 /*
- * The part of a bank that @window leads to under the device's limit, as first and last physical
+ * The part of a bank that @window leads to under @limit, as first and last physical
  * address; false if there is none.
  */
-static bool reach(const struct device *dev, const struct berth_dma_window *window,
-		  const struct berth_mem_map *bank, uint64_t mask, phys_addr_t *first,
-		  phys_addr_t *last)
+static bool reach_of(const struct berth_dma_window *window, const struct berth_mem_map *bank,
+		     uint64_t limit, phys_addr_t *first, phys_addr_t *last)
 {
-	uint64_t limit = berth_dma_limit(dev, mask);
 	phys_addr_t cpu_last = window->cpu + (window->size - 1);
 	phys_addr_t bank_first = PFN_PHYS(bank->pfn);
 	phys_addr_t bank_last = PFN_PHYS(bank->pfn + bank->nr) - 1;
@@ -48,17 +46,41 @@ static bool reach(const struct device *dev, const struct berth_dma_window *windo
 	return *first <= *last;
 }
 
+static bool reach(const struct device *dev, const struct berth_dma_window *window,
+		  const struct berth_mem_map *bank, uint64_t mask, phys_addr_t *first,
+		  phys_addr_t *last)
+{
+	return reach_of(window, bank, berth_dma_limit(dev, mask), first, last);
+}
+
+bool berth_dma_reaches_all(const struct device *dev)
+{
+	const struct berth_dma_window *windows;
+	unsigned int count;
+
+	windows = windows_of(dev, &count);
+	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+		const struct berth_mem_map *bank = &berth_mem_map[b];
+		bool is_whole = false;
+
+		for (unsigned int w = 0; !is_whole && w < count; w++) {
+			phys_addr_t first, last;
+
+			is_whole = reach(dev, &windows[w], bank, dev->dma_mask, &first, &last) &&
+				   last - first + 1 == bank->nr << PAGE_SHIFT;
+		}
+		if (!is_whole)
+			return false;
+	}
+	return true;
+}
+
 /* The fast path covers the largest range that needs no work at all. */
 static void set_fast_range(struct device *dev)
 {
 	const struct berth_dma_window *windows;
 	unsigned int count;
 
-	dev->map_base = 0;
-	dev->map_span = 0;
-	dev->map_offset = 0;
-	if (dev->backend != BERTH_DMA_DIRECT || !dev_is_dma_coherent(dev) || !dev->dma_mask)
-		return;
 	windows = windows_of(dev, &count);
 	for (unsigned int w = 0; w < count; w++) {
 		for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
@@ -73,6 +95,31 @@ static void set_fast_range(struct device *dev)
 			dev->map_offset = windows[w].bus + (first - windows[w].cpu);
 		}
 	}
+}
+
+/* Whether a mapping of the device may have to be bounced. */
+static bool may_bounce(const struct device *dev)
+{
+	if (dev->flags & BERTH_DEVICE_BOUNCE)
+		return true;
+	return berth_swiotlb_mode != BERTH_SWIOTLB_OFF &&
+	       (dev->segment_boundary_mask != UINT64_MAX || !berth_dma_reaches_all(dev));
+}
+
+void berth_dma_limits_changed(struct device *dev)
+{
+	dev->map_base = 0;
+	dev->map_span = 0;
+	dev->map_offset = 0;
+	dev->flags &= ~BERTH_DEVICE_MAY_BOUNCE;
+	berth_bounce_forget(dev);
+	if (dev->backend == BERTH_DMA_DIRECT && dev->dma_mask) {
+		if (may_bounce(dev))
+			dev->flags |= BERTH_DEVICE_MAY_BOUNCE;
+		if (dev_is_dma_coherent(dev) && !(dev->flags & BERTH_DEVICE_BOUNCE))
+			set_fast_range(dev);
+	}
+	dev->unmap_span = dev->flags & BERTH_DEVICE_MAY_BOUNCE ? 0 : dev->map_span;
 }
 
 bool berth_dma_reachable(const struct device *dev, uint64_t mask, unsigned int index,
@@ -120,12 +167,10 @@ static void window_error(const struct device *dev, uint64_t address, uint64_t si
 	error->length = size;
 }
 
-dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint64_t size,
-			       uint64_t limit)
+dma_addr_t berth_dma_translate(const struct device *dev, phys_addr_t phys, uint64_t size,
+			       uint64_t limit, bool *in_window)
 {
 	const struct berth_dma_window *windows;
-	struct berth_error *error;
-	bool in_window = false;
 	unsigned int count;
 
 	windows = windows_of(dev, &count);
@@ -135,10 +180,23 @@ dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint6
 
 		if (at >= windows[w].size || size > windows[w].size - at)
 			continue;
-		in_window = true;
+		if (in_window)
+			*in_window = true;
 		if (addr + (size - 1) >= addr && addr + (size - 1) <= limit)
 			return addr;
 	}
+	return DMA_MAPPING_ERROR;
+}
+
+dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint64_t size,
+			       uint64_t limit)
+{
+	bool in_window = false;
+	dma_addr_t addr = berth_dma_translate(dev, phys, size, limit, &in_window);
+	struct berth_error *error;
+
+	if (addr != DMA_MAPPING_ERROR)
+		return addr;
 	if (!in_window) {
 		window_error(dev, phys, size);
 		return DMA_MAPPING_ERROR;
@@ -181,21 +239,24 @@ void berth_dma_init_limits(struct device *dev)
 	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
 	dev->min_align_mask = 0;
 	dev->flags = parent ? parent->flags & BERTH_DEVICE_COHERENT : BERTH_DEVICE_COHERENT;
+	if (berth_swiotlb_mode == BERTH_SWIOTLB_FORCE || (parent && parent->p && parent->p->pool))
+		dev->flags |= BERTH_DEVICE_BOUNCE;
 	dev->backend = BERTH_DMA_DIRECT;
 	dev->line_shift = (uint8_t)__builtin_ctz(line ? line : 1);
 	if (parent && parent->p) {
 		memcpy(dev->p->windows, parent->p->windows, sizeof(dev->p->windows));
 		dev->p->nr_windows = parent->p->nr_windows;
 		dev->p->cma = parent->p->cma;
+		dev->p->pool = parent->p->pool;
 		dev->backend = parent->backend;
 	}
-	set_fast_range(dev);
+	berth_dma_limits_changed(dev);
 }
 
 void berth_dma_forbid(struct device *dev)
 {
 	dev->backend = BERTH_DMA_NONE;
-	set_fast_range(dev);
+	berth_dma_limits_changed(dev);
 }
 
 /* Whether @next goes on where @window ends, on both sides. */
@@ -226,7 +287,7 @@ int berth_device_set_windows(struct device *dev, const struct berth_dma_window *
 		else
 			dev->p->windows[dev->p->nr_windows++] = windows[w];
 	}
-	set_fast_range(dev);
+	berth_dma_limits_changed(dev);
 	return 0;
 }
 
@@ -240,7 +301,7 @@ void berth_device_set_coherent(struct device *dev, bool coherent)
 {
 	dev->flags = coherent ? dev->flags | BERTH_DEVICE_COHERENT
 			      : dev->flags & ~BERTH_DEVICE_COHERENT;
-	set_fast_range(dev);
+	berth_dma_limits_changed(dev);
 }
 
 void berth_device_set_cma(struct device *dev, struct cma *cma)
@@ -254,7 +315,7 @@ static int check_mask(const struct device *dev, uint64_t mask)
 	struct berth_error *error;
 	phys_addr_t first, last;
 
-	if (dev->backend == BERTH_DMA_NONE)
+	if (dev->backend == BERTH_DMA_NONE || !mask)
 		return berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
 	if (mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
 		return 0;
@@ -271,7 +332,7 @@ int dma_set_mask(struct device *dev, uint64_t mask)
 	if (err)
 		return err;
 	dev->dma_mask = mask;
-	set_fast_range(dev);
+	berth_dma_limits_changed(dev);
 	return 0;
 }
 
@@ -306,6 +367,7 @@ int dma_set_seg_boundary(struct device *dev, uint64_t mask)
 	if (mask & (mask + 1))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_set_seg_boundary", mask);
 	dev->segment_boundary_mask = mask;
+	berth_dma_limits_changed(dev);
 	return 0;
 }
 
@@ -314,14 +376,66 @@ int dma_get_cache_alignment(void)
 	return (int)berth_port_line_size();
 }
 
+int dma_set_min_align_mask(struct device *dev, unsigned int mask)
+{
+	if (mask & (mask + 1) || mask >= BERTH_MAX_ALIGN_MASK)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_set_min_align_mask",
+				     mask);
+	dev->min_align_mask = mask;
+	berth_dma_limits_changed(dev);
+	return 0;
+}
+
+bool dma_addressing_limited(struct device *dev)
+{
+	return !berth_dma_reaches_all(dev);
+}
+
+uint64_t dma_get_required_mask(struct device *dev)
+{
+	uint64_t highest = 0;
+
+	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+		const struct berth_mem_map *bank = &berth_mem_map[b];
+		const struct berth_dma_window *windows;
+		unsigned int count;
+
+		windows = windows_of(dev, &count);
+		for (unsigned int w = 0; w < count; w++) {
+			phys_addr_t first, last;
+
+			if (!reach_of(&windows[w], bank, UINT64_MAX, &first, &last))
+				continue;
+			last = windows[w].bus + (last - windows[w].cpu);
+			highest = last > highest ? last : highest;
+		}
+	}
+	return highest ? UINT64_MAX >> __builtin_clzll(highest) : 0;
+}
+
 size_t dma_max_mapping_size(struct device *dev)
 {
-	(void)dev;
+	if (dev->flags & BERTH_DEVICE_BOUNCE ||
+	    (berth_swiotlb_mode != BERTH_SWIOTLB_OFF && !berth_dma_reaches_all(dev)))
+		return berth_swiotlb_max_size(dev);
 	return SIZE_MAX;
+}
+
+size_t dma_opt_mapping_size(struct device *dev)
+{
+	return dma_max_mapping_size(dev);
+}
+
+unsigned long dma_get_merge_boundary(struct device *dev)
+{
+	(void)dev;
+	return 0;
 }
 
 bool dma_need_sync(struct device *dev, dma_addr_t addr)
 {
-	(void)addr;
-	return !dev_is_dma_coherent(dev);
+	struct berth_bounce bounce;
+
+	return !dev_is_dma_coherent(dev) || (dev->flags & BERTH_DEVICE_MAY_BOUNCE &&
+					     berth_swiotlb_find(dev, addr, &bounce));
 }

@@ -39,25 +39,48 @@ static bool legal(const struct device *dev, size_t size, enum dma_data_direction
 	return false;
 }
 
-static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size, unsigned long attrs)
+/* The long way out: what is refused says why. */
+static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t addr = berth_dma_from_phys(dev, phys, size, berth_dma_limit(dev, dev->dma_mask));
+	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
+	dma_addr_t addr;
 
-	if (addr != DMA_MAPPING_ERROR && !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	if (dev->flags & BERTH_DEVICE_BOUNCE)
+		return berth_swiotlb_map(dev, phys, size, dir, attrs);
+	addr = berth_dma_translate(dev, phys, size, limit, NULL);
+	if (addr == DMA_MAPPING_ERROR)
+		return dev->flags & BERTH_DEVICE_MAY_BOUNCE
+			       ? berth_swiotlb_map(dev, phys, size, dir, attrs)
+			       : berth_dma_from_phys(dev, phys, size, limit);
+	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		sync_for_device(dev, phys, size);
 	return addr;
+}
+
+/* Memory that no device may be given is told about once: it is the same mistake every time. */
+static dma_addr_t refuse_memory(const struct device *dev, uint64_t address)
+{
+	static bool is_told;
+
+	berth_fail_at(-EINVAL, BERTH_REASON_NOT_LINEAR, dev_name(dev), address);
+	if (!__atomic_exchange_n(&is_told, true, __ATOMIC_RELAXED))
+		dev_warn(dev, "%#llx is not memory that a device may be given\n",
+			 (unsigned long long)address);
+	return DMA_MAPPING_ERROR;
 }
 
 dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
+	uint64_t at;
+
 	if (!legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
-	if (!virt_addr_valid(ptr) || !berth_dma_is_ram(virt_to_phys(ptr), size)) {
-		berth_fail_at(-EINVAL, BERTH_REASON_NOT_LINEAR, dev_name(dev), (uintptr_t)ptr);
-		return DMA_MAPPING_ERROR;
-	}
-	return map_phys(dev, virt_to_phys(ptr), size, attrs);
+	at = (uintptr_t)ptr - berth_port_linear.virt;
+	if (at >= berth_port_linear.size || !berth_dma_is_ram(berth_port_linear.phys + at, size))
+		return refuse_memory(dev, (uintptr_t)ptr);
+	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs);
 }
 
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -67,36 +90,71 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 
 	if (!legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
-	if (!page || !berth_dma_is_ram(phys = page_to_phys(page) + offset, size)) {
-		berth_fail_at(-EINVAL, BERTH_REASON_NOT_LINEAR, dev_name(dev),
-			      page ? page_to_phys(page) + offset : 0);
-		return DMA_MAPPING_ERROR;
+	phys = page ? page_to_phys(page) + offset : 0;
+	if (!page || !berth_dma_is_ram(phys, size))
+		return refuse_memory(dev, phys);
+	return map_phys(dev, phys, size, dir, attrs);
+}
+
+/*
+ * What a device's address leads to: a bounce buffer, or *@phys. False, with the reason, if it is not
+ * one that the device was given.
+ */
+static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, phys_addr_t *phys,
+		   struct berth_bounce *bounce)
+{
+	bounce->pool = NULL;
+	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE) {
+		if (berth_swiotlb_find(dev, addr, bounce))
+			return true;
+		bounce->pool = NULL;
+		if (dev->flags & BERTH_DEVICE_BOUNCE) {
+			berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
+			return false;
+		}
 	}
-	return map_phys(dev, phys, size, attrs);
+	return berth_dma_to_phys(dev, addr, size, phys);
 }
 
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
+	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (legal(dev, size, dir) && berth_dma_to_phys(dev, addr, size, &phys) &&
-	    !(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+		return;
+	if (bounce.pool)
+		berth_swiotlb_unmap(dev, &bounce, addr, size, dir, attrs);
+	else if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		sync_for_cpu(dev, phys, size, dir);
 }
 
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 			     enum dma_data_direction dir)
 {
-	dma_unmap_page_attrs(dev, addr, size, dir, 0);
+	struct berth_bounce bounce;
+	phys_addr_t phys;
+
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+		return;
+	if (bounce.pool)
+		berth_swiotlb_sync_for_cpu(dev, &bounce, addr, size, dir);
+	else
+		sync_for_cpu(dev, phys, size, dir);
 }
 
 void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
 				enum dma_data_direction dir)
 {
+	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (legal(dev, size, dir) && berth_dma_to_phys(dev, addr, size, &phys))
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+		return;
+	if (bounce.pool)
+		berth_swiotlb_sync_for_device(dev, &bounce, addr, size, dir);
+	else
 		sync_for_device(dev, phys, size);
 }
 

@@ -12,12 +12,20 @@ struct devres {
 	void *data;
 };
 
+struct bounce_pool;
+struct bounce_device;
+
 struct device_private {
 	struct device *next; /* all devices, the newest first */
 	char name[64];
 	unsigned int nr_windows;
 	struct berth_dma_window windows[BERTH_MAX_DMA_WINDOWS];
 	struct cma *cma;
+	/* Bounce buffers (dma/swiotlb.h): its own pool, or NULL; the runs it keeps; how many it had. */
+	struct bounce_pool *pool;
+	struct bounce_device *bounce;
+	uint32_t bounce_owner;
+	uint64_t bounce_maps;
 	const void *match_data;
 	bool is_deferred; /* its driver waits for another device */
 	struct devres *devres;

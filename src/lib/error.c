@@ -166,6 +166,33 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 	}
 }
 
+static int text_mapping(const struct berth_error *e, char *text, size_t size)
+{
+	switch (e->reason) {
+	case BERTH_REASON_BOUNCE_FULL:
+		return berth_snprintf(text, size,
+				      "%s does not reach %#llx, and no bounce buffer of %llu bytes "
+				      "is free",
+				      e->subject, (ull)e->address, (ull)e->length);
+	case BERTH_REASON_BOUNCE_SIZE:
+		return berth_snprintf(text, size,
+				      "%s does not reach %#llx, and a bounce buffer has at most "
+				      "%llu bytes, not %llu",
+				      e->subject, (ull)e->address, (ull)e->limit, (ull)e->length);
+	case BERTH_REASON_SEGMENT:
+		return berth_snprintf(text, size,
+				      "%s takes segments of at most %llu bytes: %#llx has %llu",
+				      e->subject, (ull)e->limit, (ull)e->address, (ull)e->length);
+	case BERTH_REASON_UNMAP:
+		return berth_snprintf(text, size,
+				      "%s: %#llx was not mapped like this: %llu bytes were, not "
+				      "%llu, or in another direction",
+				      e->subject, (ull)e->address, (ull)e->limit, (ull)e->length);
+	default:
+		return -1;
+	}
+}
+
 static int text_start(const struct berth_error *e, char *text, size_t size)
 {
 	switch (e->reason) {
@@ -201,6 +228,8 @@ size_t berth_error_text(const struct berth_error *error, char *text, size_t size
 
 	if (length < 0)
 		length = text_device(e, text, size);
+	if (length < 0)
+		length = text_mapping(e, text, size);
 	if (length < 0)
 		length = text_start(e, text, size);
 	return (size_t)length;

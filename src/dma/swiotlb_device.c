@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which runs a device gets: its own, those of a pool in reach, or those of a new pool. */
+#include <berth/mm.h>
+#include <berth/port.h>
+#include <berth/slab.h>
+
+#include "dma/internal.h"
+#include "dma/swiotlb.h"
+#include "lib/device.h"
+#include "lib/error.h"
+#include "mm/internal.h"
+
+#define MAX_BOUNCE_DEVICES 64
+/* A device keeps at most so many runs of a length, and this part of its pool in them. */
+#define MAX_KEPT 64u
+#define KEPT_PART 64u
+/* A new pool has as many bytes as there are already, within these, and all no more than a part of RAM. */
+#define MIN_GROWTH (1u << 20)
+#define MAX_GROWTH (4u << 20)
+#define GROWTH_PART 4u
+
+struct bounce_pool *berth_bounce_pools;
+
+/* The lock is for who has which record; what is in one is its lists' business. */
+static struct {
+	spinlock_t lock;
+	struct bounce_device table[MAX_BOUNCE_DEVICES];
+	uint32_t last_owner;
+} devices;
+
+static int list_of(unsigned int nr)
+{
+	return nr && nr <= 1u << (BOUNCE_LISTS - 1) && !(nr & (nr - 1)) ? __builtin_ctz(nr) : -1;
+}
+
+uint32_t berth_bounce_owner(struct device *dev)
+{
+	if (!dev->p->bounce_owner)
+		dev->p->bounce_owner =
+			__atomic_add_fetch(&devices.last_owner, 1, __ATOMIC_RELAXED);
+	return dev->p->bounce_owner;
+}
+
+static uint32_t room_for(const struct bounce_pool *pool, unsigned int n)
+{
+	uint64_t runs = (pool->size / SLOT_SIZE / KEPT_PART) >> n;
+
+	return (uint32_t)(runs < MAX_KEPT ? runs : MAX_KEPT);
+}
+
+struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool *pool,
+					  uint64_t bus)
+{
+	struct bounce_device *found = NULL;
+	unsigned long irq;
+
+	spin_lock_irqsave(&devices.lock, irq);
+	for (unsigned int i = 0; !dev->p->bounce && !found && i < MAX_BOUNCE_DEVICES; i++)
+		if (!devices.table[i].dev)
+			found = &devices.table[i];
+	if (found) {
+		found->dev = dev;
+		found->pool = pool;
+		found->bus = bus;
+		for (unsigned int n = 0; n < BOUNCE_LISTS; n++)
+			found->lists[n].room = room_for(pool, n);
+		__atomic_store_n(&dev->p->bounce, found, __ATOMIC_RELEASE);
+	}
+	spin_unlock_irqrestore(&devices.lock, irq);
+	return dev->p->bounce;
+}
+
+/* Give back what a list has; who is just using it keeps it. */
+static bool empty(struct bounce_device *d, struct bounce_list *list)
+{
+	uintptr_t head = __atomic_exchange_n(&list->head, BOUNCE_BUSY, __ATOMIC_ACQUIRE);
+	bool found = head > BOUNCE_BUSY;
+
+	if (head == BOUNCE_BUSY)
+		return false;
+	while (head) {
+		struct bounce_slot *slot = (struct bounce_slot *)head;
+
+		head = (uintptr_t)slot->orig;
+		list->room++;
+		berth_pool_give(d->pool, slot);
+	}
+	__atomic_store_n(&list->head, 0, __ATOMIC_RELEASE);
+	return found;
+}
+
+bool berth_bounce_drain(void)
+{
+	bool found = false;
+	unsigned long irq;
+
+	spin_lock_irqsave(&devices.lock, irq);
+	for (unsigned int i = 0; i < MAX_BOUNCE_DEVICES; i++)
+		for (unsigned int n = 0; devices.table[i].dev && n < BOUNCE_LISTS; n++)
+			found |= empty(&devices.table[i], &devices.table[i].lists[n]);
+	spin_unlock_irqrestore(&devices.lock, irq);
+	return found;
+}
+
+void berth_bounce_forget(struct device *dev)
+{
+	struct bounce_device *d = dev->p->bounce;
+	unsigned long irq;
+
+	if (!d)
+		return;
+	spin_lock_irqsave(&devices.lock, irq);
+	dev->p->bounce = NULL;
+	for (unsigned int n = 0; n < BOUNCE_LISTS; n++) {
+		empty(d, &d->lists[n]);
+		dev->p->bounce_maps += d->lists[n].nr_maps;
+		d->lists[n].nr_maps = 0;
+	}
+	d->dev = NULL;
+	spin_unlock_irqrestore(&devices.lock, irq);
+}
+
+/* What a device has mapped when it goes is nobody's any more. */
+static unsigned int release_live(struct bounce_pool *pool, uint32_t owner)
+{
+	unsigned int nr = 0;
+
+	for (uint64_t i = 0; i < pool->size / SLOT_SIZE; i++) {
+		struct bounce_slot *slot = &pool->slots[i];
+
+		if (slot->owner != owner || !__atomic_load_n(&slot->size, __ATOMIC_RELAXED))
+			continue;
+		__atomic_store_n(&slot->size, 0, __ATOMIC_RELAXED);
+		berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
+		berth_pool_give(pool, slot);
+		nr++;
+	}
+	return nr;
+}
+
+uint64_t berth_bounce_maps(const struct device *dev)
+{
+	uint64_t maps = __atomic_load_n(&dev->p->bounce_maps, __ATOMIC_RELAXED);
+
+	for (unsigned int n = 0; dev->p->bounce && n < BOUNCE_LISTS; n++)
+		maps += __atomic_load_n(&dev->p->bounce->lists[n].nr_maps, __ATOMIC_RELAXED);
+	return maps;
+}
+
+void berth_bounce_gone(struct device *dev)
+{
+	unsigned int nr = 0;
+
+	berth_bounce_forget(dev);
+	if (!dev->p->bounce_owner)
+		return;
+	if (dev->p->pool)
+		nr += release_live(dev->p->pool, dev->p->bounce_owner);
+	for (struct bounce_pool *pool = berth_bounce_pools; pool; pool = pool->next)
+		nr += release_live(pool, dev->p->bounce_owner);
+	if (nr)
+		dev_warn(dev, "goes with %u bounced mappings\n", nr);
+}
+
+struct bounce_slot *berth_bounce_take_kept(struct bounce_device *d,
+					   const struct bounce_request *request)
+{
+	int n = list_of(request->nr);
+	struct bounce_list *list = &d->lists[n < 0 ? 0 : n];
+	struct bounce_slot *slot;
+	uintptr_t head;
+
+	if (n < 0)
+		return NULL;
+	head = __atomic_exchange_n(&list->head, BOUNCE_BUSY, __ATOMIC_ACQUIRE);
+	slot = (struct bounce_slot *)head;
+	if (head == BOUNCE_BUSY)
+		return NULL;
+	if (!head || !bounce_fits(d->pool, request, (uint64_t)(slot - d->pool->slots))) {
+		__atomic_store_n(&list->head, head, __ATOMIC_RELEASE);
+		return NULL;
+	}
+	list->room++;
+	__atomic_store_n(&list->nr_maps, list->nr_maps + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&list->head, (uintptr_t)slot->orig, __ATOMIC_RELEASE);
+	return slot;
+}
+
+void berth_bounce_give(struct device *dev, struct bounce_pool *pool, struct bounce_slot *slot)
+{
+	struct bounce_device *d = dev->p->bounce;
+	int n = list_of(slot->nr);
+	uintptr_t head;
+
+	berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
+	if (d && d->pool == pool && n >= 0) {
+		struct bounce_list *list = &d->lists[n];
+
+		head = __atomic_exchange_n(&list->head, BOUNCE_BUSY, __ATOMIC_ACQUIRE);
+		if (head != BOUNCE_BUSY && list->room) {
+			list->room--;
+			slot->orig = head;
+			__atomic_store_n(&list->head, (uintptr_t)slot, __ATOMIC_RELEASE);
+			return;
+		}
+		if (head != BOUNCE_BUSY)
+			__atomic_store_n(&list->head, head, __ATOMIC_RELEASE);
+	}
+	berth_pool_give(pool, slot);
+}
+
+bool berth_bounce_reaches(const struct device *dev, const struct bounce_pool *pool, uint64_t *bus)
+{
+	*bus = berth_dma_translate(dev, pool->base, pool->size,
+				   berth_dma_limit(dev, dev->dma_mask), NULL);
+	return *bus != DMA_MAPPING_ERROR;
+}
+
+static uint64_t shared_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	for (struct bounce_pool *pool = berth_bounce_pools; pool; pool = pool->next)
+		bytes += pool->size;
+	return bytes;
+}
+
+/* Before those that are there: the last one is the one with room. */
+void berth_bounce_add(struct bounce_pool *pool)
+{
+	pool->next = __atomic_load_n(&berth_bounce_pools, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&berth_bounce_pools, &pool->next, pool, false,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+static struct bounce_pool *new_pool(struct device *dev, uint64_t size)
+{
+	unsigned long nr = (unsigned long)(size >> PAGE_SHIFT);
+	unsigned int nr_areas = size >= 4 * SEGMENT_SIZE ? 4 : 1;
+	struct page *page;
+	dma_addr_t bus;
+	void *records;
+
+	page = berth_contiguous_alloc(dev, nr, GFP_NOWAIT | __GFP_NOWARN, dev->dma_mask, &bus);
+	if (!page)
+		return NULL;
+	records = kmalloc(berth_pool_records(size, nr_areas), GFP_NOWAIT | __GFP_NOWARN);
+	if (records) {
+		struct bounce_pool *pool =
+			berth_pool_init(records, page_to_phys(page), size, nr_areas);
+
+		pool->is_grown = true;
+		return pool;
+	}
+	berth_contiguous_free(dev, page, nr);
+	return NULL;
+}
+
+struct bounce_pool *berth_bounce_grow(struct device *dev, unsigned int nr)
+{
+	uint64_t have = shared_bytes(), size = have, most = berth_managed_bytes() / GROWTH_PART;
+	struct bounce_pool *pool = NULL;
+
+	size = size > MAX_GROWTH ? MAX_GROWTH : size < MIN_GROWTH ? MIN_GROWTH : size;
+	while (size > SEGMENT_SIZE && (size & (size - 1)))
+		size &= size - 1;
+	for (; !pool && size >= (uint64_t)nr << SLOT_SHIFT && size >= SEGMENT_SIZE; size /= 2)
+		if (have + size <= most)
+			pool = new_pool(dev, size);
+	if (pool)
+		berth_bounce_add(pool);
+	return pool;
+}
+
+void berth_bounce_reset(void)
+{
+	struct bounce_pool *pool = berth_bounce_pools, *next;
+
+	berth_bounce_pools = NULL;
+	for (; pool; pool = next) {
+		unsigned long nr = (unsigned long)(pool->size >> PAGE_SHIFT);
+
+		next = pool->next;
+		berth_port_unpoison(pool->virt, pool->size);
+		if (!pool->is_grown)
+			continue;
+		berth_contiguous_free(NULL, phys_to_page(pool->base), nr);
+		kfree(pool);
+	}
+}
