@@ -11,20 +11,23 @@ struct cma;
 
 /* early.c: memory and reservations, before there is an allocator. */
 
-#define BERTH_MAX_RESERVED 64
+#define BERTH_MAX_RESERVED 128
 
-/* One child of /reserved-memory, or the area that cma= asks for. */
+/* One range of a child of /reserved-memory, or the area that cma= asks for. */
 struct berth_reserved {
 	char name[48];
 	uint32_t phandle;
+	int offset; /* of the node in the blob; negative for cma= */
 	phys_addr_t base;
 	uint64_t size;
+	bool is_placed; /* false: it is dynamic, and no free range satisfies it */
 	bool is_pool; /* compatible with shared-dma-pool */
-	bool is_reusable;
+	bool is_reusable; /* and not no-map */
 	bool is_nomap;
 	bool is_default; /* linux,cma-default */
 	bool is_guaranteed; /* berth,guaranteed */
 	bool is_taken; /* something else had been reserved there before */
+	bool stays_mapped; /* no-map, and not, since it is taken */
 	struct cma *area;
 };
 
@@ -35,8 +38,14 @@ extern unsigned int berth_nr_reserved;
 extern struct berth_range berth_left_out[BERTH_MAX_BANKS];
 extern unsigned int berth_nr_left_out;
 
-/* Fill memblock from the tree, the options and the port. */
+/* Fill memblock and the tables above from the tree, the options and the port. */
 int berth_early_scan(const void *fdt, const struct berth_options *options);
+
+/* The same without a port; a tree that tells of no memory is no error. */
+int berth_early_read(const void *fdt, const struct berth_options *options);
+
+/* /chosen/bootargs; NULL if there is none. */
+const char *berth_early_bootargs(const void *fdt);
 
 /* The pools that are CMA areas, once the linear map exists. */
 int berth_early_declare_areas(void);
@@ -50,9 +59,16 @@ const char *berth_bootarg(const char *bootargs, const char *key);
 
 /* nodes.c: the nodes as a tree in memory. */
 int berth_nodes_build(const void *fdt);
+
+/* What the nodes take, in bytes; 0 with the reason. */
+size_t berth_nodes_bytes(const void *fdt);
+
+/* Build them in memory of the caller's, which is his again after berth_nodes_reset(). */
+void berth_nodes_link(const void *fdt, void *memory);
 void berth_nodes_reset(void);
 struct device_node *berth_node_next(const struct device_node *node); /* document order */
 uint32_t berth_node_phandle(const struct device_node *node);
+int berth_node_offset(const struct device_node *node);
 struct platform_device *berth_node_device(const struct device_node *node);
 void berth_node_set_device(struct device_node *node, struct platform_device *pdev);
 
@@ -68,6 +84,9 @@ struct device_node *berth_of_dma_parent(const struct device_node *node);
  */
 int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
 			 unsigned int max);
+
+/* How many entries the bus's own dma-ranges have, and how many bytes are left over behind them. */
+unsigned int berth_of_dma_entries(const struct device_node *bus, unsigned int *rest);
 
 /* Whether a device sees the CPU's caches. */
 bool berth_of_is_coherent(const struct device_node *node);

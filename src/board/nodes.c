@@ -36,19 +36,23 @@ static int count_nodes(const void *fdt, unsigned int *count)
 	return 0;
 }
 
-int berth_nodes_build(const void *fdt)
+size_t berth_nodes_bytes(const void *fdt)
+{
+	unsigned int count;
+
+	return count_nodes(fdt, &count) ? 0 : count * sizeof(struct device_node);
+}
+
+void berth_nodes_link(const void *fdt, void *memory)
 {
 	struct device_node *last[MAX_DEPTH] = { NULL }; /* the node seen last at each depth */
-	unsigned int count;
-	int err = count_nodes(fdt, &count), depth = 0, offset = 0;
+	size_t bytes = berth_nodes_bytes(fdt);
+	int depth = 0, offset = 0;
 
-	if (err)
-		return err;
-	nodes = memblock_alloc(count * sizeof(*nodes), 0);
-	if (!nodes)
-		return -ENOMEM;
+	memset(memory, 0, bytes);
+	nodes = memory;
 	blob = fdt;
-	for (nr_nodes = 0; nr_nodes < count; nr_nodes++) {
+	for (nr_nodes = 0; nr_nodes < bytes / sizeof(*nodes); nr_nodes++) {
 		struct device_node *node = &nodes[nr_nodes];
 		struct device_node *elder = last[depth];
 
@@ -65,6 +69,19 @@ int berth_nodes_build(const void *fdt)
 			last[depth + 1] = NULL;
 		offset = berth_blob_next(fdt, offset, &depth);
 	}
+}
+
+int berth_nodes_build(const void *fdt)
+{
+	size_t bytes = berth_nodes_bytes(fdt);
+	void *memory;
+
+	if (!bytes)
+		return -EINVAL;
+	memory = memblock_alloc(bytes, 0);
+	if (!memory)
+		return -ENOMEM;
+	berth_nodes_link(fdt, memory);
 	return 0;
 }
 
@@ -83,6 +100,11 @@ struct device_node *berth_node_next(const struct device_node *node)
 uint32_t berth_node_phandle(const struct device_node *node)
 {
 	return node->phandle;
+}
+
+int berth_node_offset(const struct device_node *node)
+{
+	return node->offset;
 }
 
 struct platform_device *berth_node_device(const struct device_node *node)
