@@ -20,8 +20,9 @@ BERTH_BEGIN_DECLS
  * berth_anon_alloc() - zeroed memory that may move
  * @size: bytes, at least 1; rounded up to pages
  *
- * Pages are allocated when they are first touched; a program that touches one for which there is
- * no memory gets what it would get for a wild pointer. May sleep. Return: the memory, until
+ * Pages are allocated when they are first touched, and are read again when they are touched in swap; a
+ * program that touches one for which there is no memory, or that swap cannot read, gets what it
+ * would get for a wild pointer. May sleep. Return: the memory, until
  * berth_anon_free(), or NULL (OUT_OF_MEMORY; MAPPING: this port has no such thing).
  */
 void *berth_anon_alloc(size_t size);
@@ -47,11 +48,17 @@ int berth_anon_populate(void *virt, size_t size);
 /**
  * struct berth_anon_stats - figures over all such memory
  * @pages: in memory now
+ * @swapped: in swap now
  * @moved: pages that were moved since berth_start()
+ * @swap_outs: pages that were written to swap
+ * @swap_ins: pages that were read from there
  */
 struct berth_anon_stats {
 	uint64_t pages;
+	uint64_t swapped;
 	uint64_t moved;
+	uint64_t swap_outs;
+	uint64_t swap_ins;
 };
 
 /** berth_anon_stats() - fill @stats. Any context. */

@@ -192,6 +192,7 @@ static inline unsigned int page_count(const struct page *page)
  * @cma_total: bytes in CMA areas
  * @cma_used: bytes handed out by cma_alloc()
  * @slab: bytes of @used that kmalloc() holds
+ * @atomic_reserve: bytes of @free that only those who may not sleep (GFP_ATOMIC) can have
  * @high: bytes of high memory that the page allocator has
  * @high_free: bytes of it that are free
  */
@@ -204,6 +205,7 @@ struct berth_memory_info {
 	uint64_t cma_total;
 	uint64_t cma_used;
 	uint64_t slab;
+	uint64_t atomic_reserve;
 	uint64_t high;
 	uint64_t high_free;
 };

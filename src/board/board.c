@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "lib/start.h"
 #include "mm/internal.h"
+#include "mm/swap.h"
 #include "mm/user.h"
 
 /* How far berth_start() got; berth_stop() and a failed start go back from there. */
@@ -111,6 +112,7 @@ static uint64_t go_down(void)
 		berth_platform_remove_all();
 		leaked = berth_mm_leaked();
 		berth_anon_reset();
+		berth_swap_reset();
 		berth_filecache_reset();
 	}
 	if (state >= PORT_STARTED) {

@@ -48,7 +48,6 @@ uint64_t berth_free_bytes(uint64_t end)
 
 static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 {
-	unsigned int type = berth_gfp_type(gfp);
 	struct page *page = NULL;
 
 	if (!(gfp & __GFP_HIGHMEM))
@@ -57,7 +56,7 @@ static struct page *take_from_zones(gfp_t gfp, unsigned int order, uint64_t end)
 		return NULL;
 	for (unsigned int i = zone_index(end - 1) + 1; i-- > 0 && !page;) {
 		if (berth_zones[i].managed)
-			page = berth_zone_alloc(&berth_zones[i], order, type, end);
+			page = berth_zone_alloc(&berth_zones[i], gfp, order, end);
 	}
 	return page;
 }

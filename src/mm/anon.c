@@ -8,21 +8,28 @@
 #include "lib/error.h"
 #include "lib/string.h"
 #include "mm/internal.h"
+#include "mm/swap.h"
 #include "mm/user.h"
 
 /*
- * One page of a region: its page number + 1, 0 while there is none, and a lock in the top bit. The
- * lock is held over waits (a move, an allocation), so who finds it taken sleeps on the word.
+ * One page of a region. @lock is held over waits (a move, an allocation, swap), so who finds it taken
+ * sleeps on it. @entry: the page's number + 1, or ENTRY_SWAP and where in swap it is, or 0.
  */
-#define SLOT_LOCKED 0x80000000u
-#define SLOT_WAITERS 0x40000000u
-#define SLOT_PFN 0x3fffffffu
+struct anon_slot {
+	uint32_t lock;
+	uint32_t entry;
+};
+
+#define SLOT_LOCKED 1u
+#define SLOT_WAITERS 2u
+#define ENTRY_SWAP 0x80000000u
 
 /* struct page::index: the region's number, and the page's place in it. */
 #define REGION_SHIFT 40
 #define PAGE_AT ((1ULL << REGION_SHIFT) - 1)
+#define MAX_ID ((1u << (64 - REGION_SHIFT)) - 1)
 
-#define SLOTS_PER_CHUNK (PAGE_SIZE / sizeof(uint32_t))
+#define SLOTS_PER_CHUNK (PAGE_SIZE / sizeof(struct anon_slot))
 
 struct anon_region {
 	struct berth_user_range range;
@@ -31,7 +38,7 @@ struct anon_region {
 	uint32_t users; /* isolated pages, and callers between get_region() and put_region() */
 	bool is_going; /* no new users */
 	uint64_t nr; /* pages */
-	uint32_t *chunks[]; /* SLOTS_PER_CHUNK slots each */
+	struct anon_slot *chunks[]; /* SLOTS_PER_CHUNK each */
 };
 
 /*
@@ -39,11 +46,12 @@ struct anon_region {
  * this file and of the page allocator's, and is never waited for while another slot is locked.
  */
 static DEFINE_SPINLOCK(regions_lock);
-static struct anon_region *regions;
+#define BUCKETS 64u
+static struct anon_region *regions[BUCKETS]; /* by number */
 static uint32_t next_id;
-static uint64_t nr_pages, nr_moved;
+static struct berth_anon_stats totals; /* atomic */
 
-static uint32_t *slot_of(struct anon_region *region, uint64_t at)
+static struct anon_slot *slot_of(struct anon_region *region, uint64_t at)
 {
 	return &region->chunks[at / SLOTS_PER_CHUNK][at % SLOTS_PER_CHUNK];
 }
@@ -53,40 +61,47 @@ static void *address_of(const struct anon_region *region, uint64_t at)
 	return (char *)region->range.virt + (at << PAGE_SHIFT);
 }
 
-static bool slot_trylock(uint32_t *slot)
+static void count(uint64_t *total, int64_t nr)
 {
-	uint32_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-	return !(old & SLOT_LOCKED) &&
-	       __atomic_compare_exchange_n(slot, &old, old | SLOT_LOCKED, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	__atomic_fetch_add(total, (uint64_t)nr, __ATOMIC_RELAXED);
 }
 
-static void slot_lock(uint32_t *slot)
+static bool slot_trylock(struct anon_slot *slot)
+{
+	return !(__atomic_fetch_or(&slot->lock, SLOT_LOCKED, __ATOMIC_ACQUIRE) & SLOT_LOCKED);
+}
+
+static void slot_lock(struct anon_slot *slot)
 {
 	while (!slot_trylock(slot)) {
-		uint32_t old = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		uint32_t old = __atomic_fetch_or(&slot->lock, SLOT_WAITERS, __ATOMIC_RELAXED);
 
-		if (!(old & SLOT_LOCKED))
-			continue;
-		if (!(old & SLOT_WAITERS) &&
-		    !__atomic_compare_exchange_n(slot, &old, old | SLOT_WAITERS, false,
-						 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			continue;
-		berth_port_wait(slot, old | SLOT_WAITERS, UINT64_MAX);
+		if (old & SLOT_LOCKED)
+			berth_port_wait(&slot->lock, old | SLOT_WAITERS, UINT64_MAX);
 	}
 }
 
-/* Unlock, and let the slot name @pfn; UINT32_MAX for none. */
-static void slot_unlock(uint32_t *slot, uint32_t entry)
+/* Unlock; from now on the slot says @entry. */
+static void slot_unlock(struct anon_slot *slot, uint32_t entry)
 {
-	if (__atomic_exchange_n(slot, entry, __ATOMIC_RELEASE) & SLOT_WAITERS)
-		berth_port_wake(slot);
+	__atomic_store_n(&slot->entry, entry, __ATOMIC_RELAXED);
+	if (__atomic_exchange_n(&slot->lock, 0, __ATOMIC_RELEASE) & SLOT_WAITERS)
+		berth_port_wake(&slot->lock);
 }
 
-static uint32_t entry_of(const uint32_t *slot)
+static uint32_t entry_of(const struct anon_slot *slot)
 {
-	return __atomic_load_n(slot, __ATOMIC_RELAXED) & SLOT_PFN;
+	return __atomic_load_n(&slot->entry, __ATOMIC_RELAXED);
+}
+
+static struct page *page_of(uint32_t entry)
+{
+	return entry && !(entry & ENTRY_SWAP) ? pfn_to_page(entry - 1) : NULL;
+}
+
+static uint32_t entry_for(const struct page *page)
+{
+	return (uint32_t)page_to_pfn(page) + 1;
 }
 
 static uint64_t index_of(const struct anon_region *region, uint64_t at)
@@ -97,11 +112,17 @@ static uint64_t index_of(const struct anon_region *region, uint64_t at)
 /* With the lock of the regions. */
 static struct anon_region *find_region(uint64_t index)
 {
-	struct anon_region *region = regions;
+	struct anon_region *region = regions[(index >> REGION_SHIFT) % BUCKETS];
 
 	while (region && region->id != index >> REGION_SHIFT)
 		region = region->next;
 	return region;
+}
+
+/* With the lock of the regions. */
+static void use_region(struct anon_region *region)
+{
+	__atomic_fetch_add(&region->users, 1, __ATOMIC_RELAXED);
 }
 
 /* The region of a page's index, kept until put_region(); NULL if it is going. */
@@ -112,10 +133,11 @@ static struct anon_region *get_region(uint64_t index)
 
 	spin_lock_irqsave(&regions_lock, flags);
 	region = find_region(index);
-	if (region && region->is_going)
+	/* A page that was pinned when its region went may have an index that means nothing. */
+	if (region && (region->is_going || (index & PAGE_AT) >= region->nr))
 		region = NULL;
 	if (region)
-		region->users++;
+		use_region(region);
 	spin_unlock_irqrestore(&regions_lock, flags);
 	return region;
 }
@@ -126,8 +148,8 @@ static void put_region(struct anon_region *region)
 
 	/* Under the lock: after it, the region may be gone. */
 	spin_lock_irqsave(&regions_lock, flags);
-	region->users--;
-	berth_port_wake(&region->users);
+	if (!__atomic_sub_fetch(&region->users, 1, __ATOMIC_RELEASE))
+		berth_port_wake(&region->users);
 	spin_unlock_irqrestore(&regions_lock, flags);
 }
 
@@ -136,14 +158,14 @@ static void put_region(struct anon_region *region)
 static bool anon_isolate(struct page *page, unsigned int mode)
 {
 	struct anon_region *region = get_region(page->index);
-	uint32_t *slot;
+	struct anon_slot *slot;
 
 	(void)mode;
 	if (!region)
 		return false;
 	slot = slot_of(region, page->index & PAGE_AT);
 	if (slot_trylock(slot)) {
-		if (entry_of(slot) == page_to_pfn(page) + 1)
+		if (entry_of(slot) == entry_for(page))
 			return true;
 		slot_unlock(slot, entry_of(slot));
 	}
@@ -152,7 +174,8 @@ static bool anon_isolate(struct page *page, unsigned int mode)
 }
 
 /* The region of an isolated page, which isolate_page() keeps. */
-static struct anon_region *isolated_region(const struct page *page, uint32_t **slot, uint64_t *at)
+static struct anon_region *isolated_region(const struct page *page, struct anon_slot **slot,
+					   uint64_t *at)
 {
 	struct anon_region *region;
 	unsigned long flags;
@@ -168,7 +191,7 @@ static struct anon_region *isolated_region(const struct page *page, uint32_t **s
 static void anon_putback(struct page *page)
 {
 	uint64_t at;
-	uint32_t *slot;
+	struct anon_slot *slot;
 	struct anon_region *region = isolated_region(page, &slot, &at);
 
 	slot_unlock(slot, entry_of(slot));
@@ -180,7 +203,7 @@ static unsigned int anon_migrate_pages(struct page *const *dst, struct page *con
 {
 	struct berth_port_view view = { NULL, BERTH_ACCESS_WRITE };
 	struct anon_region *region = NULL;
-	uint32_t *slot;
+	struct anon_slot *slot;
 	uint64_t at;
 	unsigned int i;
 
@@ -191,9 +214,9 @@ static unsigned int anon_migrate_pages(struct page *const *dst, struct page *con
 		if (berth_port_user_move(&view, 1, page_to_phys(src[i]), page_to_phys(dst[i]),
 					 PAGE_SIZE))
 			break;
-		slot_unlock(slot, (uint32_t)page_to_pfn(dst[i]) + 1);
+		slot_unlock(slot, entry_for(dst[i]));
 		put_region(region);
-		__atomic_fetch_add(&nr_moved, 1, __ATOMIC_RELAXED);
+		count(&totals.moved, 1);
 	}
 	return i;
 }
@@ -203,42 +226,111 @@ static int anon_migrate(struct page *dst, struct page *src, enum migrate_mode mo
 	return anon_migrate_pages(&dst, &src, 1, mode) ? 0 : -EAGAIN;
 }
 
+/* The page goes to swap. Its slot is locked, as that of any isolated page. */
+static bool anon_reclaim(struct page *page)
+{
+	uint64_t at;
+	struct anon_slot *slot;
+	struct anon_region *region = isolated_region(page, &slot, &at);
+	void *virt = address_of(region, at);
+	uint32_t place;
+
+	if (!berth_swap_alloc(&place))
+		return false;
+	if (berth_port_user_protect(virt, PAGE_SIZE, BERTH_ACCESS_NONE)) {
+		berth_swap_free(place);
+		return false;
+	}
+	if (berth_swap_write(place, page)) {
+		berth_swap_free(place);
+		/* If that fails too, the next access asks for it again. */
+		berth_port_user_map(virt, page_to_phys(page), PAGE_SIZE, BERTH_ACCESS_WRITE);
+		return false;
+	}
+	count(&totals.pages, -1);
+	count(&totals.swapped, 1);
+	count(&totals.swap_outs, 1);
+	slot_unlock(slot, ENTRY_SWAP | place);
+	put_region(region);
+	return true;
+}
+
 static const struct movable_operations anon_ops = {
 	.isolate_page = anon_isolate,
 	.migrate_page = anon_migrate,
 	.migrate_pages = anon_migrate_pages,
 	.putback_page = anon_putback,
+	.reclaim_page = anon_reclaim,
+	.room = berth_swap_room,
 	.name = "anonymous memory",
 };
 
-/* The first touch of a page; several threads may come for the same one. */
-static int populate(struct anon_region *region, uint64_t at)
+/* A page for a slot that has none, with what is in swap, or zeroes. 0 or a negative errno value. */
+static int new_page(struct anon_region *region, uint64_t at, uint32_t entry, struct page **page)
 {
-	uint32_t *slot = slot_of(region, at);
-	struct page *page = NULL;
-	uint32_t entry;
+	gfp_t gfp = GFP_KERNEL | (entry ? 0 : __GFP_ZERO);
 	int err = 0;
 
-	slot_lock(slot);
-	entry = entry_of(slot);
-	if (entry)
-		goto unlock;
-	page = berth_alloc_movable(&anon_ops, GFP_KERNEL | __GFP_ZERO, index_of(region, at));
-	if (!page) {
-		err = -ENOMEM;
-		goto unlock;
-	}
-	/* Counted before it is mapped: who waits for it goes on from there. */
-	__atomic_fetch_add(&nr_pages, 1, __ATOMIC_RELAXED);
+	*page = berth_alloc_movable(&anon_ops, gfp, index_of(region, at));
+	if (!*page)
+		return -ENOMEM;
+	if (page_to_pfn(*page) >= ENTRY_SWAP - 1)
+		err = berth_fail_at(-ENOMEM, BERTH_REASON_TABLE_FULL, "anonymous memory",
+				    page_to_phys(*page));
+	if (!err && entry)
+		err = berth_swap_read(entry & ~ENTRY_SWAP, *page);
+	if (err)
+		__free_page(*page);
+	return err;
+}
+
+/* A page comes into memory, from swap if that is what @old says; or does not after all. */
+static void count_in(uint32_t old, int64_t nr)
+{
+	count(&totals.pages, nr);
+	if (!old)
+		return;
+	count(&totals.swapped, -nr);
+	count(&totals.swap_ins, nr);
+}
+
+/* With the slot's lock: show its page. Counted before: who waits for it goes on from there. */
+static int show_page(struct anon_region *region, uint64_t at, uint32_t *entry)
+{
+	struct page *page = page_of(*entry);
+	uint32_t old = *entry;
+	int err;
+
+	if (page)
+		return berth_port_user_map(address_of(region, at), page_to_phys(page), PAGE_SIZE,
+					   BERTH_ACCESS_WRITE);
+	err = new_page(region, at, old, &page);
+	if (err)
+		return err;
+	count_in(old, 1);
 	err = berth_port_user_map(address_of(region, at), page_to_phys(page), PAGE_SIZE,
 				  BERTH_ACCESS_WRITE);
 	if (err) {
-		__atomic_fetch_sub(&nr_pages, 1, __ATOMIC_RELAXED);
+		count_in(old, -1);
 		__free_page(page);
-	} else {
-		entry = (uint32_t)page_to_pfn(page) + 1;
+		return err;
 	}
-unlock:
+	*entry = entry_for(page);
+	if (old)
+		berth_swap_free(old & ~ENTRY_SWAP);
+	return 0;
+}
+
+/* A page is touched; several threads may come for the same one. */
+static int populate(struct anon_region *region, uint64_t at)
+{
+	struct anon_slot *slot = slot_of(region, at);
+	uint32_t entry;
+	int err;
+
+	slot_lock(slot);
+	entry = entry_of(slot);
+	err = show_page(region, at, &entry);
 	slot_unlock(slot, entry);
 	return err;
 }
@@ -247,6 +339,27 @@ static int anon_fault(void *data, uint64_t offset, bool is_write)
 {
 	(void)is_write;
 	return populate(data, offset >> PAGE_SHIFT);
+}
+
+/* struct berth_user_range::page. A page does not move while its slot is locked. */
+static int anon_page(void *data, uint64_t offset, bool is_write, struct page **page)
+{
+	struct anon_region *region = data;
+	struct anon_slot *slot = slot_of(region, offset >> PAGE_SHIFT);
+	uint32_t entry;
+	int err = 0;
+
+	(void)is_write;
+	slot_lock(slot);
+	entry = entry_of(slot);
+	if (!page_of(entry))
+		err = show_page(region, offset >> PAGE_SHIFT, &entry);
+	if (!err) {
+		*page = page_of(entry);
+		get_page(*page);
+	}
+	slot_unlock(slot, entry);
+	return err;
 }
 
 /* Regions. */
@@ -270,7 +383,7 @@ static struct anon_region *new_region(uint64_t nr)
 		return NULL;
 	region->nr = nr;
 	for (uint64_t i = 0; i < chunks; i++) {
-		region->chunks[i] = (uint32_t *)get_zeroed_page(GFP_KERNEL);
+		region->chunks[i] = (struct anon_slot *)get_zeroed_page(GFP_KERNEL);
 		if (!region->chunks[i]) {
 			free_region(region);
 			return NULL;
@@ -285,16 +398,18 @@ static void link_region(struct anon_region *region)
 	unsigned long flags;
 
 	spin_lock_irqsave(&regions_lock, flags);
-	region->id = ++next_id & 0xffffff;
-	region->next = regions;
-	regions = region;
+	do
+		region->id = ++next_id & MAX_ID;
+	while (find_region(index_of(region, 0)));
+	region->next = regions[region->id % BUCKETS];
+	regions[region->id % BUCKETS] = region;
 	spin_unlock_irqrestore(&regions_lock, flags);
 }
 
 /* Wait until the last page of a region that is going was put back, and forget the region. */
 static void unlink_region(struct anon_region *region)
 {
-	struct anon_region **at = &regions;
+	struct anon_region **at = &regions[region->id % BUCKETS];
 	unsigned long flags;
 	uint32_t users;
 
@@ -325,9 +440,11 @@ void *berth_anon_alloc(size_t size)
 	virt = berth_port_user_reserve(region->nr << PAGE_SHIFT);
 	if (!virt)
 		goto free;
-	region->range = (struct berth_user_range){
-		.virt = virt, .size = region->nr << PAGE_SHIFT, .fault = anon_fault, .data = region
-	};
+	region->range = (struct berth_user_range){ .virt = virt,
+						   .size = region->nr << PAGE_SHIFT,
+						   .fault = anon_fault,
+						   .page = anon_page,
+						   .data = region };
 	link_region(region);
 	if (!berth_user_range_register(&region->range))
 		return virt;
@@ -341,20 +458,21 @@ free:
 /* The region around @virt; NULL with the reason. With @is_whole @virt must be its start. */
 static struct anon_region *region_at(const void *virt, bool is_whole, bool is_going)
 {
-	struct anon_region *region;
+	struct anon_region *region = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&regions_lock, flags);
-	for (region = regions; region; region = region->next) {
-		uint64_t at = (uintptr_t)virt - (uintptr_t)region->range.virt;
+	for (unsigned int i = 0; i < BUCKETS && !region; i++)
+		for (region = regions[i]; region; region = region->next) {
+			uint64_t at = (uintptr_t)virt - (uintptr_t)region->range.virt;
 
-		if (!region->is_going && (is_whole ? !at : at < region->range.size))
-			break;
-	}
+			if (!region->is_going && (is_whole ? !at : at < region->range.size))
+				break;
+		}
 	if (region && is_going)
 		region->is_going = true;
 	else if (region)
-		region->users++;
+		use_region(region);
 	spin_unlock_irqrestore(&regions_lock, flags);
 	if (!region)
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, "anonymous memory", (uintptr_t)virt);
@@ -376,10 +494,13 @@ void berth_anon_free(void *virt)
 	for (uint64_t at = 0; at < region->nr; at++) {
 		uint32_t entry = entry_of(slot_of(region, at));
 
-		if (!entry)
-			continue;
-		put_page(pfn_to_page(entry - 1));
-		__atomic_fetch_sub(&nr_pages, 1, __ATOMIC_RELAXED);
+		if (entry & ENTRY_SWAP) {
+			berth_swap_free(entry & ~ENTRY_SWAP);
+			count(&totals.swapped, -1);
+		} else if (entry) {
+			put_page(page_of(entry));
+			count(&totals.pages, -1);
+		}
 	}
 	free_region(region);
 }
@@ -404,16 +525,65 @@ int berth_anon_populate(void *virt, size_t size)
 	return err;
 }
 
+/* The region with the lowest number above @id, kept; NULL: there is none. */
+static struct anon_region *next_region(uint32_t id)
+{
+	struct anon_region *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&regions_lock, flags);
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		for (struct anon_region *region = regions[i]; region; region = region->next)
+			if (!region->is_going && region->id > id &&
+			    (!found || region->id < found->id))
+				found = region;
+	if (found)
+		use_region(found);
+	spin_unlock_irqrestore(&regions_lock, flags);
+	return found;
+}
+
+static int bring_back(struct anon_region *region, uint32_t mask, uint32_t places)
+{
+	int err = 0;
+
+	for (uint64_t at = 0; !err && at < region->nr; at++) {
+		uint32_t entry = entry_of(slot_of(region, at));
+
+		if (entry & ENTRY_SWAP && (entry & mask) == places)
+			err = populate(region, at);
+	}
+	return err;
+}
+
+int berth_anon_bring_back(uint32_t mask, uint32_t places)
+{
+	struct anon_region *region;
+	uint32_t id = 0;
+	int err = 0;
+
+	while (!err && (region = next_region(id)) != NULL) {
+		id = region->id;
+		err = bring_back(region, mask, places);
+		put_region(region);
+	}
+	return err;
+}
+
 void berth_anon_stats(struct berth_anon_stats *stats)
 {
-	stats->pages = __atomic_load_n(&nr_pages, __ATOMIC_RELAXED);
-	stats->moved = __atomic_load_n(&nr_moved, __ATOMIC_RELAXED);
+	stats->pages = __atomic_load_n(&totals.pages, __ATOMIC_RELAXED);
+	stats->swapped = __atomic_load_n(&totals.swapped, __ATOMIC_RELAXED);
+	stats->moved = __atomic_load_n(&totals.moved, __ATOMIC_RELAXED);
+	stats->swap_outs = __atomic_load_n(&totals.swap_outs, __ATOMIC_RELAXED);
+	stats->swap_ins = __atomic_load_n(&totals.swap_ins, __ATOMIC_RELAXED);
 }
 
 void berth_anon_reset(void)
 {
-	while (regions)
-		berth_anon_free(regions->range.virt);
+	for (unsigned int i = 0; i < BUCKETS; i++)
+		while (regions[i])
+			berth_anon_free(regions[i]->range.virt);
 	next_id = 0;
-	nr_moved = 0;
+	totals.moved = totals.swap_outs = totals.swap_ins = 0;
 }

@@ -103,6 +103,7 @@ enum { ZONE_DMA, ZONE_DMA32, ZONE_NORMAL, ZONE_HIGHMEM, NR_ZONES };
  * @free: pages in the lists
  * @free_cma: those of them in CMA page blocks
  * @free_isolated: those of them in page blocks that are being emptied
+ * @reserve: pages outside of CMA that are kept for those who may not sleep
  */
 struct zone {
 	spinlock_t lock;
@@ -112,6 +113,7 @@ struct zone {
 	uint64_t free;
 	uint64_t free_cma;
 	uint64_t free_isolated;
+	uint64_t reserve;
 };
 
 extern struct zone berth_zones[NR_ZONES];
@@ -229,6 +231,8 @@ static inline unsigned int own_block_type(const struct berth_mem_map *bank, uint
 /* Pages (alloc.c, page_alloc.c, page_ref.c). */
 
 void berth_zones_reset(void);
+/* Once all memory is there: what each zone keeps for those who may not sleep. */
+void berth_zones_set_reserves(void);
 
 /*
  * The pages [@pfn, @pfn + @nr) of one bank, never handed out before, become free; the types of
@@ -242,9 +246,8 @@ struct page *berth_try_pages(gfp_t gfp, unsigned int order, uint64_t end);
 /* What page blocks @gfp asks for. */
 unsigned int berth_gfp_type(gfp_t gfp);
 
-/* A block of one zone, below page number @end; it is still poisoned. */
-struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
-			      uint64_t end);
+/* A block of one zone, below page number @end, that leaves its reserve; it is still poisoned. */
+struct page *berth_zone_alloc(struct zone *zone, gfp_t gfp, unsigned int order, uint64_t end);
 /* The same for a tenant, of whatever block types @gfp allows. */
 struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,
 				      uint64_t index);

@@ -93,6 +93,7 @@ int berth_mm_start(void)
 	berth_nr_mem_maps = nr_banks;
 	berth_cma_activate();
 	add_free_memory();
+	berth_zones_set_reserves();
 	berth_pcp_start();
 	berth_slab_start();
 	berth_fault_on_change(use_inline_ways);
@@ -157,6 +158,9 @@ void berth_memory_info(struct berth_memory_info *info)
 	info->cma_total = cma << PAGE_SHIFT;
 	info->cma_used = cma_used << PAGE_SHIFT;
 	info->slab = berth_slab_pages() << PAGE_SHIFT;
+	info->atomic_reserve = 0;
+	for (unsigned int i = 0; i < NR_ZONES; i++)
+		info->atomic_reserve += berth_zones[i].reserve << PAGE_SHIFT;
 	spin_lock_irqsave(&high->lock, flags);
 	info->high = high->managed << PAGE_SHIFT;
 	info->high_free = high->free << PAGE_SHIFT;

@@ -72,6 +72,36 @@ void berth_zones_reset(void)
 		memset(berth_zones[i].first, 0xff, sizeof(berth_zones[i].first));
 }
 
+/* Pages that everybody may have: those of areas are the tenants', and nobody's while they are emptied. */
+static uint64_t ordinary_free(const struct zone *zone)
+{
+	return zone->free - zone->free_cma - zone->free_isolated;
+}
+
+/*
+ * A part of the memory is for those who cannot wait until a tenant has given pages up. A small machine
+ * needs every page.
+ */
+#define RESERVE_SHARE 256u
+#define SMALL_MACHINE PFN_DOWN(32ULL << 20)
+
+void berth_zones_set_reserves(void)
+{
+	uint64_t pages = 0;
+
+	for (unsigned int i = 0; i < ZONE_HIGHMEM; i++)
+		pages += ordinary_free(&berth_zones[i]);
+	for (unsigned int i = 0; i < ZONE_HIGHMEM; i++)
+		berth_zones[i].reserve =
+			pages < SMALL_MACHINE ? 0 : ordinary_free(&berth_zones[i]) / RESERVE_SHARE;
+}
+
+/* Whether @nr pages may be taken by who asks with @gfp. The zone's lock is held. */
+static bool may_take(const struct zone *zone, gfp_t gfp, uint64_t nr)
+{
+	return !gfpflags_allow_blocking(gfp) || ordinary_free(zone) >= nr + zone->reserve;
+}
+
 /* The order of the largest block at the start of a run of pages. */
 static unsigned int largest_block(uint64_t pfn, uint64_t nr)
 {
@@ -314,7 +344,8 @@ unsigned int berth_zone_take(struct zone *zone, unsigned int order, unsigned int
 
 	*first = NULL;
 	spin_lock_irqsave(&zone->lock, irq);
-	while (taken < nr) {
+	/* Whoever asks for a list's blocks, they are not the reserve's. */
+	while (taken < nr && may_take(zone, GFP_KERNEL, (uint64_t)(nr - taken) << order)) {
 		unsigned int whole = order + highest_bit(nr - taken);
 		struct page *page = smallest_fit(zone, type, order, NO_PAGE);
 
@@ -379,14 +410,14 @@ void berth_zone_give(struct zone *zone, struct page *first)
 	spin_unlock_irqrestore(&zone->lock, irq);
 }
 
-struct page *berth_zone_alloc(struct zone *zone, unsigned int order, unsigned int type,
-			      uint64_t end)
+struct page *berth_zone_alloc(struct zone *zone, gfp_t gfp, unsigned int order, uint64_t end)
 {
-	struct page *page;
+	struct page *page = NULL;
 	unsigned long irq;
 
 	spin_lock_irqsave(&zone->lock, irq);
-	page = take(zone, order, type, end);
+	if (may_take(zone, gfp, 1ULL << order))
+		page = take(zone, order, berth_gfp_type(gfp), end);
 	spin_unlock_irqrestore(&zone->lock, irq);
 	return page;
 }
@@ -399,16 +430,19 @@ static struct page *take_movable(struct zone *zone, gfp_t gfp, uint64_t end)
 	const uint8_t *clean = gfp & BERTH_GFP_CLEAN ? lent : lent + 1;
 	unsigned int nr_lent = (unsigned int)(lent + ARRAY_SIZE(lent) - clean);
 	bool lent_first = zone->free_cma > (zone->free - zone->free_isolated) / 2;
+	bool may_have_own = may_take(zone, gfp, 1);
 	struct page *page = NULL;
 
 	for (unsigned int i = 0; i < 2 && !page; i++) {
 		const uint8_t *types = (i == 0) == lent_first ? clean : own;
-		unsigned int nr = types == own ? 1 : nr_lent;
+		unsigned int nr = types != own ? nr_lent : may_have_own ? 1 : 0;
 
 		for (unsigned int n = 0; n < nr && !page; n++)
 			page = smallest_fit(zone, types[n], 0, end);
 	}
-	return page ? take_low(zone, page, 0) : take(zone, 0, MIGRATE_MOVABLE, end);
+	if (page)
+		return take_low(zone, page, 0);
+	return may_have_own ? take(zone, 0, MIGRATE_MOVABLE, end) : NULL;
 }
 
 struct page *berth_zone_alloc_movable(struct zone *zone, gfp_t gfp, uint64_t end, uint32_t flags,

@@ -17,6 +17,7 @@
 #include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
+#include "mm/slab.h"
 
 #define MAX_SLAB_OBJECT BERTH_SLAB_MAX_OBJECT
 #define MAX_SLAB_ORDER 3
@@ -31,30 +32,6 @@
 static const uint16_t class_sizes[] = { 64,   128,  192,  256,	384,  512,  768,
 					1024, 1536, 2048, 3072, 4096, 6144, 8192 };
 #define NR_CLASSES ARRAY_SIZE(class_sizes)
-
-struct slab_cache;
-
-/*
- * struct slab - descriptor of one slab
- * @s: what taking an object needs; bit n of @s.free is set while object n is free
- * @last: @s.free of a slab that is empty then and can go elsewhere; 0, never, for a slot's own
- * @next: in the list of slabs with free and used objects, or in that of slots' own
- * @inverse: of the odd part of the stride, modulo 2^32; @shift: the stride's even part
- * @asked: what kmalloc() was asked for, where a red zone begins right behind it
- */
-struct slab {
-	struct berth_slab s;
-	uint64_t last;
-	struct slab *next;
-	struct slab *prev;
-	struct slab_cache *cache;
-	uint32_t inverse;
-	uint32_t nr_objects;
-	uint8_t shift;
-	bool is_own;
-	uint16_t nr_pages;
-	uint16_t asked[BERTH_PORT_REDZONE ? 64 : 1];
-};
 
 /*
  * struct slab_cache - the slabs of one size in one zone
@@ -78,18 +55,6 @@ struct slab_cache {
 	uint64_t nr_objects;
 };
 
-/* struct descriptor_page - the start of a page full of descriptors */
-struct descriptor_page {
-	uint64_t free;
-	struct descriptor_page *next;
-	struct descriptor_page *prev;
-	struct slab slabs[];
-};
-
-#define DESCRIPTORS_THAT_FIT ((PAGE_SIZE - sizeof(struct descriptor_page)) / sizeof(struct slab))
-#define DESCRIPTORS_PER_PAGE (DESCRIPTORS_THAT_FIT < 64 ? DESCRIPTORS_THAT_FIT : 64)
-#define ALL_DESCRIPTORS (UINT64_MAX >> (64 - DESCRIPTORS_PER_PAGE))
-
 static struct slab_cache caches[NR_ZONES][NR_CLASSES];
 uintptr_t berth_slabs[BERTH_PORT_MAX_SLOTS + 1][2 * OWN_SLABS] __attribute__((aligned(128)));
 uintptr_t berth_slab_row;
@@ -99,93 +64,11 @@ static struct {
 	uint64_t nr;
 	const struct page *pages;
 } bank;
-static uint64_t slab_pages;
 static uint64_t large_bytes;
-
-static struct {
-	spinlock_t lock;
-	struct descriptor_page *partial;
-} descriptors;
 
 static uint64_t all_objects(const struct slab *slab)
 {
 	return UINT64_MAX >> (64 - slab->nr_objects);
-}
-
-static void count_slab_pages(uint64_t nr)
-{
-	__atomic_fetch_add(&slab_pages, nr, __ATOMIC_RELAXED);
-}
-
-/* Descriptors. */
-
-static void link_descriptors(struct descriptor_page *page)
-{
-	page->prev = NULL;
-	page->next = descriptors.partial;
-	if (page->next)
-		page->next->prev = page;
-	descriptors.partial = page;
-}
-
-static void unlink_descriptors(struct descriptor_page *page)
-{
-	if (page->next)
-		page->next->prev = page->prev;
-	if (page->prev)
-		page->prev->next = page->next;
-	else
-		descriptors.partial = page->next;
-}
-
-static struct slab *new_descriptor(gfp_t gfp)
-{
-	struct descriptor_page *page;
-	unsigned long flags;
-	struct slab *slab;
-
-	spin_lock_irqsave(&descriptors.lock, flags);
-	page = descriptors.partial;
-	if (!page) {
-		struct page *fresh;
-
-		spin_unlock_irqrestore(&descriptors.lock, flags);
-		fresh = berth_try_pages(gfp, 0, NO_PAGE);
-		if (!fresh)
-			return NULL;
-		page_set_flags(fresh, PG_META);
-		count_slab_pages(1);
-		page = page_address(fresh);
-		page->free = ALL_DESCRIPTORS;
-		spin_lock_irqsave(&descriptors.lock, flags);
-		link_descriptors(page);
-	}
-	slab = &page->slabs[lowest_bit(page->free)];
-	page->free &= page->free - 1;
-	if (!page->free)
-		unlink_descriptors(page);
-	spin_unlock_irqrestore(&descriptors.lock, flags);
-	return slab;
-}
-
-static void free_descriptor(struct slab *slab)
-{
-	struct descriptor_page *page = (void *)((uintptr_t)slab & PAGE_MASK);
-	unsigned long flags;
-	bool is_empty;
-
-	spin_lock_irqsave(&descriptors.lock, flags);
-	if (!page->free)
-		link_descriptors(page);
-	page->free |= 1ULL << (slab - page->slabs);
-	is_empty = page->free == ALL_DESCRIPTORS;
-	if (is_empty)
-		unlink_descriptors(page);
-	spin_unlock_irqrestore(&descriptors.lock, flags);
-	if (is_empty) {
-		count_slab_pages(-1ULL);
-		berth_put_range(page_to_pfn(virt_to_page(page)), 1);
-	}
 }
 
 /* Slabs. The cache's lock is held for the list, not for making and giving back slabs. */
@@ -247,7 +130,7 @@ static struct slab *disown(struct slab_cache *cache, uintptr_t own)
 /* @gfp: whether that may take long; the zone is the cache's. */
 static struct slab *new_slab(struct slab_cache *cache, gfp_t gfp)
 {
-	struct slab *slab = new_descriptor(gfp);
+	struct slab *slab = berth_slab_new_descriptor(gfp);
 	unsigned int order = cache->order;
 	struct page *page;
 
@@ -261,7 +144,7 @@ static struct slab *new_slab(struct slab_cache *cache, gfp_t gfp)
 		page = berth_try_pages(gfp, order, berth_gfp_end(cache->gfp));
 	}
 	if (!page) {
-		free_descriptor(slab);
+		berth_slab_free_descriptor(slab);
 		return NULL;
 	}
 
@@ -281,7 +164,7 @@ static struct slab *new_slab(struct slab_cache *cache, gfp_t gfp)
 		slab->nr_objects = 64;
 	slab->s.free = all_objects(slab);
 	berth_port_poison(slab->s.base, PAGE_SIZE << order);
-	count_slab_pages(slab->nr_pages);
+	berth_slab_count_pages(slab->nr_pages);
 	return slab;
 }
 
@@ -290,8 +173,8 @@ static void free_slab(struct slab *slab)
 	uint64_t pfn = PFN_DOWN(virt_to_phys(slab->s.base));
 	uint64_t nr = slab->nr_pages;
 
-	free_descriptor(slab);
-	count_slab_pages(-nr);
+	berth_slab_free_descriptor(slab);
+	berth_slab_count_pages(-nr);
 	berth_put_range(pfn, nr);
 }
 
@@ -409,7 +292,7 @@ static void *take_large(size_t size, gfp_t gfp)
 	page_set_flags(page, PG_LARGE | order);
 	if (BERTH_PORT_REDZONE)
 		berth_port_poison(object + size, (PAGE_SIZE << order) - size);
-	count_slab_pages(1ULL << order);
+	berth_slab_count_pages(1ULL << order);
 	__atomic_fetch_add(&large_bytes, size, __ATOMIC_RELAXED);
 	return object;
 }
@@ -427,7 +310,7 @@ static bool give_large(struct page *page)
 		return false;
 	size = page->index;
 	__atomic_fetch_sub(&large_bytes, size, __ATOMIC_RELAXED);
-	count_slab_pages(-(1ULL << order));
+	berth_slab_count_pages(-(1ULL << order));
 	__free_pages(page, order);
 	return true;
 }
@@ -624,8 +507,7 @@ void berth_slab_stop(void)
 	bank.nr = 0;
 	memset(caches, 0, sizeof(caches));
 	memset(berth_slabs, 0, sizeof(berth_slabs));
-	memset(&descriptors, 0, sizeof(descriptors));
-	slab_pages = 0;
+	berth_slab_forget_descriptors();
 	large_bytes = 0;
 }
 
@@ -699,11 +581,6 @@ bool berth_slab_shrink(void)
 		} while (empty);
 	}
 	return found;
-}
-
-uint64_t berth_slab_pages(void)
-{
-	return __atomic_load_n(&slab_pages, __ATOMIC_RELAXED);
 }
 
 static uint64_t count_free(const struct slab *slab)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Movable memory under fire. Threads use it with stores, atomics and system calls; the main thread
- * takes contiguous memory from under them, and replaces a region now and then, so that pages come
- * back into the area. What is not movable leaves so little that the pages are always in the way.
+ * Movable memory and mapped files under fire. Threads use them with stores, atomics and system calls;
+ * the main thread takes contiguous memory from under them, and replaces a region now and then, so
+ * that pages come back into the area. What is not movable leaves so little that the pages are always
+ * in the way.
  */
 #include "machine.h"
 
@@ -14,6 +15,8 @@
 
 #include <berth/anon.h>
 #include <berth/cma.h>
+#include <berth/file.h>
+#include <berth/filecache.h>
 #include <berth/gfp.h>
 
 #include "gate.h"
@@ -43,10 +46,15 @@
 #define BUFFER_BYTES 64u
 #define BUFFER_AT 1024u
 
-/* A region, and what is in it. Workers share its lock; who replaces it has it alone. */
+/*
+ * A region, and what is in it. Workers share its lock; who replaces it has it alone. Every other one is a
+ * file: what is in it stays when it is mapped anew.
+ */
 static struct region {
 	pthread_rwlock_t lock;
 	uint8_t *memory;
+	struct backing *backing;
+	struct cached_file *file; /* NULL: movable memory */
 	uint64_t own[WORKERS][REGION_PAGES]; /* what the worker's words hold */
 	uint64_t added; /* to the shared words; atomic */
 } regions[REGIONS];
@@ -57,7 +65,7 @@ struct worker {
 	pthread_t thread;
 	uint32_t seed;
 	unsigned int number;
-	bool may_read; /* system calls may write to the memory */
+	bool is_transparent; /* system calls may do as they like */
 	int pipe[2];
 	uint64_t uses, calls, wrong;
 };
@@ -74,12 +82,15 @@ static uint64_t *word(const struct region *region, uint32_t page, unsigned int a
 	return (uint64_t *)(void *)(region->memory + page * PAGE_SIZE) + at;
 }
 
-/* Out by write(), and back by read() where that is safe: the kernel's copies are right as well. */
+/*
+ * Out by write(), and back by read() where that is safe: the kernel's copies are right as well. Without
+ * userfaultfd only what is always there may be given to the kernel, and only to be read.
+ */
 static void call_the_kernel(struct worker *me, const struct region *region, uint32_t page)
 {
 	uint8_t *bytes =
 		region->memory + page * PAGE_SIZE + BUFFER_AT + me->number * 2 * BUFFER_BYTES;
-	uint8_t here[BUFFER_BYTES], *back = me->may_read ? bytes + BUFFER_BYTES : here;
+	uint8_t here[BUFFER_BYTES], *back = me->is_transparent ? bytes + BUFFER_BYTES : here;
 
 	memset(bytes, (int)(me->uses & 0xff), BUFFER_BYTES);
 	me->calls++;
@@ -100,7 +111,7 @@ static void use(struct worker *me, struct region *region)
 		*own = ++region->own[me->number][page];
 		__atomic_fetch_add(word(region, page, 0), 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&region->added, 1, __ATOMIC_RELAXED);
-		if (++me->uses % 16 == 0)
+		if (++me->uses % 16 == 0 && (me->is_transparent || !region->file))
 			call_the_kernel(me, region, page);
 	}
 }
@@ -135,11 +146,60 @@ static void check_region(const struct region *region)
 
 static void fill_region(struct region *region)
 {
+	size_t size = REGION_PAGES * PAGE_SIZE;
+
+	if (region->file) {
+		region->memory = berth_filecache_map(region->file, 0, size, BERTH_ACCESS_WRITE);
+		assert_non_null(region->memory);
+		return;
+	}
 	memset(region->own, 0, sizeof(region->own));
 	region->added = 0;
-	region->memory = berth_anon_alloc(REGION_PAGES * PAGE_SIZE);
+	region->memory = berth_anon_alloc(size);
 	assert_non_null(region->memory);
-	assert_int_equal(berth_anon_populate(region->memory, REGION_PAGES * PAGE_SIZE), 0);
+	assert_int_equal(berth_anon_populate(region->memory, size), 0);
+}
+
+/* The pages of a file are read again, too. */
+static void empty_region(struct region *region)
+{
+	check_region(region);
+	if (!region->file) {
+		berth_anon_free(region->memory);
+		return;
+	}
+	berth_filecache_unmap(region->memory);
+	assert_int_equal(berth_filecache_sync(region->file), 0);
+	berth_filecache_drop(region->file);
+}
+
+static void make_region(struct region *region, bool is_file)
+{
+	char path[] = "/tmp/berth-fire-XXXXXX";
+	int fd;
+
+	memset(region, 0, sizeof(*region));
+	pthread_rwlock_init(&region->lock, NULL);
+	if (is_file) {
+		fd = mkstemp(path);
+		assert_true(fd >= 0 && !ftruncate(fd, REGION_PAGES * PAGE_SIZE));
+		region->backing = berth_file_open(path, BERTH_FILE_WRITE);
+		close(fd);
+		unlink(path);
+		assert_non_null(region->backing);
+		region->file = berth_filecache_open(region->backing);
+		assert_non_null(region->file);
+	}
+	fill_region(region);
+}
+
+static void destroy_region(struct region *region)
+{
+	empty_region(region);
+	if (region->file)
+		assert_int_equal(berth_filecache_close(region->file), 0);
+	berth_file_close(region->backing);
+	pthread_rwlock_destroy(&region->lock);
 }
 
 /* The next region that nobody uses at this moment. */
@@ -150,8 +210,7 @@ static void replace_region(uint32_t *next)
 	do
 		region = &regions[(*next)++ % REGIONS];
 	while (pthread_rwlock_trywrlock(&region->lock));
-	check_region(region);
-	berth_anon_free(region->memory);
+	empty_region(region);
 	fill_region(region);
 	pthread_rwlock_unlock(&region->lock);
 }
@@ -228,11 +287,13 @@ static uint64_t waits(void)
 	return __atomic_load_n(&berth_port_gate_stats.waits, __ATOMIC_RELAXED);
 }
 
-static void start_workers(struct worker *workers, bool may_read)
+static void start_workers(struct worker *workers, bool is_transparent)
 {
 	__atomic_store_n(&is_over, 0, __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < WORKERS; i++) {
-		workers[i] = (struct worker){ .number = i, .seed = i + 1, .may_read = may_read };
+		workers[i] = (struct worker){ .number = i,
+					      .seed = i + 1,
+					      .is_transparent = is_transparent };
 		assert_int_equal(pipe2(workers[i].pipe, O_CLOEXEC), 0);
 		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
@@ -254,6 +315,7 @@ static void end_workers(struct worker *workers, uint64_t *uses, uint64_t *calls)
 static void under_fire(void **state)
 {
 	struct worker workers[WORKERS];
+	struct berth_filecache_stats files;
 	struct berth_anon_stats stats;
 	uint64_t uses = 0, calls = 0, waited, rounds, successes = 0;
 	struct page *ballast;
@@ -266,10 +328,8 @@ static void under_fire(void **state)
 		skip();
 	}
 	ballast = take_ballast();
-	for (unsigned int i = 0; i < REGIONS; i++) {
-		pthread_rwlock_init(&regions[i].lock, NULL);
-		fill_region(&regions[i]);
-	}
+	for (unsigned int i = 0; i < REGIONS; i++)
+		make_region(&regions[i], i % 2);
 	start_workers(workers, !strcmp(*state, "uffd"));
 	__atomic_store_n(&berth_port_gate_hook, linger, __ATOMIC_RELAXED);
 	waited = waits();
@@ -283,21 +343,22 @@ static void under_fire(void **state)
 	end_workers(workers, &uses, &calls);
 	waited = waits() - waited;
 	berth_anon_stats(&stats);
-	print_message("# %s: %llu of %llu allocations, %llu pages moved, %llu of them in use; %llu "
-		      "uses, %llu of them with system calls\n",
-		      (const char *)*state, (unsigned long long)successes,
-		      (unsigned long long)rounds, (unsigned long long)stats.moved,
-		      (unsigned long long)waited, (unsigned long long)uses,
-		      (unsigned long long)calls);
-	for (unsigned int i = 0; i < REGIONS; i++) {
-		check_region(&regions[i]);
-		berth_anon_free(regions[i].memory);
-		pthread_rwlock_destroy(&regions[i].lock);
-	}
+	berth_filecache_stats(NULL, &files);
+	print_message(
+		"# %s: %llu of %llu allocations; %llu pages of memory and %llu of files moved, "
+		"%llu writes met a page that was just moving; %llu of files dropped; %llu "
+		"uses, %llu with system calls\n",
+		(const char *)*state, (unsigned long long)successes, (unsigned long long)rounds,
+		(unsigned long long)stats.moved, (unsigned long long)files.moved,
+		(unsigned long long)waited, (unsigned long long)files.dropped,
+		(unsigned long long)uses, (unsigned long long)calls);
+	for (unsigned int i = 0; i < REGIONS; i++)
+		destroy_region(&regions[i]);
 	drop_ballast(ballast);
 	assert_true(successes > ROUNDS / 2);
 	assert_true(waited >= WANTED);
 	assert_true(calls > 0);
+	assert_true(stats.moved > 0 && files.moved > 0);
 	must_stop();
 }
 
@@ -308,5 +369,5 @@ int main(void)
 		{ "under_fire, signal", under_fire, NULL, NULL, (void *)(uintptr_t) "signal" },
 	};
 
-	return cmocka_run_group_tests_name("anon_fire", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fire", tests, NULL, NULL);
 }
