@@ -22,9 +22,11 @@ struct berth_reserved {
 	uint64_t size;
 	bool is_placed; /* false: it is dynamic, and no free range satisfies it */
 	bool is_pool; /* compatible with shared-dma-pool */
+	bool is_restricted; /* compatible with restricted-dma-pool */
 	bool is_reusable; /* and not no-map */
 	bool is_nomap;
 	bool is_default; /* linux,cma-default */
+	bool is_dma_default; /* linux,dma-default */
 	bool is_guaranteed; /* berth,guaranteed */
 	bool is_taken; /* something else had been reserved there before */
 	bool stays_mapped; /* no-map, and not, since it is taken */

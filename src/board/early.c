@@ -141,9 +141,11 @@ static struct berth_reserved *describe(const void *fdt, int node)
 		return NULL;
 	res->phandle = berth_blob_phandle(fdt, node);
 	res->is_pool = lists(fdt, node, "compatible", "shared-dma-pool");
+	res->is_restricted = lists(fdt, node, "compatible", "restricted-dma-pool");
 	res->is_nomap = has(fdt, node, "no-map");
 	res->is_reusable = has(fdt, node, "reusable") && !res->is_nomap;
 	res->is_default = has(fdt, node, "linux,cma-default");
+	res->is_dma_default = has(fdt, node, "linux,dma-default");
 	res->is_guaranteed = has(fdt, node, "berth,guaranteed");
 	return res;
 }
