@@ -217,7 +217,7 @@ unsigned int berth_of_dma_entries(const struct device_node *bus, unsigned int *r
 	return bytes ? (unsigned int)ranges.left / bytes : 0;
 }
 
-bool berth_of_is_coherent(const struct device_node *node)
+bool of_dma_is_coherent(const struct device_node *node)
 {
 	for (int hops = 0; node && hops < MAX_HOPS; node = berth_of_dma_parent(node), hops++) {
 		if (of_property_read_bool(node, "dma-coherent"))

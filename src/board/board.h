@@ -68,30 +68,12 @@ size_t berth_nodes_bytes(const void *fdt);
 /* Build them in memory of the caller's, which is his again after berth_nodes_reset(). */
 void berth_nodes_link(const void *fdt, void *memory);
 void berth_nodes_reset(void);
-struct device_node *berth_node_next(const struct device_node *node); /* document order */
 uint32_t berth_node_phandle(const struct device_node *node);
-int berth_node_offset(const struct device_node *node);
+struct device_node *berth_node_at(int offset); /* NULL: no node begins there in the blob */
 struct platform_device *berth_node_device(const struct device_node *node);
 void berth_node_set_device(struct device_node *node, struct platform_device *pdev);
 
 /* address.c */
-
-/* The next bus on the way from a device to memory. */
-struct device_node *berth_of_dma_parent(const struct device_node *node);
-
-/*
- * The windows of the bus @bus and of those above it: Linux's of_dma_get_range(). Returns how many;
- * 0 means one to one; negative with the reason if there are more than @max, or if the
- * way leads in a circle.
- */
-int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
-			 unsigned int max);
-
-/* How many entries the bus's own dma-ranges have, and how many bytes are left over behind them. */
-unsigned int berth_of_dma_entries(const struct device_node *bus, unsigned int *rest);
-
-/* Whether a device sees the CPU's caches. */
-bool berth_of_is_coherent(const struct device_node *node);
 
 /* An address of the bus @bus (in its own number of cells) as the CPU sees it; false if it does not. */
 bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *cpu);
@@ -100,10 +82,6 @@ bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *
 
 /* The first area that memory-region points at; NULL if there is none. */
 struct cma *berth_of_area(const struct device_node *np);
-
-/* The name at @index in a list of strings; NULL behind the last one. */
-const char *berth_of_string(const struct device_node *node, const char *list_name,
-			    unsigned int index);
 
 /* irq.c */
 
@@ -126,7 +104,13 @@ void berth_platform_remove_all(void);
 /* Say on the console why a probe failed, and keep it as the last error. */
 void berth_report_probe(const struct device *dev, const char *driver, int err);
 
-/* board.c: the list that berth_start() was given; ends with an empty entry. */
+/* read.c: whether a board is only being read. */
+bool berth_board_is_open(void);
+
+/* board.c: whether every byte of a tree makes sense. 0, or -EINVAL with the reason. */
+int berth_check_tree(const void *board);
+
+/* The list that berth_start() was given; ends with an empty entry. */
 const struct berth_driver *berth_drivers(void);
 
 #endif

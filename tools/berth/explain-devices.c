@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "board/board.h"
 #include "explain.h"
 
 #define MASK ((1ULL << EXPLAIN_MASK_BITS) - 1)
@@ -123,7 +122,7 @@ void explain_find_lists(struct explanation *e)
 {
 	const struct device_node *node = berth_of_root();
 
-	for (; node; node = berth_node_next(node)) {
+	for (; node; node = of_find_all_nodes(node)) {
 		if (!explain_is_device(node) || !explain_is_enabled(node))
 			continue;
 		check_list(e, node, "memory-region", NULL, "memory-region-names");
@@ -181,7 +180,7 @@ void explain_find_buses(struct explanation *e)
 {
 	struct device_node *node = berth_of_root();
 
-	for (; node; node = berth_node_next(node)) {
+	for (; node; node = of_find_all_nodes(node)) {
 		int length;
 
 		if (!explain_is_enabled(node) || !of_get_parent(node))

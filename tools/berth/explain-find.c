@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <berth/board.h>
 #include <berth/cma.h>
 
-#include "board/board.h"
 #include "explain.h"
 
 void explain_find(struct explanation *e, enum explain_severity severity, const char *code,
@@ -124,11 +124,11 @@ static void find_defaults(struct explanation *e, const char *name)
 		else
 			first = node;
 	}
-	if (first && !strcmp(name, "linux,cma-default") && berth_bootarg(e->bootargs, "cma"))
+	if (first && !strcmp(name, "linux,cma-default") && berth_board_bootarg("cma"))
 		explain_find(e, EXPLAIN_NOTE, "cma-argument", first,
 			     "cma=%.*s on the command line takes this default's place",
-			     (int)strcspn(berth_bootarg(e->bootargs, "cma"), " "),
-			     berth_bootarg(e->bootargs, "cma"));
+			     (int)strcspn(berth_board_bootarg("cma"), " "),
+			     berth_board_bootarg("cma"));
 }
 
 static bool is_all_memory(const struct explanation *e, uint64_t base, uint64_t size)

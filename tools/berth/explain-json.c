@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "board/board.h"
 #include "explain.h"
 
 static void string(const char *text)
@@ -171,8 +170,8 @@ static void print_devices(const struct explanation *e)
 		printf("%s{\"path\": ", next_line(i));
 		path(device->node);
 		fputs(", \"compatible\": [", stdout);
-		for (unsigned int k = 0; (name = berth_of_string(device->node, "compatible", k));
-		     k++) {
+		for (int k = 0;
+		     !of_property_read_string_index(device->node, "compatible", k, &name); k++) {
 			fputs(k ? ", " : "", stdout);
 			string(name);
 		}

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "board/board.h"
 #include "explain.h"
 
 #define MAX_COLUMN 48

@@ -11,10 +11,10 @@
 #include "run.h"
 
 static const char usage[] =
-	"Usage: berth explain [BOARD] [DEVICE] [OPTION]...\n"
+	"Usage: berth explain [BOARD] [OPTION]...\n"
 	"What each device of a board gets from the DMA stack, and what is wrong with the board's\n"
 	"description. BOARD is a .dtb, or a .dts compiled through dtc; without it, a multimedia\n"
-	"SoC that comes with berth. DEVICE is a path, an alias or a name: only that one.\n"
+	"SoC that comes with berth.\n"
 	"\n"
 	"  --json                the answer as JSON\n"
 	"  --all                 all nodes with registers, not only those known to use DMA\n"
@@ -113,9 +113,7 @@ static int parse(struct command_line *line, int argc, char **argv)
 	if (optind < argc)
 		line->board = argv[optind++];
 	if (optind < argc)
-		line->options.device = argv[optind++];
-	if (optind < argc)
-		return unusable("%s: only one board and one device are explained", argv[optind]);
+		return unusable("%s: only one board is explained", argv[optind]);
 	return RUN_DONE;
 }
 

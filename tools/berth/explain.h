@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What a board's devices get from the DMA stack, and what is wrong with its description. The tree
- * is read by the same code that starts berth (src/board/); no machine is started.
- */
+/* What a board's devices get from the DMA stack, and what is wrong with its description. */
 #ifndef TOOL_EXPLAIN_H
 #define TOOL_EXPLAIN_H
 
@@ -65,7 +62,6 @@ struct explain_finding {
 
 struct explain_options {
 	bool all; /* every device with reg */
-	const char *device; /* only that one: path, alias or name; NULL: all */
 	struct berth_range mem[EXPLAIN_MAX_MEM];
 	unsigned int nr_mem;
 	const char *cma; /* as cma= would have it, or NULL */
@@ -110,8 +106,13 @@ int explain_command(int argc, char **argv);
 
 /* For the parts of the explanation. */
 
-/* One more element behind *@count others, all zero. Ends the program if there is no memory. */
+/* Both end the program if there is no memory. */
+void *explain_alloc(size_t size);
+/* One more element behind *@count others, all zero. */
 void *explain_more(void *array, unsigned int *count, size_t size);
+
+void explain_read_memory(struct explanation *e);
+void explain_read_reserved(struct explanation *e);
 
 void explain_find(struct explanation *e, enum explain_severity severity, const char *code,
 		  const struct device_node *node, const char *format, ...)
