@@ -48,6 +48,7 @@
 #undef devm_platform_ioremap_resource
 #undef disable_irq
 #undef disable_irq_nosync
+#undef dma_addressing_limited
 #undef dma_alloc_attrs
 #undef dma_alloc_coherent
 #undef dma_alloc_pages
@@ -58,6 +59,9 @@
 #undef dma_get_cache_alignment
 #undef dma_get_mask
 #undef dma_get_max_seg_size
+#undef dma_get_merge_boundary
+#undef dma_get_min_align_mask
+#undef dma_get_required_mask
 #undef dma_get_seg_boundary
 #undef dma_map_page
 #undef dma_map_page_attrs
@@ -68,12 +72,14 @@
 #undef dma_mapping_error
 #undef dma_max_mapping_size
 #undef dma_need_sync
+#undef dma_opt_mapping_size
 #undef dma_resv_usage_rw
 #undef dma_rmb
 #undef dma_set_coherent_mask
 #undef dma_set_mask
 #undef dma_set_mask_and_coherent
 #undef dma_set_max_seg_size
+#undef dma_set_min_align_mask
 #undef dma_set_seg_boundary
 #undef dma_set_tx_state
 #undef dma_submit_error

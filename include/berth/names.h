@@ -54,6 +54,7 @@
 #define devm_platform_ioremap_resource berth_devm_platform_ioremap_resource
 #define disable_irq berth_disable_irq
 #define disable_irq_nosync berth_disable_irq_nosync
+#define dma_addressing_limited berth_dma_addressing_limited
 #define dma_alloc_attrs berth_dma_alloc_attrs
 #define dma_alloc_coherent berth_dma_alloc_coherent
 #define dma_alloc_pages berth_dma_alloc_pages
@@ -64,6 +65,9 @@
 #define dma_get_cache_alignment berth_dma_get_cache_alignment
 #define dma_get_mask berth_dma_get_mask
 #define dma_get_max_seg_size berth_dma_get_max_seg_size
+#define dma_get_merge_boundary berth_dma_get_merge_boundary
+#define dma_get_min_align_mask berth_dma_get_min_align_mask
+#define dma_get_required_mask berth_dma_get_required_mask
 #define dma_get_seg_boundary berth_dma_get_seg_boundary
 #define dma_map_page berth_dma_map_page
 #define dma_map_page_attrs berth_dma_map_page_attrs
@@ -74,12 +78,14 @@
 #define dma_mapping_error berth_dma_mapping_error
 #define dma_max_mapping_size berth_dma_max_mapping_size
 #define dma_need_sync berth_dma_need_sync
+#define dma_opt_mapping_size berth_dma_opt_mapping_size
 #define dma_resv_usage_rw berth_dma_resv_usage_rw
 #define dma_rmb berth_dma_rmb
 #define dma_set_coherent_mask berth_dma_set_coherent_mask
 #define dma_set_mask berth_dma_set_mask
 #define dma_set_mask_and_coherent berth_dma_set_mask_and_coherent
 #define dma_set_max_seg_size berth_dma_set_max_seg_size
+#define dma_set_min_align_mask berth_dma_set_min_align_mask
 #define dma_set_seg_boundary berth_dma_set_seg_boundary
 #define dma_set_tx_state berth_dma_set_tx_state
 #define dma_submit_error berth_dma_submit_error

@@ -89,12 +89,13 @@ static int map_ram(void)
 
 static int start_memory(const void *fdt, const struct berth_options *options)
 {
+	const char *bootargs = options->bootargs ? options->bootargs : berth_early_bootargs(fdt);
 	int err = berth_early_scan(fdt, options);
 
 	if (!err)
 		err = map_ram();
 	if (!err)
-		err = berth_swiotlb_reserve(berth_bootarg(berth_bootargs_of(fdt, options), "swiotlb"));
+		err = berth_swiotlb_reserve(berth_bootarg(bootargs, "swiotlb"));
 	if (!err)
 		err = berth_early_declare_areas();
 	if (!err)
@@ -103,7 +104,9 @@ static int start_memory(const void *fdt, const struct berth_options *options)
 		return err;
 	state = MEMORY_STARTED;
 	err = berth_mm_start();
-	return err ? err : berth_swiotlb_start();
+	if (!err)
+		berth_swiotlb_start();
+	return err;
 }
 
 /* Take everything down from wherever it got. Return: bytes that users had not given back. */

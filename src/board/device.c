@@ -24,8 +24,9 @@ void berth_device_del(struct device *dev)
 
 	if (!p)
 		return;
-	berth_device_unlink(dev);
+	berth_driver_unbind(dev);
 	berth_bounce_gone(dev);
+	berth_device_unlink(dev);
 	kfree(p);
 	if (dev->release)
 		dev->release(dev);

@@ -111,7 +111,7 @@ void berth_bounce_gone(struct device *dev);
 /* Before there is an allocator: memory for the pool that all share, if swiotlb= or the RAM says so. */
 int berth_swiotlb_reserve(const char *arg);
 /* When there is one. */
-int berth_swiotlb_start(void);
+void berth_swiotlb_start(void);
 /* After all devices. */
 void berth_swiotlb_stop(void);
 void berth_swiotlb_reset_counts(void);

@@ -436,6 +436,6 @@ bool dma_need_sync(struct device *dev, dma_addr_t addr)
 {
 	struct berth_bounce bounce;
 
-	return !dev_is_dma_coherent(dev) || (dev->flags & BERTH_DEVICE_MAY_BOUNCE &&
-					     berth_swiotlb_find(dev, addr, &bounce));
+	return !dev_is_dma_coherent(dev) ||
+	       (dev->flags & BERTH_DEVICE_MAY_BOUNCE && berth_swiotlb_find(dev, addr, &bounce));
 }

@@ -39,9 +39,23 @@ static bool legal(const struct device *dev, size_t size, enum dma_data_direction
 	return false;
 }
 
-/* The long way out: what is refused says why. */
+static dma_addr_t refuse_segment(const struct device *dev, phys_addr_t phys, size_t size,
+				 uint64_t limit)
+{
+	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_SEGMENT, dev_name(dev));
+
+	error->address = phys;
+	error->length = size;
+	error->limit = limit;
+	return DMA_MAPPING_ERROR;
+}
+
+/*
+ * Directly if that leads there, and @size bytes cross no multiple of @boundary + 1; else through a
+ * bounce buffer.
+ */
 static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+			   enum dma_data_direction dir, unsigned long attrs, uint64_t boundary)
 {
 	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
 	dma_addr_t addr;
@@ -49,13 +63,16 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	if (dev->flags & BERTH_DEVICE_BOUNCE)
 		return berth_swiotlb_map(dev, phys, size, dir, attrs);
 	addr = berth_dma_translate(dev, phys, size, limit, NULL);
-	if (addr == DMA_MAPPING_ERROR)
-		return dev->flags & BERTH_DEVICE_MAY_BOUNCE
-			       ? berth_swiotlb_map(dev, phys, size, dir, attrs)
-			       : berth_dma_from_phys(dev, phys, size, limit);
-	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		sync_for_device(dev, phys, size);
-	return addr;
+	if (addr != DMA_MAPPING_ERROR && !((addr ^ (addr + (size - 1))) & ~boundary)) {
+		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
+			sync_for_device(dev, phys, size);
+		return addr;
+	}
+	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE)
+		return berth_swiotlb_map(dev, phys, size, dir, attrs);
+	if (addr != DMA_MAPPING_ERROR)
+		return refuse_segment(dev, phys, size, boundary - (addr & boundary) + 1);
+	return berth_dma_from_phys(dev, phys, size, limit);
 }
 
 /* Memory that no device may be given is told about once: it is the same mistake every time. */
@@ -80,20 +97,25 @@ dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 	at = (uintptr_t)ptr - berth_port_linear.virt;
 	if (at >= berth_port_linear.size || !berth_dma_is_ram(berth_port_linear.phys + at, size))
 		return refuse_memory(dev, (uintptr_t)ptr);
-	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs);
+	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs, UINT64_MAX);
+}
+
+static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs, uint64_t boundary)
+{
+	phys_addr_t phys = page ? page_to_phys(page) + offset : 0;
+
+	if (!legal(dev, size, dir))
+		return DMA_MAPPING_ERROR;
+	if (!page || !berth_dma_is_ram(phys, size))
+		return refuse_memory(dev, phys);
+	return map_phys(dev, phys, size, dir, attrs, boundary);
 }
 
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	phys_addr_t phys;
-
-	if (!legal(dev, size, dir))
-		return DMA_MAPPING_ERROR;
-	phys = page ? page_to_phys(page) + offset : 0;
-	if (!page || !berth_dma_is_ram(phys, size))
-		return refuse_memory(dev, phys);
-	return map_phys(dev, phys, size, dir, attrs);
+	return map_page(dev, page, offset, size, dir, attrs, UINT64_MAX);
 }
 
 /*
@@ -158,36 +180,60 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 		sync_for_device(dev, phys, size);
 }
 
-unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
-			      enum dma_data_direction dir, unsigned long attrs)
+/*
+ * One entry of a list. Unlike a mapping of its own it is held to the device's segments: too long a
+ * one is refused, one that crosses a boundary goes through a bounce buffer, which does not.
+ */
+static int map_entry(struct device *dev, struct scatterlist *sg, enum dma_data_direction dir,
+		     unsigned long attrs)
 {
-	struct scatterlist *sg;
-	int i;
+	uint64_t boundary = dev->segment_boundary_mask, most = dev->max_segment_size;
 
-	if (nents < 1) {
-		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
-			      (uint64_t)nents);
-		return 0;
-	}
-	for_each_sg(sgl, sg, nents, i) {
-		if (!sg) {
-			berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
-				      (uint64_t)nents);
-			goto unmap;
-		}
-		sg->dma_address =
-			dma_map_page_attrs(dev, sg_page(sg), sg->offset, sg->length, dir, attrs);
-		if (sg->dma_address == DMA_MAPPING_ERROR)
-			goto unmap;
-		sg->dma_length = sg->length;
-	}
-	return (unsigned int)nents;
+	if (boundary < most - 1)
+		most = boundary + 1;
+	if (sg->length > most)
+		sg->dma_address = refuse_segment(dev, sg->offset, sg->length, most);
+	else
+		sg->dma_address = map_page(dev, sg_page(sg), sg->offset, sg->length, dir, attrs,
+					   boundary);
+	if (sg->dma_address == DMA_MAPPING_ERROR)
+		return berth_last_error()->code;
+	sg->dma_length = sg->length;
+	return 0;
+}
 
-unmap:
+/* Return: the number of segments, or a negative errno value with nothing mapped. */
+static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+		  enum dma_data_direction dir, unsigned long attrs)
+{
+	struct scatterlist *sg = sgl;
+	int err = 0, i = 0;
+
+	if (nents < 1)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
+				     (uint64_t)nents);
+	for (; sg && i < nents; i++, sg = sg_next(sg)) {
+		err = map_entry(dev, sg, dir, attrs);
+		if (err)
+			break;
+	}
+	if (i == nents)
+		return nents;
+	if (!err)
+		err = berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
+				    (uint64_t)nents);
 	/* Nothing was transferred: the bytes go back as they were. */
 	if (i)
 		dma_unmap_sg_attrs(dev, sgl, i, dir, attrs | DMA_ATTR_SKIP_CPU_SYNC);
-	return 0;
+	return err;
+}
+
+unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	int ret = map_sg(dev, sgl, nents, dir, attrs);
+
+	return ret > 0 ? (unsigned int)ret : 0;
 }
 
 void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,

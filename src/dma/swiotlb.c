@@ -177,7 +177,8 @@ dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 			     enum dma_data_direction dir, unsigned long attrs)
 {
 	uint32_t low = (uint32_t)phys & dev->min_align_mask, offset = low & (SLOT_SIZE - 1);
-	struct bounce_request request = { .offset = offset, .boundary = dev->segment_boundary_mask };
+	struct bounce_request request = { .offset = offset,
+					  .boundary = dev->segment_boundary_mask };
 	struct bounce_pool *pool;
 	struct bounce_slot *slot;
 	char *virt;
@@ -191,6 +192,9 @@ dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 		error->limit = berth_swiotlb_max_size(dev);
 		return DMA_MAPPING_ERROR;
 	}
+	/* Who maps more than that at once does not mean it. */
+	if (request.boundary < size - 1)
+		request.boundary = UINT64_MAX;
 	request.size = (uint32_t)size;
 	request.nr = SLOTS_OF(offset + (uint32_t)size);
 	request.pages = request.nr > 1;

@@ -130,8 +130,8 @@ static inline char *bounce_virt(const struct bounce_pool *pool, const struct bou
 }
 
 /* Whether the @index-th slot is one that @request may begin with. */
-static inline bool bounce_fits(const struct bounce_pool *pool,
-			       const struct bounce_request *request, uint64_t index)
+static inline bool bounce_fits(const struct bounce_pool *pool, const struct bounce_request *request,
+			       uint64_t index)
 {
 	uint64_t at = index << SLOT_SHIFT;
 	uint64_t first = request->bus + at + request->offset;

@@ -8,6 +8,7 @@
 #include "dma/swiotlb.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/string.h"
 #include "mm/internal.h"
 
 #define MAX_BOUNCE_DEVICES 64
@@ -36,8 +37,7 @@ static int list_of(unsigned int nr)
 uint32_t berth_bounce_owner(struct device *dev)
 {
 	if (!dev->p->bounce_owner)
-		dev->p->bounce_owner =
-			__atomic_add_fetch(&devices.last_owner, 1, __ATOMIC_RELAXED);
+		dev->p->bounce_owner = __atomic_add_fetch(&devices.last_owner, 1, __ATOMIC_RELAXED);
 	return dev->p->bounce_owner;
 }
 
@@ -211,8 +211,8 @@ void berth_bounce_give(struct device *dev, struct bounce_pool *pool, struct boun
 
 bool berth_bounce_reaches(const struct device *dev, const struct bounce_pool *pool, uint64_t *bus)
 {
-	*bus = berth_dma_translate(dev, pool->base, pool->size,
-				   berth_dma_limit(dev, dev->dma_mask), NULL);
+	*bus = berth_dma_translate(dev, pool->base, pool->size, berth_dma_limit(dev, dev->dma_mask),
+				   NULL);
 	return *bus != DMA_MAPPING_ERROR;
 }
 
@@ -278,6 +278,7 @@ void berth_bounce_reset(void)
 	struct bounce_pool *pool = berth_bounce_pools, *next;
 
 	berth_bounce_pools = NULL;
+	memset(devices.table, 0, sizeof(devices.table));
 	for (; pool; pool = next) {
 		unsigned long nr = (unsigned long)(pool->size >> PAGE_SHIFT);
 

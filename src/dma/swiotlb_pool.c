@@ -55,8 +55,7 @@ static unsigned int search(const struct bounce_pool *pool, const struct bounce_s
 		runs.high &= 0x5555555555555555;
 	}
 	while (runs.low | runs.high) {
-		unsigned int slot =
-			runs.low ? lowest_bit(runs.low) : 64 + lowest_bit(runs.high);
+		unsigned int slot = runs.low ? lowest_bit(runs.low) : 64 + lowest_bit(runs.high);
 
 		if (bounce_fits(pool, request, base + slot))
 			return slot;
@@ -130,8 +129,8 @@ struct bounce_slot *berth_pool_take(struct bounce_pool *pool, const struct bounc
 static unsigned int length_around(const struct bounce_segment *segment, unsigned int first,
 				  unsigned int nr)
 {
-	unsigned int end = (unsigned int)bitmap_find(segment->free, SEGMENT_SLOTS, first + nr,
-						     false);
+	unsigned int end =
+		(unsigned int)bitmap_find(segment->free, SEGMENT_SLOTS, first + nr, false);
 
 	while (first && bitmap_test(segment->free, first - 1))
 		first--;
@@ -171,8 +170,7 @@ void berth_pool_give(struct bounce_pool *pool, struct bounce_slot *slot)
 
 struct bounce_slot *berth_pool_run(struct bounce_pool *pool, uint64_t index)
 {
-	const struct bounce_segment *segment =
-		&pool->areas[0].segments[index / SEGMENT_SLOTS];
+	const struct bounce_segment *segment = &pool->areas[0].segments[index / SEGMENT_SLOTS];
 	unsigned int at = (unsigned int)(index % SEGMENT_SLOTS);
 	struct bounce_slot *slot;
 
@@ -212,8 +210,8 @@ static size_t segments_of(uint64_t size)
 size_t berth_pool_records(uint64_t size, unsigned int nr_areas)
 {
 	return sizeof(struct bounce_pool) + nr_areas * sizeof(struct bounce_area) +
-	       segments_of(size) * (sizeof(struct bounce_segment) +
-				    SEGMENT_SLOTS * sizeof(struct bounce_slot));
+	       segments_of(size) *
+		       (sizeof(struct bounce_segment) + SEGMENT_SLOTS * sizeof(struct bounce_slot));
 }
 
 /* The last segment may be shorter than the others. */

@@ -27,6 +27,9 @@ static struct {
 	struct bounce_pool *pool;
 } first;
 
+/* The pools of memory-region. */
+static struct bounce_pool *restricted;
+
 static bool digits(const char **at, uint64_t *value)
 {
 	const char *start = *at;
@@ -99,7 +102,7 @@ static uint64_t wanted_bytes(void)
 static unsigned int areas_of(uint64_t bytes)
 {
 	uint64_t most = bytes / SEGMENT_SIZE < first.nr_areas ? bytes / SEGMENT_SIZE
-							       : first.nr_areas;
+							      : first.nr_areas;
 	unsigned int areas = 1;
 
 	while (2 * areas <= most)
@@ -133,31 +136,46 @@ int berth_swiotlb_reserve(const char *arg)
 	return 0;
 }
 
-int berth_swiotlb_start(void)
+void berth_swiotlb_start(void)
 {
 	berth_swiotlb_reset_counts();
 	if (first.pool)
 		berth_bounce_add(first.pool);
-	return 0;
 }
 
 void berth_swiotlb_stop(void)
 {
+	struct bounce_pool *pool;
+
 	berth_bounce_reset();
 	first.pool = NULL;
+	while ((pool = restricted)) {
+		restricted = pool->next;
+		berth_port_unpoison(pool->virt, pool->size);
+		kvfree(pool);
+	}
 }
 
 struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size)
 {
-	void *records;
+	phys_addr_t end = (base + size) & PAGE_MASK;
+	struct bounce_pool *pool;
 
 	base = PAGE_ALIGN(base);
-	if (size < 2 * PAGE_SIZE || !berth_dma_is_ram(base, size) || !phys_to_virt(base)) {
+	for (pool = restricted; pool; pool = pool->next)
+		if (pool->base == base)
+			return pool;
+	if (end <= base || !berth_dma_is_ram(base, end - base) || PageHighMem(phys_to_page(base))) {
 		berth_fail_at(-EINVAL, BERTH_REASON_MAPPING, "restricted-dma-pool", base);
 		return NULL;
 	}
-	records = kmalloc(berth_pool_records(size, 1), GFP_KERNEL);
-	return records ? berth_pool_init(records, base, size & PAGE_MASK, 1) : NULL;
+	pool = kvmalloc(berth_pool_records(end - base, 1), GFP_KERNEL);
+	if (!pool)
+		return NULL;
+	berth_pool_init(pool, base, end - base, 1);
+	pool->next = restricted;
+	restricted = pool;
+	return pool;
 }
 
 void berth_swiotlb_attach(struct device *dev, struct bounce_pool *pool)
