@@ -14,6 +14,8 @@
 #undef __free_page
 #undef __free_pages
 #undef __get_free_pages
+#undef __sg_alloc_table
+#undef __sg_free_table
 #undef alloc_contig_pages
 #undef alloc_contig_range
 #undef alloc_page
@@ -210,8 +212,10 @@
 #undef request_irq
 #undef resource_size
 #undef rmb
+#undef sg_alloc_table
 #undef sg_chain
 #undef sg_chain_ptr
+#undef sg_free_table
 #undef sg_init_one
 #undef sg_init_table
 #undef sg_is_chain

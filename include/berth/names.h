@@ -20,6 +20,8 @@
 #define __free_page berth___free_page
 #define __free_pages berth___free_pages
 #define __get_free_pages berth___get_free_pages
+#define __sg_alloc_table berth___sg_alloc_table
+#define __sg_free_table berth___sg_free_table
 #define alloc_contig_pages berth_alloc_contig_pages
 #define alloc_contig_range berth_alloc_contig_range
 #define alloc_page berth_alloc_page
@@ -216,8 +218,10 @@
 #define request_irq berth_request_irq
 #define resource_size berth_resource_size
 #define rmb berth_rmb
+#define sg_alloc_table berth_sg_alloc_table
 #define sg_chain berth_sg_chain
 #define sg_chain_ptr berth_sg_chain_ptr
+#define sg_free_table berth_sg_free_table
 #define sg_init_one berth_sg_init_one
 #define sg_init_table berth_sg_init_table
 #define sg_is_chain berth_sg_is_chain

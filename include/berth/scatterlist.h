@@ -9,6 +9,7 @@
 #ifndef BERTH_SCATTERLIST_H
 #define BERTH_SCATTERLIST_H
 
+#include <berth/gfp.h>
 #include <berth/mm.h>
 #include <berth/types.h>
 
@@ -23,7 +24,7 @@ BERTH_BEGIN_DECLS
  * @length: bytes
  * @dma_address: what the device is told, after dma_map_sg()
  * @dma_length: bytes of the DMA segment; 0: nothing (merged into an earlier one)
- * @dma_flags: private to berth
+ * @dma_flags: SG_DMA_BUS_ADDRESS, and bits of berth's own; set when mapped
  */
 struct scatterlist {
 	uintptr_t page_link;
@@ -37,6 +38,12 @@ struct scatterlist {
 #define SG_CHAIN 0x01UL
 #define SG_END 0x02UL
 #define SG_PAGE_LINK_MASK (SG_CHAIN | SG_END)
+
+/* In @dma_flags: the address is one of a device's memory on its bus; nothing there is unmapped. */
+#define SG_DMA_BUS_ADDRESS 0x1u
+
+/* Entries of a chunk of a table: a page of them. */
+#define SG_MAX_SINGLE_ALLOC (PAGE_SIZE / sizeof(struct scatterlist))
 
 #define sg_dma_address(sg) ((sg)->dma_address)
 #define sg_dma_len(sg) ((sg)->dma_length)
@@ -131,6 +138,71 @@ int sg_nents_for_len(struct scatterlist *sg, uint64_t len);
 
 #define for_each_sg(sglist, sg, nr, i) \
 	for ((i) = 0, (sg) = (sglist); (i) < (nr); (i)++, (sg) = sg_next(sg))
+
+/* Tables: lists with their counts, in memory of berth's. */
+
+/**
+ * struct sg_table - a list and its two counts
+ * @sgl: the list
+ * @nents: DMA segments, once mapped; until then as @orig_nents
+ * @orig_nents: entries of the list
+ */
+struct sg_table {
+	struct scatterlist *sgl;
+	unsigned int nents;
+	unsigned int orig_nents;
+};
+
+/* Every entry of a table; every DMA segment of a mapped one. */
+#define for_each_sgtable_sg(sgt, sg, i) for_each_sg((sgt)->sgl, sg, (sgt)->orig_nents, i)
+#define for_each_sgtable_dma_sg(sgt, sg, i) for_each_sg((sgt)->sgl, sg, (sgt)->nents, i)
+
+/* Memory for @nents entries, or NULL with a reason; and what takes it back. */
+typedef struct scatterlist *sg_alloc_fn(unsigned int nents, gfp_t gfp);
+typedef void sg_free_fn(struct scatterlist *sgl, unsigned int nents);
+
+/**
+ * sg_alloc_table() - a table of empty entries
+ * @table: filled in
+ * @nents: entries, at least 1
+ * @gfp: GFP_KERNEL or GFP_ATOMIC
+ *
+ * The list is in chunks of SG_MAX_SINGLE_ALLOC entries, of which the last links to the next chunk;
+ * sg_next() passes over it. Any context with GFP_ATOMIC. Return: 0, the table the caller's until
+ * sg_free_table(); or -EINVAL (ARGUMENT), -ENOMEM (OUT_OF_MEMORY), and the table is empty.
+ */
+int BERTH_MUST_CHECK sg_alloc_table(struct sg_table *table, unsigned int nents, gfp_t gfp);
+
+/** sg_free_table() - give a table's list back; not its pages. An empty one is ignored. Any context. */
+void sg_free_table(struct sg_table *table);
+
+/**
+ * __sg_alloc_table() - sg_alloc_table() with memory from elsewhere
+ * @table: filled in
+ * @nents: entries, at least 1
+ * @max_ents: entries of a chunk, at least 2
+ * @first_chunk: memory for the first chunk, NULL if it comes from @alloc_fn
+ * @nents_first_chunk: its entries, 0 if there is none
+ * @gfp: handed to @alloc_fn
+ * @alloc_fn: called for each chunk
+ *
+ * Return: 0, -EINVAL (ARGUMENT), or -ENOMEM; after that __sg_free_table() is still owed: for the
+ * entries that the table has then.
+ */
+int __sg_alloc_table(struct sg_table *table, unsigned int nents, unsigned int max_ents,
+		     struct scatterlist *first_chunk, unsigned int nents_first_chunk, gfp_t gfp,
+		     sg_alloc_fn *alloc_fn);
+
+/**
+ * __sg_free_table() - give the chunks of __sg_alloc_table() back
+ * @table: the table; empty afterwards
+ * @max_ents: as given there
+ * @nents_first_chunk: as given there: that chunk is not freed
+ * @free_fn: called for each other chunk, with as many entries as were asked for
+ * @num_ents: entries of the table, its @orig_nents
+ */
+void __sg_free_table(struct sg_table *table, unsigned int max_ents, unsigned int nents_first_chunk,
+		     sg_free_fn *free_fn, unsigned int num_ents);
 
 BERTH_END_DECLS
 
