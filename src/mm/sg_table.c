@@ -90,3 +90,10 @@ void sg_free_table(struct sg_table *table)
 {
 	__sg_free_table(table, SG_MAX_SINGLE_ALLOC, 0, kfree_chunk, table->orig_nents);
 }
+
+void sg_free_append_table(struct sg_append_table *sgt_append)
+{
+	__sg_free_table(&sgt_append->sgt, SG_MAX_SINGLE_ALLOC, 0, kfree_chunk,
+			sgt_append->total_nents);
+	memset(sgt_append, 0, sizeof(*sgt_append));
+}
