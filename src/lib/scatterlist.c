@@ -65,3 +65,49 @@ int sg_nents_for_len(struct scatterlist *sg, uint64_t len)
 	}
 	return -EINVAL;
 }
+
+void __sg_page_iter_start(struct sg_page_iter *piter, struct scatterlist *sglist,
+			  unsigned int nents, unsigned long pgoffset)
+{
+	piter->sg = sglist;
+	piter->sg_pgoffset = (unsigned int)pgoffset;
+	piter->__nents = nents;
+	piter->__pg_advance = 0;
+}
+
+static unsigned int cpu_pages(const struct scatterlist *sg)
+{
+	return (unsigned int)PFN_UP((uint64_t)sg->offset + sg->length);
+}
+
+/* The two sides begin at the same byte of a page, but their lengths have nothing to do with each other. */
+static unsigned int dma_pages(const struct scatterlist *sg)
+{
+	return (unsigned int)PFN_UP(offset_in_page(sg_dma_address(sg)) + sg_dma_len(sg));
+}
+
+static bool next_page(struct sg_page_iter *piter, unsigned int (*pages)(const struct scatterlist *))
+{
+	if (!piter->__nents || !piter->sg)
+		return false;
+	piter->sg_pgoffset += (unsigned int)piter->__pg_advance;
+	piter->__pg_advance = 1;
+	while (piter->sg_pgoffset >= pages(piter->sg)) {
+		piter->sg_pgoffset -= pages(piter->sg);
+		/* Nobody looks behind the last entry: a shorter list need not have an end mark there. */
+		piter->sg = --piter->__nents ? sg_next(piter->sg) : NULL;
+		if (!piter->sg)
+			return false;
+	}
+	return true;
+}
+
+bool __sg_page_iter_next(struct sg_page_iter *piter)
+{
+	return next_page(piter, cpu_pages);
+}
+
+bool __sg_page_iter_dma_next(struct sg_dma_page_iter *dma_iter)
+{
+	return next_page(&dma_iter->base, dma_pages);
+}
