@@ -292,6 +292,45 @@ static inline void dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int
 	dma_unmap_sg_attrs(dev, sgl, nents, dir, 0);
 }
 
+/**
+ * dma_map_sgtable() - give a table to a device
+ * @dev: the device
+ * @sgt: the table; its @nents becomes the number of DMA segments, its @orig_nents stays
+ * @dir: which way the data goes
+ * @attrs: as dma_map_single_attrs()
+ *
+ * Any context. Return: 0; -EINVAL: a list, entry or direction that is not legal; -ENOMEM: no bounce
+ * buffer is free just now; -EIO: it does not reach the memory.
+ */
+int BERTH_MUST_CHECK dma_map_sgtable(struct device *dev, struct sg_table *sgt,
+				     enum dma_data_direction dir, unsigned long attrs);
+
+/** dma_unmap_sgtable() - take a table back. Any context. */
+static inline void dma_unmap_sgtable(struct device *dev, struct sg_table *sgt,
+				     enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_unmap_sg_attrs(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+}
+
+/**
+ * dma_map_resource() - the address at which a device reaches another one's registers or memory
+ * @dev: the device that will read or write there
+ * @phys_addr: what it is to reach, as the CPU's bus sees it: a resource of the other device
+ * @size: bytes, at least 1
+ * @dir: which way the data goes
+ * @attrs: 0
+ *
+ * No RAM, no bounce, no cache maintenance. Devices of one PCI host reach each other at their bus
+ * addresses; others through the windows of their bus. Any context. Return: the address, or
+ * DMA_MAPPING_ERROR: WINDOW if the bus does not lead there, MASK, ARGUMENT for RAM.
+ */
+dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs);
+
+/** dma_unmap_resource() - ends dma_map_resource(). Any context. */
+void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+			enum dma_data_direction dir, unsigned long attrs);
+
 /** dma_mapping_error() - -ENOMEM if @addr is DMA_MAPPING_ERROR, else 0. Any context. */
 static inline int dma_mapping_error(struct device *dev, dma_addr_t addr)
 {
@@ -338,6 +377,20 @@ void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
 /** dma_sync_sg_for_device() - the device gets the list back. */
 void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nents,
 			    enum dma_data_direction dir);
+
+/** dma_sync_sgtable_for_cpu() - dma_sync_sg_for_cpu() of a table. */
+static inline void dma_sync_sgtable_for_cpu(struct device *dev, struct sg_table *sgt,
+					    enum dma_data_direction dir)
+{
+	dma_sync_sg_for_cpu(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+}
+
+/** dma_sync_sgtable_for_device() - dma_sync_sg_for_device() of a table. */
+static inline void dma_sync_sgtable_for_device(struct device *dev, struct sg_table *sgt,
+					       enum dma_data_direction dir)
+{
+	dma_sync_sg_for_device(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+}
 
 BERTH_END_DECLS
 

@@ -83,6 +83,9 @@ bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *
 /* The first area that memory-region points at; NULL if there is none. */
 struct cma *berth_of_area(const struct device_node *np);
 
+/* The restricted-dma-pool that memory-region leads to, or NULL. */
+const struct berth_reserved *berth_of_restricted(const struct device_node *np);
+
 /* irq.c */
 
 /*

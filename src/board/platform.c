@@ -67,6 +67,21 @@ static int fill_resources(struct platform_device *pdev, const struct device_node
 	return 0;
 }
 
+/* A device that is to see one pool only sees no memory at all if that cannot be had. */
+static int set_restricted(struct device *dev, const struct device_node *node)
+{
+	const struct berth_reserved *res = berth_of_restricted(node);
+	struct bounce_pool *pool;
+
+	if (!res)
+		return 0;
+	pool = res->is_placed ? berth_swiotlb_restricted(res->base, res->size) : NULL;
+	if (!pool)
+		return res->is_placed ? berth_last_error()->code : -ENOMEM;
+	berth_swiotlb_attach(dev, pool);
+	return 0;
+}
+
 /* What the tree says about the device's way to memory. */
 static int set_limits(struct device *dev, struct device_node *node)
 {
@@ -84,7 +99,8 @@ static int set_limits(struct device *dev, struct device_node *node)
 		return count;
 	if (berth_of_area(node))
 		berth_device_set_cma(dev, berth_of_area(node));
-	return berth_device_set_windows(dev, windows, (unsigned int)count);
+	count = berth_device_set_windows(dev, windows, (unsigned int)count);
+	return count ? count : set_restricted(dev, node);
 }
 
 static void free_device(struct device *dev)

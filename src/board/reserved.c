@@ -41,6 +41,18 @@ struct cma *berth_of_area(const struct device_node *np)
 	return area;
 }
 
+const struct berth_reserved *berth_of_restricted(const struct device_node *np)
+{
+	uint32_t phandle;
+
+	for (uint32_t i = 0; !of_property_read_u32_index(np, "memory-region", i, &phandle); i++)
+		for (unsigned int n = 0; n < berth_nr_reserved; n++)
+			if (berth_reserved[n].is_restricted &&
+			    berth_reserved[n].phandle == phandle)
+				return &berth_reserved[n];
+	return NULL;
+}
+
 static int index_of(const struct device_node *np, const char *wanted)
 {
 	const char *name;

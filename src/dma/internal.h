@@ -47,6 +47,21 @@ bool berth_dma_reaches_all(const struct device *dev);
 /* What was derived from the limits does not hold any more. */
 void berth_dma_limits_changed(struct device *dev);
 
+/* The reason of a failure: the device's limit lies below. */
+void berth_dma_mask_error(const struct device *dev, uint64_t address, uint64_t size,
+			  uint64_t limit);
+
+/* Whether any of @size bytes from @phys is RAM; they do not wrap. */
+bool berth_dma_touches_ram(phys_addr_t phys, uint64_t size);
+
+/*
+ * The window through which the device reaches another one's registers or memory on its own bus,
+ * whatever its way to RAM is; NULL if @phys is not there. And one more of those.
+ */
+const struct berth_dma_window *berth_dma_peer_window(const struct device *dev, phys_addr_t phys,
+						     uint64_t size);
+void berth_dma_add_peers(struct device *dev, const struct berth_dma_window *window);
+
 /* Whether @size bytes from @phys are all RAM of one bank. */
 bool berth_dma_is_ram(phys_addr_t phys, uint64_t size);
 

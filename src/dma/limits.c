@@ -159,12 +159,52 @@ bool berth_dma_is_ram(phys_addr_t phys, uint64_t size)
 	return false;
 }
 
+bool berth_dma_touches_ram(phys_addr_t phys, uint64_t size)
+{
+	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+		phys_addr_t first = PFN_PHYS(berth_mem_map[b].pfn);
+		phys_addr_t last = first + (berth_mem_map[b].nr << PAGE_SHIFT) - 1;
+
+		if (phys <= last && phys + (size - 1) >= first)
+			return true;
+	}
+	return false;
+}
+
+const struct berth_dma_window *berth_dma_peer_window(const struct device *dev, phys_addr_t phys,
+						     uint64_t size)
+{
+	for (unsigned int i = 0; i < dev->p->nr_peers; i++) {
+		const struct berth_dma_window *window = &dev->p->peers[i];
+
+		if (phys - window->cpu < window->size &&
+		    size <= window->size - (phys - window->cpu))
+			return window;
+	}
+	return NULL;
+}
+
+void berth_dma_add_peers(struct device *dev, const struct berth_dma_window *window)
+{
+	if (dev->p->nr_peers < ARRAY_SIZE(dev->p->peers))
+		dev->p->peers[dev->p->nr_peers++] = *window;
+}
+
 static void window_error(const struct device *dev, uint64_t address, uint64_t size)
 {
 	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_WINDOW, dev_name(dev));
 
 	error->address = address;
 	error->length = size;
+}
+
+void berth_dma_mask_error(const struct device *dev, uint64_t address, uint64_t size, uint64_t limit)
+{
+	struct berth_error *error = berth_error_set(-ENOMEM, BERTH_REASON_MASK, dev_name(dev));
+
+	error->address = address + (size - 1);
+	error->length = size;
+	error->limit = limit;
 }
 
 dma_addr_t berth_dma_translate(const struct device *dev, phys_addr_t phys, uint64_t size,
@@ -193,18 +233,13 @@ dma_addr_t berth_dma_from_phys(const struct device *dev, phys_addr_t phys, uint6
 {
 	bool in_window = false;
 	dma_addr_t addr = berth_dma_translate(dev, phys, size, limit, &in_window);
-	struct berth_error *error;
 
 	if (addr != DMA_MAPPING_ERROR)
 		return addr;
-	if (!in_window) {
+	if (in_window)
+		berth_dma_mask_error(dev, phys, size, limit);
+	else
 		window_error(dev, phys, size);
-		return DMA_MAPPING_ERROR;
-	}
-	error = berth_error_set(-ENOMEM, BERTH_REASON_MASK, dev_name(dev));
-	error->address = phys + (size - 1);
-	error->length = size;
-	error->limit = limit;
 	return DMA_MAPPING_ERROR;
 }
 
@@ -246,6 +281,8 @@ void berth_dma_init_limits(struct device *dev)
 	if (parent && parent->p) {
 		memcpy(dev->p->windows, parent->p->windows, sizeof(dev->p->windows));
 		dev->p->nr_windows = parent->p->nr_windows;
+		memcpy(dev->p->peers, parent->p->peers, sizeof(dev->p->peers));
+		dev->p->nr_peers = parent->p->nr_peers;
 		dev->p->cma = parent->p->cma;
 		dev->p->pool = parent->p->pool;
 		dev->backend = parent->backend;

@@ -194,8 +194,8 @@ static int map_entry(struct device *dev, struct scatterlist *sg, enum dma_data_d
 	if (sg->length > most)
 		sg->dma_address = refuse_segment(dev, sg->offset, sg->length, most);
 	else
-		sg->dma_address = map_page(dev, sg_page(sg), sg->offset, sg->length, dir, attrs,
-					   boundary);
+		sg->dma_address =
+			map_page(dev, sg_page(sg), sg->offset, sg->length, dir, attrs, boundary);
 	if (sg->dma_address == DMA_MAPPING_ERROR)
 		return berth_last_error()->code;
 	sg->dma_length = sg->length;
@@ -236,6 +236,27 @@ unsigned int dma_map_sg_attrs(struct device *dev, struct scatterlist *sgl, int n
 	return ret > 0 ? (unsigned int)ret : 0;
 }
 
+int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
+		    unsigned long attrs)
+{
+	int ret = map_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+
+	if (ret > 0) {
+		sgt->nents = (unsigned int)ret;
+		return 0;
+	}
+	switch (berth_last_error()->reason) {
+	case BERTH_REASON_BOUNCE_FULL:
+		return -ENOMEM;
+	case BERTH_REASON_MASK:
+	case BERTH_REASON_WINDOW:
+	case BERTH_REASON_NO_MASK:
+		return -EIO;
+	default:
+		return -EINVAL;
+	}
+}
+
 void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
 			enum dma_data_direction dir, unsigned long attrs)
 {
@@ -261,4 +282,35 @@ void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nen
 
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
 		dma_sync_single_for_device(dev, sg->dma_address, sg->dma_length, dir);
+}
+
+dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs)
+{
+	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
+	const struct berth_dma_window *peer;
+
+	(void)attrs;
+	if (!legal(dev, size, dir))
+		return DMA_MAPPING_ERROR;
+	if (phys_addr + (size - 1) < phys_addr || berth_dma_touches_ram(phys_addr, size)) {
+		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_map_resource() of RAM",
+			      phys_addr);
+		return DMA_MAPPING_ERROR;
+	}
+	peer = berth_dma_peer_window(dev, phys_addr, size);
+	if (!peer)
+		return berth_dma_from_phys(dev, phys_addr, size, limit);
+	if (peer->bus + (phys_addr - peer->cpu) + (size - 1) <= limit)
+		return peer->bus + (phys_addr - peer->cpu);
+	berth_dma_mask_error(dev, phys_addr, size, limit);
+	return DMA_MAPPING_ERROR;
+}
+
+void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+			enum dma_data_direction dir, unsigned long attrs)
+{
+	(void)attrs;
+	if (legal(dev, size, dir) && addr + (size - 1) < addr)
+		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
 }

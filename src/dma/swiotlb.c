@@ -173,41 +173,59 @@ static void full(struct device *dev, phys_addr_t phys, size_t size, unsigned lon
 	dev_warn(dev, "no bounce buffer for %zu bytes\n", size);
 }
 
+static void refuse(const struct device *dev, enum berth_reason reason, uint64_t address,
+		   uint64_t length, uint64_t limit)
+{
+	struct berth_error *error = berth_error_set(-EINVAL, reason, dev_name(dev));
+
+	error->address = address;
+	error->length = length;
+	error->limit = limit;
+}
+
+/* What a mapping needs; false, with the reason, if no run could ever be it. */
+static bool plan(const struct device *dev, phys_addr_t phys, size_t size,
+		 struct bounce_request *request)
+{
+	uint64_t boundary = dev->segment_boundary_mask, low = phys & dev->min_align_mask;
+
+	if (size > berth_swiotlb_max_size(dev)) {
+		refuse(dev, BERTH_REASON_BOUNCE_SIZE, phys, size, berth_swiotlb_max_size(dev));
+		return false;
+	}
+	/* Who maps more than that at once does not mean it. */
+	if (boundary < size - 1)
+		boundary = UINT64_MAX;
+	if ((low & boundary) > boundary - (size - 1)) {
+		refuse(dev, BERTH_REASON_SEGMENT, phys, size, boundary - (low & boundary) + 1);
+		return false;
+	}
+	request->boundary = boundary;
+	request->size = (uint32_t)size;
+	request->offset = (uint32_t)low & (SLOT_SIZE - 1);
+	request->nr = SLOTS_OF(request->offset + request->size);
+	request->align = low - request->offset;
+	request->align_mask = dev->min_align_mask & ~(uint64_t)(SLOT_SIZE - 1);
+	request->pages = request->nr > 1 && !request->align_mask;
+	return true;
+}
+
 dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 			     enum dma_data_direction dir, unsigned long attrs)
 {
-	uint32_t low = (uint32_t)phys & dev->min_align_mask, offset = low & (SLOT_SIZE - 1);
-	struct bounce_request request = { .offset = offset,
-					  .boundary = dev->segment_boundary_mask };
+	struct bounce_request request;
 	struct bounce_pool *pool;
 	struct bounce_slot *slot;
 	char *virt;
 
-	if (size > berth_swiotlb_max_size(dev)) {
-		struct berth_error *error =
-			berth_error_set(-EINVAL, BERTH_REASON_BOUNCE_SIZE, dev_name(dev));
-
-		error->address = phys;
-		error->length = size;
-		error->limit = berth_swiotlb_max_size(dev);
+	if (!plan(dev, phys, size, &request))
 		return DMA_MAPPING_ERROR;
-	}
-	/* Who maps more than that at once does not mean it. */
-	if (request.boundary < size - 1)
-		request.boundary = UINT64_MAX;
-	request.size = (uint32_t)size;
-	request.nr = SLOTS_OF(offset + (uint32_t)size);
-	request.pages = request.nr > 1;
-	request.align = low - offset;
-	request.align_mask = dev->min_align_mask & ~(uint64_t)(SLOT_SIZE - 1);
-	if (request.align_mask & SLOT_SIZE)
-		request.pages = false;
 	slot = take(dev, &request, &pool);
 	if (!slot) {
 		full(dev, phys, size, attrs);
 		return DMA_MAPPING_ERROR;
 	}
-	virt = bounce_virt(pool, slot) + offset;
+	virt = bounce_virt(pool, slot) + request.offset;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
 	    !(attrs & BERTH_ATTR_OVERWRITE && dir == DMA_FROM_DEVICE)) {
 		if (!copy_in(phys, virt, size)) {
@@ -217,7 +235,7 @@ dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 		clean(dev, pool, virt, size);
 	}
 	slot->orig = phys;
-	slot->offset = (uint16_t)offset;
+	slot->offset = (uint16_t)request.offset;
 	slot->dir = (uint8_t)dir;
 	__atomic_store_n(&slot->size, (uint32_t)size, __ATOMIC_RELEASE);
 	return request.bus + (uint64_t)(virt - pool->virt);
@@ -252,16 +270,6 @@ bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_
 	found->slot = find_in(pool, addr - bus);
 	found->at = pool->virt + (addr - bus);
 	return true;
-}
-
-static void refuse(const struct device *dev, enum berth_reason reason, uint64_t address,
-		   uint64_t length, uint64_t limit)
-{
-	struct berth_error *error = berth_error_set(-EINVAL, reason, dev_name(dev));
-
-	error->address = address;
-	error->length = length;
-	error->limit = limit;
 }
 
 /* Where in its mapping the range is; false, with the reason, if it is not in it. */

@@ -20,6 +20,9 @@ struct device_private {
 	char name[64];
 	unsigned int nr_windows;
 	struct berth_dma_window windows[BERTH_MAX_DMA_WINDOWS];
+	/* Where other devices of its bus are: such an access never leaves the bus. */
+	unsigned int nr_peers;
+	struct berth_dma_window peers[BERTH_MAX_DMA_WINDOWS];
 	struct cma *cma;
 	/* Bounce buffers (dma/swiotlb.h): its own pool, or NULL; the runs it keeps; how many it had. */
 	struct bounce_pool *pool;

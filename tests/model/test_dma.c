@@ -10,12 +10,17 @@
 
 static struct device dev;
 
-static void start(bool coherent)
+static void start_with(bool coherent, const char *bootargs)
 {
-	must_start(tree_minimal, NULL, NULL);
+	must_start(tree_minimal, NULL, bootargs);
 	memset(&dev, 0, sizeof(dev));
 	assert_int_equal(device_register(&dev, "test-device"), 0);
 	berth_device_set_coherent(&dev, coherent);
+}
+
+static void start(bool coherent)
+{
+	start_with(coherent, NULL);
 }
 
 static void stop(void)
@@ -160,7 +165,7 @@ static void items_11_and_13_masks(void **state)
 
 	(void)state;
 	for (int coherent = 0; coherent < 2; coherent++) {
-		start(coherent);
+		start_with(coherent, "swiotlb=noforce");
 		buf = kmalloc(128, GFP_KERNEL);
 		assert_int_equal(dma_set_mask(&dev, DMA_BIT_MASK(24)), -EIO);
 		assert_reason(BERTH_REASON_MASK);
@@ -191,7 +196,7 @@ static void item_14_windows(void **state)
 
 	(void)state;
 	for (int coherent = 0; coherent < 2; coherent++) {
-		start(coherent);
+		start_with(coherent, "swiotlb=noforce");
 		assert_int_equal(berth_device_set_windows(&dev, windows, 2), 0);
 		for (uint64_t phys = 0x80000000; phys < 0x81000000; phys += 0x3ff000) {
 			dma_addr_t want = phys < 0x80800000   ? phys - 0x80000000 + 0x1000
