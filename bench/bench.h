@@ -67,12 +67,17 @@ static inline void bench_must(bool condition, const char *what)
 	exit(1);
 }
 
-/* berth's own board on the model, without drivers. */
+/* berth's own board, without drivers. */
+static inline void bench_start(const struct berth_options *options)
+{
+	bench_must(!berth_start(board_multimedia, NULL, options), "berth_start");
+}
+
 static inline void bench_start_machine(const struct berth_machine *machine)
 {
 	const struct berth_options options = { .machine = machine };
 
-	bench_must(!berth_start(board_multimedia, NULL, &options), "berth_start");
+	bench_start(&options);
 }
 
 static inline void bench_stop_machine(void)

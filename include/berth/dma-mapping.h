@@ -197,11 +197,10 @@ dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 static inline dma_addr_t dma_map_single_attrs(struct device *dev, void *ptr, size_t size,
 					      enum dma_data_direction dir, unsigned long attrs)
 {
-	uint64_t at = (uintptr_t)ptr - dev->map_base;
+	uint64_t more = (uint64_t)size - 1, last = (uintptr_t)ptr + more - dev->map_base;
 
-	if (at < dev->map_span && (uint64_t)size - 1 < dev->map_span - at &&
-	    valid_dma_direction(dir))
-		return at + dev->map_offset;
+	if (last < dev->map_span && more <= last && valid_dma_direction(dir))
+		return (uintptr_t)ptr - dev->map_base + dev->map_offset;
 	return berth_dma_map_virt(dev, ptr, size, dir, attrs);
 }
 
@@ -225,10 +224,9 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 static inline void dma_unmap_single_attrs(struct device *dev, dma_addr_t addr, size_t size,
 					  enum dma_data_direction dir, unsigned long attrs)
 {
-	uint64_t at = addr - dev->map_offset;
+	uint64_t more = (uint64_t)size - 1, last = addr + more - dev->map_offset;
 
-	if (at >= dev->unmap_span || (uint64_t)size - 1 >= dev->unmap_span - at ||
-	    !valid_dma_direction(dir))
+	if (last >= dev->unmap_span || more > last || !valid_dma_direction(dir))
 		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
 }
 

@@ -3,6 +3,7 @@
 #include <berth/dma-mapping.h>
 
 #include "dma/internal.h"
+#include "dma/swiotlb.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -87,17 +88,33 @@ static dma_addr_t refuse_memory(const struct device *dev, uint64_t address)
 	return DMA_MAPPING_ERROR;
 }
 
-dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
-			      enum dma_data_direction dir, unsigned long attrs)
+static __attribute__((noinline)) dma_addr_t map_virt(struct device *dev, void *ptr, size_t size,
+						     enum dma_data_direction dir,
+						     unsigned long attrs)
 {
-	uint64_t at;
+	uint64_t at = (uintptr_t)ptr - berth_port_linear.virt;
 
 	if (!legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
-	at = (uintptr_t)ptr - berth_port_linear.virt;
 	if (at >= berth_port_linear.size || !berth_dma_is_ram(berth_port_linear.phys + at, size))
 		return refuse_memory(dev, (uintptr_t)ptr);
 	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs, UINT64_MAX);
+}
+
+dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
+			      enum dma_data_direction dir, unsigned long attrs)
+{
+	struct bounce_device *d = dev->p->plain;
+
+	if (d) {
+		struct bounce_slot *slot = bounce_map_plain(d, ptr, size, dir);
+
+		if (__builtin_expect(slot != NULL, 1))
+			return attrs & DMA_ATTR_SKIP_CPU_SYNC
+				       ? bounce_bus(d, slot)
+				       : berth_bounce_fill(dev, d, slot, ptr, attrs);
+	}
+	return map_virt(dev, ptr, size, dir, attrs);
 }
 
 static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -138,18 +155,32 @@ static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, phys_
 	return berth_dma_to_phys(dev, addr, size, phys);
 }
 
-void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
-			  enum dma_data_direction dir, unsigned long attrs)
+static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr, size_t size,
+					    enum dma_data_direction dir, unsigned long attrs)
 {
+	struct bounce_device *d = dev->p->plain;
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
+	if (d && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && berth_bounce_fetch(dev, d, addr, size, dir) &&
+	    bounce_unmap_plain(d, addr, size, dir))
+		return;
 	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_unmap(dev, &bounce, addr, size, dir, attrs);
 	else if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
 		sync_for_cpu(dev, phys, size, dir);
+}
+
+void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
+			  enum dma_data_direction dir, unsigned long attrs)
+{
+	struct bounce_device *d = dev->p->plain;
+
+	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
+		return;
+	unmap(dev, addr, size, dir, attrs);
 }
 
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,

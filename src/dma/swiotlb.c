@@ -125,10 +125,14 @@ static struct bounce_slot *take(struct device *dev, struct bounce_request *reque
 	struct bounce_device *d = dev->p->bounce;
 	struct bounce_slot *slot = NULL;
 
-	if (d) {
+	if (d && request->nr <= BOUNCE_MAX_KEPT) {
 		*pool = d->pool;
 		request->bus = d->bus;
-		slot = berth_bounce_take_kept(d, request);
+		slot = bounce_pop(bounce_list_of(d, request->nr - 1));
+	}
+	if (slot && !bounce_fits(*pool, request, (uint64_t)(slot - (*pool)->slots))) {
+		berth_pool_give(*pool, slot);
+		slot = NULL;
 	}
 	if (slot) {
 		berth_port_unpoison(bounce_virt(*pool, slot), (size_t)slot->nr << SLOT_SHIFT);
@@ -143,6 +147,9 @@ static struct bounce_slot *take(struct device *dev, struct bounce_request *reque
 		__atomic_add_fetch(&dev->p->bounce_maps, 1, __ATOMIC_RELAXED);
 		berth_port_unpoison(bounce_virt(*pool, slot), (size_t)slot->nr << SLOT_SHIFT);
 		adopt(dev, *pool, slot, berth_bounce_owner(dev));
+		d = dev->p->bounce;
+		if (d && d->pool == *pool && slot->nr <= BOUNCE_MAX_KEPT)
+			slot->next = (uintptr_t)bounce_list_of(d, slot->nr - 1);
 	}
 	return slot;
 }
@@ -235,8 +242,7 @@ dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 		clean(dev, pool, virt, size);
 	}
 	slot->orig = phys;
-	slot->offset = (uint16_t)request.offset;
-	slot->dir = (uint8_t)dir;
+	slot->key = bounce_key(request.offset, dir);
 	__atomic_store_n(&slot->size, (uint32_t)size, __ATOMIC_RELEASE);
 	return request.bus + (uint64_t)(virt - pool->virt);
 }
@@ -279,7 +285,7 @@ static bool is_inside(const struct device *dev, const struct berth_bounce *b, dm
 	const char *first;
 
 	if (b->slot) {
-		first = bounce_virt(b->pool, b->slot) + b->slot->offset;
+		first = bounce_virt(b->pool, b->slot) + bounce_offset(b->slot);
 		*within = (size_t)(b->at - first);
 		if (b->at >= first && *within < b->slot->size && size <= b->slot->size - *within)
 			return true;
@@ -299,7 +305,7 @@ void berth_swiotlb_unmap(struct device *dev, const struct berth_bounce *b, dma_a
 
 	if (!is_inside(dev, b, addr, size, &within))
 		return;
-	if (within || size != slot->size || dir != (enum dma_data_direction)slot->dir) {
+	if (within || size != slot->size || dir != bounce_dir(slot)) {
 		refuse(dev, BERTH_REASON_UNMAP, addr, size, slot->size);
 		return;
 	}
@@ -324,7 +330,7 @@ static bool may_sync(const struct device *dev, const struct berth_bounce *b, dma
 {
 	if (!is_inside(dev, b, addr, size, within))
 		return false;
-	if (b->slot->dir == DMA_BIDIRECTIONAL || b->slot->dir == dir)
+	if (bounce_dir(b->slot) == DMA_BIDIRECTIONAL || bounce_dir(b->slot) == dir)
 		return true;
 	refuse(dev, BERTH_REASON_UNMAP, addr, size, b->slot->size);
 	return false;
@@ -353,6 +359,36 @@ void berth_swiotlb_sync_for_device(struct device *dev, const struct berth_bounce
 	if (dir != DMA_FROM_DEVICE && !copy_in(b->slot->orig + within, b->at, size))
 		dev_err(dev, "%zu bytes of high memory are not copied: it has no address\n", size);
 	clean(dev, b->pool, b->at, size);
+}
+
+dma_addr_t berth_bounce_fill(const struct device *dev, const struct bounce_device *d,
+			     const struct bounce_slot *slot, const void *virt, unsigned long attrs)
+{
+	char *at = bounce_virt(d->pool, slot);
+
+	if (!(attrs & BERTH_ATTR_OVERWRITE) || bounce_dir(slot) != DMA_FROM_DEVICE) {
+		__atomic_add_fetch(&bytes_in, slot->size, __ATOMIC_RELAXED);
+		memcpy(at, virt, slot->size);
+		clean(dev, d->pool, at, slot->size);
+	}
+	return bounce_bus(d, slot);
+}
+
+bool berth_bounce_fetch(const struct device *dev, const struct bounce_device *d, dma_addr_t addr,
+			size_t size, enum dma_data_direction dir)
+{
+	uint64_t at = addr - d->bus;
+	const struct bounce_slot *slot = &d->slots[at >> SLOT_SHIFT];
+
+	if (at >= d->size || at & (SLOT_SIZE - 1) || slot->key != bounce_key(0, dir) || !size ||
+	    __atomic_load_n(&slot->size, __ATOMIC_ACQUIRE) != size)
+		return false;
+	if (dir == DMA_TO_DEVICE)
+		return true;
+	if (!dev_is_dma_coherent(dev))
+		berth_port_cache_invalidate(d->pool->base + at, size);
+	copy_out(dev, slot->orig, bounce_virt(d->pool, slot), size);
+	return true;
 }
 
 static void count_pool(struct bounce_pool *pool, struct berth_swiotlb_info *info)

@@ -29,10 +29,13 @@ static struct {
 	uint32_t last_owner;
 } devices;
 
-static int list_of(unsigned int nr)
-{
-	return nr && nr <= 1u << (BOUNCE_LISTS - 1) && !(nr & (nr - 1)) ? __builtin_ctz(nr) : -1;
-}
+#define AT(n) ((n) * (uint8_t)sizeof(struct bounce_list))
+#define NONE AT(BOUNCE_KEPT)
+const uint8_t berth_bounce_lists[BOUNCE_MAX_KEPT] = {
+	AT(0), AT(1), NONE, AT(2), NONE,  NONE, NONE, AT(3), NONE, NONE,  NONE,
+	NONE,  NONE,  NONE, NONE,  AT(4), NONE, NONE, NONE,  NONE, NONE,  NONE,
+	NONE,  NONE,  NONE, NONE,  NONE,  NONE, NONE, NONE,  NONE, AT(5),
+};
 
 uint32_t berth_bounce_owner(struct device *dev)
 {
@@ -41,11 +44,25 @@ uint32_t berth_bounce_owner(struct device *dev)
 	return dev->p->bounce_owner;
 }
 
-static uint32_t room_for(const struct bounce_pool *pool, unsigned int n)
+static uint64_t room_for(const struct bounce_pool *pool, unsigned int n)
 {
 	uint64_t runs = (pool->size / SLOT_SIZE / KEPT_PART) >> n;
 
-	return (uint32_t)(runs < MAX_KEPT ? runs : MAX_KEPT);
+	return runs < MAX_KEPT ? runs : MAX_KEPT;
+}
+
+static void find_ram(struct bounce_device *d)
+{
+	d->ram_size = 0;
+	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
+		const struct berth_mem_map *bank = &berth_mem_map[b];
+
+		if (PageHighMem(bank->pages) || bank->nr << PAGE_SHIFT <= d->ram_size)
+			continue;
+		d->ram = (uintptr_t)phys_to_virt(PFN_PHYS(bank->pfn));
+		d->ram_bias = PFN_PHYS(bank->pfn) - d->ram;
+		d->ram_size = bank->nr << PAGE_SHIFT;
+	}
 }
 
 struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool *pool,
@@ -62,9 +79,15 @@ struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool
 		found->dev = dev;
 		found->pool = pool;
 		found->bus = bus;
-		for (unsigned int n = 0; n < BOUNCE_LISTS; n++)
-			found->lists[n].room = room_for(pool, n);
+		found->size = pool->size;
+		found->slots = pool->slots;
+		find_ram(found);
+		for (unsigned int n = 0; n < BOUNCE_KEPT; n++)
+			found->lists[n].counts = room_for(pool, n);
 		__atomic_store_n(&dev->p->bounce, found, __ATOMIC_RELEASE);
+		if (dev->flags & BERTH_DEVICE_BOUNCE && !dev->min_align_mask &&
+		    dev->segment_boundary_mask == UINT64_MAX && !berth_port_is_guarded())
+			__atomic_store_n(&dev->p->plain, found, __ATOMIC_RELEASE);
 	}
 	spin_unlock_irqrestore(&devices.lock, irq);
 	return dev->p->bounce;
@@ -81,8 +104,8 @@ static bool empty(struct bounce_device *d, struct bounce_list *list)
 	while (head) {
 		struct bounce_slot *slot = (struct bounce_slot *)head;
 
-		head = (uintptr_t)slot->orig;
-		list->room++;
+		head = (uintptr_t)slot->next;
+		list->counts++;
 		berth_pool_give(d->pool, slot);
 	}
 	__atomic_store_n(&list->head, 0, __ATOMIC_RELEASE);
@@ -96,7 +119,7 @@ bool berth_bounce_drain(void)
 
 	spin_lock_irqsave(&devices.lock, irq);
 	for (unsigned int i = 0; i < MAX_BOUNCE_DEVICES; i++)
-		for (unsigned int n = 0; devices.table[i].dev && n < BOUNCE_LISTS; n++)
+		for (unsigned int n = 0; devices.table[i].dev && n < BOUNCE_KEPT; n++)
 			found |= empty(&devices.table[i], &devices.table[i].lists[n]);
 	spin_unlock_irqrestore(&devices.lock, irq);
 	return found;
@@ -110,11 +133,10 @@ void berth_bounce_forget(struct device *dev)
 	if (!d)
 		return;
 	spin_lock_irqsave(&devices.lock, irq);
-	dev->p->bounce = NULL;
-	for (unsigned int n = 0; n < BOUNCE_LISTS; n++) {
+	dev->p->bounce = dev->p->plain = NULL;
+	for (unsigned int n = 0; n < BOUNCE_KEPT; n++) {
 		empty(d, &d->lists[n]);
-		dev->p->bounce_maps += d->lists[n].nr_maps;
-		d->lists[n].nr_maps = 0;
+		dev->p->bounce_maps += d->lists[n].counts >> BOUNCE_ROOM_BITS;
 	}
 	d->dev = NULL;
 	spin_unlock_irqrestore(&devices.lock, irq);
@@ -142,8 +164,8 @@ uint64_t berth_bounce_maps(const struct device *dev)
 {
 	uint64_t maps = __atomic_load_n(&dev->p->bounce_maps, __ATOMIC_RELAXED);
 
-	for (unsigned int n = 0; dev->p->bounce && n < BOUNCE_LISTS; n++)
-		maps += __atomic_load_n(&dev->p->bounce->lists[n].nr_maps, __ATOMIC_RELAXED);
+	for (unsigned int n = 0; dev->p->bounce && n < BOUNCE_KEPT; n++)
+		maps += dev->p->bounce->lists[n].counts >> BOUNCE_ROOM_BITS;
 	return maps;
 }
 
@@ -162,51 +184,14 @@ void berth_bounce_gone(struct device *dev)
 		dev_warn(dev, "goes with %u bounced mappings\n", nr);
 }
 
-struct bounce_slot *berth_bounce_take_kept(struct bounce_device *d,
-					   const struct bounce_request *request)
-{
-	int n = list_of(request->nr);
-	struct bounce_list *list = &d->lists[n < 0 ? 0 : n];
-	struct bounce_slot *slot;
-	uintptr_t head;
-
-	if (n < 0)
-		return NULL;
-	head = __atomic_exchange_n(&list->head, BOUNCE_BUSY, __ATOMIC_ACQUIRE);
-	slot = (struct bounce_slot *)head;
-	if (head == BOUNCE_BUSY)
-		return NULL;
-	if (!head || !bounce_fits(d->pool, request, (uint64_t)(slot - d->pool->slots))) {
-		__atomic_store_n(&list->head, head, __ATOMIC_RELEASE);
-		return NULL;
-	}
-	list->room++;
-	__atomic_store_n(&list->nr_maps, list->nr_maps + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&list->head, (uintptr_t)slot->orig, __ATOMIC_RELEASE);
-	return slot;
-}
-
 void berth_bounce_give(struct device *dev, struct bounce_pool *pool, struct bounce_slot *slot)
 {
 	struct bounce_device *d = dev->p->bounce;
-	int n = list_of(slot->nr);
-	uintptr_t head;
 
 	berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
-	if (d && d->pool == pool && n >= 0) {
-		struct bounce_list *list = &d->lists[n];
-
-		head = __atomic_exchange_n(&list->head, BOUNCE_BUSY, __ATOMIC_ACQUIRE);
-		if (head != BOUNCE_BUSY && list->room) {
-			list->room--;
-			slot->orig = head;
-			__atomic_store_n(&list->head, (uintptr_t)slot, __ATOMIC_RELEASE);
-			return;
-		}
-		if (head != BOUNCE_BUSY)
-			__atomic_store_n(&list->head, head, __ATOMIC_RELEASE);
-	}
-	berth_pool_give(pool, slot);
+	if (!d || d->pool != pool || slot->nr > BOUNCE_MAX_KEPT ||
+	    !bounce_push(bounce_list_of(d, slot->nr - 1), slot))
+		berth_pool_give(pool, slot);
 }
 
 bool berth_bounce_reaches(const struct device *dev, const struct bounce_pool *pool, uint64_t *bus)

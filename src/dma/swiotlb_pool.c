@@ -94,7 +94,8 @@ static struct bounce_slot *take_in(struct bounce_pool *pool, struct bounce_area 
 	area->nr_free -= request->nr;
 	area->warm = n;
 	slot = &pool->slots[base + first];
-	slot->nr = (uint8_t)request->nr;
+	slot->nr = request->nr;
+	slot->next = 0;
 	return slot;
 }
 

@@ -24,9 +24,12 @@ struct device_private {
 	unsigned int nr_peers;
 	struct berth_dma_window peers[BERTH_MAX_DMA_WINDOWS];
 	struct cma *cma;
-	/* Bounce buffers (dma/swiotlb.h): its own pool, or NULL; the runs it keeps; how many it had. */
+	/*
+	 * Bounce buffers (dma/swiotlb.h): its own pool, or NULL; the runs it keeps, and the same where
+	 * they are taken the short way; how many it had.
+	 */
 	struct bounce_pool *pool;
-	struct bounce_device *bounce;
+	struct bounce_device *bounce, *plain;
 	uint32_t bounce_owner;
 	uint64_t bounce_maps;
 	const void *match_data;
