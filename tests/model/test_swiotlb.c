@@ -88,10 +88,11 @@ static void all_sizes_and_directions(void **state)
 	static const size_t sizes[] = { 1, 63, 2048, 2049, 4096, 5000, 65536, 256 * KIB };
 
 	(void)state;
-	for (int coherent = 0; coherent < 2; coherent++) {
+	for (int round = 0; round < 4; round++) {
+		bool coherent = round & 1;
 		uint8_t *buf;
 
-		start(coherent, NULL);
+		start(coherent, round & 2 ? "swiotlb=force" : NULL);
 		buf = high(260 * KIB);
 		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 			for (size_t offset = 0; offset < 4096; offset += 1365) {
