@@ -217,6 +217,48 @@ static void item_5_no_entry_exceeds_the_limits(void **state)
 	stop();
 }
 
+/* An entry is one piece for the CPU and one on the bus. */
+static void an_entry_is_in_one_window(void **state)
+{
+	struct berth_dma_window windows[2];
+	struct bvec_iter iter = { .bi_size = 4096 };
+	struct scatterlist sgl[4];
+
+	(void)state;
+	start(true);
+	sg_init_table(sgl, 4);
+	dma_set_seg_boundary(&dev, UINT64_MAX);
+	/* One piece, on the bus two: a window ends in its middle. */
+	windows[0].cpu = 0x80000000;
+	windows[0].bus = 0;
+	windows[0].size = page_to_phys(blocks[0]) + 1024 - windows[0].cpu;
+	windows[1].cpu = windows[0].cpu + windows[0].size;
+	windows[1].bus = windows[0].size + 0x1000000;
+	windows[1].size = MIB;
+	assert_int_equal(berth_device_set_windows(&dev, windows, 2), 0);
+	bvec_set_page(&bvecs[0], blocks[0], 4096, 0);
+	assert_int_equal(berth_bvecs_to_sg(&dev, bvecs, iter, 0, sgl, 4), 2);
+	assert_int_equal(sgl[0].length, 1024);
+	assert_int_equal(sgl[1].length, 3072);
+	assert_int_equal(sgl[1].offset, 1024);
+	assert_int_equal(dma_map_sg(&dev, sgl, 2, DMA_FROM_DEVICE), 2);
+	dma_unmap_sg(&dev, sgl, 2, DMA_FROM_DEVICE);
+	/* Two pieces, one on the bus. */
+	windows[0].cpu = page_to_phys(blocks[2]);
+	windows[0].size = BLOCK_BYTES;
+	windows[1].cpu = page_to_phys(blocks[0]);
+	windows[1].bus = BLOCK_BYTES;
+	windows[1].size = BLOCK_BYTES;
+	assert_int_equal(berth_device_set_windows(&dev, windows, 2), 0);
+	bvec_set_page(&bvecs[0], blocks[2] + 7, 2048, 2048);
+	bvec_set_page(&bvecs[1], blocks[0], 2048, 0);
+	assert_int_equal(berth_bvecs_to_sg(&dev, bvecs, iter, 0, sgl, 4), 2);
+	assert_int_equal(sgl[0].length, 2048);
+	assert_ptr_equal(sg_page(&sgl[1]), blocks[0]);
+	assert_int_equal(berth_device_set_windows(&dev, NULL, 0), 0);
+	stop();
+}
+
 static void a_gap_is_refused(void **state)
 {
 	struct bvec_iter iter = { .bi_size = 3 * PAGE_SIZE };
@@ -323,6 +365,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors_are_iterated),
 		cmocka_unit_test(item_5_no_entry_exceeds_the_limits),
+		cmocka_unit_test(an_entry_is_in_one_window),
 		cmocka_unit_test(a_gap_is_refused),
 		cmocka_unit_test(wrong_pieces_are_refused),
 		cmocka_unit_test(bytes_go_through_the_list),

@@ -370,6 +370,32 @@ static void tables_grow(void **state)
 	}
 }
 
+/* Page by page, over the ends of chunks; and what ends within a page is not made longer. */
+static void tables_grow_by_single_pages(void **state)
+{
+	struct sg_append_table table;
+
+	(void)state;
+	memset(&table, 0, sizeof(table));
+	take_pages(MAX_PAGES);
+	for (unsigned int i = 0; i < MAX_PAGES; i++)
+		assert_int_equal(sg_alloc_append_table_from_pages(&table, pages + i, 1, 0, 4096,
+								  4096, MAX_PAGES - i - 1, 0),
+				 0);
+	check_entries(&table.sgt, 0, MAX_PAGES * PAGE_SIZE, 4096);
+	sg_free_append_table(&table);
+	assert_int_equal(sg_alloc_append_table_from_pages(&table, pages, 1, 0, 100, UINT_MAX, 1, 0),
+			 0);
+	assert_int_equal(
+		sg_alloc_append_table_from_pages(&table, pages, 1, 0, 4096, UINT_MAX, 0, 0), 0);
+	assert_int_equal(table.sgt.orig_nents, 2);
+	assert_int_equal(table.sgt.sgl[0].length, 100);
+	assert_int_equal(table.sgt.sgl[1].length, 4096);
+	assert_int_equal(table.sgt.sgl[1].offset, 0);
+	sg_free_append_table(&table);
+	give_pages();
+}
+
 /* A list of random pieces, and where its bytes are. */
 static struct scatterlist *random_list(struct sg_table *sgt, phys_addr_t *bytes, uint64_t *size)
 {
@@ -685,10 +711,13 @@ static void lists_are_counted_by_bytes(void **state)
 
 /* Calls that allocate: 0 or a negative number, and what undoes a success. */
 static struct sg_append_table grown;
+static unsigned int nr_grown;
 static struct scatterlist *list;
 
 static int call(unsigned int which, struct sg_table *sgt)
 {
+	uint64_t left = 600 - nr_grown;
+
 	switch (which) {
 	case 0:
 		return sg_alloc_table(sgt, 1000, 0);
@@ -696,8 +725,9 @@ static int call(unsigned int which, struct sg_table *sgt)
 		return sg_alloc_table_from_pages_segment(sgt, pages, 600, 5, 600 * PAGE_SIZE - 5,
 							 4096, 0);
 	case 2:
-		return sg_alloc_append_table_from_pages(&grown, pages + 200, 400, 0,
-							400 * PAGE_SIZE, 4096, 0, 0);
+		return sg_alloc_append_table_from_pages(&grown, pages + nr_grown,
+							(unsigned int)left, 0, left * PAGE_SIZE,
+							8192, 0, 0);
 	default:
 		list = sgl_alloc_order(10 * PAGE_SIZE, 1, true, 0, NULL);
 		return list ? 0 : berth_last_error()->code;
@@ -712,13 +742,43 @@ static void undo(unsigned int which, struct sg_table *sgt)
 		sgl_free_order(list, 1);
 }
 
+/* A table whose last entry the next page makes longer. */
+static void grow(void)
+{
+	for (nr_grown = 100; nr_grown < 200; nr_grown++) {
+		memset(&grown, 0, sizeof(grown));
+		assert_int_equal(sg_alloc_append_table_from_pages(&grown, pages, nr_grown, 0,
+								  nr_grown * PAGE_SIZE, 8192, 1, 0),
+				 0);
+		if (grown.prv->length == PAGE_SIZE && pages[nr_grown] == pages[nr_grown - 1] + 1)
+			return;
+		sg_free_append_table(&grown);
+	}
+	fail();
+}
+
+/* The table that grows keeps chunks for the next try, but nothing that it describes. */
+static void check_failure(unsigned int which, struct sg_table *sgt, uint64_t leaked)
+{
+	struct sg_append_table before = grown;
+
+	assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+	assert_int_equal(grown.prv->length, PAGE_SIZE);
+	assert_int_equal(grown.sgt.nents, grown.sgt.orig_nents);
+	if (which == 2)
+		assert_int_equal(call(2, sgt), 0);
+	else
+		assert_int_equal(berth_mm_leaked(), leaked);
+	assert_ptr_equal(before.sgt.sgl, grown.sgt.sgl);
+}
+
 static void every_allocation_may_fail(void **state)
 {
-	static const unsigned int points[] = { 8, 5, 4, 6 };
+	static const unsigned int points[] = { 8, 5, 2, 6 };
 
 	(void)state;
 	for (unsigned int which = 0; which < ARRAY_SIZE(points); which++) {
-		unsigned int nth = 0;
+		unsigned int nth = 0, nents;
 		bool hit = true;
 
 		while (hit) {
@@ -727,11 +787,8 @@ static void every_allocation_may_fail(void **state)
 			int err;
 
 			take_pages(600);
-			memset(&grown, 0, sizeof(grown));
-			assert_int_equal(sg_alloc_append_table_from_pages(&grown, pages, 200, 0,
-									  200 * PAGE_SIZE, 4096, 1,
-									  0),
-					 0);
+			grow();
+			nents = grown.sgt.orig_nents;
 			leaked = berth_mm_leaked();
 			berth_test_fail_nth(++nth);
 			err = call(which, &sgt);
@@ -740,18 +797,13 @@ static void every_allocation_may_fail(void **state)
 			if (err) {
 				assert_true(hit);
 				assert_int_equal(err, -ENOMEM);
-				assert_reason(BERTH_REASON_OUT_OF_MEMORY);
-				/* The table that grows keeps chunks for the next try, but no entry. */
-				assert_int_equal(grown.sgt.orig_nents, 200);
-				if (which == 2)
-					assert_int_equal(call(2, &sgt), 0);
-				else
-					assert_int_equal(berth_mm_leaked(), leaked);
+				assert_int_equal(grown.sgt.orig_nents, nents);
+				check_failure(which, &sgt, leaked);
 			} else {
 				undo(which, &sgt);
 			}
 			if (which == 2)
-				check_entries(&grown.sgt, 0, 600 * PAGE_SIZE, 4096);
+				check_entries(&grown.sgt, 0, 600 * PAGE_SIZE, 8192);
 			sg_free_append_table(&grown);
 			give_pages();
 			check_empty();
@@ -772,6 +824,7 @@ int main(void)
 		TEST(item_38_the_longest_segment_is_rounded_down),
 		TEST(wrong_pages_are_refused),
 		TEST(tables_grow),
+		TEST(tables_grow_by_single_pages),
 		TEST(bytes_are_copied),
 		TEST(pieces_are_consumed),
 		TEST(a_page_without_an_address_can_be_asked_for_again),
