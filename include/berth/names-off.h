@@ -283,6 +283,7 @@
 #undef sg_phys
 #undef sg_set_buf
 #undef sg_set_page
+#undef sg_split
 #undef sg_unmark_end
 #undef sg_virt
 #undef sg_zero_buffer

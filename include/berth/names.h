@@ -289,6 +289,7 @@
 #define sg_phys berth_sg_phys
 #define sg_set_buf berth_sg_set_buf
 #define sg_set_page berth_sg_set_page
+#define sg_split berth_sg_split
 #define sg_unmark_end berth_sg_unmark_end
 #define sg_virt berth_sg_virt
 #define sg_zero_buffer berth_sg_zero_buffer

@@ -29,6 +29,7 @@
  * @ring: pages that others gave back, or CLOSED
  * @waiting: those of them that were taken from there; the allocating context's
  * @nr_ring: pages in both
+ * @nr_taken: pages that have left them
  * @free_items: items that others have given up
  * @own_items: those of them that were taken from there
  * @chunks: the first item of each chunk of items; it is no page's, and leads to the next chunk
@@ -45,6 +46,7 @@ struct pool {
 	struct berth_pp_item *ring;
 	struct berth_pp_item *waiting;
 	uint64_t nr_ring;
+	uint64_t nr_taken;
 	struct berth_pp_item *free_items;
 	struct berth_pp_item *own_items;
 	struct berth_pp_item *chunks;
@@ -263,6 +265,7 @@ static struct berth_pp_item *refill(struct pool *pool)
 	}
 	pool->pool.nr_cached = nr;
 	__atomic_fetch_sub(&pool->nr_ring, nr + 1, __ATOMIC_RELAXED);
+	pool->nr_taken += nr + 1;
 	pool->alloc.refill++;
 	return item;
 }
@@ -295,7 +298,6 @@ static bool push_ring(struct pool *pool, struct berth_pp_item *item)
 		count(&pool->shared.ring_full);
 		goto full;
 	}
-	count(&pool->shared.ring);
 	do {
 		if (head == CLOSED)
 			goto full;
@@ -546,7 +548,7 @@ bool page_pool_get_stats(const struct page_pool *page_pool, struct page_pool_sta
 	recycled = &stats->recycle_stats;
 	recycled->cached += page_pool->recycled;
 	recycled->cache_full += __atomic_load_n(&pool->shared.cache_full, __ATOMIC_RELAXED);
-	recycled->ring += __atomic_load_n(&pool->shared.ring, __ATOMIC_RELAXED);
+	recycled->ring += pool->nr_taken + __atomic_load_n(&pool->nr_ring, __ATOMIC_RELAXED);
 	recycled->ring_full += __atomic_load_n(&pool->shared.ring_full, __ATOMIC_RELAXED);
 	recycled->released_refcnt +=
 		__atomic_load_n(&pool->shared.released_refcnt, __ATOMIC_RELAXED);

@@ -302,6 +302,28 @@ static void a_pool_has_any_number_of_pages(void **state)
 	stop();
 }
 
+/* What a pool knows of pages that have gone is used for the next ones. */
+static void a_pool_does_not_grow(void **state)
+{
+	struct page_pool *pool;
+	struct page *pages[100];
+	uint64_t before = 0;
+
+	(void)state;
+	start(true);
+	pool = create(FLAGS, 0, 1);
+	for (unsigned int round = 0; round < 100; round++) {
+		for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++)
+			pages[i] = take(pool);
+		for (unsigned int i = 0; i < ARRAY_SIZE(pages); i++)
+			page_pool_put_full_page(pool, pages[i], false);
+		before = round ? before : used();
+	}
+	assert_int_equal(used(), before);
+	page_pool_destroy(pool);
+	stop();
+}
+
 static void a_page_of_others_is_not_recycled(void **state)
 {
 	(void)state;
@@ -734,6 +756,7 @@ int main(void)
 		cmocka_unit_test(item_10_only_what_the_device_writes_is_synced),
 		cmocka_unit_test(pages_wait_in_the_cache_and_in_the_ring),
 		cmocka_unit_test(a_pool_has_any_number_of_pages),
+		cmocka_unit_test(a_pool_does_not_grow),
 		cmocka_unit_test(a_page_of_others_is_not_recycled),
 		cmocka_unit_test(wrong_pages_are_refused),
 		cmocka_unit_test(a_destroyed_pool_ends_with_its_last_page),

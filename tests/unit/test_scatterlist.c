@@ -615,6 +615,125 @@ static void pages_are_iterated(void **state)
 	}
 }
 
+/* The DMA side: entries that follow each other in memory merged, as an IOMMU does it. */
+static dma_addr_t dma_bytes[MAX_BYTES];
+
+static int merge(struct sg_table *sgt)
+{
+	struct scatterlist *sg, *to = sgt->sgl;
+	unsigned int i, at = 0, nr = 0;
+	dma_addr_t next = 0x10000;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (!nr || fake_random(3)) {
+			to = nr++ ? sg_next(to) : to;
+			next += 0x10000;
+			sg_dma_address(to) = next;
+			sg_dma_len(to) = 0;
+		}
+		sg_dma_len(to) += sg->length;
+		for (unsigned int byte = 0; byte < sg->length; byte++)
+			dma_bytes[at++] = next++;
+	}
+	return (int)nr;
+}
+
+static void check_part(struct scatterlist *sgl, int mapped, uint64_t at, uint64_t size)
+{
+	uint64_t cpu = 0, dma = 0;
+	struct scatterlist *sg;
+	int i;
+
+	for (sg = sgl; sg; sg = sg_next(sg))
+		for (unsigned int byte = 0; byte < sg->length; byte++)
+			assert_int_equal(sg_phys(sg) + byte, bytes[at + cpu++]);
+	assert_int_equal(cpu, size);
+	for_each_sg(sgl, sg, mapped, i)
+		for (unsigned int byte = 0; byte < sg_dma_len(sg); byte++)
+			assert_int_equal(sg_dma_address(sg) + byte, dma_bytes[at + dma++]);
+	assert_int_equal(dma, mapped ? size : 0);
+}
+
+static void lists_are_split(void **state)
+{
+	struct scatterlist *out[5];
+	size_t sizes[5];
+	struct sg_table sgt;
+	uint64_t size, at;
+	int mapped[5];
+
+	(void)state;
+	for (unsigned int round = 0; round < 100; round++) {
+		int nr = 1 + (int)fake_random(5), nents;
+		uint64_t total = 0, skip;
+
+		random_list(&sgt, bytes, &size);
+		nents = round & 1 ? merge(&sgt) : 0;
+		skip = fake_random((uint32_t)size / 4 + 1);
+		for (int i = 0; i < nr; i++) {
+			sizes[i] = 1 + fake_random((uint32_t)size / 5 + 1);
+			total += sizes[i];
+		}
+		if (skip + total > size) {
+			assert_int_equal(sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out,
+						  mapped, 0),
+					 -EINVAL);
+			assert_reason(BERTH_REASON_ARGUMENT);
+			goto next;
+		}
+		berth_test_fail_nth(1 + fake_random((uint32_t)nr));
+		if (sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out, mapped, 0)) {
+			berth_test_fail_nth(0);
+			assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+			assert_int_equal(sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out,
+						  mapped, 0),
+					 0);
+		}
+		berth_test_fail_nth(0);
+		at = skip;
+		for (int i = 0; i < nr; i++) {
+			check_part(out[i], nents ? mapped[i] : 0, at, sizes[i]);
+			at += sizes[i];
+			kfree(out[i]);
+		}
+		sizes[0] = 0;
+		assert_int_equal(sg_split(sgt.sgl, nents, 0, 1, sizes, out, mapped, 0), -EINVAL);
+		assert_reason(BERTH_REASON_ARGUMENT);
+		assert_int_equal(sg_split(sgt.sgl, nents, 0, 0, sizes, out, mapped, 0), -EINVAL);
+		assert_reason(BERTH_REASON_ARGUMENT);
+next:
+		sg_free_table(&sgt);
+		give_pages();
+		check_empty();
+	}
+}
+
+/* Where pieces and segments are cut does not depend on each other. */
+static void a_part_may_have_more_segments_than_pieces(void **state)
+{
+	struct page *page = alloc_page(0);
+	struct scatterlist sgl[2], *out;
+	size_t size = 100;
+	int mapped;
+
+	(void)state;
+	sg_init_table(sgl, 2);
+	sg_set_page(&sgl[0], page, 100, 0);
+	sg_set_page(&sgl[1], page, 10, 100);
+	for (unsigned int i = 0; i < 2; i++) {
+		sg_dma_address(&sgl[i]) = 0x1000 * (i + 1);
+		sg_dma_len(&sgl[i]) = i ? 60 : 50;
+	}
+	assert_int_equal(sg_split(sgl, 2, 0, 1, &size, &out, &mapped, 0), 0);
+	assert_int_equal(mapped, 2);
+	assert_int_equal(sg_nents(out), 1);
+	assert_int_equal(out[0].length, 100);
+	assert_int_equal(sg_dma_address(&out[1]), 0x2000);
+	assert_int_equal(sg_dma_len(&out[1]), 50);
+	kfree(out);
+	__free_page(page);
+}
+
 static void lists_bring_pages(void **state)
 {
 	(void)state;
@@ -829,6 +948,8 @@ int main(void)
 		TEST(pieces_are_consumed),
 		TEST(a_page_without_an_address_can_be_asked_for_again),
 		TEST(pages_are_iterated),
+		TEST(lists_are_split),
+		TEST(a_part_may_have_more_segments_than_pieces),
 		TEST(lists_bring_pages),
 		TEST(memory_of_vmalloc_becomes_a_table),
 		TEST(lists_are_counted_by_bytes),
