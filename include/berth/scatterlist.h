@@ -305,6 +305,24 @@ static inline void sgl_free(struct scatterlist *sgl)
 	sgl_free_order(sgl, 0);
 }
 
+/**
+ * sg_split() - the parts of a list as lists of their own
+ * @in: the list
+ * @in_mapped_nents: what dma_map_sg() returned, or 0: only the CPU side is split
+ * @skip: bytes before the first part
+ * @nb_splits: parts, at least 1
+ * @split_sizes: their bytes, each at least 1
+ * @out: where the lists go
+ * @out_mapped_nents: where their numbers of DMA segments go; may be NULL without @in_mapped_nents
+ * @gfp: GFP_KERNEL or GFP_ATOMIC
+ *
+ * The pages and the mapping stay those of @in; each list is the caller's until kfree(). Any context
+ * with GFP_ATOMIC. Return: 0; or nothing is left: -EINVAL (ARGUMENT: @in is shorter; no part), -ENOMEM
+ * (OUT_OF_MEMORY; TOO_LARGE: a list would not be one object of kmalloc()).
+ */
+int sg_split(struct scatterlist *in, int in_mapped_nents, int64_t skip, int nb_splits,
+	     const size_t *split_sizes, struct scatterlist **out, int *out_mapped_nents, gfp_t gfp);
+
 /* Page by page. */
 
 /**

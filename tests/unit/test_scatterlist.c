@@ -370,6 +370,32 @@ static void tables_grow(void **state)
 	}
 }
 
+/* Page by page, over the ends of chunks; and what ends within a page is not made longer. */
+static void tables_grow_by_single_pages(void **state)
+{
+	struct sg_append_table table;
+
+	(void)state;
+	memset(&table, 0, sizeof(table));
+	take_pages(MAX_PAGES);
+	for (unsigned int i = 0; i < MAX_PAGES; i++)
+		assert_int_equal(sg_alloc_append_table_from_pages(&table, pages + i, 1, 0, 4096,
+								  4096, MAX_PAGES - i - 1, 0),
+				 0);
+	check_entries(&table.sgt, 0, MAX_PAGES * PAGE_SIZE, 4096);
+	sg_free_append_table(&table);
+	assert_int_equal(sg_alloc_append_table_from_pages(&table, pages, 1, 0, 100, UINT_MAX, 1, 0),
+			 0);
+	assert_int_equal(
+		sg_alloc_append_table_from_pages(&table, pages, 1, 0, 4096, UINT_MAX, 0, 0), 0);
+	assert_int_equal(table.sgt.orig_nents, 2);
+	assert_int_equal(table.sgt.sgl[0].length, 100);
+	assert_int_equal(table.sgt.sgl[1].length, 4096);
+	assert_int_equal(table.sgt.sgl[1].offset, 0);
+	sg_free_append_table(&table);
+	give_pages();
+}
+
 /* A list of random pieces, and where its bytes are. */
 static struct scatterlist *random_list(struct sg_table *sgt, phys_addr_t *bytes, uint64_t *size)
 {
@@ -589,6 +615,125 @@ static void pages_are_iterated(void **state)
 	}
 }
 
+/* The DMA side: entries that follow each other in memory merged, as an IOMMU does it. */
+static dma_addr_t dma_bytes[MAX_BYTES];
+
+static int merge(struct sg_table *sgt)
+{
+	struct scatterlist *sg, *to = sgt->sgl;
+	unsigned int i, at = 0, nr = 0;
+	dma_addr_t next = 0x10000;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (!nr || fake_random(3)) {
+			to = nr++ ? sg_next(to) : to;
+			next += 0x10000;
+			sg_dma_address(to) = next;
+			sg_dma_len(to) = 0;
+		}
+		sg_dma_len(to) += sg->length;
+		for (unsigned int byte = 0; byte < sg->length; byte++)
+			dma_bytes[at++] = next++;
+	}
+	return (int)nr;
+}
+
+static void check_part(struct scatterlist *sgl, int mapped, uint64_t at, uint64_t size)
+{
+	uint64_t cpu = 0, dma = 0;
+	struct scatterlist *sg;
+	int i;
+
+	for (sg = sgl; sg; sg = sg_next(sg))
+		for (unsigned int byte = 0; byte < sg->length; byte++)
+			assert_int_equal(sg_phys(sg) + byte, bytes[at + cpu++]);
+	assert_int_equal(cpu, size);
+	for_each_sg(sgl, sg, mapped, i)
+		for (unsigned int byte = 0; byte < sg_dma_len(sg); byte++)
+			assert_int_equal(sg_dma_address(sg) + byte, dma_bytes[at + dma++]);
+	assert_int_equal(dma, mapped ? size : 0);
+}
+
+static void lists_are_split(void **state)
+{
+	struct scatterlist *out[5];
+	size_t sizes[5];
+	struct sg_table sgt;
+	uint64_t size, at;
+	int mapped[5];
+
+	(void)state;
+	for (unsigned int round = 0; round < 100; round++) {
+		int nr = 1 + (int)fake_random(5), nents;
+		uint64_t total = 0, skip;
+
+		random_list(&sgt, bytes, &size);
+		nents = round & 1 ? merge(&sgt) : 0;
+		skip = fake_random((uint32_t)size / 4 + 1);
+		for (int i = 0; i < nr; i++) {
+			sizes[i] = 1 + fake_random((uint32_t)size / 5 + 1);
+			total += sizes[i];
+		}
+		if (skip + total > size) {
+			assert_int_equal(sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out,
+						  mapped, 0),
+					 -EINVAL);
+			assert_reason(BERTH_REASON_ARGUMENT);
+			goto next;
+		}
+		berth_test_fail_nth(1 + fake_random((uint32_t)nr));
+		if (sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out, mapped, 0)) {
+			berth_test_fail_nth(0);
+			assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+			assert_int_equal(sg_split(sgt.sgl, nents, (int64_t)skip, nr, sizes, out,
+						  mapped, 0),
+					 0);
+		}
+		berth_test_fail_nth(0);
+		at = skip;
+		for (int i = 0; i < nr; i++) {
+			check_part(out[i], nents ? mapped[i] : 0, at, sizes[i]);
+			at += sizes[i];
+			kfree(out[i]);
+		}
+		sizes[0] = 0;
+		assert_int_equal(sg_split(sgt.sgl, nents, 0, 1, sizes, out, mapped, 0), -EINVAL);
+		assert_reason(BERTH_REASON_ARGUMENT);
+		assert_int_equal(sg_split(sgt.sgl, nents, 0, 0, sizes, out, mapped, 0), -EINVAL);
+		assert_reason(BERTH_REASON_ARGUMENT);
+next:
+		sg_free_table(&sgt);
+		give_pages();
+		check_empty();
+	}
+}
+
+/* Where pieces and segments are cut does not depend on each other. */
+static void a_part_may_have_more_segments_than_pieces(void **state)
+{
+	struct page *page = alloc_page(0);
+	struct scatterlist sgl[2], *out;
+	size_t size = 100;
+	int mapped;
+
+	(void)state;
+	sg_init_table(sgl, 2);
+	sg_set_page(&sgl[0], page, 100, 0);
+	sg_set_page(&sgl[1], page, 10, 100);
+	for (unsigned int i = 0; i < 2; i++) {
+		sg_dma_address(&sgl[i]) = 0x1000 * (i + 1);
+		sg_dma_len(&sgl[i]) = i ? 60 : 50;
+	}
+	assert_int_equal(sg_split(sgl, 2, 0, 1, &size, &out, &mapped, 0), 0);
+	assert_int_equal(mapped, 2);
+	assert_int_equal(sg_nents(out), 1);
+	assert_int_equal(out[0].length, 100);
+	assert_int_equal(sg_dma_address(&out[1]), 0x2000);
+	assert_int_equal(sg_dma_len(&out[1]), 50);
+	kfree(out);
+	__free_page(page);
+}
+
 static void lists_bring_pages(void **state)
 {
 	(void)state;
@@ -685,10 +830,13 @@ static void lists_are_counted_by_bytes(void **state)
 
 /* Calls that allocate: 0 or a negative number, and what undoes a success. */
 static struct sg_append_table grown;
+static unsigned int nr_grown;
 static struct scatterlist *list;
 
 static int call(unsigned int which, struct sg_table *sgt)
 {
+	uint64_t left = 600 - nr_grown;
+
 	switch (which) {
 	case 0:
 		return sg_alloc_table(sgt, 1000, 0);
@@ -696,8 +844,9 @@ static int call(unsigned int which, struct sg_table *sgt)
 		return sg_alloc_table_from_pages_segment(sgt, pages, 600, 5, 600 * PAGE_SIZE - 5,
 							 4096, 0);
 	case 2:
-		return sg_alloc_append_table_from_pages(&grown, pages + 200, 400, 0,
-							400 * PAGE_SIZE, 4096, 0, 0);
+		return sg_alloc_append_table_from_pages(&grown, pages + nr_grown,
+							(unsigned int)left, 0, left * PAGE_SIZE,
+							8192, 0, 0);
 	default:
 		list = sgl_alloc_order(10 * PAGE_SIZE, 1, true, 0, NULL);
 		return list ? 0 : berth_last_error()->code;
@@ -712,13 +861,43 @@ static void undo(unsigned int which, struct sg_table *sgt)
 		sgl_free_order(list, 1);
 }
 
+/* A table whose last entry the next page makes longer. */
+static void grow(void)
+{
+	for (nr_grown = 100; nr_grown < 200; nr_grown++) {
+		memset(&grown, 0, sizeof(grown));
+		assert_int_equal(sg_alloc_append_table_from_pages(&grown, pages, nr_grown, 0,
+								  nr_grown * PAGE_SIZE, 8192, 1, 0),
+				 0);
+		if (grown.prv->length == PAGE_SIZE && pages[nr_grown] == pages[nr_grown - 1] + 1)
+			return;
+		sg_free_append_table(&grown);
+	}
+	fail();
+}
+
+/* The table that grows keeps chunks for the next try, but nothing that it describes. */
+static void check_failure(unsigned int which, struct sg_table *sgt, uint64_t leaked)
+{
+	struct sg_append_table before = grown;
+
+	assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+	assert_int_equal(grown.prv->length, PAGE_SIZE);
+	assert_int_equal(grown.sgt.nents, grown.sgt.orig_nents);
+	if (which == 2)
+		assert_int_equal(call(2, sgt), 0);
+	else
+		assert_int_equal(berth_mm_leaked(), leaked);
+	assert_ptr_equal(before.sgt.sgl, grown.sgt.sgl);
+}
+
 static void every_allocation_may_fail(void **state)
 {
-	static const unsigned int points[] = { 8, 5, 4, 6 };
+	static const unsigned int points[] = { 8, 5, 2, 6 };
 
 	(void)state;
 	for (unsigned int which = 0; which < ARRAY_SIZE(points); which++) {
-		unsigned int nth = 0;
+		unsigned int nth = 0, nents;
 		bool hit = true;
 
 		while (hit) {
@@ -727,11 +906,8 @@ static void every_allocation_may_fail(void **state)
 			int err;
 
 			take_pages(600);
-			memset(&grown, 0, sizeof(grown));
-			assert_int_equal(sg_alloc_append_table_from_pages(&grown, pages, 200, 0,
-									  200 * PAGE_SIZE, 4096, 1,
-									  0),
-					 0);
+			grow();
+			nents = grown.sgt.orig_nents;
 			leaked = berth_mm_leaked();
 			berth_test_fail_nth(++nth);
 			err = call(which, &sgt);
@@ -740,18 +916,13 @@ static void every_allocation_may_fail(void **state)
 			if (err) {
 				assert_true(hit);
 				assert_int_equal(err, -ENOMEM);
-				assert_reason(BERTH_REASON_OUT_OF_MEMORY);
-				/* The table that grows keeps chunks for the next try, but no entry. */
-				assert_int_equal(grown.sgt.orig_nents, 200);
-				if (which == 2)
-					assert_int_equal(call(2, &sgt), 0);
-				else
-					assert_int_equal(berth_mm_leaked(), leaked);
+				assert_int_equal(grown.sgt.orig_nents, nents);
+				check_failure(which, &sgt, leaked);
 			} else {
 				undo(which, &sgt);
 			}
 			if (which == 2)
-				check_entries(&grown.sgt, 0, 600 * PAGE_SIZE, 4096);
+				check_entries(&grown.sgt, 0, 600 * PAGE_SIZE, 8192);
 			sg_free_append_table(&grown);
 			give_pages();
 			check_empty();
@@ -772,10 +943,13 @@ int main(void)
 		TEST(item_38_the_longest_segment_is_rounded_down),
 		TEST(wrong_pages_are_refused),
 		TEST(tables_grow),
+		TEST(tables_grow_by_single_pages),
 		TEST(bytes_are_copied),
 		TEST(pieces_are_consumed),
 		TEST(a_page_without_an_address_can_be_asked_for_again),
 		TEST(pages_are_iterated),
+		TEST(lists_are_split),
+		TEST(a_part_may_have_more_segments_than_pieces),
 		TEST(lists_bring_pages),
 		TEST(memory_of_vmalloc_becomes_a_table),
 		TEST(lists_are_counted_by_bytes),
