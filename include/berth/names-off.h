@@ -143,6 +143,8 @@
 #undef of_device_get_match_data
 #undef of_device_is_available
 #undef of_device_is_compatible
+#undef of_dma_is_coherent
+#undef of_find_all_nodes
 #undef of_find_compatible_node
 #undef of_find_device_by_node
 #undef of_find_node_by_path
@@ -157,6 +159,7 @@
 #undef of_parse_phandle
 #undef of_property_read_bool
 #undef of_property_read_string
+#undef of_property_read_string_index
 #undef of_property_read_u32
 #undef of_property_read_u32_index
 #undef of_property_read_u64

@@ -149,6 +149,8 @@
 #define of_device_get_match_data berth_of_device_get_match_data
 #define of_device_is_available berth_of_device_is_available
 #define of_device_is_compatible berth_of_device_is_compatible
+#define of_dma_is_coherent berth_of_dma_is_coherent
+#define of_find_all_nodes berth_of_find_all_nodes
 #define of_find_compatible_node berth_of_find_compatible_node
 #define of_find_device_by_node berth_of_find_device_by_node
 #define of_find_node_by_path berth_of_find_node_by_path
@@ -163,6 +165,7 @@
 #define of_parse_phandle berth_of_parse_phandle
 #define of_property_read_bool berth_of_property_read_bool
 #define of_property_read_string berth_of_property_read_string
+#define of_property_read_string_index berth_of_property_read_string_index
 #define of_property_read_u32 berth_of_property_read_u32
 #define of_property_read_u32_index berth_of_property_read_u32_index
 #define of_property_read_u64 berth_of_property_read_u64

@@ -34,6 +34,9 @@ struct device_node *of_get_next_child(const struct device_node *node, struct dev
 	for ((child) = of_get_next_child((parent), NULL); (child); \
 	     (child) = of_get_next_child((parent), (child)))
 
+/** of_find_all_nodes() - the node behind @prev as the tree lists them; NULL @prev for the root. */
+struct device_node *of_find_all_nodes(const struct device_node *prev);
+
 /** of_find_node_by_path() - a node by its whole path or alias; NULL if there is none. */
 struct device_node *of_find_node_by_path(const char *path);
 
@@ -78,6 +81,10 @@ int of_property_read_u64(const struct device_node *node, const char *name, uint6
 /** of_property_read_string() - 0, -EINVAL, -ENODATA, or -EILSEQ (not terminated). */
 int of_property_read_string(const struct device_node *node, const char *name, const char **value);
 
+/** of_property_read_string_index() - one of a list; errors as above, -ENODATA behind the last. */
+int of_property_read_string_index(const struct device_node *node, const char *name, int index,
+				  const char **value);
+
 /** of_parse_phandle() - the node that the @index-th cell of a list of phandles points at. */
 struct device_node *of_parse_phandle(const struct device_node *node, const char *name, int index);
 
@@ -96,6 +103,36 @@ uint64_t of_read_number(const void *cell, int cells);
  * Return: 0, -EINVAL (no such entry), -ERANGE (a bus above does not translate it).
  */
 int berth_of_address(const struct device_node *node, unsigned int index, struct berth_range *range);
+
+/** of_dma_is_coherent() - whether a device sees the CPU's caches: its node, or one above, says. */
+bool of_dma_is_coherent(const struct device_node *node);
+
+/**
+ * berth_of_dma_parent() - the next bus on the way from a device to memory
+ *
+ * The interconnect named "dma-mem", or else the node above. Such ways may lead in a circle. Return:
+ * NULL for the root.
+ */
+struct device_node *berth_of_dma_parent(const struct device_node *node);
+
+/**
+ * berth_of_dma_windows() - what devices on a bus reach: Linux's of_dma_get_range()
+ * @bus: berth_of_dma_parent() of a device; of devices behind a PCI host the host
+ * @windows: where they go, in the order of the tree
+ * @max: how many have room
+ *
+ * The nearest bus with a dma-ranges that is not empty counts, through the buses above it. Return: how
+ * many; 0 means one to one; -ENOSPC if there are more than @max (TABLE_FULL), -EINVAL if the way
+ * leads in a circle (TREE).
+ */
+int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
+			 unsigned int max);
+
+/**
+ * berth_of_dma_entries() - how many entries a bus's own dma-ranges have
+ * @rest: where the number of bytes goes that are left over behind them
+ */
+unsigned int berth_of_dma_entries(const struct device_node *bus, unsigned int *rest);
 
 /**
  * of_irq_get() - the @index-th interrupt as the port numbers it

@@ -204,7 +204,20 @@ int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windo
 	return (int)count;
 }
 
-bool berth_of_is_coherent(const struct device_node *node)
+unsigned int berth_of_dma_entries(const struct device_node *bus, unsigned int *rest)
+{
+	struct ranges ranges;
+	unsigned int bytes;
+
+	*rest = 0;
+	if (!open_ranges(bus, "dma-ranges", &ranges) || !ranges.left)
+		return 0;
+	bytes = (unsigned int)(ranges.na + ranges.pna + ranges.ns) * 4;
+	*rest = bytes ? (unsigned int)ranges.left % bytes : (unsigned int)ranges.left;
+	return bytes ? (unsigned int)ranges.left / bytes : 0;
+}
+
+bool of_dma_is_coherent(const struct device_node *node)
 {
 	for (int hops = 0; node && hops < MAX_HOPS; node = berth_of_dma_parent(node), hops++) {
 		if (of_property_read_bool(node, "dma-coherent"))

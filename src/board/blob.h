@@ -8,11 +8,17 @@
 
 #include <berth/types.h>
 
+struct berth_blob_damage {
+	const char *what; /* FDT_ERR_... */
+	const char *node; /* terminated; "/" for the root, NULL: not in a node */
+	int offset; /* behind the last that makes sense */
+};
+
 /*
  * Whether every byte of the tree makes sense, so that the other functions cannot fail or leave it;
- * the blob is as long as its header says. 0, or the (negative) libfdt error in *@error.
+ * the blob is as long as its header says. If not: what libfdt says of it, in which node and where.
  */
-bool berth_blob_check(const void *blob, int *error);
+bool berth_blob_check(const void *blob, struct berth_blob_damage *damage);
 
 /* What the header says: bytes of the whole blob. */
 uint32_t berth_blob_size(const void *blob);
@@ -29,8 +35,5 @@ bool berth_blob_reserve(const void *blob, unsigned int index, uint64_t *base, ui
 
 /* A node by its whole path; negative if there is none. */
 int berth_blob_path(const void *blob, const char *path);
-
-/* "FDT_ERR_..." for a libfdt error. */
-const char *berth_blob_error_name(int error);
 
 #endif

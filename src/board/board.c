@@ -130,13 +130,14 @@ static uint64_t go_down(void)
 	return leaked;
 }
 
-static int check_tree(const void *board)
+int berth_check_tree(const void *board)
 {
-	int damage;
+	struct berth_blob_damage damage;
 
 	if (berth_blob_check(board, &damage))
 		return 0;
-	return berth_fail_at(-EINVAL, BERTH_REASON_TREE, berth_blob_error_name(damage), 0);
+	return berth_fail_at(-EINVAL, BERTH_REASON_TREE, damage.node ? damage.node : damage.what,
+			     (uint64_t)damage.offset);
 }
 
 static int go_up(const void *board, const struct berth_options *options)
@@ -145,7 +146,7 @@ static int go_up(const void *board, const struct berth_options *options)
 	int err;
 
 	/* A machine may read the tree by itself: nobody is handed a damaged one. */
-	err = board ? check_tree(board) : 0;
+	err = board ? berth_check_tree(board) : 0;
 	if (err)
 		return err;
 	err = berth_port_start(&board, options->machine, options->machine_config);
@@ -154,7 +155,7 @@ static int go_up(const void *board, const struct berth_options *options)
 	if (err)
 		return err;
 	state = PORT_STARTED;
-	err = given ? 0 : check_tree(board);
+	err = given ? 0 : berth_check_tree(board);
 	if (!err)
 		err = start_memory(board, options);
 	if (!err)
@@ -183,6 +184,8 @@ int berth_start_abi(const void *board, const struct berth_driver *list,
 	}
 	if (state != STOPPED)
 		return berth_fail(-EBUSY, BERTH_REASON_STATE, "berth is running already");
+	if (berth_board_is_open())
+		return berth_fail(-EBUSY, BERTH_REASON_STATE, "a board is open");
 	if (!options)
 		options = &defaults;
 	drivers = list;

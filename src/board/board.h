@@ -11,20 +11,25 @@ struct cma;
 
 /* early.c: memory and reservations, before there is an allocator. */
 
-#define BERTH_MAX_RESERVED 64
+#define BERTH_MAX_RESERVED 128
 
-/* One child of /reserved-memory, or the area that cma= asks for. */
+/* One range of a child of /reserved-memory, or the area that cma= asks for. */
 struct berth_reserved {
 	char name[48];
 	uint32_t phandle;
+	int offset; /* of the node in the blob; negative for cma= */
 	phys_addr_t base;
 	uint64_t size;
+	bool is_placed; /* false: it is dynamic, and no free range satisfies it */
 	bool is_pool; /* compatible with shared-dma-pool */
-	bool is_reusable;
+	bool is_restricted; /* compatible with restricted-dma-pool */
+	bool is_reusable; /* and not no-map */
 	bool is_nomap;
 	bool is_default; /* linux,cma-default */
+	bool is_dma_default; /* linux,dma-default */
 	bool is_guaranteed; /* berth,guaranteed */
 	bool is_taken; /* something else had been reserved there before */
+	bool stays_mapped; /* no-map, and not, since it is taken */
 	struct cma *area;
 };
 
@@ -35,8 +40,14 @@ extern unsigned int berth_nr_reserved;
 extern struct berth_range berth_left_out[BERTH_MAX_BANKS];
 extern unsigned int berth_nr_left_out;
 
-/* Fill memblock from the tree, the options and the port. */
+/* Fill memblock and the tables above from the tree, the options and the port. */
 int berth_early_scan(const void *fdt, const struct berth_options *options);
+
+/* The same without a port; a tree that tells of no memory is no error. */
+int berth_early_read(const void *fdt, const struct berth_options *options);
+
+/* /chosen/bootargs; NULL if there is none. */
+const char *berth_early_bootargs(const void *fdt);
 
 /* The pools that are CMA areas, once the linear map exists. */
 int berth_early_declare_areas(void);
@@ -50,27 +61,19 @@ const char *berth_bootarg(const char *bootargs, const char *key);
 
 /* nodes.c: the nodes as a tree in memory. */
 int berth_nodes_build(const void *fdt);
+
+/* What the nodes take, in bytes; 0 with the reason. */
+size_t berth_nodes_bytes(const void *fdt);
+
+/* Build them in memory of the caller's, which is his again after berth_nodes_reset(). */
+void berth_nodes_link(const void *fdt, void *memory);
 void berth_nodes_reset(void);
-struct device_node *berth_node_next(const struct device_node *node); /* document order */
 uint32_t berth_node_phandle(const struct device_node *node);
+struct device_node *berth_node_at(int offset); /* NULL: no node begins there in the blob */
 struct platform_device *berth_node_device(const struct device_node *node);
 void berth_node_set_device(struct device_node *node, struct platform_device *pdev);
 
 /* address.c */
-
-/* The next bus on the way from a device to memory. */
-struct device_node *berth_of_dma_parent(const struct device_node *node);
-
-/*
- * The windows of the bus @bus and of those above it: Linux's of_dma_get_range(). Returns how many;
- * 0 means one to one; negative with the reason if there are more than @max, or if the
- * way leads in a circle.
- */
-int berth_of_dma_windows(struct device_node *bus, struct berth_dma_window *windows,
-			 unsigned int max);
-
-/* Whether a device sees the CPU's caches. */
-bool berth_of_is_coherent(const struct device_node *node);
 
 /* An address of the bus @bus (in its own number of cells) as the CPU sees it; false if it does not. */
 bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *cpu);
@@ -79,10 +82,6 @@ bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *
 
 /* The first area that memory-region points at; NULL if there is none. */
 struct cma *berth_of_area(const struct device_node *np);
-
-/* The name at @index in a list of strings; NULL behind the last one. */
-const char *berth_of_string(const struct device_node *node, const char *list_name,
-			    unsigned int index);
 
 /* irq.c */
 
@@ -105,7 +104,13 @@ void berth_platform_remove_all(void);
 /* Say on the console why a probe failed, and keep it as the last error. */
 void berth_report_probe(const struct device *dev, const char *driver, int err);
 
-/* board.c: the list that berth_start() was given; ends with an empty entry. */
+/* read.c: whether a board is only being read. */
+bool berth_board_is_open(void);
+
+/* board.c: whether every byte of a tree makes sense. 0, or -EINVAL with the reason. */
+int berth_check_tree(const void *board);
+
+/* The list that berth_start() was given; ends with an empty entry. */
 const struct berth_driver *berth_drivers(void);
 
 #endif

@@ -82,8 +82,13 @@ static bool lists(const void *fdt, int node, const char *name, const char *wante
 
 static bool is_enabled(const void *fdt, int node)
 {
-	return !has(fdt, node, "status") || lists(fdt, node, "status", "okay") ||
-	       lists(fdt, node, "status", "ok");
+	int length;
+	const char *status = berth_blob_property(fdt, node, "status", &length);
+
+	if (!status)
+		return true;
+	return (length >= 5 && !memcmp(status, "okay", 5)) ||
+	       (length >= 3 && !memcmp(status, "ok", 3));
 }
 
 static int damaged(const void *fdt, int node)
@@ -96,7 +101,9 @@ static int add_memory(const void *fdt, int node)
 {
 	unsigned int na = count_of(fdt, 0, "#address-cells", 1);
 	unsigned int ns = count_of(fdt, 0, "#size-cells", 1);
-	struct cells reg = cells_of(fdt, node, "reg");
+	/* A second system gets a part of the RAM. */
+	struct cells reg = cells_of(
+		fdt, node, has(fdt, node, "linux,usable-memory") ? "linux,usable-memory" : "reg");
 	uint64_t base, size;
 	int err;
 
@@ -110,7 +117,7 @@ static int add_memory(const void *fdt, int node)
 	return 0;
 }
 
-static struct berth_reserved *new_reserved(const char *name)
+static struct berth_reserved *new_reserved(const char *name, int offset)
 {
 	struct berth_reserved *res;
 
@@ -121,21 +128,24 @@ static struct berth_reserved *new_reserved(const char *name)
 	}
 	res = &berth_reserved[berth_nr_reserved++];
 	memset(res, 0, sizeof(*res));
+	res->offset = offset;
 	berth_strlcpy(res->name, name, sizeof(res->name));
 	return res;
 }
 
 static struct berth_reserved *describe(const void *fdt, int node)
 {
-	struct berth_reserved *res = new_reserved(berth_blob_name(fdt, node));
+	struct berth_reserved *res = new_reserved(berth_blob_name(fdt, node), node);
 
 	if (!res)
 		return NULL;
 	res->phandle = berth_blob_phandle(fdt, node);
 	res->is_pool = lists(fdt, node, "compatible", "shared-dma-pool");
+	res->is_restricted = lists(fdt, node, "compatible", "restricted-dma-pool");
 	res->is_nomap = has(fdt, node, "no-map");
 	res->is_reusable = has(fdt, node, "reusable") && !res->is_nomap;
 	res->is_default = has(fdt, node, "linux,cma-default");
+	res->is_dma_default = has(fdt, node, "linux,dma-default");
 	res->is_guaranteed = has(fdt, node, "berth,guaranteed");
 	return res;
 }
@@ -163,11 +173,11 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 			return -ENOSPC;
 		res->base = base;
 		res->size = size;
+		res->is_placed = true;
 		res->is_taken = memblock_is_region_reserved(base, size);
 		if (res->is_nomap && res->is_taken) {
 			/* The image, or what a loader has left: it is in use. */
-			berth_printk("reserved-memory: %s: reserved already; stays mapped\n",
-				     res->name);
+			res->stays_mapped = true;
 			res->is_nomap = false;
 		}
 		err = keep(res);
@@ -177,13 +187,7 @@ static int reserve_static(const void *fdt, int node, unsigned int na, unsigned i
 	return 0;
 }
 
-static void complain(const struct berth_reserved *res)
-{
-	berth_printk("reserved-memory: %s: no free range of %#llx bytes fits; left out\n",
-		     res->name, (unsigned long long)res->size);
-}
-
-/* A reservation that says how much and roughly where; without room it is left out, as on Linux. */
+/* A reservation that says how much and roughly where; without room it has no place. */
 static int reserve_dynamic(const void *fdt, int node, unsigned int na, unsigned int ns)
 {
 	struct cells cells = cells_of(fdt, node, "size");
@@ -214,12 +218,8 @@ static int reserve_dynamic(const void *fdt, int node, unsigned int na, unsigned 
 		res->base = memblock_phys_alloc_range(
 			res->size, align, start,
 			start + length < start ? MEMBLOCK_ALLOC_ANYWHERE : start + length);
-	if (!res->base) {
-		complain(res);
-		berth_nr_reserved--;
-		return 0;
-	}
-	return res->is_nomap ? memblock_mark_nomap(res->base, res->size) : 0;
+	res->is_placed = res->base;
+	return res->is_placed && res->is_nomap ? memblock_mark_nomap(res->base, res->size) : 0;
 }
 
 /* The children of /reserved-memory: those with a place first, so that the others avoid them. */
@@ -356,7 +356,7 @@ static int apply_cma(const char *bootargs)
 		return 0;
 	if (size > 1ULL << 48)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "cma=", size);
-	res = new_reserved("default");
+	res = new_reserved("default", -1);
 	if (!res)
 		return -ENOSPC;
 	res->is_pool = res->is_reusable = res->is_default = true;
@@ -367,18 +367,12 @@ static int apply_cma(const char *bootargs)
 						      MEMBLOCK_ALLOC_ANYWHERE);
 	else if (!is_all_memory(base, res->size) || memblock_is_region_reserved(base, res->size))
 		res->base = 0;
-	else
-		return memblock_reserve(base, res->size);
-	if (!res->base) {
-		complain(res);
-		berth_nr_reserved--;
-	}
-	return 0;
+	res->is_placed = res->base;
+	return res->is_placed && base ? memblock_reserve(base, res->size) : 0;
 }
 
 static int reserve_fixed(const void *fdt)
 {
-	struct berth_range range;
 	uint64_t base, size;
 	int err;
 
@@ -389,6 +383,14 @@ static int reserve_fixed(const void *fdt)
 							      "/memreserve/", base)
 					      : err;
 	}
+	return 0;
+}
+
+static int reserve_port(void)
+{
+	struct berth_range range;
+	int err;
+
 	for (unsigned int i = 0; berth_port_reserved(i, &range); i++) {
 		err = memblock_reserve(range.base, range.size);
 		if (err)
@@ -423,21 +425,19 @@ static int trim_to_pages(void)
 	return 0;
 }
 
-static const char *bootargs_of(const void *fdt, const struct berth_options *options)
+const char *berth_early_bootargs(const void *fdt)
 {
 	int chosen = berth_blob_path(fdt, "/chosen"), length = 0;
 	const char *args;
 
-	if (options->bootargs)
-		return options->bootargs;
 	args = chosen < 0 ? NULL : berth_blob_property(fdt, chosen, "bootargs", &length);
 	/* A property is bytes; only one that ends like a string is one. */
 	return args && length > 0 && !args[length - 1] ? args : NULL;
 }
 
-int berth_early_scan(const void *fdt, const struct berth_options *options)
+static int scan(const void *fdt, const struct berth_options *options, bool is_start)
 {
-	const char *bootargs = bootargs_of(fdt, options);
+	const char *bootargs = options->bootargs ? options->bootargs : berth_early_bootargs(fdt);
 	int err = scan_memory(fdt);
 
 	for (unsigned int i = 0; !err && i < options->nr_mem; i++) {
@@ -452,10 +452,12 @@ int berth_early_scan(const void *fdt, const struct berth_options *options)
 		err = apply_limit(bootargs);
 	if (!err)
 		err = apply_highmem(bootargs);
-	if (!err && !memblock_phys_mem_size())
+	if (!err && is_start && !memblock_phys_mem_size())
 		err = berth_fail(-ENODEV, BERTH_REASON_NO_MEMORY_NODE, "/memory");
 	if (!err)
 		err = reserve_fixed(fdt);
+	if (!err && is_start)
+		err = reserve_port();
 	if (!err)
 		err = scan_reserved(fdt, false);
 	if (!err)
@@ -465,17 +467,36 @@ int berth_early_scan(const void *fdt, const struct berth_options *options)
 	return err;
 }
 
+int berth_early_scan(const void *fdt, const struct berth_options *options)
+{
+	return scan(fdt, options, true);
+}
+
+int berth_early_read(const void *fdt, const struct berth_options *options)
+{
+	return scan(fdt, options, false);
+}
+
 /* A pool over something else, a firmware's memory for one, would hand that out. */
 static bool is_alone(const struct berth_reserved *res)
 {
 	for (unsigned int i = 0; i < berth_nr_reserved; i++) {
 		const struct berth_reserved *other = &berth_reserved[i];
 
-		if (other != res && other->base < res->base + res->size &&
+		if (other != res && other->is_placed && other->base < res->base + res->size &&
 		    res->base < other->base + other->size)
 			return false;
 	}
 	return !res->is_taken;
+}
+
+static void complain(const struct berth_reserved *res)
+{
+	if (!res->is_placed)
+		berth_printk("reserved-memory: %s: no free range of %#llx bytes fits; left out\n",
+			     res->name, (unsigned long long)res->size);
+	else if (res->stays_mapped)
+		berth_printk("reserved-memory: %s: reserved already; stays mapped\n", res->name);
 }
 
 int berth_early_declare_areas(void)
@@ -484,7 +505,8 @@ int berth_early_declare_areas(void)
 		struct berth_reserved *res = &berth_reserved[i];
 		int err;
 
-		if (!res->is_pool || !res->is_reusable)
+		complain(res);
+		if (!res->is_placed || !res->is_pool || !res->is_reusable)
 			continue;
 		if ((res->base | res->size) & (CMA_MIN_ALIGNMENT_BYTES - 1) ||
 		    !is_all_memory(res->base, res->size)) {

@@ -36,19 +36,23 @@ static int count_nodes(const void *fdt, unsigned int *count)
 	return 0;
 }
 
-int berth_nodes_build(const void *fdt)
+size_t berth_nodes_bytes(const void *fdt)
+{
+	unsigned int count;
+
+	return count_nodes(fdt, &count) ? 0 : count * sizeof(struct device_node);
+}
+
+void berth_nodes_link(const void *fdt, void *memory)
 {
 	struct device_node *last[MAX_DEPTH] = { NULL }; /* the node seen last at each depth */
-	unsigned int count;
-	int err = count_nodes(fdt, &count), depth = 0, offset = 0;
+	size_t bytes = berth_nodes_bytes(fdt);
+	int depth = 0, offset = 0;
 
-	if (err)
-		return err;
-	nodes = memblock_alloc(count * sizeof(*nodes), 0);
-	if (!nodes)
-		return -ENOMEM;
+	memset(memory, 0, bytes);
+	nodes = memory;
 	blob = fdt;
-	for (nr_nodes = 0; nr_nodes < count; nr_nodes++) {
+	for (nr_nodes = 0; nr_nodes < bytes / sizeof(*nodes); nr_nodes++) {
 		struct device_node *node = &nodes[nr_nodes];
 		struct device_node *elder = last[depth];
 
@@ -65,6 +69,19 @@ int berth_nodes_build(const void *fdt)
 			last[depth + 1] = NULL;
 		offset = berth_blob_next(fdt, offset, &depth);
 	}
+}
+
+int berth_nodes_build(const void *fdt)
+{
+	size_t bytes = berth_nodes_bytes(fdt);
+	void *memory;
+
+	if (!bytes)
+		return -EINVAL;
+	memory = memblock_alloc(bytes, 0);
+	if (!memory)
+		return -ENOMEM;
+	berth_nodes_link(fdt, memory);
 	return 0;
 }
 
@@ -75,14 +92,24 @@ void berth_nodes_reset(void)
 	nr_nodes = 0;
 }
 
-struct device_node *berth_node_next(const struct device_node *node)
+struct device_node *of_find_all_nodes(const struct device_node *prev)
 {
-	return node + 1 < nodes + nr_nodes ? (struct device_node *)(uintptr_t)(node + 1) : NULL;
+	size_t index = prev ? (size_t)(prev - nodes) + 1 : 0;
+
+	return index < nr_nodes ? &nodes[index] : NULL;
 }
 
 uint32_t berth_node_phandle(const struct device_node *node)
 {
 	return node->phandle;
+}
+
+struct device_node *berth_node_at(int offset)
+{
+	for (unsigned int i = 0; i < nr_nodes; i++)
+		if (nodes[i].offset == offset)
+			return &nodes[i];
+	return NULL;
 }
 
 struct platform_device *berth_node_device(const struct device_node *node)
@@ -200,11 +227,11 @@ struct device_node *of_find_node_by_phandle(uint32_t phandle)
 struct device_node *of_find_compatible_node(struct device_node *from, const char *type,
 					    const char *compatible)
 {
-	struct device_node *node = from ? berth_node_next(from) : nodes;
+	struct device_node *node = of_find_all_nodes(from);
 
 	(void)type;
 	while (node && !of_device_is_compatible(node, compatible))
-		node = berth_node_next(node);
+		node = of_find_all_nodes(node);
 	return node;
 }
 
@@ -322,6 +349,28 @@ int of_property_read_string(const struct device_node *node, const char *name, co
 		return -EILSEQ;
 	*value = text;
 	return 0;
+}
+
+int of_property_read_string_index(const struct device_node *node, const char *name, int index,
+				  const char **value)
+{
+	int length;
+	const char *list = of_get_property(node, name, &length);
+
+	if (!list)
+		return -EINVAL;
+	for (int at = 0; at < length; index--) {
+		size_t n = berth_strnlen(list + at, (size_t)(length - at));
+
+		if (n == (size_t)(length - at))
+			return -EILSEQ;
+		if (!index) {
+			*value = list + at;
+			return 0;
+		}
+		at += (int)n + 1;
+	}
+	return -ENODATA;
 }
 
 struct device_node *of_parse_phandle(const struct device_node *node, const char *name, int index)

@@ -53,13 +53,13 @@ static int fill_resources(struct platform_device *pdev, const struct device_node
 			break;
 		res->start = range.base;
 		res->end = range.base + range.size - 1;
-		res->name = berth_of_string(node, "reg-names", i);
+		of_property_read_string_index(node, "reg-names", (int)i, &res->name);
 		res->flags = IORESOURCE_MEM;
 		res++;
 	}
 	for (unsigned int i = 0; i < irqs; i++) {
 		res->start = res->end = (resource_size_t)of_irq_get(node, (int)i);
-		res->name = berth_of_string(node, "interrupt-names", i);
+		of_property_read_string_index(node, "interrupt-names", (int)i, &res->name);
 		res->flags = IORESOURCE_IRQ;
 		res++;
 	}
@@ -76,7 +76,7 @@ static int set_limits(struct device *dev, struct device_node *node)
 		       !berth_strcmp(type, "pci");
 	int count;
 
-	berth_device_set_coherent(dev, berth_of_is_coherent(node));
+	berth_device_set_coherent(dev, of_dma_is_coherent(node));
 	/* A PCI host's own dma-ranges are those of the devices behind it. */
 	count = berth_of_dma_windows(is_host ? node : berth_of_dma_parent(node), windows,
 				     BERTH_MAX_DMA_WINDOWS);
@@ -154,7 +154,7 @@ int berth_platform_populate(void)
 {
 	struct device_node *node = berth_of_root();
 
-	while ((node = berth_node_next(node))) {
+	while ((node = of_find_all_nodes(node))) {
 		struct platform_device *parent;
 		int err;
 
@@ -229,7 +229,7 @@ static unsigned int bind_deferred(const struct berth_driver *drivers, bool is_la
 {
 	unsigned int left = 0;
 
-	for (struct device_node *node = berth_of_root(); node; node = berth_node_next(node)) {
+	for (struct device_node *node = berth_of_root(); node; node = of_find_all_nodes(node)) {
 		struct platform_device *pdev = berth_node_device(node);
 
 		if (!pdev || !pdev->dev.p->is_deferred)
@@ -245,7 +245,7 @@ void berth_platform_bind(const struct berth_driver *drivers)
 {
 	unsigned int left = UINT_MAX, before;
 
-	for (struct device_node *node = berth_of_root(); node; node = berth_node_next(node))
+	for (struct device_node *node = berth_of_root(); node; node = of_find_all_nodes(node))
 		if (berth_node_device(node))
 			try_bind(&berth_node_device(node)->dev, drivers, false);
 	do {

@@ -41,29 +41,11 @@ struct cma *berth_of_area(const struct device_node *np)
 	return area;
 }
 
-const char *berth_of_string(const struct device_node *node, const char *list_name,
-			    unsigned int index)
-{
-	int length;
-	const char *list = of_get_property(node, list_name, &length);
-
-	for (int at = 0; list && at < length; index--) {
-		size_t n = berth_strnlen(list + at, (size_t)(length - at));
-
-		if (n == (size_t)(length - at))
-			return NULL;
-		if (!index)
-			return list + at;
-		at += (int)n + 1;
-	}
-	return NULL;
-}
-
 static int index_of(const struct device_node *np, const char *wanted)
 {
 	const char *name;
 
-	for (int i = 0; (name = berth_of_string(np, "memory-region-names", (unsigned int)i)); i++)
+	for (int i = 0; !of_property_read_string_index(np, "memory-region-names", i, &name); i++)
 		if (!berth_strcmp(name, wanted))
 			return i;
 	return -1;
@@ -127,9 +109,8 @@ const char *berth_device_kind(const struct device *dev, unsigned int index, stru
 	const struct device_node *np = node_of(dev);
 	const char *name;
 
-	for (unsigned int i = 0; np && (name = berth_of_string(np, "memory-region-names", i));
-	     i++) {
-		struct cma *found = area_at(np, i);
+	for (int i = 0; !of_property_read_string_index(np, "memory-region-names", i, &name); i++) {
+		struct cma *found = area_at(np, (uint32_t)i);
 
 		if (!found || index--)
 			continue;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a file includes lies on a floor below its own, drivers see the public headers only, and nobody
-outside the ports sees a libc."""
+"""What a file includes lies on a floor below its own, drivers and tools see the public headers only, and
+nobody else but the ports sees a libc."""
 import pathlib
 import re
 
@@ -13,7 +13,7 @@ HEADER_FLOORS = {
     "iommu": "iommu", "iova": "iommu", "io-pgtable": "iommu",
     "dma-mapping": "dma", "dmapool": "dma", "page_pool": "dma",
     "dmaengine": "dmaengine", "dma-buf": "dma-buf", "dma-fence": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
-    "berth": "board",
+    "berth": "board", "board": "board",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdarg.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -63,6 +63,13 @@ def check_drivers():
                 yield f'{path}: "{name}" is neither a public header nor in the same folder'
 
 
+def check_tools():
+    for path in files(".c", ".h", under="tools"):
+        for is_angle, name in includes(path):
+            if not is_angle and "/" in name:
+                yield f'{path}: "{name}" is no public header'
+
+
 def check_headers():
     for path in files(".h", under="include"):
         for is_angle, name in includes(path):
@@ -75,5 +82,6 @@ for floor in FLOORS:
 tap.ok("every folder of src/ is a floor",
        (f"src/{p.parts[1]}" for p in files(".c", ".h", under="src") if p.parts[1] not in FLOORS))
 tap.ok("drivers/ use the public headers only", filter(None, check_drivers()))
+tap.ok("tools/ use the public headers only", check_tools())
 tap.ok("include/ needs no libc", filter(None, check_headers()))
 tap.done()

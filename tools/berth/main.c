@@ -4,6 +4,7 @@
 
 #include <berth/berth.h>
 
+#include "explain.h"
 #include "run.h"
 
 static const char usage[] =
@@ -11,6 +12,7 @@ static const char usage[] =
 	"The DMA memory stack, driven on a modelled SoC.\n"
 	"\n"
 	"Commands:\n"
+	"  explain     what each device of a board gets, and what is wrong with its description\n"
 	"  run         send frames from the camera through memory to the display\n"
 	"\n"
 	"  --help      this text; after a command, that command's\n"
@@ -22,6 +24,7 @@ static const struct {
 	const char *name;
 	int (*command)(int argc, char **argv);
 } commands[] = {
+	{ "explain", explain_command },
 	{ "run", run_command },
 };
 

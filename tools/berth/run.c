@@ -116,15 +116,16 @@ static bool parse_count(const char *text, uint64_t *value, uint64_t least, uint6
 	return !errno && !*end && *value >= least && *value <= most;
 }
 
+bool parse_range(const char *text, struct berth_range *range)
+{
+	const char *colon = parse_number(text, ':', &range->base);
+
+	return colon && parse_number(colon + 1, '\0', &range->size) && range->size;
+}
+
 static bool parse_mem(struct run_options *run, const char *text)
 {
-	struct berth_range *range = &run->mem[run->nr_mem];
-	const char *colon;
-
-	if (run->nr_mem == RUN_MAX_MEM)
-		return false;
-	colon = parse_number(text, ':', &range->base);
-	if (!colon || !parse_number(colon + 1, '\0', &range->size) || !range->size)
+	if (run->nr_mem == RUN_MAX_MEM || !parse_range(text, &run->mem[run->nr_mem]))
 		return false;
 	run->nr_mem++;
 	return true;

@@ -73,6 +73,9 @@ int run_command(int argc, char **argv);
 /* Read a board: a .dtb, or a .dts through dtc. Freed by the caller; NULL with a line in @error. */
 void *board_load(const char *path, char *error, size_t size);
 
+/* BASE:SIZE of --mem; false if it is none. */
+bool parse_range(const char *text, struct berth_range *range);
+
 void table_print(const struct run_options *options, const struct run_result *result);
 void table_print_json(const struct run_options *options, const struct run_result *result);
 
