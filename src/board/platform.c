@@ -82,9 +82,8 @@ static int set_limits(struct device *dev, struct device_node *node)
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	if (berth_of_area(node))
-		berth_device_set_cma(dev, berth_of_area(node));
-	return berth_device_set_windows(dev, windows, (unsigned int)count);
+	count = berth_device_set_windows(dev, windows, (unsigned int)count);
+	return count ? count : berth_of_set_region(dev, node);
 }
 
 static void free_device(struct device *dev)
@@ -166,6 +165,15 @@ int berth_platform_populate(void)
 			return err;
 	}
 	return 0;
+}
+
+bool berth_platform_any_noncoherent(void)
+{
+	const struct device *dev = berth_device_first();
+
+	while (dev && dev_is_dma_coherent(dev))
+		dev = berth_device_next(dev);
+	return dev != NULL;
 }
 
 static const struct platform_driver *driver_of(const struct device *dev)

@@ -18,6 +18,7 @@ struct device_private {
 	unsigned int nr_windows;
 	struct berth_dma_window windows[BERTH_MAX_DMA_WINDOWS];
 	struct cma *cma;
+	struct coherent_pool *coherent_pool; /* all its coherent memory; NULL: from anywhere */
 	const void *match_data;
 	bool is_deferred; /* its driver waits for another device */
 	struct devres *devres;
@@ -49,6 +50,12 @@ void berth_driver_unbind_all(void);
 
 /* Push a record; it is released at unbind. The record's memory is @action's business. */
 void berth_devres_add(struct device *dev, struct devres *res);
+
+/* The newest record for which @match(record, @data) holds, or NULL; and take one out, unreleased. */
+struct devres *berth_devres_find(struct device *dev,
+				 bool (*match)(const struct devres *res, const void *data),
+				 const void *data);
+void berth_devres_remove(struct device *dev, struct devres *res);
 
 extern bool berth_verbose;
 
