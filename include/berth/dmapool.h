@@ -24,12 +24,10 @@ BERTH_BEGIN_DECLS
 
 /*
  * The inline way through a pool; private. Blocks are in groups of 64 at most, whose free ones are
- * bits of one word. A slot takes blocks from a group of its own, as long as that lasts. Who takes one
- * takes the group away meanwhile, and nobody waits for it. A block is freed by setting its bit,
- * whoever does that.
+ * bits of one word. A block is taken by clearing its bit and freed by setting it, whoever does that.
+ * A slot has a group that it looks into first; one that is empty if it has none. Groups stay until
+ * the pool goes.
  */
-#define BERTH_DMA_POOL_BUSY 1u
-
 struct berth_dma_group {
 	uint64_t free; /* bit n: block n */
 	uintptr_t virt; /* of block 0 */
@@ -38,15 +36,15 @@ struct berth_dma_group {
 };
 
 struct berth_dma_pool_slot {
-	uintptr_t group; /* 0, or BERTH_DMA_POOL_BUSY */
+	struct berth_dma_group *group;
 } __attribute__((aligned(64)));
 
 struct dma_pool {
-	uint64_t stride; /* from a block to the next of its group */
-	uint64_t inverse; /* of the stride's odd part, modulo 2^64 */
-	uint32_t shift; /* its even part */
-	struct berth_dma_pool_core *core;
 	struct berth_dma_pool_slot own[BERTH_PORT_MAX_SLOTS + 1]; /* slot + 1; the first is empty */
+	uint32_t stride; /* from a block to the next of its group, all of which are below 4 GiB */
+	uint32_t shift; /* its even part */
+	uint64_t inverse; /* of its odd part, modulo 2^64 */
+	struct berth_dma_pool_core *core;
 };
 
 /* The other ways: what the inline one does not decide. */
@@ -89,29 +87,22 @@ void dma_pool_destroy(struct dma_pool *pool);
  */
 static inline void *dma_pool_alloc(struct dma_pool *pool, gfp_t gfp, dma_addr_t *handle)
 {
-	uintptr_t *own = &pool->own[berth_port_slot_or_none()].group;
-	struct berth_dma_group *group;
-	uintptr_t head, virt;
-	uint64_t blocks;
+	struct berth_dma_group *group =
+		__atomic_load_n(&pool->own[berth_port_slot_or_none()].group, __ATOMIC_ACQUIRE);
+	uint64_t blocks = __atomic_load_n(&group->free, __ATOMIC_RELAXED), bit;
+	unsigned int block;
+	uintptr_t virt;
 
-	if (__builtin_expect((gfp & __GFP_ZERO) != 0, 0))
+	if (__builtin_expect(!blocks || gfp & __GFP_ZERO, 0))
 		return berth_dma_pool_do_alloc(pool, gfp, handle);
-	head = __atomic_exchange_n(own, BERTH_DMA_POOL_BUSY, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(head > BERTH_DMA_POOL_BUSY, 1)) {
-		group = (struct berth_dma_group *)head;
-		blocks = __atomic_load_n(&group->free, __ATOMIC_ACQUIRE);
-		if (__builtin_expect(blocks != 0, 1)) {
-			/* Others set bits; nobody else clears any. */
-			__atomic_fetch_xor(&group->free, blocks & (0 - blocks), __ATOMIC_RELAXED);
-			virt = group->virt + pool->stride * (uint64_t)__builtin_ctzll(blocks);
-			*handle = virt + group->delta;
-			__atomic_store_n(own, head, __ATOMIC_RELEASE);
-			return (void *)virt;
-		}
-	}
-	if (head != BERTH_DMA_POOL_BUSY)
-		__atomic_store_n(own, head, __ATOMIC_RELEASE);
-	return berth_dma_pool_do_alloc(pool, gfp, handle);
+	block = (unsigned int)__builtin_ctzll(blocks);
+	bit = 1ULL << block;
+	/* Of two who want it, one gets it. */
+	if (__builtin_expect(!(__atomic_fetch_and(&group->free, ~bit, __ATOMIC_ACQUIRE) & bit), 0))
+		return berth_dma_pool_do_alloc(pool, gfp, handle);
+	virt = group->virt + pool->stride * block;
+	*handle = virt + group->delta;
+	return (void *)virt;
 }
 
 /** dma_pool_zalloc() - dma_pool_alloc() filled with zeroes. */
@@ -131,26 +122,18 @@ static inline void *dma_pool_zalloc(struct dma_pool *pool, gfp_t gfp, dma_addr_t
  */
 static inline void dma_pool_free(struct dma_pool *pool, void *vaddr, dma_addr_t addr)
 {
-	uintptr_t *own = &pool->own[berth_port_slot_or_none()].group;
-	uintptr_t head = __atomic_load_n(own, __ATOMIC_ACQUIRE);
-	struct berth_dma_group *group = (struct berth_dma_group *)head;
-	uint64_t at, old;
+	struct berth_dma_group *group =
+		__atomic_load_n(&pool->own[berth_port_slot_or_none()].group, __ATOMIC_ACQUIRE);
+	/* Multiplied and rotated like this, nothing but a multiple of the stride is small. */
+	uint64_t at = ((uintptr_t)vaddr - group->virt) * pool->inverse;
 
-	if (__builtin_expect(head > BERTH_DMA_POOL_BUSY, 1)) {
-		/* Multiplied and rotated like this, nothing but a multiple of the stride is small. */
-		at = ((uintptr_t)vaddr - group->virt) * pool->inverse;
-		at = at >> pool->shift | at << (-pool->shift & 63);
-		if (__builtin_expect(at < group->nr && addr - (uintptr_t)vaddr == group->delta,
-				     1)) {
-			old = __atomic_load_n(&group->free, __ATOMIC_RELAXED);
-			/* The first one to come back may mean that the group is looked for. */
-			if (__builtin_expect(old && !(old >> at & 1), 1) &&
-			    __builtin_expect(__atomic_compare_exchange_n(
-						     &group->free, &old, old | 1ULL << at, false,
-						     __ATOMIC_RELEASE, __ATOMIC_RELAXED),
-					     1))
-				return;
-		}
+	at = at >> pool->shift | at << (-pool->shift & 63);
+	if (__builtin_expect(at < group->nr && addr - (uintptr_t)vaddr == group->delta, 1)) {
+		uint64_t bit = 1ULL << (at & 63);
+
+		if (__builtin_expect(
+			    !(__atomic_fetch_or(&group->free, bit, __ATOMIC_RELEASE) & bit), 1))
+			return;
 	}
 	berth_dma_pool_do_free(pool, vaddr, addr);
 }

@@ -3,9 +3,10 @@
  * dma_pool: chunks of coherent memory, cut into groups of at most 64 blocks. Descriptors are in
  * memory of kmalloc(), which is never a device's.
  *
- * A group is some slot's own, or in the list if some of its blocks are free, or in no place. Bits are
- * cleared by the slot whose own it is, or with the lock; they are set by anybody. So who sets the
- * first bit of a group takes the lock afterwards, to put it into the list.
+ * A group is some slot's own, or in the list if some of its blocks are free, or in no place. Bits
+ * change with the lock or without; places, with it. Who frees without it does so into a slot's own
+ * group; if that is taken from the slot at the same moment, it may end in no place although a block
+ * is free. Such groups are looked for before an allocation fails.
  */
 #include <berth/dma-mapping.h>
 #include <berth/dmapool.h>
@@ -46,6 +47,7 @@ struct berth_dma_pool_core {
 	struct group *listed;
 	struct chunk *root;
 	struct chunk *chunks; /* all of them */
+	struct berth_dma_group none; /* what a slot has that has no group: no block, none free */
 	struct device *dev;
 	uint64_t size; /* of a block */
 	uint64_t align;
@@ -166,8 +168,10 @@ struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t si
 	core->boundary = boundary;
 	berth_strlcpy(core->name, name, sizeof(core->name));
 	/* One block between two boundaries: then all are as far apart. */
-	pool->stride = boundary && boundary < 2 * size ? boundary : size;
+	pool->stride = (uint32_t)(boundary && boundary < 2 * size ? boundary : size);
 	pool->shift = lowest_bit(pool->stride);
+	for (unsigned int slot = 0; slot <= BERTH_PORT_MAX_SLOTS; slot++)
+		pool->own[slot].group = &core->none;
 	pool->inverse = inverse_of(pool->stride >> pool->shift);
 	core->chunk_size = best_chunk(pool);
 	return pool;
@@ -259,14 +263,14 @@ static void fill_groups(const struct dma_pool *pool, struct chunk *chunk)
 		uint64_t nr = next_run(pool, &at, end, &first);
 
 		while (nr) {
-			uint64_t n = nr < GROUP_BLOCKS ? nr : GROUP_BLOCKS;
+			uint32_t n = nr < GROUP_BLOCKS ? (uint32_t)nr : GROUP_BLOCKS;
 
-			group->g.free = UINT64_MAX >> (64 - n);
+			group->g.free = UINT64_MAX >> (GROUP_BLOCKS - n);
 			group->g.virt = (uintptr_t)chunk->virt + (uintptr_t)(first - chunk->addr);
 			group->g.delta = first - group->g.virt;
 			group->g.nr = n;
 			group++;
-			first += n * pool->stride;
+			first += (uint64_t)n * pool->stride;
 			nr -= n;
 		}
 	}
@@ -319,75 +323,77 @@ static bool grow(struct dma_pool *pool, gfp_t gfp)
 
 /* Taking. */
 
-/* With the lock. A group out of the list becomes the slot's own, if nobody uses that just now. */
-static void adopt(struct dma_pool *pool, struct group *group)
+/* With the lock. The slot looks into another group from now on. */
+static void set_own(struct dma_pool *pool, unsigned int slot, struct group *group)
 {
-	unsigned int slot = berth_port_slot_or_none();
-	uintptr_t *own = &pool->own[slot].group, old;
+	struct berth_dma_group *old = pool->own[slot].group;
 
-	/* Where memory is poisoned nothing is inline. */
-	if (!slot || berth_port_is_guarded())
+	if (group)
+		group->is_own = true;
+	__atomic_store_n(&pool->own[slot].group, group ? &group->g : &pool->core->none,
+			 __ATOMIC_RELEASE);
+	if (old == &pool->core->none)
 		return;
-	old = __atomic_exchange_n(own, BERTH_DMA_POOL_BUSY, __ATOMIC_ACQUIRE);
-	if (old == BERTH_DMA_POOL_BUSY)
-		return;
-	group->is_own = true;
-	__atomic_store_n(own, (uintptr_t)group, __ATOMIC_RELEASE);
-	if (old) {
-		((struct group *)old)->is_own = false;
-		settle(pool->core, (struct group *)old);
+	((struct group *)old)->is_own = false;
+	settle(pool->core, (struct group *)old);
+}
+
+/* With the lock. A block of a group, 64 if none is free. */
+static unsigned int claim(struct group *group)
+{
+	uint64_t blocks = __atomic_load_n(&group->g.free, __ATOMIC_RELAXED), bit;
+
+	while (blocks) {
+		bit = blocks & (0 - blocks);
+		blocks = __atomic_fetch_and(&group->g.free, ~bit, __ATOMIC_ACQUIRE);
+		if (blocks & bit)
+			return lowest_bit(bit);
 	}
+	return GROUP_BLOCKS;
 }
 
 static void *take_block(struct dma_pool *pool, dma_addr_t *handle)
 {
 	struct berth_dma_pool_core *core = pool->core;
-	uintptr_t virt = 0;
-	struct group *group;
+	/* Where memory is poisoned nothing is inline. */
+	unsigned int slot = berth_port_is_guarded() ? 0 : berth_port_slot_or_none();
+	unsigned int block = GROUP_BLOCKS;
+	struct group *group = NULL;
 	unsigned long flags;
-	unsigned int block;
 
 	spin_lock_irqsave(&core->lock, flags);
-	group = core->listed;
-	if (group) {
+	while (block == GROUP_BLOCKS && core->listed) {
+		group = core->listed;
 		core->listed = group->next;
 		group->is_listed = false;
-		block = lowest_bit(__atomic_load_n(&group->g.free, __ATOMIC_ACQUIRE));
-		__atomic_fetch_and(&group->g.free, ~(1ULL << block), __ATOMIC_RELAXED);
-		virt = group->g.virt + block * pool->stride;
-		*handle = virt + group->g.delta;
-		adopt(pool, group);
-		settle(core, group);
+		block = claim(group);
 	}
+	if (block < GROUP_BLOCKS && slot)
+		set_own(pool, slot, group);
+	else if (block < GROUP_BLOCKS)
+		settle(core, group);
 	spin_unlock_irqrestore(&core->lock, flags);
-	return (void *)virt;
+	if (block == GROUP_BLOCKS)
+		return NULL;
+	*handle = group->g.virt + pool->stride * block + group->g.delta;
+	return (void *)(group->g.virt + pool->stride * block);
 }
 
-/* Slots give up groups with free blocks. False if there was none. */
+/* List whatever has a free block. False if nothing has. */
 static bool collect(struct dma_pool *pool)
 {
-	bool found = false;
+	struct berth_dma_pool_core *core = pool->core;
 	unsigned long flags;
+	bool found;
 
-	spin_lock_irqsave(&pool->core->lock, flags);
-	for (unsigned int slot = 1; slot <= BERTH_PORT_MAX_SLOTS; slot++) {
-		uintptr_t *own = &pool->own[slot].group, head;
-		struct group *group;
-
-		if (!__atomic_load_n(own, __ATOMIC_RELAXED))
-			continue;
-		head = __atomic_exchange_n(own, BERTH_DMA_POOL_BUSY, __ATOMIC_ACQUIRE);
-		if (head == BERTH_DMA_POOL_BUSY)
-			continue;
-		group = (struct group *)head;
-		__atomic_store_n(own, 0, __ATOMIC_RELEASE);
-		if (!group)
-			continue;
-		group->is_own = false;
-		settle(pool->core, group);
-		found |= group->is_listed;
-	}
-	spin_unlock_irqrestore(&pool->core->lock, flags);
+	spin_lock_irqsave(&core->lock, flags);
+	for (unsigned int slot = 1; slot <= BERTH_PORT_MAX_SLOTS; slot++)
+		set_own(pool, slot, NULL);
+	for (struct chunk *chunk = core->chunks; chunk; chunk = chunk->next)
+		for (uint32_t i = 0; i < chunk->nr; i++)
+			settle(core, &chunk->groups[i]);
+	found = core->listed != NULL;
+	spin_unlock_irqrestore(&core->lock, flags);
 	return found;
 }
 
