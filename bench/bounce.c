@@ -71,10 +71,9 @@ static void start(unsigned long arg)
 {
 	static const struct berth_range more = { 1ull << 32, 256 << 20 };
 	static struct berth_machine machine;
-	const struct berth_options options = { .machine = &machine,
-					       .bootargs = "swiotlb=32768,2,force",
-					       .mem = &more,
-					       .nr_mem = 1 };
+	const struct berth_options options = {
+		.machine = &machine, .bootargs = "swiotlb=32768,2,force", .mem = &more, .nr_mem = 1
+	};
 
 	(void)arg;
 	machine = berth_model;

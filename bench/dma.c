@@ -3,12 +3,10 @@
 #include "bench.h"
 
 #include <berth/dma-mapping.h>
-#include <berth/page_pool.h>
 #include <berth/slab.h>
 
 static struct device dev;
 static void *buffer;
-static struct page_pool *pool;
 
 /* A device that sees the CPU's caches: nothing but arithmetic is left. */
 static void map_pair(unsigned long size, uint64_t iterations)
@@ -34,30 +32,6 @@ static void coherent_pair(unsigned long size, uint64_t iterations)
 
 		bench_must(virt, "dma_alloc_coherent");
 		dma_free_coherent(&dev, size, virt, addr);
-	}
-}
-
-/* A receive ring that is refilled with what was just received. */
-static void pool_pair(unsigned long arg, uint64_t iterations)
-{
-	(void)arg;
-	for (uint64_t i = 0; i < iterations; i++) {
-		struct page *page = page_pool_alloc_pages(pool, GFP_ATOMIC);
-
-		bench_use(page);
-		page_pool_recycle_direct(pool, page);
-	}
-}
-
-/* The same, the page given back as another thread does it. */
-static void pool_pair_remote(unsigned long arg, uint64_t iterations)
-{
-	(void)arg;
-	for (uint64_t i = 0; i < iterations; i++) {
-		struct page *page = page_pool_alloc_pages(pool, GFP_ATOMIC);
-
-		bench_use(page);
-		page_pool_put_full_page(pool, page, false);
 	}
 }
 
@@ -87,39 +61,20 @@ static void start_noncoherent(unsigned long arg)
 	start(false);
 }
 
-static void start_pool(unsigned long arg)
-{
-	const struct page_pool_params params = {
-		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
-		.dev = &dev,
-		.dma_dir = DMA_FROM_DEVICE,
-		.max_len = PAGE_SIZE,
-	};
-
-	start_coherent(arg);
-	pool = page_pool_create(&params);
-	bench_must(!IS_ERR(pool), "page_pool_create");
-}
-
 static void stop(void)
 {
-	page_pool_destroy(pool);
-	pool = NULL;
 	kfree(buffer);
 	device_unregister(&dev);
 	bench_stop_machine();
 }
 
 #define COHERENT .start = start_coherent, .stop = stop
-#define POOL .start = start_pool, .stop = stop
 #define NONCOHERENT .start = start_noncoherent, .stop = stop
 
 static const struct bench_case cases[] = {
 	{ "dma_map_4k_pair_direct", map_pair, .arg = 4096, COHERENT },
 	{ "dma_map_2k_pair_noncoherent", map_pair, .arg = 2048, NONCOHERENT },
 	{ "dma_map_64k_pair_noncoherent", map_pair, .arg = 65536, .count = 100, NONCOHERENT },
-	{ "page_pool_pair", pool_pair, POOL },
-	{ "page_pool_pair_remote", pool_pair_remote, POOL },
 	{ "dma_alloc_coherent_4k_pair", coherent_pair, .arg = 4096, COHERENT },
 	{ "dma_alloc_coherent_64k_pair", coherent_pair, .arg = 65536, .count = 100, COHERENT },
 };

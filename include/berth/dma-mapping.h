@@ -118,64 +118,6 @@ uint64_t dma_get_required_mask(struct device *dev);
 /** dma_need_sync() - whether syncs of this mapping do anything. Any context. */
 bool dma_need_sync(struct device *dev, dma_addr_t addr);
 
-/* Coherent memory. */
-
-/**
- * dma_alloc_attrs() - memory that CPU and device see alike without syncs
- * @dev: the device
- * @size: bytes; rounded up to pages
- * @dma_handle: where the device's address goes
- * @gfp: GFP_KERNEL or GFP_ATOMIC; zone flags are ignored
- * @attrs: 0 or DMA_ATTR_*
- *
- * Zeroed, aligned to its size rounded up to a power of two (from CMA: up to 1 MiB), reachable under
- * the coherent mask. Its pages' index fields are berth's. A barrier before the doorbell is still the driver's job (writel() has one). Comes from the device's
- * CMA area if that has room and the caller may sleep, else from the page allocator. Owned by both
- * until dma_free_attrs(). Return: the CPU's address, or NULL.
- */
-void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
-		      unsigned long attrs);
-
-/**
- * dma_free_attrs() - give coherent memory back, with all that dma_alloc_attrs() was given
- *
- * NULL @cpu_addr is ignored. May sleep. What was not handed out like this is refused: NOT_OWNED.
- */
-void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
-		    unsigned long attrs);
-
-/** dma_alloc_coherent() - dma_alloc_attrs() without attributes. */
-static inline void *dma_alloc_coherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
-				       gfp_t gfp)
-{
-	return dma_alloc_attrs(dev, size, dma_handle, gfp, 0);
-}
-
-/** dma_free_coherent() - gives back what dma_alloc_coherent() returned. */
-static inline void dma_free_coherent(struct device *dev, size_t size, void *cpu_addr,
-				     dma_addr_t dma_handle)
-{
-	dma_free_attrs(dev, size, cpu_addr, dma_handle, 0);
-}
-
-/**
- * dma_alloc_pages() - contiguous cached pages, mapped for the device, owned by the CPU
- * @dev: the device
- * @size: bytes; rounded up to pages
- * @dma_handle: where the device's address goes
- * @dir: direction of the mapping
- * @gfp: GFP_KERNEL or GFP_ATOMIC; zone flags are refused (ARGUMENT)
- *
- * For buffers that a CPU works on: cached, so syncs are needed. Zeroed. From CMA as
- * dma_alloc_attrs(). Ends with dma_free_pages(), not with an unmap. Return: the first page, or NULL.
- */
-struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
-			     enum dma_data_direction dir, gfp_t gfp);
-
-/** dma_free_pages() - give back what dma_alloc_pages() returned. May sleep. */
-void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t dma_handle,
-		    enum dma_data_direction dir);
-
 /* Streaming mappings. */
 
 /** berth_dma_map_virt() - dma_map_single_attrs() the long way. */
@@ -391,6 +333,8 @@ static inline void dma_sync_sgtable_for_device(struct device *dev, struct sg_tab
 }
 
 BERTH_END_DECLS
+
+#include <berth/dma-alloc.h>
 
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>

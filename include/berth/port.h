@@ -203,7 +203,8 @@ void berth_port_range_release(void *virt, uint64_t size);
  * @virt: first page; nothing is mapped there
  * @phys: the RAM: contiguous, of one bank, all of it in the linear map or none of it
  * @size: whole pages
- * @type: BERTH_MEMORY_CACHED; outside the linear map any but BERTH_MEMORY_DEVICE
+ * @type: BERTH_MEMORY_CACHED; of what berth_port_remap() has made uncached, and only as long, one of
+ *	the types it takes; outside the linear map any but BERTH_MEMORY_DEVICE
  *
  * RAM outside the linear map may be shown several times at once, always as the same type: the
  * caller sees to that. Nothing of it is in a cache when the first such mapping is made.

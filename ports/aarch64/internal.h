@@ -97,6 +97,8 @@ bool berth_a64_mmu_is_nomap(phys_addr_t phys);
 bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size);
 /* In the linear map, with its own type. */
 bool berth_a64_mmu_is_cached(phys_addr_t phys);
+/* In the linear map, made uncached by berth_port_remap(). */
+bool berth_a64_mmu_is_remapped(phys_addr_t phys);
 /* Count cached mappings of a page outside the linear map: how many there were before. */
 unsigned int berth_a64_mmu_view(phys_addr_t phys, int more);
 /* range.c */

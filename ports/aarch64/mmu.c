@@ -274,6 +274,14 @@ bool berth_a64_mmu_is_cached(phys_addr_t phys)
 	       (*leaf & (PTE_VALID | PTE_NOMAP | PTE_ATTR)) == (PTE_VALID | PTE_ATTR_CACHED);
 }
 
+bool berth_a64_mmu_is_remapped(phys_addr_t phys)
+{
+	const uint64_t *leaf = leaf_of(phys);
+
+	return leaf &&
+	       (*leaf & (PTE_VALID | PTE_NOMAP | PTE_ATTR)) == (PTE_VALID | PTE_ATTR_UNCACHED);
+}
+
 unsigned int berth_a64_mmu_view(phys_addr_t phys, int more)
 {
 	uint64_t *leaf = leaf_of(phys);

@@ -162,18 +162,20 @@ void berth_port_range_release(void *virt, uint64_t size)
 	berth_a64_unlock(&ranges_lock, flags);
 }
 
-/* With the lock. Whether pages may be shown as a type: all in the linear map, or none. */
+/* With the lock. Whether pages may be shown as a type: all in the linear map with it, or none. */
 static bool is_showable(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
-	bool is_nomap;
+	bool is_nomap, is_cached = type == BERTH_MEMORY_CACHED;
 
-	if (phys & (PAGE_BYTES - 1) || phys + size < phys)
+	if (phys & (PAGE_BYTES - 1) || phys + size < phys || type == BERTH_MEMORY_DEVICE)
 		return false;
 	is_nomap = berth_a64_mmu_is_nomap(phys);
 	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES)
-		if (is_nomap ? !berth_a64_mmu_is_nomap(at) : !berth_a64_mmu_is_cached(at))
+		if (is_nomap	? !berth_a64_mmu_is_nomap(at)
+		    : is_cached ? !berth_a64_mmu_is_cached(at)
+				: !berth_a64_mmu_is_remapped(at))
 			return false;
-	return is_nomap ? type != BERTH_MEMORY_DEVICE : type == BERTH_MEMORY_CACHED;
+	return true;
 }
 
 int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)

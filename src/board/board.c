@@ -6,6 +6,7 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma/buffers.h"
 #include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -117,8 +118,9 @@ static uint64_t go_down(void)
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
 		berth_platform_remove_all();
+		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
-		leaked = berth_mm_leaked();
+		leaked += berth_mm_leaked();
 		berth_anon_reset();
 		berth_swap_reset();
 		berth_filecache_reset();
@@ -167,9 +169,12 @@ static int go_up(const void *board, const struct berth_options *options)
 	if (!err)
 		err = start_memory(board, options);
 	if (!err)
+		err = berth_reserved_set_default();
+	if (!err)
 		err = berth_platform_populate();
 	if (err)
 		return err;
+	berth_dma_start(berth_platform_any_noncoherent());
 	state = RUNNING;
 	berth_platform_bind(drivers);
 	return 0;

@@ -30,7 +30,9 @@ struct berth_reserved {
 	bool is_guaranteed; /* berth,guaranteed */
 	bool is_taken; /* something else had been reserved there before */
 	bool stays_mapped; /* no-map, and not, since it is taken */
+	bool is_coherent; /* a pool of coherent memory: it can be one */
 	struct cma *area;
+	struct coherent_pool *pool; /* that pool, once somebody has asked for it */
 };
 
 extern struct berth_reserved berth_reserved[BERTH_MAX_RESERVED];
@@ -80,8 +82,14 @@ bool berth_of_translate(const struct device_node *bus, uint64_t addr, uint64_t *
 
 /* reserved.c */
 
-/* The first area that memory-region points at; NULL if there is none. */
-struct cma *berth_of_area(const struct device_node *np);
+/*
+ * Give a device the first area, or pool of coherent memory, that memory-region points at, if any. 0,
+ * or with the reason if there is one that cannot be used.
+ */
+int berth_of_set_region(struct device *dev, const struct device_node *np);
+
+/* The pool for devices that have none of their own, if the tree names one. 0, or with the reason. */
+int berth_reserved_set_default(void);
 
 /* The restricted-dma-pool that memory-region leads to, or NULL. */
 const struct berth_reserved *berth_of_restricted(const struct device_node *np);
@@ -101,6 +109,8 @@ void berth_device_del(struct device *dev);
 
 /* platform.c */
 int berth_platform_populate(void);
+/* Whether one of them does not see the CPU's caches. */
+bool berth_platform_any_noncoherent(void);
 void berth_platform_bind(const struct berth_driver *drivers);
 void berth_platform_remove_all(void);
 

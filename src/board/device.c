@@ -3,6 +3,7 @@
 #include <berth/slab.h>
 
 #include "board/board.h"
+#include "dma/buffers.h"
 #include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -27,6 +28,7 @@ void berth_device_del(struct device *dev)
 	berth_driver_unbind(dev);
 	berth_bounce_gone(dev);
 	berth_device_unlink(dev);
+	berth_coherent_pool_leave(p);
 	kfree(p);
 	if (dev->release)
 		dev->release(dev);

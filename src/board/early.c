@@ -6,6 +6,7 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma/buffers.h"
 #include "lib/error.h"
 #include "lib/printk.h"
 #include "lib/string.h"
@@ -371,6 +372,14 @@ static int apply_cma(const char *bootargs)
 	return res->is_placed && base ? memblock_reserve(base, res->size) : 0;
 }
 
+/* coherent_pool=: what each of the atomic pools begins with. */
+static void apply_coherent_pool(const char *bootargs)
+{
+	const char *arg = berth_bootarg(bootargs, "coherent_pool");
+
+	berth_atomic_pools_set_size(arg ? berth_memparse(arg, NULL) : 0);
+}
+
 static int reserve_fixed(const void *fdt)
 {
 	uint64_t base, size;
@@ -464,6 +473,8 @@ static int scan(const void *fdt, const struct berth_options *options, bool is_st
 		err = scan_reserved(fdt, true);
 	if (!err)
 		err = apply_cma(bootargs);
+	if (!err && is_start)
+		apply_coherent_pool(bootargs);
 	return err;
 }
 
@@ -499,6 +510,23 @@ static void complain(const struct berth_reserved *res)
 		berth_printk("reserved-memory: %s: reserved already; stays mapped\n", res->name);
 }
 
+/* A pool of coherent memory: whole pages, all in the linear map or none of them. */
+static void check_coherent(struct berth_reserved *res)
+{
+	if (!res->is_placed || !res->is_pool || res->is_reusable)
+		return;
+	if ((res->base | res->size) & ~PAGE_MASK ||
+	    (!res->is_nomap && !is_all_memory(res->base, res->size)))
+		berth_printk("reserved-memory: %s: not whole pages of memory; stays reserved\n",
+			     res->name);
+	else if (!is_alone(res))
+		berth_printk("reserved-memory: %s: another reservation lies there, too; "
+			     "stays reserved\n",
+			     res->name);
+	else
+		res->is_coherent = true;
+}
+
 int berth_early_declare_areas(void)
 {
 	for (unsigned int i = 0; i < berth_nr_reserved; i++) {
@@ -506,6 +534,7 @@ int berth_early_declare_areas(void)
 		int err;
 
 		complain(res);
+		check_coherent(res);
 		if (!res->is_placed || !res->is_pool || !res->is_reusable)
 			continue;
 		if ((res->base | res->size) & (CMA_MIN_ALIGNMENT_BYTES - 1) ||

@@ -97,9 +97,9 @@ static int set_limits(struct device *dev, struct device_node *node)
 				     BERTH_MAX_DMA_WINDOWS);
 	if (count < 0)
 		return count;
-	if (berth_of_area(node))
-		berth_device_set_cma(dev, berth_of_area(node));
 	count = berth_device_set_windows(dev, windows, (unsigned int)count);
+	if (!count)
+		count = berth_of_set_region(dev, node);
 	return count ? count : set_restricted(dev, node);
 }
 
@@ -182,6 +182,15 @@ int berth_platform_populate(void)
 			return err;
 	}
 	return 0;
+}
+
+bool berth_platform_any_noncoherent(void)
+{
+	const struct device *dev = berth_device_first();
+
+	while (dev && dev_is_dma_coherent(dev))
+		dev = berth_device_next(dev);
+	return dev != NULL;
 }
 
 static const struct platform_driver *driver_of(const struct device *dev)

@@ -1,151 +1,185 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+// SPDX-License-Identifier: BSD-2-Clause
 /* Memory that device and CPU use at the same time, and pages that they hand to each other. */
 #include <berth/dma-mapping.h>
+#include <berth/slab.h>
 
+#include "dma/buffers.h"
 #include "dma/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
 #include "mm/internal.h"
 
-#define ZONE_FLAGS (__GFP_DMA | __GFP_DMA32 | __GFP_HIGHMEM)
+#define KNOWN_ATTRS                                                                         \
+	(DMA_ATTR_WEAK_ORDERING | DMA_ATTR_WRITE_COMBINE | DMA_ATTR_NO_KERNEL_MAPPING |     \
+	 DMA_ATTR_SKIP_CPU_SYNC | DMA_ATTR_FORCE_CONTIGUOUS | DMA_ATTR_ALLOC_SINGLE_PAGES | \
+	 DMA_ATTR_NO_WARN | DMA_ATTR_PRIVILEGED)
 
-/*
- * What was handed out is remembered where its owner may write: the pages' own index. The first
- * page has the CPU's address, which no page on its way through an allocator has; the second, if
- * there is one, the number of pages.
- */
-static void remember(struct page *page, unsigned long nr, const void *cpu_addr)
+int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp)
 {
-	page[0].index = (uintptr_t)cpu_addr;
-	if (nr > 1)
-		page[1].index = nr;
+	struct device *dev = buffer->dev;
+
+	/* A device with a pool of its own gets memory from there and from nowhere else. */
+	if (dev->p->pool)
+		buffer->page = berth_swiotlb_alloc(dev, buffer->nr, &buffer->addr);
+	else
+		buffer->page = berth_contiguous_alloc(dev, buffer->nr, gfp, dev->coherent_dma_mask,
+						      &buffer->addr);
+	if (!buffer->page)
+		return -ENOMEM;
+	buffer->phys = page_to_phys(buffer->page);
+	buffer->virt = page_address(buffer->page);
+	buffer->type = BERTH_MEMORY_CACHED;
+	return 0;
 }
 
-static bool is_remembered(const struct page *page, unsigned long nr, const void *cpu_addr)
+void berth_buffer_put_pages(const struct dma_buffer *buffer)
 {
-	enum berth_page_use use = berth_page_use(page_to_pfn(page));
-
-	if (use != BERTH_PAGE_USED && use != BERTH_PAGE_CMA)
-		return false;
-	return page[0].index == (uintptr_t)cpu_addr && (nr < 2 || page[1].index == nr);
+	if (!buffer->dev->p->pool || !berth_swiotlb_free(buffer->dev, buffer->page))
+		berth_contiguous_free(buffer->dev, buffer->page, buffer->nr);
 }
 
-static void forget(struct page *page, unsigned long nr)
+static void put_memory(const struct dma_buffer *buffer)
 {
-	page[0].index = 0;
-	if (nr > 1)
-		page[1].index = 0;
-}
-
-/* The number of pages of a request; 0, with the reason, if it is not a legal one. */
-static unsigned long pages_of(const struct device *dev, size_t size)
-{
-	if (!dev->coherent_dma_mask || dev->backend == BERTH_DMA_NONE) {
-		berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
-		return 0;
+	if (buffer->pool) {
+		berth_coherent_pool_put(buffer);
+	} else if (buffer->chunk) {
+		berth_atomic_pool_put(buffer);
+	} else {
+		if (buffer->type != BERTH_MEMORY_CACHED)
+			berth_pages_unremap(buffer->virt, buffer->page, buffer->nr);
+		berth_buffer_put_pages(buffer);
 	}
-	if (!size || size > SIZE_MAX - PAGE_SIZE) {
-		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "size of coherent memory", size);
+}
+
+/* Pages of the allocators, seen by the CPU as the device needs it. */
+static int take_fresh(struct dma_buffer *buffer, gfp_t gfp)
+{
+	struct berth_error *error;
+	int err = berth_buffer_take_pages(buffer, gfp);
+
+	if (err || dev_is_dma_coherent(buffer->dev))
+		return err;
+	buffer->type = buffer->attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
+							      : BERTH_MEMORY_UNCACHED;
+	buffer->virt = berth_pages_remap(buffer->page, buffer->nr, buffer->type);
+	if (buffer->virt)
 		return 0;
+	berth_buffer_put_pages(buffer);
+	error = berth_error_set(-ENOMEM, BERTH_REASON_MAPPING, dev_name(buffer->dev));
+	error->address = buffer->phys;
+	error->length = dma_buffer_size(buffer);
+	return -ENOMEM;
+}
+
+/* Item 22: where coherent memory comes from, in this order. */
+static int take_memory(struct dma_buffer *buffer, gfp_t gfp)
+{
+	struct device *dev = buffer->dev;
+	struct coherent_pool *own = dev->p->coherent_pool;
+	int err;
+
+	if (own)
+		return berth_coherent_pool_take(own, buffer);
+	if (!dev_is_dma_coherent(dev)) {
+		if (berth_default_pool_take(buffer))
+			return 0;
+		if (!gfpflags_allow_blocking(gfp) && berth_atomic_pool_take(buffer))
+			return 0;
 	}
-	return PFN_UP(size);
+	err = take_fresh(buffer, gfp);
+	if (!err && !dev_is_dma_coherent(dev) && gfpflags_allow_blocking(gfp))
+		berth_atomic_pools_fill();
+	return err;
+}
+
+/* A name that is not an address: no machine has memory there. */
+static void *cookie_of(const struct dma_buffer *buffer)
+{
+	return (void *)((uintptr_t)1 << (8 * sizeof(uintptr_t) - 2) | PFN_DOWN(buffer->phys));
 }
 
 void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
 		      unsigned long attrs)
 {
-	unsigned long nr = pages_of(dev, size);
-	uint64_t length = (uint64_t)nr << PAGE_SHIFT;
-	struct page *page;
-	void *virt;
+	struct dma_buffer *buffer;
+	void *name;
 
-	if (!nr)
-		return NULL;
-	page = berth_contiguous_alloc(dev, nr, gfp & ~ZONE_FLAGS, dev->coherent_dma_mask,
-				      dma_handle);
-	if (!page)
-		return NULL;
-	if (dev_is_dma_coherent(dev))
-		virt = page_address(page);
-	else
-		virt = berth_pages_remap(page, nr,
-					 attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
-									: BERTH_MEMORY_UNCACHED);
-	if (!virt) {
-		struct berth_error *error =
-			berth_error_set(-ENOMEM, BERTH_REASON_MAPPING, dev_name(dev));
-
-		error->address = page_to_phys(page);
-		error->length = length;
-		berth_contiguous_free(dev, page, nr);
+	if (attrs & ~KNOWN_ATTRS) {
+		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "attributes of DMA memory", attrs);
 		return NULL;
 	}
-	memset(virt, 0, length);
-	remember(page, nr, virt);
-	return virt;
-}
-
-/* The pages behind a handle, if they were handed out as @cpu_addr; NULL with the reason. */
-static struct page *handed_out(struct device *dev, size_t size, const void *cpu_addr,
-			       dma_addr_t dma_handle)
-{
-	unsigned long nr = pages_of(dev, size);
-	phys_addr_t phys;
-	struct page *page;
-
-	if (!nr || !berth_dma_to_phys(dev, dma_handle, (uint64_t)nr << PAGE_SHIFT, &phys))
+	buffer = berth_buffer_new(DMA_BUFFER_COHERENT, dev, size, gfp, attrs);
+	if (!buffer)
 		return NULL;
-	page = phys_to_page(phys);
-	if (!(phys & ~PAGE_MASK) && is_remembered(page, nr, cpu_addr))
-		return page;
-	berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), dma_handle);
-	return NULL;
+	if (take_memory(buffer, gfp & ~DMA_ZONE_FLAGS)) {
+		kfree(buffer);
+		return NULL;
+	}
+	memset(buffer->virt, 0, dma_buffer_size(buffer));
+	*dma_handle = buffer->addr;
+	name = attrs & DMA_ATTR_NO_KERNEL_MAPPING ? cookie_of(buffer) : buffer->virt;
+	berth_buffer_add(buffer, name);
+	return name;
 }
 
 void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
 		    unsigned long attrs)
 {
-	struct page *page;
+	struct dma_buffer *buffer;
 
-	(void)attrs;
 	if (!cpu_addr)
 		return;
-	page = handed_out(dev, size, cpu_addr, dma_handle);
-	if (!page)
+	buffer = berth_buffer_take(DMA_BUFFER_COHERENT, dev, size, cpu_addr, dma_handle, attrs);
+	if (!buffer)
 		return;
-	forget(page, PFN_UP(size));
-	if (!dev_is_dma_coherent(dev))
-		berth_pages_unremap(cpu_addr, page, PFN_UP(size));
-	berth_contiguous_free(dev, page, PFN_UP(size));
+	put_memory(buffer);
+	kfree(buffer);
 }
 
 struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
 			     enum dma_data_direction dir, gfp_t gfp)
 {
-	unsigned long nr = pages_of(dev, size);
-	struct page *page;
+	struct dma_buffer *buffer;
 
-	if (!nr)
-		return NULL;
-	if (!valid_dma_direction(dir) || (gfp & ZONE_FLAGS)) {
+	if (!valid_dma_direction(dir) || (gfp & DMA_ZONE_FLAGS)) {
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_alloc_pages", gfp);
 		return NULL;
 	}
-	page = berth_contiguous_alloc(dev, nr, gfp, dev->coherent_dma_mask, dma_handle);
-	if (!page)
+	buffer = berth_buffer_new(DMA_BUFFER_PAGES, dev, size, gfp, dir);
+	if (!buffer)
 		return NULL;
-	memset(page_address(page), 0, (size_t)nr << PAGE_SHIFT);
-	remember(page, nr, page_address(page));
-	return page;
+	if (berth_buffer_take_pages(buffer, gfp)) {
+		kfree(buffer);
+		return NULL;
+	}
+	memset(buffer->virt, 0, dma_buffer_size(buffer));
+	*dma_handle = buffer->addr;
+	berth_buffer_add(buffer, buffer->page);
+	return buffer->page;
 }
 
 void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr_t dma_handle,
 		    enum dma_data_direction dir)
 {
-	(void)dir;
-	if (!page || handed_out(dev, size, page_address(page), dma_handle) != page)
+	struct dma_buffer *buffer;
+
+	if (!page)
 		return;
-	forget(page, PFN_UP(size));
-	berth_contiguous_free(dev, page, PFN_UP(size));
+	buffer = berth_buffer_take(DMA_BUFFER_PAGES, dev, size, page, dma_handle, dir);
+	if (!buffer)
+		return;
+	berth_buffer_put_pages(buffer);
+	kfree(buffer);
+}
+
+void dma_free_noncoherent(struct device *dev, size_t size, void *virt, dma_addr_t dma_handle,
+			  enum dma_data_direction dir)
+{
+	struct page *page = virt && !offset_in_page(virt) ? virt_to_page(virt) : NULL;
+
+	if (page)
+		dma_free_pages(dev, size, page, dma_handle, dir);
+	else if (virt)
+		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), dma_handle);
 }

@@ -116,7 +116,7 @@ void berth_swiotlb_sync_for_device(struct device *dev, const struct berth_bounce
  */
 struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_t *addr);
 /* False, without a reason, if the pages are of no pool. */
-bool berth_swiotlb_free(struct device *dev, struct page *page, unsigned long nr);
+bool berth_swiotlb_free(struct device *dev, struct page *page);
 
 /* The device gives back the runs it keeps: its limits change. */
 void berth_bounce_forget(struct device *dev);

@@ -214,13 +214,12 @@ struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_
 	return NULL;
 }
 
-bool berth_swiotlb_free(struct device *dev, struct page *page, unsigned long nr)
+bool berth_swiotlb_free(struct device *dev, struct page *page)
 {
 	uint64_t at = page_to_phys(page) - dev->p->pool->base;
 
 	if (at >= dev->p->pool->size)
 		return false;
-	(void)nr;
 	berth_bounce_give(dev, dev->p->pool, &dev->p->pool->slots[at >> SLOT_SHIFT]);
 	return true;
 }

@@ -49,6 +49,27 @@ void berth_devres_add(struct device *dev, struct devres *res)
 	dev->p->devres = res;
 }
 
+struct devres *berth_devres_find(struct device *dev,
+				 bool (*match)(const struct devres *res, const void *data),
+				 const void *data)
+{
+	struct devres *res = dev->p->devres;
+
+	while (res && !match(res, data))
+		res = res->next;
+	return res;
+}
+
+void berth_devres_remove(struct device *dev, struct devres *res)
+{
+	struct devres **at = &dev->p->devres;
+
+	while (*at && *at != res)
+		at = &(*at)->next;
+	if (*at)
+		*at = res->next;
+}
+
 static void release_resources(struct device *dev)
 {
 	while (dev->p->devres) {

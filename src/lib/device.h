@@ -24,6 +24,7 @@ struct device_private {
 	unsigned int nr_peers;
 	struct berth_dma_window peers[BERTH_MAX_DMA_WINDOWS];
 	struct cma *cma;
+	struct coherent_pool *coherent_pool; /* all its coherent memory; NULL: from anywhere */
 	/*
 	 * Bounce buffers (dma/swiotlb.h): its own pool, or NULL; the runs it keeps, and the same where
 	 * they are taken the short way; how many it had.
@@ -63,6 +64,12 @@ void berth_driver_unbind_all(void);
 
 /* Push a record; it is released at unbind. The record's memory is @action's business. */
 void berth_devres_add(struct device *dev, struct devres *res);
+
+/* The newest record for which @match(record, @data) holds, or NULL; and take one out, unreleased. */
+struct devres *berth_devres_find(struct device *dev,
+				 bool (*match)(const struct devres *res, const void *data),
+				 const void *data);
+void berth_devres_remove(struct device *dev, struct devres *res);
 
 extern bool berth_verbose;
 

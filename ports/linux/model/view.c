@@ -82,6 +82,15 @@ static int is_linear(phys_addr_t phys, uint64_t size)
 	return 0;
 }
 
+/* Whether all of it is seen uncached instead of in the linear map. */
+static bool is_remapped(phys_addr_t phys, uint64_t size)
+{
+	for (phys_addr_t at = phys; at < phys + size; at += MODEL_PAGE)
+		if (!ram_is_uncached(at))
+			return false;
+	return true;
+}
+
 int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
 {
 	const struct model_ram *ram = &soc.ram;
@@ -94,7 +103,8 @@ int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint
 	linear = is_linear(phys, size);
 	if (type == BERTH_MEMORY_CACHED && linear >= 0)
 		ret = linear ? 0 : add_views(phys, size);
-	else if ((type == BERTH_MEMORY_UNCACHED || type == BERTH_MEMORY_WRITE_COMBINE) && !linear)
+	else if ((type == BERTH_MEMORY_UNCACHED || type == BERTH_MEMORY_WRITE_COMBINE) &&
+		 (!linear || (linear > 0 && is_remapped(phys, size))))
 		ret = 0;
 out:
 	model_leave();
