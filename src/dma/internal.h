@@ -99,7 +99,7 @@ size_t berth_swiotlb_max_size(const struct device *dev);
 dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 			     enum dma_data_direction dir, unsigned long attrs);
 
-/* Whether an address is inside a pool; *@found is what is there. */
+/* Whether an address is inside a pool, where nothing was allocated; *@found is what is there. */
 bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_bounce *found);
 
 /* Of what berth_swiotlb_find() has found. Refused: NOT_OWNED, UNMAP. */

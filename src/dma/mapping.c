@@ -142,16 +142,9 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, phys_addr_t *phys,
 		   struct berth_bounce *bounce)
 {
+	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE && berth_swiotlb_find(dev, addr, bounce))
+		return true;
 	bounce->pool = NULL;
-	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE) {
-		if (berth_swiotlb_find(dev, addr, bounce))
-			return true;
-		bounce->pool = NULL;
-		if (dev->flags & BERTH_DEVICE_BOUNCE) {
-			berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
-			return false;
-		}
-	}
 	return berth_dma_to_phys(dev, addr, size, phys);
 }
 

@@ -254,7 +254,6 @@ static struct bounce_slot *find_in(struct bounce_pool *pool, uint64_t at)
 	return slot && __atomic_load_n(&slot->size, __ATOMIC_ACQUIRE) ? slot : NULL;
 }
 
-/* The run around a device's address, and how far into it the address is. */
 bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_bounce *found)
 {
 	const struct bounce_device *d = dev->p->bounce;
@@ -275,7 +274,8 @@ bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_
 	found->pool = pool;
 	found->slot = find_in(pool, addr - bus);
 	found->at = pool->virt + (addr - bus);
-	return true;
+	/* Memory that was allocated there is what it is. */
+	return !found->slot || bounce_dir(found->slot) != DMA_NONE;
 }
 
 /* Where in its mapping the range is; false, with the reason, if it is not in it. */

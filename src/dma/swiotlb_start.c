@@ -205,6 +205,9 @@ struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_
 		if (slot) {
 			*addr += (uint64_t)(slot - dev->p->pool->slots) << SLOT_SHIFT;
 			berth_port_unpoison(bounce_virt(dev->p->pool, slot), (size_t)size);
+			slot->key = bounce_key(0, DMA_NONE);
+			slot->owner = berth_bounce_owner(dev);
+			__atomic_store_n(&slot->size, request.size, __ATOMIC_RELEASE);
 			return phys_to_page(bounce_phys(dev->p->pool, slot));
 		}
 	}
@@ -217,9 +220,11 @@ struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_
 bool berth_swiotlb_free(struct device *dev, struct page *page)
 {
 	uint64_t at = page_to_phys(page) - dev->p->pool->base;
+	struct bounce_slot *slot = &dev->p->pool->slots[at >> SLOT_SHIFT];
 
 	if (at >= dev->p->pool->size)
 		return false;
-	berth_bounce_give(dev, dev->p->pool, &dev->p->pool->slots[at >> SLOT_SHIFT]);
+	__atomic_store_n(&slot->size, 0, __ATOMIC_RELAXED);
+	berth_bounce_give(dev, dev->p->pool, slot);
 	return true;
 }

@@ -315,21 +315,26 @@ void cache_before_coherent_write(phys_addr_t phys, uint64_t size)
 	}
 }
 
-/* The bytes are dirty, even where they are what they were. */
-static void mark_dirty(uint64_t at, const uint8_t *bytes, uint64_t size)
+typedef uint8_t __attribute__((vector_size(16), aligned(1), may_alias)) unit;
+
+/*
+ * The bytes are dirty: their clean values are others. Where one happens to be the same, and memory
+ * has another, a value is made up that is not; nowhere else, since the CPU may store just that one.
+ */
+static RAW void mark_dirty(uint64_t at, const uint8_t *bytes, uint64_t size)
 {
+	const uint8_t *d = soc.ram.d + at;
 	uint8_t *s = soc.ram.s + at;
 
-#pragma GCC unroll 4
-	for (; size >= 16; size -= 16, s += 16, bytes += 16) {
-		pair unit;
+	for (; size >= 16; size -= 16, s += 16, d += 16, bytes += 16) {
+		unit value = *(const unit *)bytes, clean = *(const unit *)s;
 
-		memcpy(&unit, bytes, 16);
-		unit = ~unit;
-		memcpy(s, &unit, 16);
+		*(unit *)s = clean ^
+			     (unit)((clean == value) & (*(const volatile unit *)d != value));
 	}
-	while (size--)
-		*s++ = (uint8_t) ~*bytes++;
+	for (; size--; s++, d++, bytes++)
+		if (*s == *bytes && *(const volatile uint8_t *)d != *bytes)
+			*s = (uint8_t) ~*bytes;
 }
 
 /*
