@@ -63,6 +63,11 @@ struct berth_pp_item {
 	uint32_t needs_sync; /* when it comes back */
 };
 
+static inline struct berth_pp_item *berth_pp_item(const struct page *page)
+{
+	return (struct berth_pp_item *)(uintptr_t)page->index;
+}
+
 /*
  * struct page_pool - the part of a pool that the inline functions read; private
  * @nr_cached: pages in @cache
@@ -81,7 +86,7 @@ struct page_pool {
 	enum dma_data_direction dma_dir;
 	uint64_t fast;
 	uint64_t recycled;
-	struct berth_pp_item *cache[PP_ALLOC_CACHE_SIZE];
+	struct page *cache[PP_ALLOC_CACHE_SIZE];
 };
 
 /**
@@ -120,15 +125,15 @@ void berth_page_pool_put_slow(struct page_pool *pool, struct page *page, unsigne
 static inline struct page *page_pool_alloc_pages(struct page_pool *pool, gfp_t gfp)
 {
 	unsigned int nr = pool->nr_cached;
-	struct berth_pp_item *item;
+	struct page *page;
 
 	if (__builtin_expect(!nr, 0))
 		return berth_page_pool_alloc_slow(pool, gfp);
-	item = pool->cache[--nr];
+	page = pool->cache[--nr];
 	pool->nr_cached = nr;
 	pool->fast++;
-	__atomic_store_n(&item->users, 1, __ATOMIC_RELAXED);
-	return item->page;
+	__atomic_store_n(&berth_pp_item(page)->users, 1, __ATOMIC_RELAXED);
+	return page;
 }
 
 /** page_pool_dev_alloc_pages() - page_pool_alloc_pages() that does not sleep. */
@@ -177,7 +182,7 @@ static inline void page_pool_put_page(struct page_pool *pool, struct page *page,
 	uintptr_t at;
 
 	if (allow_direct && page) {
-		item = (struct berth_pp_item *)(uintptr_t)page->index;
+		item = berth_pp_item(page);
 		at = (uintptr_t)item - (uintptr_t)pool->items;
 		/* Rotated, an address between two items is larger than any number of items. */
 		at = at / sizeof(*item) | at << (8 * sizeof(at) - 5);
@@ -189,7 +194,7 @@ static inline void page_pool_put_page(struct page_pool *pool, struct page *page,
 					     pool->nr_cached < pool->cache_limit,
 				     1)) {
 			__atomic_store_n(&item->users, 0, __ATOMIC_RELAXED);
-			pool->cache[pool->nr_cached++] = item;
+			pool->cache[pool->nr_cached++] = page;
 			pool->recycled++;
 			return;
 		}
@@ -224,7 +229,7 @@ void page_pool_release_page(struct page_pool *pool, struct page *page);
 /** page_pool_get_dma_addr() - what the device is told for a page of a pool. Any context. */
 static inline dma_addr_t page_pool_get_dma_addr(const struct page *page)
 {
-	const struct berth_pp_item *item = (const struct berth_pp_item *)(uintptr_t)page->index;
+	const struct berth_pp_item *item = berth_pp_item(page);
 
 	return item ? item->dma : DMA_MAPPING_ERROR;
 }

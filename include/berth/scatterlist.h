@@ -357,10 +357,12 @@ bool __sg_page_iter_next(struct sg_page_iter *piter);
 /** __sg_page_iter_dma_next() - go to the next page of a DMA segment; false at the end. */
 bool __sg_page_iter_dma_next(struct sg_dma_page_iter *dma_iter);
 
-/** sg_page_iter_page() - the page that an iterator is at. */
+/** sg_page_iter_page() - the page that an iterator is at; NULL if the entry has none. */
 static inline struct page *sg_page_iter_page(const struct sg_page_iter *piter)
 {
-	return sg_page(piter->sg) + piter->sg_pgoffset;
+	struct page *page = sg_page(piter->sg);
+
+	return page ? page + piter->sg_pgoffset : NULL;
 }
 
 /** sg_page_iter_dma_address() - what the device is told for the page that an iterator is at. */

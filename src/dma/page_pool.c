@@ -129,7 +129,7 @@ static struct berth_pp_item *take_item(struct pool *pool, gfp_t gfp)
 /* The item of a page that is the pool's, NULL for any other. */
 static struct berth_pp_item *item_of(struct pool *pool, const struct page *page)
 {
-	struct berth_pp_item *item = page ? (struct berth_pp_item *)(uintptr_t)page->index : NULL;
+	struct berth_pp_item *item = page ? berth_pp_item(page) : NULL;
 	uintptr_t at = (uintptr_t)item - (uintptr_t)pool->pool.items;
 	struct page *chunk;
 
@@ -260,7 +260,7 @@ static struct berth_pp_item *refill(struct pool *pool)
 		return NULL;
 	}
 	for (pool->waiting = item->next; pool->waiting && nr < PP_ALLOC_CACHE_REFILL - 1; nr++) {
-		pool->pool.cache[nr] = pool->waiting;
+		pool->pool.cache[nr] = pool->waiting->page;
 		pool->waiting = pool->waiting->next;
 	}
 	pool->pool.nr_cached = nr;
@@ -321,7 +321,7 @@ static void recycle(struct pool *pool, struct berth_pp_item *item, unsigned int 
 	}
 	sync(pool, item, size);
 	if (direct && pool->pool.nr_cached < pool->pool.cache_limit) {
-		pool->pool.cache[pool->pool.nr_cached++] = item;
+		pool->pool.cache[pool->pool.nr_cached++] = item->page;
 		pool->pool.recycled++;
 		return;
 	}
@@ -410,7 +410,7 @@ static bool begin_frag(struct pool *pool, gfp_t gfp)
 		page = page_pool_alloc_pages(&pool->pool, gfp);
 		if (!page)
 			return false;
-		item = (struct berth_pp_item *)(uintptr_t)page->index;
+		item = berth_pp_item(page);
 	}
 	__atomic_store_n(&item->users, FRAG_BIAS, __ATOMIC_RELAXED);
 	pool->frag = item;
@@ -518,7 +518,7 @@ void page_pool_destroy(struct page_pool *page_pool)
 	if (item)
 		release(pool, item);
 	while (pool->pool.nr_cached)
-		release(pool, pool->pool.cache[--pool->pool.nr_cached]);
+		release(pool, berth_pp_item(pool->pool.cache[--pool->pool.nr_cached]));
 	release_all(pool, pool->waiting);
 	/* From now on who gives a page back frees it. */
 	release_all(pool, __atomic_exchange_n(&pool->ring, CLOSED, __ATOMIC_ACQUIRE));

@@ -1,107 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pools of mapped pages; numbers are those of the items in docs/semantics.md. */
-#include "machine.h"
+#include "pool.h"
 
-#include <berth/gfp.h>
-#include <berth/migrate.h>
-#include <berth/page_pool.h>
-#include <berth/port.h>
-#include <berth/slab.h>
-#include <berth/test.h>
-
-#define MIB 0x100000ull
-#define FLAGS (PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV)
 #define MANY 300u
-
-static struct device dev;
-static uint64_t used_at_start;
-static uint64_t seed;
-
-static unsigned int random_below(unsigned int below)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (unsigned int)(seed >> 33) % below;
-}
-
-/* Bytes that somebody has. */
-static uint64_t used(void)
-{
-	struct berth_memory_info info;
-
-	berth_memory_info(&info);
-	return info.used - info.slab;
-}
-
-static void start(bool coherent)
-{
-	const struct berth_model_config config = {
-		.cache = BERTH_MODEL_CACHE_QUIET,
-		.no_fresh_pattern = true,
-	};
-
-	if (berth_running())
-		berth_stop(); /* a test before this one has failed */
-	assert_int_equal(start_tree(tree_minimal, NULL, &config), 0);
-	memset(&dev, 0, sizeof(dev));
-	assert_int_equal(device_register(&dev, "test-device"), 0);
-	berth_device_set_coherent(&dev, coherent);
-	used_at_start = used();
-	seed = 4;
-	berth_clear_error();
-}
-
-static void stop(void)
-{
-	assert_int_equal(used(), used_at_start);
-	device_unregister(&dev);
-	must_stop();
-}
-
-static struct page_pool *create(unsigned int flags, unsigned int order, unsigned int pool_size)
-{
-	const struct page_pool_params params = {
-		.flags = flags,
-		.order = order,
-		.pool_size = pool_size,
-		.dev = &dev,
-		.dma_dir = DMA_FROM_DEVICE,
-		.max_len = (unsigned int)PAGE_SIZE << order,
-	};
-	struct page_pool *pool = page_pool_create(&params);
-
-	assert_false(IS_ERR(pool));
-	return pool;
-}
-
-static struct page *take(struct page_pool *pool)
-{
-	struct page *page = page_pool_dev_alloc_pages(pool);
-
-	assert_non_null(page);
-	return page;
-}
-
-static uint8_t *in_memory(struct page *page)
-{
-	return berth_model_memory(page_to_phys(page));
-}
-
-static uint64_t cache_ops(void)
-{
-	struct berth_model_stats stats;
-
-	berth_model_stats(&stats);
-	return stats.cache_ops;
-}
-
-static struct page_pool_stats stats_of(const struct page_pool *pool)
-{
-	struct page_pool_stats stats;
-
-	memset(&stats, 0, sizeof(stats));
-	assert_true(page_pool_get_stats(pool, &stats));
-	return stats;
-}
 
 /* Coherent or not, a page comes back as it went: mapped, at the same address. */
 static void a_page_stays_mapped(void **state)
@@ -476,108 +377,6 @@ static void a_released_page_is_the_callers(void **state)
 	stop();
 }
 
-/* Parts: where they are, and whether their bytes are still what was written. */
-static struct part {
-	struct page *page;
-	unsigned int offset;
-	unsigned int size;
-	uint8_t byte;
-} parts[64];
-
-static void check_part(const struct part *part)
-{
-	const uint8_t *at = (uint8_t *)page_address(part->page) + part->offset;
-
-	for (unsigned int i = 0; i < part->size; i++)
-		assert_int_equal(at[i], part->byte);
-}
-
-static void give_part(struct page_pool *pool, struct part *part)
-{
-	check_part(part);
-	page_pool_put_full_page(pool, part->page, random_below(2));
-	part->page = NULL;
-}
-
-static void parts_of_a_page_are_apart(void **state)
-{
-	(void)state;
-	for (unsigned int order = 0; order < 3; order++) {
-		struct page_pool *pool;
-
-		start(order & 1);
-		pool = create(FLAGS | PP_FLAG_PAGE_FRAG, order, 8);
-		for (unsigned int round = 0; round < 4000; round++) {
-			struct part *part = &parts[random_below(ARRAY_SIZE(parts))];
-
-			if (part->page) {
-				give_part(pool, part);
-				continue;
-			}
-			part->size = 1 + random_below(random_below(9) ? 700 : 4096u << order);
-			part->byte = (uint8_t)round;
-			part->page = page_pool_dev_alloc_frag(pool, &part->offset, part->size);
-			assert_non_null(part->page);
-			assert_int_equal(part->offset % (unsigned int)dma_get_cache_alignment(), 0);
-			assert_true(part->offset + part->size <= PAGE_SIZE << order);
-			memset((char *)page_address(part->page) + part->offset, part->byte,
-			       part->size);
-		}
-		/* They were used again and again. */
-		assert_true(stats_of(pool).alloc_stats.slow +
-				    stats_of(pool).alloc_stats.slow_high_order <
-			    500);
-		for (unsigned int i = 0; i < ARRAY_SIZE(parts); i++)
-			if (parts[i].page)
-				give_part(pool, &parts[i]);
-		assert_reason(BERTH_REASON_NONE);
-		page_pool_destroy(pool);
-		stop();
-	}
-}
-
-/* All parts of the current page have come back: it is used again, unless somebody else has it. */
-static void the_current_page_is_used_again(void **state)
-{
-	struct page *page, *next;
-	struct page_pool *pool;
-	unsigned int offset;
-
-	(void)state;
-	start(false);
-	for (int held = 0; held < 2; held++) {
-		pool = create(FLAGS | PP_FLAG_PAGE_FRAG, 0, 0);
-		page = page_pool_dev_alloc_frag(pool, &offset, 3000);
-		assert_int_equal(offset, 0);
-		memset(in_memory(page), 0, PAGE_SIZE);
-		memset(page_address(page), 0x11, PAGE_SIZE);
-		if (held)
-			get_page(page);
-		page_pool_put_page(pool, page, 0, true);
-		next = page_pool_dev_alloc_frag(pool, &offset, 2000);
-		assert_int_equal(offset, 0);
-		assert_int_equal(next == page, !held);
-		if (!held)
-			assert_int_equal(in_memory(page)[PAGE_SIZE - 1], 0x11);
-		page_pool_put_full_page(pool, next, false);
-		page_pool_destroy(pool);
-		if (held)
-			put_page(page);
-		assert_int_equal(used(), used_at_start);
-	}
-	pool = create(FLAGS, 0, 0);
-	assert_null(page_pool_dev_alloc_frag(pool, &offset, 100));
-	assert_reason(BERTH_REASON_ARGUMENT);
-	page_pool_destroy(pool);
-	pool = create(FLAGS | PP_FLAG_PAGE_FRAG, 0, 0);
-	assert_null(page_pool_dev_alloc_frag(pool, &offset, 0));
-	assert_reason(BERTH_REASON_ARGUMENT);
-	assert_null(page_pool_dev_alloc_frag(pool, &offset, PAGE_SIZE + 1));
-	assert_reason(BERTH_REASON_ARGUMENT);
-	page_pool_destroy(pool);
-	stop();
-}
-
 static void pages_are_where_the_device_reaches(void **state)
 {
 	static const struct berth_dma_window window = { 0x80000000, 0x1000, 4 * MIB };
@@ -761,8 +560,6 @@ int main(void)
 		cmocka_unit_test(wrong_pages_are_refused),
 		cmocka_unit_test(a_destroyed_pool_ends_with_its_last_page),
 		cmocka_unit_test(a_released_page_is_the_callers),
-		cmocka_unit_test(parts_of_a_page_are_apart),
-		cmocka_unit_test(the_current_page_is_used_again),
 		cmocka_unit_test(pages_are_where_the_device_reaches),
 		cmocka_unit_test(new_pages_are_shown_once),
 		cmocka_unit_test(wrong_pools_are_refused),
