@@ -32,6 +32,7 @@ BUDGETS = {
     "page_4k_batch256": (90, "mimalloc", "alloc_mimalloc", "batch256_4k_pgalign"),
     "kmalloc_256_pair": (60, "jemalloc", "alloc_jemalloc", "pair_256"),
     "dma_map_4k_pair_direct": (24,),
+    "dma_pool_pair": (45, "DPDK mempool", "dpdk", "mempool_cached_pair"),
 }
 # Bytes per page, and Linux's.
 METADATA_BUDGET, METADATA_LINUX = 16, 64
