@@ -36,7 +36,8 @@ BERTH_BEGIN_DECLS
  * @attrs: 0 or DMA_ATTR_*
  *
  * Zeroed, reachable under the coherent mask, aligned to its size rounded up to a power of two (from
- * CMA: up to 1 MiB; from a pool of the device's: if there is such room, else to a page). A barrier
+ * CMA: up to 1 MiB; from a reserved pool: to the largest power of two that divides its pages, if
+ * there is such room, else to a page). A barrier
  * before the doorbell is still the driver's job (writel() has one).
  *
  * Comes from the device's own pool, and from nowhere else if it has one; from the default pool

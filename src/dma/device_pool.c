@@ -147,14 +147,17 @@ static dma_addr_t address_in(const struct coherent_pool *pool, const struct devi
 	return DMA_MAPPING_ERROR;
 }
 
-/* Pages in a row, aligned as their number says while there is such room; @pool->nr: none. */
+/*
+ * Pages in a row; @pool->nr: none. They are aligned as their number is, while there is such room: a
+ * power of two naturally, and no size leaves a gap to the next of its kind.
+ */
 static uint64_t take_run(struct coherent_pool *pool, uint64_t nr)
 {
-	uint64_t align = nr > pool->nr ? 1 : 1ULL << get_order(nr << PAGE_SHIFT), first;
+	uint64_t first;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	first = berth_find_clear_run(pool->map, pool->nr, nr, PFN_DOWN(pool->phys), align);
+	first = berth_find_clear_run(pool->map, pool->nr, nr, PFN_DOWN(pool->phys), nr & (0 - nr));
 	if (first == pool->nr)
 		first = berth_find_clear_run(pool->map, pool->nr, nr, 0, 1);
 	if (first < pool->nr) {

@@ -2,6 +2,8 @@
 /* High memory, vmalloc() and memory above mem= on page tables of berth's own. */
 #include <berth/aarch64.h>
 #include <berth/berth.h>
+#include <berth/dma-mapping.h>
+#include <berth/dmapool.h>
 #include <berth/gfp.h>
 #include <berth/highmem.h>
 #include <berth/io.h>
@@ -118,12 +120,61 @@ static bool left_out(phys_addr_t phys)
 	return good;
 }
 
+/* A descriptor ring and a pool for a device that does not see the caches, and a second address. */
+static bool device_memory(bool coherent)
+{
+	static struct device dev;
+	struct vm_area_struct vma;
+	dma_addr_t addr, at[3];
+	uint64_t *virt, *block;
+	struct dma_pool *pool;
+	bool good;
+	int type = coherent ? 0xff : 0x44;
+
+	dev = (struct device){ 0 };
+	if (device_register(&dev, "ring"))
+		return false;
+	berth_device_set_coherent(&dev, coherent);
+	virt = dma_alloc_coherent(&dev, 20000, &addr, GFP_KERNEL);
+	good = virt && type_at(virt) == type && !virt[2499] && keeps(virt, 2500);
+	dma_free_coherent(&dev, 4096, virt, addr);
+	good = good && berth_last_error()->reason == BERTH_REASON_NOT_OWNED;
+	/* This port has addresses for that. */
+	good = good && dma_can_mmap(&dev) && !berth_vma_reserve(&vma, 20000, 0) &&
+	       !dma_mmap_coherent(&dev, &vma, virt, addr, 20000);
+	if (good) {
+		uint64_t *seen = (uint64_t *)vma.vm_start;
+
+		good = type_at(seen) == type && seen[61] == 61 * 0x9e3779b97f4a7c15;
+		seen[100] = 5;
+		mb();
+		good = good && virt[100] == 5;
+		berth_vma_release(&vma);
+		good = good && type_at(seen) == -1;
+	}
+	dma_free_coherent(&dev, 20000, virt, addr);
+	virt = dma_alloc_coherent(&dev, 5000, &addr, GFP_ATOMIC);
+	good = good && virt && type_at(virt) == type && keeps(virt, 600);
+	dma_free_coherent(&dev, 5000, virt, addr);
+
+	pool = dma_pool_create("descriptors", &dev, 64, 64, 4096);
+	for (unsigned int i = 0; i < 300 && good; i++) {
+		block = dma_pool_zalloc(pool, GFP_KERNEL, &at[i % 3]);
+		good = block && !block[7] && type_at(block) == type;
+		dma_pool_free(pool, block, at[i % 3]);
+	}
+	berth_clear_error();
+	dma_pool_destroy(pool);
+	device_unregister(&dev);
+	return good && !berth_last_error()->code;
+}
+
 int main(void)
 {
 	static const struct berth_options options = { .bootargs = "mem=96M highmem=40M cma=8M" };
 	struct berth_memory_info info;
 
-	put("1..5\n");
+	put("1..7\n");
 	if (berth_start(NULL, NULL, &options)) {
 		put("Bail out! berth_start\n");
 		return 1;
@@ -133,6 +184,8 @@ int main(void)
 	result(high_memory(), "high memory has an address while it is mapped");
 	result(all_of_it(), "vmalloc() takes all high memory, and more");
 	result(left_out(0x40000000 + 100 * MIB), "what mem= leaves out can be mapped");
+	result(device_memory(false), "memory for a device that does not see the caches");
+	result(device_memory(true), "memory for one that does");
 	result(!berth_stop(), "nothing is left");
 	return failed != 0;
 }

@@ -11,7 +11,7 @@ FLOORS = {"lib": 0, "check": 1, "mm": 2, "iommu": 3, "dma": 4, "dmaengine": 5, "
 # Public headers whose functions live that high.
 HEADER_FLOORS = {
     "iommu": "iommu", "iova": "iommu", "io-pgtable": "iommu",
-    "bvec": "dma", "dma-mapping": "dma", "dmapool": "dma", "page_pool": "dma",
+    "bvec": "dma", "dma-mapping": "dma", "dma-alloc": "dma", "dmapool": "dma", "page_pool": "dma", "swiotlb": "dma",
     "dmaengine": "dmaengine", "dma-buf": "dma-buf", "dma-fence": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
     "berth": "board", "board": "board",
 }

@@ -202,6 +202,39 @@ static void test_twice(void)
 	berth_port_range_release(two, PAGE_BYTES);
 }
 
+/* What was made uncached can be seen elsewhere like that, and only like that. */
+static void test_remapped(void)
+{
+	char *pages = conformance_pages(3), *range = reserve(2), *uncached;
+	phys_addr_t phys;
+
+	if (!pages || !range)
+		return;
+	phys = conformance_phys(pages);
+	uncached = berth_port_remap(phys, 2 * PAGE_BYTES, BERTH_MEMORY_UNCACHED);
+	if (!uncached) {
+		conformance_skip("this port has no uncached memory");
+		berth_port_range_release(range, 2 * PAGE_BYTES);
+		return;
+	}
+	fill((uint64_t *)(void *)uncached, 7, 2 * WORDS);
+	berth_port_mb();
+	CHECK(berth_port_range_map(range, phys + PAGE_BYTES, 2 * PAGE_BYTES,
+				   BERTH_MEMORY_UNCACHED) == -EINVAL);
+	CHECK(berth_port_range_map(range, phys, PAGE_BYTES, BERTH_MEMORY_DEVICE) == -EINVAL);
+	CHECK(berth_port_range_map(range, phys, PAGE_BYTES, BERTH_MEMORY_CACHED) == -EINVAL);
+	CHECK_EQUAL(berth_port_range_map(range, phys, 2 * PAGE_BYTES, BERTH_MEMORY_UNCACHED), 0);
+	CHECK(is_filled((uint64_t *)(void *)range, 7, 2 * WORDS));
+	fill((uint64_t *)(void *)range, 70, 2 * WORDS);
+	berth_port_mb();
+	CHECK(is_filled((uint64_t *)(void *)uncached, 70, 2 * WORDS));
+	berth_port_range_unmap(range, phys, 2 * PAGE_BYTES, BERTH_MEMORY_UNCACHED);
+	berth_port_unremap(uncached, phys, 2 * PAGE_BYTES);
+	CHECK(is_filled((uint64_t *)(void *)pages, 70, 2 * WORDS));
+	CHECK(berth_port_range_map(range, phys, PAGE_BYTES, BERTH_MEMORY_UNCACHED) == -EINVAL);
+	berth_port_range_release(range, 2 * PAGE_BYTES);
+}
+
 static void test_refused(void)
 {
 	const struct ranges *mapped = &conformance_mapped;
@@ -258,6 +291,7 @@ const struct conformance_test conformance_ranges[] = {
 	{ "pages are mapped into a range in any order", test_scattered },
 	{ "many pages are mapped at once, and taken away by parts", test_run },
 	{ "ranges lie apart, again and again", test_apart },
+	{ "what is uncached is shown uncached", test_remapped },
 	{ "RAM outside the linear map is mapped as one type after the other", test_types },
 	{ "RAM outside the linear map is cached as long as it is mapped so", test_twice },
 	{ "a range refuses what it cannot show", test_refused },

@@ -82,11 +82,11 @@ static int is_linear(phys_addr_t phys, uint64_t size)
 	return 0;
 }
 
-/* Whether all of it is seen uncached instead of in the linear map. */
-static bool is_remapped(phys_addr_t phys, uint64_t size)
+/* Whether all of it, in the linear map, is seen uncached, or nothing of it. */
+static bool is_all(phys_addr_t phys, uint64_t size, bool uncached)
 {
 	for (phys_addr_t at = phys; at < phys + size; at += MODEL_PAGE)
-		if (!ram_is_uncached(at))
+		if (ram_is_uncached(at) != uncached)
 			return false;
 	return true;
 }
@@ -101,10 +101,12 @@ int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint
 	    ram_run(ram->banks, ram->nr_banks, phys, size) != size)
 		goto out;
 	linear = is_linear(phys, size);
-	if (type == BERTH_MEMORY_CACHED && linear >= 0)
+	if (type == BERTH_MEMORY_CACHED && linear > 0 && !is_all(phys, size, false))
+		ret = -EINVAL;
+	else if (type == BERTH_MEMORY_CACHED && linear >= 0)
 		ret = linear ? 0 : add_views(phys, size);
 	else if ((type == BERTH_MEMORY_UNCACHED || type == BERTH_MEMORY_WRITE_COMBINE) &&
-		 (!linear || (linear > 0 && is_remapped(phys, size))))
+		 (!linear || (linear > 0 && is_all(phys, size, true))))
 		ret = 0;
 out:
 	model_leave();
