@@ -16,20 +16,25 @@
 	 DMA_ATTR_NO_WARN | DMA_ATTR_PRIVILEGED)
 
 /*
- * The hook of the restricted pool: a device that has one gets memory from there and from nowhere
- * else, whatever the caller may do. True: it has one; then *@page is of it, or NULL with the reason.
+ * The hook of the restricted pool, in three parts. A device that has one gets memory from there and
+ * from nowhere else, whatever the caller may do; the CPU sees it as any other memory of the device's.
  */
-static bool restricted_pool_alloc(struct device *dev, unsigned long nr, dma_addr_t *addr,
-				  struct page **page)
+static bool has_restricted_pool(const struct device *dev)
+{
+	(void)dev;
+	return false;
+}
+
+/* NULL with the reason. */
+static struct page *restricted_pool_alloc(struct device *dev, unsigned long nr, dma_addr_t *addr)
 {
 	(void)dev;
 	(void)nr;
 	(void)addr;
-	*page = NULL;
-	return false;
+	return NULL;
 }
 
-/* The other half of the hook: false if the pages are of no such pool. */
+/* False if the pages are of no such pool. */
 static bool restricted_pool_free(struct device *dev, struct page *page, unsigned long nr)
 {
 	(void)dev;
@@ -42,7 +47,9 @@ int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp)
 {
 	struct device *dev = buffer->dev;
 
-	if (!restricted_pool_alloc(dev, buffer->nr, &buffer->addr, &buffer->page))
+	if (has_restricted_pool(dev))
+		buffer->page = restricted_pool_alloc(dev, buffer->nr, &buffer->addr);
+	else
 		buffer->page = berth_contiguous_alloc(dev, buffer->nr, gfp, dev->coherent_dma_mask,
 						      &buffer->addr);
 	if (!buffer->page)
@@ -101,7 +108,7 @@ static int take_memory(struct dma_buffer *buffer, gfp_t gfp)
 
 	if (own)
 		return berth_coherent_pool_take(own, buffer);
-	if (!dev_is_dma_coherent(dev)) {
+	if (!dev_is_dma_coherent(dev) && !has_restricted_pool(dev)) {
 		if (berth_default_pool_take(buffer))
 			return 0;
 		if (!gfpflags_allow_blocking(gfp) && berth_atomic_pool_take(buffer))
