@@ -29,10 +29,11 @@ struct atomic_chunk {
 	uint64_t map[BITS_TO_WORDS(1ULL << MAX_POOL_ORDER)];
 };
 
-/* @nr, @nr_free: pages of a pool, and those that are not out */
+/* @first: pages that each begins with, once known; @nr, @nr_free: of each, and of them not out */
 static struct {
 	spinlock_t lock;
 	uint64_t asked; /* coherent_pool= */
+	uint64_t first;
 	bool is_filling;
 	struct atomic_chunk *chunks[NR_POOLS];
 	uint64_t nr[NR_POOLS];
@@ -117,7 +118,7 @@ void berth_atomic_pool_put(const struct dma_buffer *buffer)
 /* How many pages a pool lacks. */
 static uint64_t lacking(unsigned int pool)
 {
-	uint64_t first = first_size(), nr;
+	uint64_t first = atomic.first, nr;
 	unsigned long flags;
 
 	if (!berth_zones[pool].managed)
@@ -195,6 +196,8 @@ void berth_atomic_pools_fill(void)
 	/* One at a time: two would both see what is lacking. */
 	if (__atomic_exchange_n(&atomic.is_filling, true, __ATOMIC_ACQUIRE))
 		return;
+	if (!atomic.first)
+		atomic.first = first_size();
 	for (unsigned int i = 0; i < NR_POOLS; i++) {
 		nr = lacking(i);
 		if (nr)
@@ -225,5 +228,5 @@ void berth_atomic_pools_stop(void)
 		}
 		atomic.nr[i] = atomic.nr_free[i] = 0;
 	}
-	atomic.asked = 0;
+	atomic.asked = atomic.first = 0;
 }

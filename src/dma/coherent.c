@@ -81,7 +81,7 @@ static int take_memory(struct dma_buffer *buffer, gfp_t gfp)
 
 	if (own)
 		return berth_coherent_pool_take(own, buffer);
-	if (!dev_is_dma_coherent(dev)) {
+	if (!dev_is_dma_coherent(dev) && !dev->p->pool) {
 		if (berth_default_pool_take(buffer))
 			return 0;
 		if (!gfpflags_allow_blocking(gfp) && berth_atomic_pool_take(buffer))

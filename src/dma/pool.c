@@ -356,7 +356,7 @@ static void *take_block(struct dma_pool *pool, dma_addr_t *handle)
 {
 	struct berth_dma_pool_core *core = pool->core;
 	/* Where memory is poisoned nothing is inline. */
-	unsigned int slot = berth_port_is_guarded() ? 0 : berth_port_slot_or_none();
+	unsigned int slot = berth_port_is_guarded() ? 0 : berth_port_slot() + 1;
 	unsigned int block = GROUP_BLOCKS;
 	struct group *group = NULL;
 	unsigned long flags;

@@ -3,6 +3,7 @@
 #include "pools.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #define MAX_BLOCKS 4096
 
@@ -13,9 +14,16 @@ static int start(void **state)
 	return 0;
 }
 
+static int start_inline(void **state)
+{
+	pools_inline = true;
+	return start(state);
+}
+
 static int stop(void **state)
 {
 	(void)state;
+	pools_inline = false;
 	must_stop();
 	return 0;
 }
@@ -370,39 +378,50 @@ static void a_full_pool_gives_its_last_block(void **state)
 
 #define NR_THREADS 4
 #define NR_KEPT 70
-#define TURNS 4000
 
 struct parcel {
 	uint32_t *block;
 	dma_addr_t addr;
+	uint32_t value;
 };
 
 static struct dma_pool *common;
+static unsigned int turns;
 /* Where threads leave blocks for each other. */
 static struct parcel *exchange[64];
 
+/* Whether a block was still what its owner had left, and was given back. */
+static bool give(const struct parcel *parcel)
+{
+	bool good = parcel->block[0] == parcel->value && parcel->block[7] == ~parcel->value;
+
+	berth_clear_error();
+	dma_pool_free(common, parcel->block, parcel->addr);
+	return good && !berth_last_error()->code;
+}
+
 static void *use_common(void *arg)
 {
-	uint32_t seed = (uint32_t)(uintptr_t)arg * 2654435761u, wrong = 0;
+	uint32_t seed = (uint32_t)(uintptr_t)arg * 2654435761u;
 	static __thread struct parcel parcels[NR_KEPT];
+	bool good = true;
 
 	memset(parcels, 0, sizeof(parcels));
-	for (unsigned int i = 0; i < TURNS; i++) {
+	for (unsigned int i = 0; i < turns && good; i++) {
 		struct parcel *mine = &parcels[(seed = seed * 1664525 + 1013904223) >> 8 & 63];
 		struct parcel *given;
 
 		if (mine->block) {
-			wrong += mine->block[0] != (uint32_t)mine->addr ||
-				 mine->block[7] != ~(uint32_t)mine->addr;
-			dma_pool_free(common, mine->block, mine->addr);
+			good = give(mine);
 			mine->block = NULL;
 			continue;
 		}
 		mine->block = dma_pool_alloc(common, GFP_KERNEL, &mine->addr);
 		if (!mine->block)
-			return (void *)(uintptr_t)1;
-		mine->block[0] = (uint32_t)mine->addr;
-		mine->block[7] = ~(uint32_t)mine->addr;
+			return (void *)1;
+		mine->value = seed;
+		mine->block[0] = seed;
+		mine->block[7] = ~seed;
 		if (i % 5)
 			continue;
 		/* Every fifth block is freed by whoever finds it. */
@@ -410,14 +429,38 @@ static void *use_common(void *arg)
 		*given = *mine;
 		mine->block = NULL;
 		given = __atomic_exchange_n(&exchange[seed >> 20 & 63], given, __ATOMIC_ACQ_REL);
-		if (given)
-			dma_pool_free(common, given->block, given->addr);
+		good = !given || give(given);
 		free(given);
 	}
 	for (unsigned int i = 0; i < NR_KEPT; i++)
 		if (parcels[i].block)
-			dma_pool_free(common, parcels[i].block, parcels[i].addr);
-	return (void *)(uintptr_t)wrong;
+			good &= give(&parcels[i]);
+	return good ? NULL : (void *)2;
+}
+
+static void give_exchanged(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(exchange); i++) {
+		if (exchange[i])
+			assert_true(give(exchange[i]));
+		free(exchange[i]);
+		exchange[i] = NULL;
+	}
+}
+
+static void run_threads(void)
+{
+	pthread_t threads[NR_THREADS];
+
+	for (uintptr_t i = 0; i < NR_THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_common, (void *)(i + 1)), 0);
+	for (unsigned int i = 0; i < NR_THREADS; i++) {
+		void *wrong;
+
+		pthread_join(threads[i], &wrong);
+		assert_null(wrong);
+	}
+	give_exchanged();
 }
 
 static void several_threads_use_a_pool(void **state)
@@ -425,30 +468,126 @@ static void several_threads_use_a_pool(void **state)
 	uint64_t used = pages_used();
 
 	(void)state;
+	turns = 40000;
 	for (unsigned int d = 0; d < 2; d++) {
-		pthread_t threads[NR_THREADS];
-
 		berth_clear_error();
 		common = dma_pool_create("threads", pools_dev(all_paths[d]), 32, 32, 0);
-		for (uintptr_t i = 0; i < NR_THREADS; i++)
-			assert_int_equal(
-				pthread_create(&threads[i], NULL, use_common, (void *)(i + 1)), 0);
-		for (unsigned int i = 0; i < NR_THREADS; i++) {
-			void *wrong;
-
-			pthread_join(threads[i], &wrong);
-			assert_null(wrong);
-		}
-		for (unsigned int i = 0; i < ARRAY_SIZE(exchange); i++) {
-			if (exchange[i])
-				dma_pool_free(common, exchange[i]->block, exchange[i]->addr);
-			free(exchange[i]);
-			exchange[i] = NULL;
-		}
+		run_threads();
 		dma_pool_destroy(common);
 		assert_reason(BERTH_REASON_NONE);
 	}
 	assert_int_equal(pages_used(), used);
+}
+
+/* Threads that have a slot each and wait until they may end. */
+static pthread_mutex_t parked = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t nr_parked;
+
+static void *park(void *arg)
+{
+	dma_addr_t addr;
+	void *block = dma_pool_alloc(common, GFP_KERNEL, &addr);
+
+	if (arg)
+		dma_pool_free(common, block, addr);
+	__atomic_add_fetch(&nr_parked, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&parked);
+	pthread_mutex_unlock(&parked);
+	return block;
+}
+
+/* It has a slot, then it waits until others have. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void *use_common_later(void *arg)
+{
+	dma_addr_t addr;
+
+	void *block = dma_pool_alloc(common, GFP_KERNEL, &addr);
+
+	dma_pool_free(common, block, addr);
+	__atomic_add_fetch(&nr_parked, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+	return use_common(arg);
+}
+
+/* One after the other: the order is that in which they get slots. */
+static void start_thread(pthread_t *thread, void *(*function)(void *), void *arg)
+{
+	uint32_t before = __atomic_load_n(&nr_parked, __ATOMIC_ACQUIRE);
+
+	assert_int_equal(pthread_create(thread, NULL, function, arg), 0);
+	while (__atomic_load_n(&nr_parked, __ATOMIC_ACQUIRE) == before)
+		usleep(100);
+}
+
+static void park_threads(pthread_t *threads, unsigned int nr, void *arg)
+{
+	for (unsigned int i = 0; i < nr; i++)
+		start_thread(&threads[i], park, arg);
+}
+
+static void unpark_threads(const pthread_t *threads, unsigned int nr)
+{
+	pthread_mutex_unlock(&parked);
+	for (unsigned int i = 0; i < nr; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* More threads than slots: two look into the same group. */
+static void threads_that_share_a_slot_use_a_pool(void **state)
+{
+	enum { OTHERS = BERTH_PORT_MAX_SLOTS - 1 };
+	pthread_t waiting[2 * OTHERS], sharing[2];
+	void *wrong[2];
+	uint64_t used = pages_used();
+
+	(void)state;
+	turns = 400000;
+	common = dma_pool_create("shared", pools_dev(all_paths[1]), 32, 32, 0);
+	pthread_mutex_lock(&parked);
+	pthread_mutex_lock(&gate);
+	park_threads(waiting, OTHERS, common); /* with this thread, all slots */
+	start_thread(&sharing[0], use_common_later, (void *)1);
+	park_threads(waiting + OTHERS, OTHERS, common);
+	start_thread(&sharing[1], use_common_later, (void *)2);
+	pthread_mutex_unlock(&gate);
+	for (unsigned int i = 0; i < 2; i++)
+		pthread_join(sharing[i], &wrong[i]);
+	unpark_threads(waiting, ARRAY_SIZE(waiting));
+	assert_null(wrong[0]);
+	assert_null(wrong[1]);
+	give_exchanged();
+	berth_clear_error();
+	dma_pool_destroy(common);
+	assert_reason(BERTH_REASON_NONE);
+	assert_int_equal(pages_used(), used);
+}
+
+/* Memory is out: a group of a thread that sleeps gives its blocks all the same. */
+static void blocks_of_other_slots_are_found(void **state)
+{
+	struct device *dev = pools_dev(all_paths[2]); /* of 12 pages */
+	static dma_addr_t addr[POOL_PAGES * 64];
+	static void *block[POOL_PAGES * 64];
+	pthread_t waiting[3];
+	dma_addr_t other;
+
+	(void)state;
+	common = dma_pool_create("asleep", dev, 64, 64, 0);
+	pthread_mutex_lock(&parked);
+	park_threads(waiting, ARRAY_SIZE(waiting), common);
+	for (unsigned int i = 0; i < POOL_PAGES * 64; i++) {
+		block[i] = dma_pool_alloc(common, GFP_KERNEL, &addr[i]);
+		assert_non_null(block[i]);
+	}
+	assert_reason(BERTH_REASON_NONE);
+	assert_null(dma_pool_alloc(common, GFP_KERNEL, &other));
+	for (unsigned int i = 0; i < POOL_PAGES * 64; i++)
+		dma_pool_free(common, block[i], addr[i]);
+	unpark_threads(waiting, ARRAY_SIZE(waiting));
+	dma_pool_destroy(common);
 }
 
 static struct parcel twice[64];
@@ -492,7 +631,11 @@ static void a_block_is_freed_once(void **state)
 
 int main(void)
 {
-#define TEST(test) cmocka_unit_test_setup_teardown(test, start, stop)
+#define TEST(test)                                              \
+	cmocka_unit_test_setup_teardown(test, start, stop),     \
+	{                                                       \
+#test "_inline", test, start_inline, stop, NULL \
+	}
 	const struct CMUnitTest tests[] = {
 		TEST(item_39_geometry),
 		TEST(item_39_blocks),
@@ -504,6 +647,8 @@ int main(void)
 		TEST(every_allocation_may_fail),
 		TEST(a_full_pool_gives_its_last_block),
 		TEST(several_threads_use_a_pool),
+		TEST(threads_that_share_a_slot_use_a_pool),
+		TEST(blocks_of_other_slots_are_found),
 		TEST(a_block_is_freed_once),
 	};
 
