@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Boards as files: a flattened device tree, or a source that dtc compiles. */
+/* Boards as files: a flattened device tree, or a source that dtc compiles; and how large they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -10,6 +10,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <berth/board.h>
+#include <berth/memblock.h>
 
 #include "run.h"
 
@@ -153,4 +156,26 @@ void *board_load(const char *path, char *error, size_t size)
 	free(bytes.data);
 	snprintf(error, size, "%s: the device tree is cut short", path);
 	return NULL;
+}
+
+char *board_limit(const void *board, const struct berth_options *start, uint64_t most,
+		  uint64_t *memory)
+{
+	size_t bytes = berth_board_bytes(board), size;
+	void *nodes = bytes ? malloc(bytes) : NULL;
+	const char *given = "";
+	char *bootargs = NULL;
+
+	*memory = 0;
+	if (nodes && !berth_board_open(board, start, nodes)) {
+		*memory = memblock_phys_mem_size();
+		of_property_read_string(of_find_node_by_path("/chosen"), "bootargs", &given);
+		size = strlen(given) + sizeof(" mem=18446744073709551615");
+		bootargs = *memory > most ? malloc(size) : NULL;
+		if (bootargs)
+			snprintf(bootargs, size, "%s mem=%llu", given, (unsigned long long)most);
+		berth_board_close();
+	}
+	free(nodes);
+	return bootargs;
 }

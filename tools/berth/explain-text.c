@@ -126,7 +126,9 @@ static void print_reserved(const struct explanation *e)
 		if (res->is_placed) {
 			print_range(res->base, res->size);
 		} else {
-			printf("%-26s", e->nr_memory ? "no place" : "place chosen at boot");
+			printf("%-26s", res->is_bypassed ? "cma= instead"
+					: e->nr_memory	 ? "no place"
+							 : "place chosen at boot");
 			print_size(res->size);
 		}
 		printf("  ");

@@ -34,6 +34,7 @@ struct explain_reserved {
 	uint64_t base, size;
 	enum explain_kind kind;
 	bool is_dynamic, is_placed; /* not placed: base says nothing */
+	bool is_bypassed; /* by cma=: nothing is reserved */
 	bool is_nomap, is_reusable;
 	bool is_default;
 };

@@ -3,6 +3,7 @@
 #ifndef TOOL_RUN_H
 #define TOOL_RUN_H
 
+#include <berth/berth.h>
 #include <berth/mm.h>
 #include <berth/model.h>
 
@@ -10,6 +11,7 @@
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
+#define RUN_MEMORY (512ull << 20) /* it is held three times, and filled */
 #define RUN_BUFFERS 4
 #define RUN_TRIES 100
 
@@ -43,6 +45,8 @@ struct run_buffer {
 
 struct run_result {
 	char error[512]; /* why it failed, or why it cannot be done; "" if neither */
+	char missing[64]; /* what the board needs to send frames; "" if it has all */
+	uint64_t board_memory; /* of which no more than RUN_MEMORY is used */
 	uint32_t width, height;
 	size_t frame_bytes;
 	unsigned int buffers;
@@ -72,6 +76,13 @@ int run_command(int argc, char **argv);
 
 /* Read a board: a .dtb, or a .dts through dtc. Freed by the caller; NULL with a line in @error. */
 void *board_load(const char *path, char *error, size_t size);
+
+/*
+ * Boot arguments with which a board has @most bytes of memory and no more; NULL if it has none to
+ * spare, or cannot be read. How many it has goes to *@memory. Freed by the caller.
+ */
+char *board_limit(const void *board, const struct berth_options *start, uint64_t most,
+		  uint64_t *memory);
 
 /* BASE:SIZE of --mem; false if it is none. */
 bool parse_range(const char *text, struct berth_range *range);
