@@ -70,12 +70,16 @@ static void check_list(struct explanation *e, const struct device_node *node, co
 			     name, index, names, count_strings(node, names));
 }
 
-/* The ids of the devices behind a host that no entry of iommu-map covers. */
+/*
+ * The ids of the devices behind a host that no entry of iommu-map covers. A map that covers few of
+ * them is a list of the devices that are there; one that covers most leaves something out.
+ */
 static void find_gap(struct explanation *e, const struct device_node *node, const uint8_t *map,
 		     int entries)
 {
 	uint8_t *covered = calloc(0x10000, 1);
-	uint32_t first_bus = 0, last_bus = 0xff, mask = 0xffff, gap = 0, gaps = 0;
+	uint32_t first_bus = 0, last_bus = 0xff, mask = 0xffff;
+	uint32_t gap = 0, gaps = 0, count = 0;
 
 	if (!covered)
 		return;
@@ -90,14 +94,15 @@ static void find_gap(struct explanation *e, const struct device_node *node, cons
 			memset(covered + rid, 1, length < 0x10000 - rid ? length : 0x10000 - rid);
 	}
 	for (uint32_t bus = first_bus; bus <= last_bus && bus <= 0xff; bus++)
-		for (uint32_t id = bus << 8; id < (bus + 1) << 8; id++)
+		for (uint32_t id = bus << 8; id < (bus + 1) << 8; id++, count++)
 			if (!covered[id & mask & 0xffff] && !gaps++)
 				gap = id;
 	if (gaps)
-		explain_find(e, EXPLAIN_WARNING, "iommu-map-gap", node,
-			     "%u ids of devices on buses %u to %u have no entry, %02x:%02x.%u the "
-			     "first: those devices get no IOMMU",
-			     gaps, first_bus, last_bus, gap >> 8, gap >> 3 & 31, gap & 7);
+		explain_find(
+			e, gaps > count / 2 ? EXPLAIN_NOTE : EXPLAIN_WARNING, "iommu-map-gap", node,
+			"of %u ids on buses %u to %u %u have no entry, %02x:%02x.%u the first: "
+			"devices there get no IOMMU",
+			count, first_bus, last_bus, gaps, gap >> 8, gap >> 3 & 31, gap & 7);
 	free(covered);
 }
 
@@ -105,16 +110,22 @@ static void check_map(struct explanation *e, const struct device_node *node)
 {
 	int length;
 	const uint8_t *map = of_get_property(node, "iommu-map", &length);
+	bool is_used = false;
 
 	if (!map)
 		return;
 	if (!length || length % 16)
 		explain_find(e, EXPLAIN_ERROR, "iommu-map-length", node,
 			     "iommu-map has %d bytes, which are not entries of 4 cells", length);
-	for (int i = 0; i < length / 16; i++)
-		if (!of_find_node_by_phandle((uint32_t)of_read_number(map + 16 * i + 4, 1)))
+	for (int i = 0; i < length / 16; i++) {
+		const struct device_node *iommu =
+			of_find_node_by_phandle((uint32_t)of_read_number(map + 16 * i + 4, 1));
+
+		if (!iommu)
 			dangling(e, node, "iommu-map", (unsigned int)i);
-	if (length >= 16 && explain_is_host(node))
+		is_used |= iommu && explain_is_enabled(iommu);
+	}
+	if (is_used && explain_is_host(node))
 		find_gap(e, node, map, length / 16);
 }
 
@@ -276,7 +287,7 @@ static void find_hidden(struct explanation *e, const struct explain_device *devi
 {
 	struct device_node *hiding = NULL, *bus = berth_of_dma_parent(device->node);
 
-	if (device->iommu_works)
+	if (device->iommu_works || !explain_is_device(device->node))
 		return;
 	for (int level = 0; bus && level < 64; bus = berth_of_dma_parent(bus), level++) {
 		int length = 0;
