@@ -143,16 +143,16 @@ void explain_find_lists(struct explanation *e)
 	}
 }
 
+/* Bytes of memory that are not in reach. */
 static uint64_t beyond(const struct explanation *e, const struct berth_dma_window *windows,
-		       unsigned int count, uint64_t *total)
+		       unsigned int count, uint64_t mask, uint64_t *total)
 {
 	uint64_t sum = 0;
 
 	*total = 0;
 	for (unsigned int i = 0; i < e->nr_mapped; i++) {
 		*total += e->mapped[i].size;
-		sum += explain_beyond(windows, count, UINT64_MAX, e->mapped[i].base,
-				      e->mapped[i].size);
+		sum += explain_beyond(windows, count, mask, e->mapped[i].base, e->mapped[i].size);
 	}
 	return sum;
 }
@@ -175,7 +175,7 @@ static void check_ranges(struct explanation *e, struct device_node *bus)
 			     "%u of %u entries of dma-ranges lead nowhere: no size, or a bus above "
 			     "does not pass them on",
 			     entries - count, entries);
-	lost = count ? beyond(e, windows, count, &total) : 0;
+	lost = count ? beyond(e, windows, count, UINT64_MAX, &total) : 0;
 	if (lost && !of_property_read_bool(bus, "iommu-map"))
 		explain_find(e, lost == total ? EXPLAIN_ERROR : EXPLAIN_WARNING, "ram-out-of-reach",
 			     bus,
@@ -276,7 +276,7 @@ static bool do_windows_matter(const struct explanation *e, struct device_node *b
 		return false;
 	for (unsigned int i = 0; i < count; i++)
 		matters |= windows[i].cpu != windows[i].bus;
-	if (count && beyond(e, windows, count, &total))
+	if (count && beyond(e, windows, count, UINT64_MAX, &total))
 		matters = true;
 	free(windows);
 	return matters;
@@ -306,12 +306,30 @@ static void find_hidden(struct explanation *e, const struct explain_device *devi
 			     berth_of_node_name(device->node), berth_of_node_name(bus));
 }
 
+/* Bounce buffers help only where they are in reach. Said once of the devices of a bus. */
+static void find_nothing(struct explanation *e, const struct explain_device *device)
+{
+	const struct device_node *bus = berth_of_dma_parent(device->node);
+	uint64_t total;
+
+	if (device->backend != EXPLAIN_BOUNCE || device->nr_behind ||
+	    is_found(e, "mask-reaches-nothing", bus) ||
+	    beyond(e, device->windows, device->nr_windows, MASK, &total) < total ||
+	    beyond(e, device->windows, device->nr_windows, UINT64_MAX, &total) == total)
+		return;
+	explain_find(e, EXPLAIN_NOTE, "mask-reaches-nothing", bus,
+		     "no memory is in reach of %d bits, not even for bounce buffers: drivers here, "
+		     "as of %.60s, have to ask for more",
+		     EXPLAIN_MASK_BITS, berth_of_node_name(device->node));
+}
+
 void explain_find_devices(struct explanation *e)
 {
 	for (unsigned int i = 0; i < e->nr_devices; i++) {
 		const struct explain_device *device = &e->devices[i];
 
 		find_hidden(e, device);
+		find_nothing(e, device);
 		find_coherency(e, device->node);
 		find_iommu(e, device);
 		if (e->nr_memory && device->backend != EXPLAIN_IOMMU)
