@@ -225,7 +225,7 @@ static void print_devices(const struct explanation *e)
 		if (length > width && length <= MAX_COLUMN)
 			width = length;
 	}
-	printf("\ndevices, of drivers that ask for %d bits\n", EXPLAIN_MASK_BITS);
+	printf("\ndevices, if their drivers ask for %d bits\n", EXPLAIN_MASK_BITS);
 	for (unsigned int i = 0; i < e->nr_devices; i++) {
 		int length = (int)path_length(e->devices[i].node);
 
