@@ -179,3 +179,11 @@ char *board_limit(const void *board, const struct berth_options *start, uint64_t
 	free(nodes);
 	return bootargs;
 }
+
+void board_error(char *text, size_t size)
+{
+	berth_error_text(NULL, text, size);
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}

@@ -71,7 +71,7 @@ static int fail_berth(struct job *job, int status, const char *what)
 {
 	char why[256];
 
-	berth_error_text(NULL, why, sizeof(why));
+	board_error(why, sizeof(why));
 	return fail(job, status, "%s: %s", what, why);
 }
 

@@ -84,6 +84,9 @@ void *board_load(const char *path, char *error, size_t size);
 char *board_limit(const void *board, const struct berth_options *start, uint64_t most,
 		  uint64_t *memory);
 
+/* What berth says of its last failed call, in one line: names of a tree may be any bytes. */
+void board_error(char *text, size_t size);
+
 /* BASE:SIZE of --mem; false if it is none. */
 bool parse_range(const char *text, struct berth_range *range);
 
