@@ -180,7 +180,7 @@ static void check_ranges(struct explanation *e, struct device_node *bus)
 		explain_find(e, lost == total ? EXPLAIN_ERROR : EXPLAIN_WARNING, "ram-out-of-reach",
 			     bus,
 			     "its devices do not reach %" PRIu64 " of %" PRIu64 " MiB of memory%s",
-			     lost >> 20, total >> 20,
+			     (lost + (1 << 19)) >> 20, (total + (1 << 19)) >> 20,
 			     lost == total	   ? ", which is all"
 			     : e->bounce_forbidden ? ""
 						   : ": mapping those takes a copy (bounce)");
