@@ -77,12 +77,11 @@ static void check_list(struct explanation *e, const struct device_node *node, co
 static void find_gap(struct explanation *e, const struct device_node *node, const uint8_t *map,
 		     int entries)
 {
-	uint8_t *covered = calloc(0x10000, 1);
+	uint8_t *covered = explain_alloc(0x10000);
 	uint32_t first_bus = 0, last_bus = 0xff, mask = 0xffff;
 	uint32_t gap = 0, gaps = 0, count = 0;
 
-	if (!covered)
-		return;
+	memset(covered, 0, 0x10000);
 	of_property_read_u32_index(node, "bus-range", 0, &first_bus);
 	of_property_read_u32_index(node, "bus-range", 1, &last_bus);
 	of_property_read_u32(node, "iommu-map-mask", &mask);
@@ -100,9 +99,9 @@ static void find_gap(struct explanation *e, const struct device_node *node, cons
 	if (gaps)
 		explain_find(
 			e, gaps > count / 2 ? EXPLAIN_NOTE : EXPLAIN_WARNING, "iommu-map-gap", node,
-			"of %u ids on buses %u to %u %u have no entry, %02x:%02x.%u the first: "
+			"%u of %u ids on buses %u to %u have no entry, %02x:%02x.%u the first: "
 			"devices there get no IOMMU",
-			count, first_bus, last_bus, gaps, gap >> 8, gap >> 3 & 31, gap & 7);
+			gaps, count, first_bus, last_bus, gap >> 8, gap >> 3 & 31, gap & 7);
 	free(covered);
 }
 
@@ -131,11 +130,9 @@ static void check_map(struct explanation *e, const struct device_node *node)
 
 void explain_find_lists(struct explanation *e)
 {
-	const struct device_node *node = berth_of_root();
+	for (unsigned int i = 0; i < e->nr_devices; i++) {
+		const struct device_node *node = e->devices[i].node;
 
-	for (; node; node = of_find_all_nodes(node)) {
-		if (!explain_is_device(node) || !explain_is_enabled(node))
-			continue;
 		check_list(e, node, "memory-region", NULL, "memory-region-names");
 		check_list(e, node, "iommus", "#iommu-cells", NULL);
 		check_list(e, node, "dmas", "#dma-cells", "dma-names");
@@ -194,9 +191,8 @@ void explain_find_buses(struct explanation *e)
 	for (; node; node = of_find_all_nodes(node)) {
 		int length;
 
-		if (!explain_is_enabled(node) || !of_get_parent(node))
-			continue;
-		if (of_get_property(node, "dma-ranges", &length) && length)
+		if (of_get_property(node, "dma-ranges", &length) && length &&
+		    explain_is_enabled(node) && of_get_parent(node))
 			check_ranges(e, node);
 	}
 }

@@ -124,40 +124,46 @@ int explain_windows(struct device_node *bus, struct berth_dma_window **windows, 
 	return 0;
 }
 
+/* The last byte of the stretch that begins at @at, all of it in reach or none; not behind @last. */
+static uint64_t stretch(const struct berth_dma_window *windows, unsigned int count, uint64_t mask,
+			uint64_t at, uint64_t last, bool *is_reached)
+{
+	uint64_t within = at, before = last;
+
+	*is_reached = false;
+	for (unsigned int i = 0; i < count; i++) {
+		const struct berth_dma_window *w = &windows[i];
+		uint64_t final;
+
+		if (w->bus > mask)
+			continue;
+		final = w->cpu + (mask - w->bus < w->size - 1 ? mask - w->bus : w->size - 1);
+		if (w->cpu <= at && at <= final) {
+			*is_reached = true;
+			within = final > within ? final : within;
+		} else if (w->cpu > at && w->cpu <= before) {
+			before = w->cpu - 1;
+		}
+	}
+	if (!*is_reached)
+		return before;
+	return within < last ? within : last;
+}
+
 uint64_t explain_beyond(const struct berth_dma_window *windows, unsigned int count, uint64_t mask,
 			uint64_t base, uint64_t size)
 {
 	static const struct berth_dma_window all = { 0, 0, UINT64_MAX };
-	uint64_t at = base, last = base + size - 1, beyond = 0;
+	uint64_t last = base + size - 1, beyond = 0;
 
-	if (!count) {
-		windows = &all;
-		count = 1;
+	for (uint64_t at = base;;) {
+		bool is_reached;
+		uint64_t end = stretch(count ? windows : &all, count ? count : 1, mask, at, last,
+				       &is_reached);
+
+		beyond += is_reached ? 0 : end - at + 1;
+		if (end == last)
+			return beyond;
+		at = end + 1;
 	}
-	while (at <= last) {
-		uint64_t reached = at,
-			 next = last; /* the first byte not reached, the last before a window */
-
-		for (unsigned int i = 0; i < count; i++) {
-			const struct berth_dma_window *w = &windows[i];
-			uint64_t room, end;
-
-			if (w->bus > mask)
-				continue;
-			room = mask - w->bus < w->size - 1 ? mask - w->bus : w->size - 1;
-			end = w->cpu + room;
-			if (w->cpu > at && w->cpu - 1 < next)
-				next = w->cpu - 1;
-			if (w->cpu <= at && end >= at && end - at >= reached - at)
-				reached = end == UINT64_MAX ? end : end + 1;
-		}
-		if (reached == at) {
-			beyond += next - at + 1;
-			reached = next == UINT64_MAX ? next : next + 1;
-		}
-		if (reached == UINT64_MAX)
-			break;
-		at = reached;
-	}
-	return beyond;
 }
