@@ -53,21 +53,22 @@ static void check_list(struct explanation *e, const struct device_node *node, co
 		       const char *count_name, const char *names)
 {
 	struct explain_list list;
-	unsigned int index = 0;
+	unsigned int nowhere = 0;
 
 	explain_list_open(&list, node, name, count_name);
-	for (; explain_list_next(&list); index++) {
-		if (!list.target) {
-			dangling(e, node, name, index);
-			if (count_name)
-				return;
-		} else if (!count_name) {
+	while (explain_list_next(&list)) {
+		/* Where one is wrong, all may be: the first is enough. */
+		if (!list.target && !nowhere++)
+			dangling(e, node, name, list.entries - 1);
+		else if (list.target && !count_name)
 			find_region(e, node, list.target);
-		}
 	}
-	if (names && of_property_read_bool(node, names) && count_strings(node, names) != index)
+	if (nowhere && count_name)
+		return;
+	if (names && of_property_read_bool(node, names) &&
+	    count_strings(node, names) != list.entries)
 		explain_find(e, EXPLAIN_WARNING, "names-count", node, "%s has %u entries, %s %u",
-			     name, index, names, count_strings(node, names));
+			     name, list.entries, names, count_strings(node, names));
 }
 
 /*
@@ -109,7 +110,7 @@ static void check_map(struct explanation *e, const struct device_node *node)
 {
 	int length;
 	const uint8_t *map = of_get_property(node, "iommu-map", &length);
-	bool is_used = false;
+	bool is_used = false, is_whole = true;
 
 	if (!map)
 		return;
@@ -120,8 +121,9 @@ static void check_map(struct explanation *e, const struct device_node *node)
 		const struct device_node *iommu =
 			of_find_node_by_phandle((uint32_t)of_read_number(map + 16 * i + 4, 1));
 
-		if (!iommu)
+		if (!iommu && is_whole)
 			dangling(e, node, "iommu-map", (unsigned int)i);
+		is_whole &= iommu != NULL;
 		is_used |= iommu && explain_is_enabled(iommu);
 	}
 	if (is_used && explain_is_host(node))

@@ -127,6 +127,7 @@ void explain_find_devices(struct explanation *e);
 struct explain_list {
 	const uint8_t *at;
 	unsigned int left; /* cells */
+	unsigned int entries; /* up to this one, empty ones included */
 	const char *count_name; /* "#iommu-cells"; NULL: no arguments */
 	struct device_node *target; /* NULL: nothing has that phandle, and the list ends there */
 	const uint8_t *args;
