@@ -505,7 +505,9 @@ static int bring_up(struct job *job)
 
 	config.on_cache_op = count_cache_op;
 	config.on_cache_op_data = job;
-	bootargs = board_limit(options->board, &start, RUN_MEMORY, &job->result->board_memory);
+	bootargs = board_limit(options->board, &start, RUN_MEMORY_LEAST, RUN_MEMORY_MOST,
+			       &job->result->board_memory);
+	job->result->is_limited = bootargs;
 	start.bootargs = bootargs;
 	ret = berth_start(options->board, drivers, &start)
 		      ? fail_berth(job, RUN_UNUSABLE, "the board cannot be started")

@@ -11,7 +11,9 @@
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
-#define RUN_MEMORY (512ull << 20) /* it is held three times, and filled */
+/* Of a board's memory, which is held three times and filled: enough for its reservations. */
+#define RUN_MEMORY_LEAST (512ull << 20)
+#define RUN_MEMORY_MOST (1024ull << 20)
 #define RUN_BUFFERS 4
 #define RUN_TRIES 100
 
@@ -46,7 +48,8 @@ struct run_buffer {
 struct run_result {
 	char error[512]; /* why it failed, or why it cannot be done; "" if neither */
 	char missing[64]; /* what the board needs to send frames; "" if it has all */
-	uint64_t board_memory; /* of which no more than RUN_MEMORY is used */
+	uint64_t board_memory;
+	bool is_limited; /* not all of it is used */
 	uint32_t width, height;
 	size_t frame_bytes;
 	unsigned int buffers;
@@ -78,11 +81,12 @@ int run_command(int argc, char **argv);
 void *board_load(const char *path, char *error, size_t size);
 
 /*
- * Boot arguments with which a board has @most bytes of memory and no more; NULL if it has none to
- * spare, or cannot be read. How many it has goes to *@memory. Freed by the caller.
+ * Boot arguments with which a board has @least bytes of memory and no more, or as many as all its
+ * reservations have room in, up to @most; NULL if it has none to spare, or cannot be read. How many
+ * it has goes to *@memory. Freed by the caller.
  */
-char *board_limit(const void *board, const struct berth_options *start, uint64_t most,
-		  uint64_t *memory);
+char *board_limit(const void *board, const struct berth_options *start, uint64_t least,
+		  uint64_t most, uint64_t *memory);
 
 /* What berth says of its last failed call, in one line: names of a tree may be any bytes. */
 void board_error(char *text, size_t size);

@@ -133,7 +133,7 @@ void table_print(const struct run_options *options, const struct run_result *r)
 	if (!r->missing[0])
 		print_devices(options, r);
 	row_bytes("memory", r->during.total);
-	if (r->board_memory > RUN_MEMORY)
+	if (r->is_limited)
 		row_bytes("  of the board's", r->board_memory);
 	row_bytes("  reserved", r->during.reserved);
 	row_bytes("  used, before the run", r->before.used);
