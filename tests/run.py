@@ -39,7 +39,7 @@ class Build:
 
 PROCESS = ("unit", "model", "port", "threads")
 BUILDS = (
-    Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), PROCESS, quick=("unit", "model")),
+    Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), (*PROCESS, "explain"), quick=("unit", "model")),
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini",), ("boards", "port"), quick=("boards",)),
     Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib"), PROCESS, quick=(),
           targets=("libberth.a", "libberth.so.0")),

@@ -55,7 +55,9 @@ static unsigned int count_of(const void *fdt, int node, const char *name, unsign
 	struct cells cells = cells_of(fdt, node, name);
 	uint64_t count;
 
-	return take(&cells, 1, &count) && count <= 4 ? (unsigned int)count : otherwise;
+	if (!take(&cells, 1, &count))
+		return otherwise;
+	return count <= 4 ? (unsigned int)count : 4;
 }
 
 static bool has(const void *fdt, int node, const char *name)
@@ -223,8 +225,16 @@ static int reserve_dynamic(const void *fdt, int node, unsigned int na, unsigned 
 	return res->is_placed && res->is_nomap ? memblock_mark_nomap(res->base, res->size) : 0;
 }
 
+/* cma= takes the place of the tree's default area, whose memory is free then. */
+static bool is_bypassed(const void *fdt, int node, const char *bootargs)
+{
+	return berth_bootarg(bootargs, "cma") && has(fdt, node, "linux,cma-default") &&
+	       has(fdt, node, "reusable") && !has(fdt, node, "no-map") &&
+	       lists(fdt, node, "compatible", "shared-dma-pool");
+}
+
 /* The children of /reserved-memory: those with a place first, so that the others avoid them. */
-static int scan_reserved(const void *fdt, bool dynamic)
+static int scan_reserved(const void *fdt, const char *bootargs, bool dynamic)
 {
 	int root = berth_blob_path(fdt, "/reserved-memory");
 	unsigned int na, ns;
@@ -232,13 +242,14 @@ static int scan_reserved(const void *fdt, bool dynamic)
 
 	if (root < 0)
 		return 0;
-	na = count_of(fdt, root, "#address-cells", 1);
-	ns = count_of(fdt, root, "#size-cells", 1);
+	na = count_of(fdt, root, "#address-cells", count_of(fdt, 0, "#address-cells", 1));
+	ns = count_of(fdt, root, "#size-cells", count_of(fdt, 0, "#size-cells", 1));
 	for (int node = berth_blob_next(fdt, root, &depth); node >= 0 && depth > 0;
 	     node = berth_blob_next(fdt, node, &depth)) {
 		int err = 0;
 
-		if (depth != 1 || !is_enabled(fdt, node) || has(fdt, node, "reg") == dynamic)
+		if (depth != 1 || !is_enabled(fdt, node) || has(fdt, node, "reg") == dynamic ||
+		    is_bypassed(fdt, node, bootargs))
 			continue;
 		err = dynamic ? reserve_dynamic(fdt, node, na, ns)
 			      : reserve_static(fdt, node, na, ns);
@@ -348,8 +359,6 @@ static int apply_cma(const char *bootargs)
 
 	if (!arg)
 		return 0;
-	for (unsigned int i = 0; i < berth_nr_reserved; i++)
-		berth_reserved[i].is_default = false;
 	size = berth_memparse(arg, &end);
 	if (*end == '@')
 		base = berth_memparse(end + 1, NULL);
@@ -468,9 +477,9 @@ static int scan(const void *fdt, const struct berth_options *options, bool is_st
 	if (!err && is_start)
 		err = reserve_port();
 	if (!err)
-		err = scan_reserved(fdt, false);
+		err = scan_reserved(fdt, bootargs, false);
 	if (!err)
-		err = scan_reserved(fdt, true);
+		err = scan_reserved(fdt, bootargs, true);
 	if (!err)
 		err = apply_cma(bootargs);
 	if (!err && is_start)

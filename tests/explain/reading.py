@@ -270,6 +270,9 @@ def specifiers(tree, node, name, count):
     """[(target, its cells)] of a list of phandles with arguments."""
     cells, found = node.cells(name), []
     while cells:
+        if not cells[0]:  # left empty on purpose
+            cells = cells[1:]
+            continue
         target = tree.by_phandle.get(cells[0])
         if not target:
             return found

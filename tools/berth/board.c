@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Boards as files: a flattened device tree, or a source that dtc compiles. */
+/* Boards as files: a flattened device tree, or a source that dtc compiles; and how large they are. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -10,6 +10,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <berth/board.h>
+#include <berth/memblock.h>
 
 #include "run.h"
 
@@ -153,4 +156,69 @@ void *board_load(const char *path, char *error, size_t size)
 	free(bytes.data);
 	snprintf(error, size, "%s: the device tree is cut short", path);
 	return NULL;
+}
+
+static bool is_all_placed(void)
+{
+	struct berth_board_reserved reserved;
+
+	for (unsigned int i = 0; berth_board_reserved(i, &reserved); i++)
+		if (!reserved.is_placed)
+			return false;
+	return true;
+}
+
+/* The arguments with mem= behind them, which counts; whether all reservations have room then. */
+static char *limit_to(const void *board, const struct berth_options *start, const char *given,
+		      uint64_t limit, void *nodes, bool *fits)
+{
+	struct berth_options options = *start;
+	size_t size = strlen(given) + sizeof(" mem=18446744073709551615");
+	char *bootargs = malloc(size);
+
+	*fits = false;
+	if (!bootargs)
+		return NULL;
+	snprintf(bootargs, size, "%s mem=%llu", given, (unsigned long long)limit);
+	options.bootargs = bootargs;
+	if (!berth_board_open(board, &options, nodes))
+		*fits = is_all_placed();
+	berth_board_close();
+	return bootargs;
+}
+
+char *board_limit(const void *board, const struct berth_options *start, uint64_t least,
+		  uint64_t most, uint64_t *memory)
+{
+	size_t bytes = berth_board_bytes(board);
+	void *nodes = bytes ? malloc(bytes) : NULL;
+	const char *given = "";
+	char *bootargs = NULL;
+	bool fits = false;
+
+	*memory = 0;
+	if (nodes && !berth_board_open(board, start, nodes)) {
+		*memory = memblock_phys_mem_size();
+		of_property_read_string(of_find_node_by_path("/chosen"), "bootargs", &given);
+		berth_board_close();
+		for (uint64_t limit = least; !fits && limit < *memory && limit <= most;
+		     limit *= 2) {
+			free(bootargs);
+			bootargs = limit_to(board, start, given, limit, nodes, &fits);
+		}
+		if (!fits && *memory <= most) {
+			free(bootargs);
+			bootargs = NULL;
+		}
+	}
+	free(nodes);
+	return bootargs;
+}
+
+void board_error(char *text, size_t size)
+{
+	berth_error_text(NULL, text, size);
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
 }

@@ -53,32 +53,36 @@ static void check_list(struct explanation *e, const struct device_node *node, co
 		       const char *count_name, const char *names)
 {
 	struct explain_list list;
-	unsigned int index = 0;
+	unsigned int nowhere = 0;
 
 	explain_list_open(&list, node, name, count_name);
-	for (; explain_list_next(&list); index++) {
-		if (!list.target) {
-			dangling(e, node, name, index);
-			if (count_name)
-				return;
-		} else if (!count_name) {
+	while (explain_list_next(&list)) {
+		/* Where one is wrong, all may be: the first is enough. */
+		if (!list.target && !nowhere++)
+			dangling(e, node, name, list.entries - 1);
+		else if (list.target && !count_name)
 			find_region(e, node, list.target);
-		}
 	}
-	if (names && of_property_read_bool(node, names) && count_strings(node, names) != index)
+	if (nowhere && count_name)
+		return;
+	if (names && of_property_read_bool(node, names) &&
+	    count_strings(node, names) != list.entries)
 		explain_find(e, EXPLAIN_WARNING, "names-count", node, "%s has %u entries, %s %u",
-			     name, index, names, count_strings(node, names));
+			     name, list.entries, names, count_strings(node, names));
 }
 
-/* The ids of the devices behind a host that no entry of iommu-map covers. */
+/*
+ * The ids of the devices behind a host that no entry of iommu-map covers. A map that covers few of
+ * them is a list of the devices that are there; one that covers most leaves something out.
+ */
 static void find_gap(struct explanation *e, const struct device_node *node, const uint8_t *map,
 		     int entries)
 {
-	uint8_t *covered = calloc(0x10000, 1);
-	uint32_t first_bus = 0, last_bus = 0xff, mask = 0xffff, gap = 0, gaps = 0;
+	uint8_t *covered = explain_alloc(0x10000);
+	uint32_t first_bus = 0, last_bus = 0xff, mask = 0xffff;
+	uint32_t gap = 0, gaps = 0, count = 0;
 
-	if (!covered)
-		return;
+	memset(covered, 0, 0x10000);
 	of_property_read_u32_index(node, "bus-range", 0, &first_bus);
 	of_property_read_u32_index(node, "bus-range", 1, &last_bus);
 	of_property_read_u32(node, "iommu-map-mask", &mask);
@@ -90,14 +94,15 @@ static void find_gap(struct explanation *e, const struct device_node *node, cons
 			memset(covered + rid, 1, length < 0x10000 - rid ? length : 0x10000 - rid);
 	}
 	for (uint32_t bus = first_bus; bus <= last_bus && bus <= 0xff; bus++)
-		for (uint32_t id = bus << 8; id < (bus + 1) << 8; id++)
+		for (uint32_t id = bus << 8; id < (bus + 1) << 8; id++, count++)
 			if (!covered[id & mask & 0xffff] && !gaps++)
 				gap = id;
 	if (gaps)
-		explain_find(e, EXPLAIN_WARNING, "iommu-map-gap", node,
-			     "%u ids of devices on buses %u to %u have no entry, %02x:%02x.%u the "
-			     "first: those devices get no IOMMU",
-			     gaps, first_bus, last_bus, gap >> 8, gap >> 3 & 31, gap & 7);
+		explain_find(
+			e, gaps > count / 2 ? EXPLAIN_NOTE : EXPLAIN_WARNING, "iommu-map-gap", node,
+			"%u of %u ids on buses %u to %u have no entry, %02x:%02x.%u the first: "
+			"devices there get no IOMMU",
+			gaps, count, first_bus, last_bus, gap >> 8, gap >> 3 & 31, gap & 7);
 	free(covered);
 }
 
@@ -105,26 +110,31 @@ static void check_map(struct explanation *e, const struct device_node *node)
 {
 	int length;
 	const uint8_t *map = of_get_property(node, "iommu-map", &length);
+	bool is_used = false, is_whole = true;
 
 	if (!map)
 		return;
 	if (!length || length % 16)
 		explain_find(e, EXPLAIN_ERROR, "iommu-map-length", node,
 			     "iommu-map has %d bytes, which are not entries of 4 cells", length);
-	for (int i = 0; i < length / 16; i++)
-		if (!of_find_node_by_phandle((uint32_t)of_read_number(map + 16 * i + 4, 1)))
+	for (int i = 0; i < length / 16; i++) {
+		const struct device_node *iommu =
+			of_find_node_by_phandle((uint32_t)of_read_number(map + 16 * i + 4, 1));
+
+		if (!iommu && is_whole)
 			dangling(e, node, "iommu-map", (unsigned int)i);
-	if (length >= 16 && explain_is_host(node))
+		is_whole &= iommu != NULL;
+		is_used |= iommu && explain_is_enabled(iommu);
+	}
+	if (is_used && explain_is_host(node))
 		find_gap(e, node, map, length / 16);
 }
 
 void explain_find_lists(struct explanation *e)
 {
-	const struct device_node *node = berth_of_root();
+	for (unsigned int i = 0; i < e->nr_devices; i++) {
+		const struct device_node *node = e->devices[i].node;
 
-	for (; node; node = of_find_all_nodes(node)) {
-		if (!explain_is_device(node) || !explain_is_enabled(node))
-			continue;
 		check_list(e, node, "memory-region", NULL, "memory-region-names");
 		check_list(e, node, "iommus", "#iommu-cells", NULL);
 		check_list(e, node, "dmas", "#dma-cells", "dma-names");
@@ -132,16 +142,16 @@ void explain_find_lists(struct explanation *e)
 	}
 }
 
+/* Bytes of memory that are not in reach. */
 static uint64_t beyond(const struct explanation *e, const struct berth_dma_window *windows,
-		       unsigned int count, uint64_t *total)
+		       unsigned int count, uint64_t mask, uint64_t *total)
 {
 	uint64_t sum = 0;
 
 	*total = 0;
 	for (unsigned int i = 0; i < e->nr_mapped; i++) {
 		*total += e->mapped[i].size;
-		sum += explain_beyond(windows, count, UINT64_MAX, e->mapped[i].base,
-				      e->mapped[i].size);
+		sum += explain_beyond(windows, count, mask, e->mapped[i].base, e->mapped[i].size);
 	}
 	return sum;
 }
@@ -164,12 +174,12 @@ static void check_ranges(struct explanation *e, struct device_node *bus)
 			     "%u of %u entries of dma-ranges lead nowhere: no size, or a bus above "
 			     "does not pass them on",
 			     entries - count, entries);
-	lost = count ? beyond(e, windows, count, &total) : 0;
+	lost = count ? beyond(e, windows, count, UINT64_MAX, &total) : 0;
 	if (lost && !of_property_read_bool(bus, "iommu-map"))
 		explain_find(e, lost == total ? EXPLAIN_ERROR : EXPLAIN_WARNING, "ram-out-of-reach",
 			     bus,
 			     "its devices do not reach %" PRIu64 " of %" PRIu64 " MiB of memory%s",
-			     lost >> 20, total >> 20,
+			     (lost + (1 << 19)) >> 20, (total + (1 << 19)) >> 20,
 			     lost == total	   ? ", which is all"
 			     : e->bounce_forbidden ? ""
 						   : ": mapping those takes a copy (bounce)");
@@ -183,9 +193,8 @@ void explain_find_buses(struct explanation *e)
 	for (; node; node = of_find_all_nodes(node)) {
 		int length;
 
-		if (!explain_is_enabled(node) || !of_get_parent(node))
-			continue;
-		if (of_get_property(node, "dma-ranges", &length) && length)
+		if (of_get_property(node, "dma-ranges", &length) && length &&
+		    explain_is_enabled(node) && of_get_parent(node))
 			check_ranges(e, node);
 	}
 }
@@ -265,7 +274,7 @@ static bool do_windows_matter(const struct explanation *e, struct device_node *b
 		return false;
 	for (unsigned int i = 0; i < count; i++)
 		matters |= windows[i].cpu != windows[i].bus;
-	if (count && beyond(e, windows, count, &total))
+	if (count && beyond(e, windows, count, UINT64_MAX, &total))
 		matters = true;
 	free(windows);
 	return matters;
@@ -276,7 +285,7 @@ static void find_hidden(struct explanation *e, const struct explain_device *devi
 {
 	struct device_node *hiding = NULL, *bus = berth_of_dma_parent(device->node);
 
-	if (device->iommu_works)
+	if (device->iommu_works || !explain_is_device(device->node))
 		return;
 	for (int level = 0; bus && level < 64; bus = berth_of_dma_parent(bus), level++) {
 		int length = 0;
@@ -295,12 +304,30 @@ static void find_hidden(struct explanation *e, const struct explain_device *devi
 			     berth_of_node_name(device->node), berth_of_node_name(bus));
 }
 
+/* Bounce buffers help only where they are in reach. Said once of the devices of a bus. */
+static void find_nothing(struct explanation *e, const struct explain_device *device)
+{
+	const struct device_node *bus = berth_of_dma_parent(device->node);
+	uint64_t total;
+
+	if (device->backend != EXPLAIN_BOUNCE || device->nr_behind ||
+	    is_found(e, "mask-reaches-nothing", bus) ||
+	    beyond(e, device->windows, device->nr_windows, MASK, &total) < total ||
+	    beyond(e, device->windows, device->nr_windows, UINT64_MAX, &total) == total)
+		return;
+	explain_find(e, EXPLAIN_NOTE, "mask-reaches-nothing", bus,
+		     "no memory is in reach of %d bits, not even for bounce buffers: drivers here, "
+		     "as of %.60s, have to ask for more",
+		     EXPLAIN_MASK_BITS, berth_of_node_name(device->node));
+}
+
 void explain_find_devices(struct explanation *e)
 {
 	for (unsigned int i = 0; i < e->nr_devices; i++) {
 		const struct explain_device *device = &e->devices[i];
 
 		find_hidden(e, device);
+		find_nothing(e, device);
 		find_coherency(e, device->node);
 		find_iommu(e, device);
 		if (e->nr_memory && device->backend != EXPLAIN_IOMMU)

@@ -90,6 +90,12 @@ static void find_lengths(struct explanation *e)
 static void find_flags(struct explanation *e, const struct explain_reserved *res)
 {
 	const struct device_node *node = res->node;
+	const char *cma = berth_board_bootarg("cma");
+
+	if (res->is_bypassed)
+		explain_find(e, EXPLAIN_NOTE, "cma-argument", node,
+			     "cma=%.*s takes its place: nothing is reserved here",
+			     (int)strcspn(cma, " "), cma);
 
 	if (res->is_nomap && res->is_reusable)
 		explain_find(e, EXPLAIN_ERROR, "reusable-and-no-map", node,
@@ -124,11 +130,6 @@ static void find_defaults(struct explanation *e, const char *name)
 		else
 			first = node;
 	}
-	if (first && !strcmp(name, "linux,cma-default") && berth_board_bootarg("cma"))
-		explain_find(e, EXPLAIN_NOTE, "cma-argument", first,
-			     "cma=%.*s on the command line takes this default's place",
-			     (int)strcspn(berth_board_bootarg("cma"), " "),
-			     berth_board_bootarg("cma"));
 }
 
 static bool is_all_memory(const struct explanation *e, uint64_t base, uint64_t size)
@@ -160,9 +161,9 @@ static void find_place(struct explanation *e, const struct explain_reserved *res
 			     "an area consists of blocks of %#" PRIx64 " bytes: base and size must "
 			     "be multiples (size %#" PRIx64 ")",
 			     mask + 1, size);
-	if (!e->nr_memory || !res->size)
+	if (!e->nr_memory || !res->size || res->is_bypassed)
 		return;
-	if (res->is_dynamic && !res->is_placed)
+	if (!res->is_placed)
 		explain_find(e, EXPLAIN_ERROR, "reservation-unplaced", res->node,
 			     "%.60s: no free range of %#" PRIx64
 			     " bytes where it may lie: nothing is reserved",

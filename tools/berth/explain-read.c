@@ -7,6 +7,7 @@
 #include <berth/board.h>
 
 #include "explain.h"
+#include "run.h"
 
 static bool arg_is_true(const char *arg, bool otherwise)
 {
@@ -220,7 +221,7 @@ int explain_board(const void *board, const struct explain_options *options,
 	berth_clear_error();
 	if (!open_board(result, board, options) && !read_tree(result, options))
 		return 0;
-	berth_error_text(NULL, result->error, sizeof(result->error));
+	board_error(result->error, sizeof(result->error));
 	return -1;
 }
 

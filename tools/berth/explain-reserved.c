@@ -58,6 +58,8 @@ static struct explain_reserved *new_reserved(struct explanation *e, const char *
 		res->kind = kind_of(node);
 		res->is_nomap = of_property_read_bool(node, "no-map");
 		res->is_reusable = of_property_read_bool(node, "reusable");
+		res->is_bypassed = res->kind == EXPLAIN_CMA && berth_board_bootarg("cma") &&
+				   of_property_read_bool(node, "linux,cma-default");
 	}
 	return res;
 }
@@ -95,14 +97,14 @@ static void read_static(struct explanation *e, const struct device_node *node, i
 	for (; bytes && length >= bytes; length -= bytes, reg += bytes) {
 		struct explain_reserved *res = new_reserved(e, berth_of_node_name(node), node);
 
-		res->is_placed = true;
+		res->is_placed = !res->is_bypassed;
 		res->base = of_read_number(reg, na);
 		res->size = of_read_number(reg + 4 * na, ns);
 	}
 }
 
-/* The last one counts, as when berth starts and on Linux; cma= comes behind those of the tree. */
-static void mark_defaults(struct explanation *e, bool by_argument)
+/* The last one counts, as when berth starts and on Linux. */
+static void mark_defaults(struct explanation *e)
 {
 	const struct device_node *cma = NULL, *coherent = NULL;
 
@@ -113,7 +115,7 @@ static void mark_defaults(struct explanation *e, bool by_argument)
 			if (!res->node || res->is_dynamic != dynamic ||
 			    (e->nr_memory && !res->is_placed))
 				continue;
-			if (res->kind == EXPLAIN_CMA && !by_argument &&
+			if (res->kind == EXPLAIN_CMA && !res->is_bypassed &&
 			    of_property_read_bool(res->node, "linux,cma-default"))
 				cma = res->node;
 			if (res->kind == EXPLAIN_COHERENT_POOL &&
@@ -178,6 +180,6 @@ void explain_read_reserved(struct explanation *e)
 		else
 			read_dynamic(e, node, ns);
 	}
-	mark_defaults(e, berth_board_bootarg("cma"));
+	mark_defaults(e);
 	read_argument(e);
 }

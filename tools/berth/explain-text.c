@@ -10,6 +10,7 @@
 #include "explain.h"
 
 #define MAX_COLUMN 48
+#define MAX_NOTES 2 /* of one kind */
 
 static const char *const kinds[] = {
 	[EXPLAIN_STATIC] = "static",
@@ -126,7 +127,9 @@ static void print_reserved(const struct explanation *e)
 		if (res->is_placed) {
 			print_range(res->base, res->size);
 		} else {
-			printf("%-26s", e->nr_memory ? "no place" : "place chosen at boot");
+			printf("%-26s", res->is_bypassed ? "cma= instead"
+					: e->nr_memory	 ? "no place"
+							 : "place chosen at boot");
 			print_size(res->size);
 		}
 		printf("  ");
@@ -138,8 +141,21 @@ static void print_reserved(const struct explanation *e)
 	}
 }
 
-static void print_windows(const struct berth_dma_window *windows, unsigned int count)
+/* Windows that the drivers assumed here notice: bus addresses of their own, or less than 32 bits. */
+static bool do_windows_matter(const struct berth_dma_window *windows, unsigned int count)
 {
+	for (unsigned int i = 0; i < count; i++)
+		if (windows[i].cpu != windows[i].bus)
+			return true;
+	return count && explain_beyond(windows, count, UINT64_MAX, 0, 1ULL << EXPLAIN_MASK_BITS);
+}
+
+static void print_windows(const char *what, const struct berth_dma_window *windows,
+			  unsigned int count)
+{
+	if (!do_windows_matter(windows, count))
+		return;
+	fputs(what, stdout);
 	for (unsigned int i = 0; i < count; i++) {
 		const struct berth_dma_window *w = &windows[i];
 
@@ -193,14 +209,8 @@ static void print_device(const struct explanation *e, const struct explain_devic
 		printf(", %s", protection);
 	if (device->iommu)
 		print_iommu(device);
-	if (device->nr_windows) {
-		fputs(", reaches ", stdout);
-		print_windows(device->windows, device->nr_windows);
-	}
-	if (device->nr_behind) {
-		fputs(", devices behind it reach ", stdout);
-		print_windows(device->behind, device->nr_behind);
-	}
+	print_windows(", reaches ", device->windows, device->nr_windows);
+	print_windows(", devices behind it reach ", device->behind, device->nr_behind);
 	print_pools(device);
 	putchar('\n');
 }
@@ -215,7 +225,7 @@ static void print_devices(const struct explanation *e)
 		if (length > width && length <= MAX_COLUMN)
 			width = length;
 	}
-	printf("\ndevices, of drivers that ask for %d bits\n", EXPLAIN_MASK_BITS);
+	printf("\ndevices, if their drivers ask for %d bits\n", EXPLAIN_MASK_BITS);
 	for (unsigned int i = 0; i < e->nr_devices; i++) {
 		int length = (int)path_length(e->devices[i].node);
 
@@ -231,28 +241,52 @@ static const char *plural(unsigned int count)
 	return count == 1 ? "" : "s";
 }
 
-static void print_findings(const struct explanation *e)
+/* How many findings before @index have its code. */
+static unsigned int count_before(const struct explanation *e, unsigned int index)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < index; i++)
+		count += !strcmp(e->findings[i].code, e->findings[index].code);
+	return count;
+}
+
+static void print_finding(const struct explain_finding *finding)
 {
 	bool has_colour = isatty(STDOUT_FILENO);
-	unsigned int counts[3] = { 0 };
+
+	printf("  %s%s%s%s%s %s ", has_colour ? "\033[" : "",
+	       has_colour ? colours[finding->severity] : "", has_colour ? "m" : "",
+	       severities[finding->severity], has_colour ? "\033[0m" : "", finding->code);
+	if (finding->node)
+		print_path(finding->node);
+	else
+		putchar('/');
+	fputs("\n      ", stdout);
+	print_name(finding->message);
+	putchar('\n');
+}
+
+/* Notes of one kind are many on some boards: the first ones are enough. */
+static void print_findings(const struct explanation *e)
+{
+	unsigned int counts[3] = { 0 }, left_out = 0;
 
 	if (e->nr_findings)
 		puts("\nfindings");
-	for (unsigned int i = 0; i < e->nr_findings; i++) {
-		const struct explain_finding *finding = &e->findings[i];
-
-		counts[finding->severity]++;
-		printf("  %s%s%s%s%s %s ", has_colour ? "\033[" : "",
-		       has_colour ? colours[finding->severity] : "", has_colour ? "m" : "",
-		       severities[finding->severity], has_colour ? "\033[0m" : "", finding->code);
-		if (finding->node)
-			print_path(finding->node);
-		else
-			putchar('/');
-		fputs("\n      ", stdout);
-		print_name(finding->message);
-		putchar('\n');
-	}
+	for (int severity = EXPLAIN_ERROR; severity >= EXPLAIN_NOTE; severity--)
+		for (unsigned int i = 0; i < e->nr_findings; i++) {
+			if (e->findings[i].severity != (enum explain_severity)severity)
+				continue;
+			counts[severity]++;
+			if (severity == EXPLAIN_NOTE && count_before(e, i) >= MAX_NOTES)
+				left_out++;
+			else
+				print_finding(&e->findings[i]);
+		}
+	if (left_out)
+		printf("  and %u note%s more of the same kinds: --json\n", left_out,
+		       plural(left_out));
 	printf("\n%u error%s, %u warning%s, %u note%s\n", counts[EXPLAIN_ERROR],
 	       plural(counts[EXPLAIN_ERROR]), counts[EXPLAIN_WARNING],
 	       plural(counts[EXPLAIN_WARNING]), counts[EXPLAIN_NOTE], plural(counts[EXPLAIN_NOTE]));

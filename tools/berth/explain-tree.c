@@ -81,6 +81,7 @@ void explain_list_open(struct explain_list *list, const struct device_node *node
 {
 	int length = 0;
 
+	memset(list, 0, sizeof(*list));
 	list->at = of_get_property(node, name, &length);
 	list->left = list->at ? (unsigned int)length / 4 : 0;
 	list->count_name = count_name;
@@ -88,23 +89,28 @@ void explain_list_open(struct explain_list *list, const struct device_node *node
 
 bool explain_list_next(struct explain_list *list)
 {
-	uint32_t count = 0;
+	uint32_t phandle = 0, count = 0;
 
-	if (!list->left)
+	/* An entry of a phandle that is 0 is left empty on purpose. */
+	for (; list->left && !phandle; list->entries++) {
+		phandle = (uint32_t)of_read_number(list->at, 1);
+		list->at += 4;
+		list->left--;
+	}
+	if (!phandle)
 		return false;
-	list->target = of_find_node_by_phandle((uint32_t)of_read_number(list->at, 1));
-	list->args = list->at + 4;
-	list->left--;
+	list->target = of_find_node_by_phandle(phandle);
 	if (list->target && list->count_name)
 		of_property_read_u32(list->target, list->count_name, &count);
 	if (count > list->left)
 		list->target = NULL;
+	list->args = list->at;
+	list->nr_args = list->target ? count : 0;
 	/* How long an entry is that points nowhere, nobody knows. */
 	if (!list->target && list->count_name)
 		list->left = 0;
-	list->nr_args = list->target ? count : 0;
-	list->at = list->args + 4 * list->nr_args;
-	list->left -= list->target ? list->nr_args : 0;
+	list->left -= list->nr_args;
+	list->at += 4 * list->nr_args;
 	return true;
 }
 
@@ -124,40 +130,42 @@ int explain_windows(struct device_node *bus, struct berth_dma_window **windows, 
 	return 0;
 }
 
+/* The last byte of a stretch that begins at @at, all of it in reach or none; not behind @last. */
+static uint64_t stretch(const struct berth_dma_window *windows, unsigned int count, uint64_t mask,
+			uint64_t at, uint64_t last, bool *is_reached)
+{
+	*is_reached = false;
+	for (unsigned int i = 0; i < count; i++) {
+		const struct berth_dma_window *w = &windows[i];
+		uint64_t final;
+
+		if (w->bus > mask)
+			continue;
+		final = w->cpu + (mask - w->bus < w->size - 1 ? mask - w->bus : w->size - 1);
+		if (w->cpu <= at && at <= final) {
+			*is_reached = true;
+			return final < last ? final : last;
+		}
+		if (w->cpu > at && w->cpu <= last)
+			last = w->cpu - 1;
+	}
+	return last;
+}
+
 uint64_t explain_beyond(const struct berth_dma_window *windows, unsigned int count, uint64_t mask,
 			uint64_t base, uint64_t size)
 {
 	static const struct berth_dma_window all = { 0, 0, UINT64_MAX };
-	uint64_t at = base, last = base + size - 1, beyond = 0;
+	uint64_t last = base + size - 1, beyond = 0;
 
-	if (!count) {
-		windows = &all;
-		count = 1;
+	for (uint64_t at = base;;) {
+		bool is_reached;
+		uint64_t end = stretch(count ? windows : &all, count ? count : 1, mask, at, last,
+				       &is_reached);
+
+		beyond += is_reached ? 0 : end - at + 1;
+		if (end == last)
+			return beyond;
+		at = end + 1;
 	}
-	while (at <= last) {
-		uint64_t reached = at,
-			 next = last; /* the first byte not reached, the last before a window */
-
-		for (unsigned int i = 0; i < count; i++) {
-			const struct berth_dma_window *w = &windows[i];
-			uint64_t room, end;
-
-			if (w->bus > mask)
-				continue;
-			room = mask - w->bus < w->size - 1 ? mask - w->bus : w->size - 1;
-			end = w->cpu + room;
-			if (w->cpu > at && w->cpu - 1 < next)
-				next = w->cpu - 1;
-			if (w->cpu <= at && end >= at && end - at >= reached - at)
-				reached = end == UINT64_MAX ? end : end + 1;
-		}
-		if (reached == at) {
-			beyond += next - at + 1;
-			reached = next == UINT64_MAX ? next : next + 1;
-		}
-		if (reached == UINT64_MAX)
-			break;
-		at = reached;
-	}
-	return beyond;
 }

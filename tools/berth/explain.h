@@ -34,6 +34,7 @@ struct explain_reserved {
 	uint64_t base, size;
 	enum explain_kind kind;
 	bool is_dynamic, is_placed; /* not placed: base says nothing */
+	bool is_bypassed; /* by cma=: nothing is reserved */
 	bool is_nomap, is_reusable;
 	bool is_default;
 };
@@ -126,6 +127,7 @@ void explain_find_devices(struct explanation *e);
 struct explain_list {
 	const uint8_t *at;
 	unsigned int left; /* cells */
+	unsigned int entries; /* up to this one, empty ones included */
 	const char *count_name; /* "#iommu-cells"; NULL: no arguments */
 	struct device_node *target; /* NULL: nothing has that phandle, and the list ends there */
 	const uint8_t *args;

@@ -35,6 +35,7 @@ struct job {
 	struct source source;
 	FILE *out;
 	struct device *camera, *display;
+	struct device stand_in; /* for the camera, where there is none */
 	struct tenants *tenants; /* NULL: none */
 	char camera_path[256], display_path[256];
 	struct berth_camera_buffer *buffers[RUN_BUFFERS];
@@ -70,7 +71,7 @@ static int fail_berth(struct job *job, int status, const char *what)
 {
 	char why[256];
 
-	berth_error_text(NULL, why, sizeof(why));
+	board_error(why, sizeof(why));
 	return fail(job, status, "%s: %s", what, why);
 }
 
@@ -151,7 +152,9 @@ static struct device *find_device(struct job *job, const char *compatible, char 
 	struct platform_device *pdev = node ? of_find_device_by_node(node) : NULL;
 
 	if (!pdev) {
-		fail(job, 0, "the board has no device compatible with %s", compatible);
+		if (!job->result->missing[0])
+			snprintf(job->result->missing, sizeof(job->result->missing), "%s",
+				 compatible);
 		return NULL;
 	}
 	if (!platform_get_drvdata(pdev)) {
@@ -162,14 +165,31 @@ static struct device *find_device(struct job *job, const char *compatible, char 
 	return &pdev->dev;
 }
 
+/* Frame buffers can be had on any board: here for a device that reaches all memory. */
+static int stand_in(struct job *job)
+{
+	if (job->source.is_file || job->out)
+		return fail(job, RUN_UNUSABLE,
+			    "no frames can be sent: the board has no device compatible with %s",
+			    job->result->missing);
+	job->camera = &job->stand_in;
+	job->display = NULL;
+	if (device_register(job->camera, "stand-in") ||
+	    dma_set_mask_and_coherent(job->camera, DMA_BIT_MASK(64)))
+		return fail_berth(job, RUN_UNUSABLE, "a device of the program's own");
+	return RUN_DONE;
+}
+
 static int find_devices(struct job *job)
 {
 	job->camera =
 		find_device(job, "berth,model-camera", job->camera_path, sizeof(job->camera_path));
 	job->display = find_device(job, "berth,model-display", job->display_path,
 				   sizeof(job->display_path));
-	if (!job->camera || !job->display)
+	if (job->result->error[0])
 		return RUN_UNUSABLE;
+	if (job->result->missing[0])
+		return stand_in(job);
 	if ((job->source.is_file &&
 	     berth_model_camera_source(job->camera_path, source_next, &job->source)) ||
 	    berth_model_display_sink(job->display_path, shown, job))
@@ -217,7 +237,7 @@ static int get_buffers(struct job *job)
 		if (job->tenants)
 			tenants_remember(job->tenants);
 		buffer = timed_alloc(job);
-		if (!buffer && result->buffers < 2)
+		if (!buffer && result->buffers < 2 && !result->missing[0])
 			return fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
 		if (!buffer)
 			break;
@@ -445,7 +465,7 @@ static int drive(struct job *job)
 	if (ret)
 		return ret;
 	ret = get_buffers(job);
-	if (!ret)
+	if (!ret && !job->result->missing[0])
 		ret = stream(job);
 	free_buffers(job);
 	sample(job);
@@ -457,10 +477,23 @@ static int drive(struct job *job)
 	return ret ? ret : ended;
 }
 
+static int drive_and_stop(struct job *job)
+{
+	int ret = drive(job), stopped;
+
+	if (job->camera == &job->stand_in)
+		device_unregister(job->camera);
+	stopped = berth_stop();
+	if (stopped && !ret)
+		ret = fail_berth(job, RUN_FOUND, "the board does not stop cleanly");
+	return ret;
+}
+
 static int bring_up(struct job *job)
 {
 	const struct run_options *options = job->options;
 	struct berth_model_config config = options->model;
+	char *bootargs;
 	struct berth_options start = {
 		.mem = options->nr_mem ? options->mem : NULL,
 		.nr_mem = options->nr_mem,
@@ -468,16 +501,18 @@ static int bring_up(struct job *job)
 		.machine_config = &config,
 		.verbose = options->verbose,
 	};
-	int ret, stopped;
+	int ret;
 
 	config.on_cache_op = count_cache_op;
 	config.on_cache_op_data = job;
-	if (berth_start(options->board, drivers, &start))
-		return fail_berth(job, RUN_UNUSABLE, "the board cannot be started");
-	ret = drive(job);
-	stopped = berth_stop();
-	if (stopped && !ret)
-		ret = fail_berth(job, RUN_FOUND, "the board does not stop cleanly");
+	bootargs = board_limit(options->board, &start, RUN_MEMORY_LEAST, RUN_MEMORY_MOST,
+			       &job->result->board_memory);
+	job->result->is_limited = bootargs;
+	start.bootargs = bootargs;
+	ret = berth_start(options->board, drivers, &start)
+		      ? fail_berth(job, RUN_UNUSABLE, "the board cannot be started")
+		      : drive_and_stop(job);
+	free(bootargs);
 	return ret;
 }
 

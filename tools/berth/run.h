@@ -3,6 +3,7 @@
 #ifndef TOOL_RUN_H
 #define TOOL_RUN_H
 
+#include <berth/berth.h>
 #include <berth/mm.h>
 #include <berth/model.h>
 
@@ -10,6 +11,9 @@
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
+/* Of a board's memory, which is held three times and filled: enough for its reservations. */
+#define RUN_MEMORY_LEAST (512ull << 20)
+#define RUN_MEMORY_MOST (1024ull << 20)
 #define RUN_BUFFERS 4
 #define RUN_TRIES 100
 
@@ -43,6 +47,9 @@ struct run_buffer {
 
 struct run_result {
 	char error[512]; /* why it failed, or why it cannot be done; "" if neither */
+	char missing[64]; /* what the board needs to send frames; "" if it has all */
+	uint64_t board_memory;
+	bool is_limited; /* not all of it is used */
 	uint32_t width, height;
 	size_t frame_bytes;
 	unsigned int buffers;
@@ -72,6 +79,17 @@ int run_command(int argc, char **argv);
 
 /* Read a board: a .dtb, or a .dts through dtc. Freed by the caller; NULL with a line in @error. */
 void *board_load(const char *path, char *error, size_t size);
+
+/*
+ * Boot arguments with which a board has @least bytes of memory and no more, or as many as all its
+ * reservations have room in, up to @most; NULL if it has none to spare, or cannot be read. How many
+ * it has goes to *@memory. Freed by the caller.
+ */
+char *board_limit(const void *board, const struct berth_options *start, uint64_t least,
+		  uint64_t most, uint64_t *memory);
+
+/* What berth says of its last failed call, in one line: names of a tree may be any bytes. */
+void board_error(char *text, size_t size);
 
 /* BASE:SIZE of --mem; false if it is none. */
 bool parse_range(const char *text, struct berth_range *range);

@@ -98,7 +98,9 @@ static void print_cache(const struct run_options *options, const struct run_resu
 
 static void print_last_line(const struct run_result *r)
 {
-	if (r->error[0])
+	if (r->missing[0] && !r->error[0])
+		printf("no frames: the board has no device compatible with %s\n", r->missing);
+	else if (r->error[0])
 		printf("%s: %s%s%s\n",
 		       r->differs || r->frames_out != r->frames_in ? "DIFFERENT" : "FAILED",
 		       r->error, r->differs ? "; first " : "", r->differs ? r->difference : "");
@@ -111,19 +113,28 @@ static void print_last_line(const struct run_result *r)
 		       r->frames_out);
 }
 
-void table_print(const struct run_options *options, const struct run_result *r)
+static void print_devices(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
 
-	print_frames(r);
-	print_allocation(r);
-	print_tenants(options, r);
 	print_cache(options, r);
 	row_bytes("read by devices", s->dma_read);
 	row_bytes("written by devices", s->dma_written);
 	row("interrupts", "%" PRIu64, s->interrupts);
 	row("virtual time", "%.3f ms", (double)s->now_ns / 1e6);
+}
+
+void table_print(const struct run_options *options, const struct run_result *r)
+{
+	if (!r->missing[0])
+		print_frames(r);
+	print_allocation(r);
+	print_tenants(options, r);
+	if (!r->missing[0])
+		print_devices(options, r);
 	row_bytes("memory", r->during.total);
+	if (r->is_limited)
+		row_bytes("  of the board's", r->board_memory);
 	row_bytes("  reserved", r->during.reserved);
 	row_bytes("  used, before the run", r->before.used);
 	row_bytes("  used, during the run", r->during.used);
@@ -131,7 +142,9 @@ void table_print(const struct run_options *options, const struct run_result *r)
 	row_bytes("  CMA", r->during.cma_total);
 	row_bytes("  used of CMA, during", r->during.cma_used);
 	row_bytes("  used of CMA, after", r->after.cma_used);
-	row("digest", "%016" PRIx64 " (seed %" PRIu64 ")", s->digest, options->model.seed);
+	if (!r->missing[0])
+		row("digest", "%016" PRIx64 " (seed %" PRIu64 ")", r->stats.digest,
+		    options->model.seed);
 	print_last_line(r);
 }
 
@@ -237,10 +250,14 @@ static void json_model(const struct run_options *options, const struct run_resul
 
 void table_print_json(const struct run_options *options, const struct run_result *r)
 {
-	bool is_identical = !r->differs && !r->error[0];
+	const char *identical = r->differs || r->error[0] ? "false"
+				: r->missing[0]		  ? "null"
+							  : "true";
 
-	printf("{\n  \"schema\": 1,\n  \"identical\": %s,\n  ", is_identical ? "true" : "false");
+	printf("{\n  \"schema\": 1,\n  \"identical\": %s,\n  ", identical);
 	json_string("error", r->error);
+	fputs(",\n  ", stdout);
+	json_string("missing", r->missing);
 	fputs(",\n  ", stdout);
 	json_string("first_difference", r->difference);
 	fputs(",\n  \"frames\": {", stdout);
@@ -262,6 +279,8 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("without_cma", r->without_cma, "},\n");
 	json_tenants(options, r);
 	json_model(options, r);
+	fputs("  ", stdout);
+	json_u64("board_memory", r->board_memory, ",\n");
 	json_memory("memory_before", &r->before, ",");
 	json_memory("memory_during", &r->during, ",");
 	json_memory("memory_after", &r->after, "");

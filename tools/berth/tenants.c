@@ -17,6 +17,8 @@
 /* Of the memory that is free: in movable memory, and the size of the file. */
 #define ANON_PERCENT 45
 #define FILE_PERCENT 80
+/* Each page of movable memory may be a mapping of the process, and Linux gives it 65530. */
+#define ANON_MOST 56000u
 /* Pages of each kind that are used between two frames. */
 #define USES 64
 /* The part of the file that is mapped. */
@@ -251,6 +253,10 @@ struct tenants *tenants_start(uint64_t seed, struct tenant_work *work, char *err
 	t->random = seed * 2 + 0x2545f4914f6cdd1dull;
 	t->anon_pages = info.free / PAGE_SIZE * ANON_PERCENT / 100;
 	t->file_pages = info.free / PAGE_SIZE * FILE_PERCENT / 100;
+	if (t->anon_pages > ANON_MOST) {
+		t->anon_pages = ANON_MOST;
+		t->file_pages = (info.free / PAGE_SIZE - ANON_MOST) * 5 / 4;
+	}
 	if (t->file_pages < MAPPED_PAGES)
 		t->file_pages = MAPPED_PAGES;
 	t->anon_versions = calloc(t->anon_pages, sizeof(*t->anon_versions));
