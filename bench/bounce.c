@@ -81,6 +81,7 @@ static void start(unsigned long arg)
 	bench_start(&options);
 	memset(&dev, 0, sizeof(dev));
 	bench_must(!device_register(&dev, "bench"), "device_register");
+	bench_must(!dma_set_mask(&dev, DMA_BIT_MASK(64)), "dma_set_mask");
 	berth_device_set_coherent(&dev, true);
 	buffer = alloc_pages_exact(2 * BUFFER, GFP_KERNEL | __GFP_ZERO);
 	bench_must(buffer, "alloc_pages_exact");

@@ -118,6 +118,8 @@ struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_
 /* False, without a reason, if the pages are of no pool. */
 bool berth_swiotlb_free(struct device *dev, struct page *page);
 
+/* A new device gets a number, by which slots know it. */
+void berth_bounce_register(struct device *dev);
 /* The device gives back the runs it keeps: its limits change. */
 void berth_bounce_forget(struct device *dev);
 /* The same for one that goes; what it has mapped is free. */

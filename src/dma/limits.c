@@ -267,6 +267,7 @@ void berth_dma_init_limits(struct device *dev)
 	const struct device *parent = dev->parent;
 	unsigned int line = berth_port_line_size();
 
+	berth_bounce_register(dev);
 	dev->dma_mask = DMA_BIT_MASK(32);
 	dev->coherent_dma_mask = DMA_BIT_MASK(32);
 	dev->bus_dma_limit = parent ? parent->bus_dma_limit : 0;

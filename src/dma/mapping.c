@@ -104,7 +104,7 @@ static __attribute__((noinline)) dma_addr_t map_virt(struct device *dev, void *p
 dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
-	struct bounce_device *d = dev->p->plain;
+	struct bounce_device *d = bounce_plain_of(dev);
 
 	if (d) {
 		struct bounce_slot *slot = bounce_map_plain(d, ptr, size, dir);
@@ -151,7 +151,7 @@ static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, phys_
 static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr, size_t size,
 					    enum dma_data_direction dir, unsigned long attrs)
 {
-	struct bounce_device *d = dev->p->plain;
+	struct bounce_device *d = bounce_plain_of(dev);
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
@@ -169,7 +169,7 @@ static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr,
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
-	struct bounce_device *d = dev->p->plain;
+	struct bounce_device *d = bounce_plain_of(dev);
 
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;

@@ -76,9 +76,8 @@ static void adopt(struct device *dev, const struct bounce_pool *pool, struct bou
 	for (unsigned int i = 0; i < slot->nr; i++) {
 		char *at = bounce_virt(pool, slot + i);
 
-		if (slot[i].owner == owner)
+		if (__atomic_exchange_n(&slot[i].owner, owner, __ATOMIC_RELAXED) == owner)
 			continue;
-		slot[i].owner = owner;
 		memset(at, 0, SLOT_SIZE);
 		clean(dev, pool, at, SLOT_SIZE);
 	}
@@ -96,7 +95,7 @@ static struct bounce_slot *take_shared(struct device *dev, struct bounce_request
 		if (berth_bounce_reaches(dev, *pool, &request->bus))
 			slot = berth_pool_take(*pool, request);
 		if (slot) {
-			if (!dev->p->bounce)
+			if (!bounce_of(dev))
 				berth_bounce_device(dev, *pool, request->bus);
 			return slot;
 		}
@@ -122,7 +121,7 @@ static struct bounce_slot *take_grown(struct device *dev, struct bounce_request 
 static struct bounce_slot *take(struct device *dev, struct bounce_request *request,
 				struct bounce_pool **pool)
 {
-	struct bounce_device *d = dev->p->bounce;
+	struct bounce_device *d = bounce_of(dev);
 	struct bounce_slot *slot = NULL;
 
 	if (d && request->nr <= BOUNCE_MAX_KEPT) {
@@ -146,8 +145,8 @@ static struct bounce_slot *take(struct device *dev, struct bounce_request *reque
 	if (slot) {
 		__atomic_add_fetch(&dev->p->bounce_maps, 1, __ATOMIC_RELAXED);
 		berth_port_unpoison(bounce_virt(*pool, slot), (size_t)slot->nr << SLOT_SHIFT);
-		adopt(dev, *pool, slot, berth_bounce_owner(dev));
-		d = dev->p->bounce;
+		adopt(dev, *pool, slot, dev->p->bounce_owner);
+		d = bounce_of(dev);
 		if (d && d->pool == *pool && slot->nr <= BOUNCE_MAX_KEPT)
 			slot->next = (uintptr_t)bounce_list_of(d, slot->nr - 1);
 	}
@@ -256,7 +255,7 @@ static struct bounce_slot *find_in(struct bounce_pool *pool, uint64_t at)
 
 bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_bounce *found)
 {
-	const struct bounce_device *d = dev->p->bounce;
+	const struct bounce_device *d = bounce_of(dev);
 	struct bounce_pool *pool;
 	uint64_t bus;
 

@@ -15,6 +15,8 @@
 #include <berth/swiotlb.h>
 #include <berth/types.h>
 
+#include "lib/device.h"
+
 #define SLOT_SHIFT 11
 #define SLOT_SIZE (1u << SLOT_SHIFT)
 #define SEGMENT_SLOTS 128u
@@ -181,7 +183,7 @@ struct bounce_list {
 
 /*
  * struct bounce_device - a device's runs
- * @dev: whose; NULL: nobody's
+ * @dev: whose, until it goes; NULL: nobody's
  * @pool: the only pool they are of
  * @bus: what the device is told for the pool's first byte
  * @size: the pool's
@@ -203,6 +205,17 @@ struct bounce_device {
 
 /* Where the list for runs of so many slots and one more is, in bytes. */
 extern const uint8_t berth_bounce_lists[BOUNCE_MAX_KEPT];
+
+/* The device's record; NULL before its first mapping. And the same where the short way is open. */
+static inline struct bounce_device *bounce_of(const struct device *dev)
+{
+	return __atomic_load_n(&dev->p->bounce, __ATOMIC_ACQUIRE);
+}
+
+static inline struct bounce_device *bounce_plain_of(const struct device *dev)
+{
+	return __atomic_load_n(&dev->p->plain, __ATOMIC_ACQUIRE);
+}
 
 /* The list for runs of @nr + 1 slots, BOUNCE_MAX_KEPT at most. */
 static inline struct bounce_list *bounce_list_of(struct bounce_device *d, uint32_t nr)
@@ -290,8 +303,7 @@ static inline bool bounce_unmap_plain(struct bounce_device *d, dma_addr_t addr, 
 	if (!__atomic_compare_exchange_n(&slot->size, &mapped, 0, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		return false;
-	/* It may have been another record's list. */
-	if ((uintptr_t)list - (uintptr_t)d >= sizeof(*d) || !bounce_push(list, slot))
+	if (!list || !bounce_push(list, slot))
 		berth_pool_give(d->pool, slot);
 	return true;
 }
@@ -321,9 +333,6 @@ bool berth_bounce_reaches(const struct device *dev, const struct bounce_pool *po
 /* The device's record, made when it is missing; NULL if there are too many. */
 struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool *pool,
 					  uint64_t bus);
-
-/* The number by which slots know the device. */
-uint32_t berth_bounce_owner(struct device *dev);
 
 /* A run goes back, to the device's own if it has room there. */
 void berth_bounce_give(struct device *dev, struct bounce_pool *pool, struct bounce_slot *slot);

@@ -37,11 +37,9 @@ const uint8_t berth_bounce_lists[BOUNCE_MAX_KEPT] = {
 	NONE,  NONE,  NONE, NONE,  NONE,  NONE, NONE, NONE,  NONE, AT(5),
 };
 
-uint32_t berth_bounce_owner(struct device *dev)
+void berth_bounce_register(struct device *dev)
 {
-	if (!dev->p->bounce_owner)
-		dev->p->bounce_owner = __atomic_add_fetch(&devices.last_owner, 1, __ATOMIC_RELAXED);
-	return dev->p->bounce_owner;
+	dev->p->bounce_owner = __atomic_add_fetch(&devices.last_owner, 1, __ATOMIC_RELAXED);
 }
 
 static uint64_t room_for(const struct bounce_pool *pool, unsigned int n)
@@ -65,16 +63,28 @@ static void find_ram(struct bounce_device *d)
 	}
 }
 
+/* The one that it had before, since runs that are mapped may belong there; or one that is nobody's. */
+static struct bounce_device *record_for(const struct device *dev)
+{
+	struct bounce_device *record = NULL;
+
+	for (unsigned int i = 0; i < MAX_BOUNCE_DEVICES; i++) {
+		if (devices.table[i].dev == dev)
+			return &devices.table[i];
+		if (!devices.table[i].dev && !record)
+			record = &devices.table[i];
+	}
+	return record;
+}
+
 struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool *pool,
 					  uint64_t bus)
 {
-	struct bounce_device *found = NULL;
+	struct bounce_device *found;
 	unsigned long irq;
 
 	spin_lock_irqsave(&devices.lock, irq);
-	for (unsigned int i = 0; !dev->p->bounce && !found && i < MAX_BOUNCE_DEVICES; i++)
-		if (!devices.table[i].dev)
-			found = &devices.table[i];
+	found = dev->p->bounce ? NULL : record_for(dev);
 	if (found) {
 		found->dev = dev;
 		found->pool = pool;
@@ -127,18 +137,19 @@ bool berth_bounce_drain(void)
 
 void berth_bounce_forget(struct device *dev)
 {
-	struct bounce_device *d = dev->p->bounce;
+	struct bounce_device *d = bounce_of(dev);
 	unsigned long irq;
 
 	if (!d)
 		return;
 	spin_lock_irqsave(&devices.lock, irq);
-	dev->p->bounce = dev->p->plain = NULL;
+	__atomic_store_n(&dev->p->bounce, NULL, __ATOMIC_RELAXED);
+	__atomic_store_n(&dev->p->plain, NULL, __ATOMIC_RELAXED);
 	for (unsigned int n = 0; n < BOUNCE_KEPT; n++) {
 		empty(d, &d->lists[n]);
 		dev->p->bounce_maps += d->lists[n].counts >> BOUNCE_ROOM_BITS;
+		d->lists[n].counts = 0;
 	}
-	d->dev = NULL;
 	spin_unlock_irqrestore(&devices.lock, irq);
 }
 
@@ -150,7 +161,8 @@ static unsigned int release_live(struct bounce_pool *pool, uint32_t owner)
 	for (uint64_t i = 0; i < pool->size / SLOT_SIZE; i++) {
 		struct bounce_slot *slot = &pool->slots[i];
 
-		if (slot->owner != owner || !__atomic_load_n(&slot->size, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&slot->owner, __ATOMIC_RELAXED) != owner ||
+		    !__atomic_load_n(&slot->size, __ATOMIC_RELAXED))
 			continue;
 		__atomic_store_n(&slot->size, 0, __ATOMIC_RELAXED);
 		berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
@@ -163,30 +175,35 @@ static unsigned int release_live(struct bounce_pool *pool, uint32_t owner)
 uint64_t berth_bounce_maps(const struct device *dev)
 {
 	uint64_t maps = __atomic_load_n(&dev->p->bounce_maps, __ATOMIC_RELAXED);
+	const struct bounce_device *d = bounce_of(dev);
 
-	for (unsigned int n = 0; dev->p->bounce && n < BOUNCE_KEPT; n++)
-		maps += dev->p->bounce->lists[n].counts >> BOUNCE_ROOM_BITS;
+	for (unsigned int n = 0; d && n < BOUNCE_KEPT; n++)
+		maps += d->lists[n].counts >> BOUNCE_ROOM_BITS;
 	return maps;
 }
 
 void berth_bounce_gone(struct device *dev)
 {
 	unsigned int nr = 0;
+	unsigned long irq;
 
 	berth_bounce_forget(dev);
-	if (!dev->p->bounce_owner)
-		return;
 	if (dev->p->pool)
 		nr += release_live(dev->p->pool, dev->p->bounce_owner);
 	for (struct bounce_pool *pool = berth_bounce_pools; pool; pool = pool->next)
 		nr += release_live(pool, dev->p->bounce_owner);
+	spin_lock_irqsave(&devices.lock, irq);
+	for (unsigned int i = 0; i < MAX_BOUNCE_DEVICES; i++)
+		if (devices.table[i].dev == dev)
+			devices.table[i].dev = NULL;
+	spin_unlock_irqrestore(&devices.lock, irq);
 	if (nr)
 		dev_warn(dev, "goes with %u bounced mappings\n", nr);
 }
 
 void berth_bounce_give(struct device *dev, struct bounce_pool *pool, struct bounce_slot *slot)
 {
-	struct bounce_device *d = dev->p->bounce;
+	struct bounce_device *d = bounce_of(dev);
 
 	berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
 	if (!d || d->pool != pool || slot->nr > BOUNCE_MAX_KEPT ||

@@ -206,7 +206,7 @@ struct page *berth_swiotlb_alloc(struct device *dev, unsigned long nr, dma_addr_
 			*addr += (uint64_t)(slot - dev->p->pool->slots) << SLOT_SHIFT;
 			berth_port_unpoison(bounce_virt(dev->p->pool, slot), (size_t)size);
 			slot->key = bounce_key(0, DMA_NONE);
-			slot->owner = berth_bounce_owner(dev);
+			__atomic_store_n(&slot->owner, dev->p->bounce_owner, __ATOMIC_RELAXED);
 			__atomic_store_n(&slot->size, request.size, __ATOMIC_RELEASE);
 			return phys_to_page(bounce_phys(dev->p->pool, slot));
 		}

@@ -196,6 +196,54 @@ static void items_11_and_13_masks(void **state)
 	}
 }
 
+/* 1: all ones is the error, and nothing else is: a device may be told address 0. */
+static void item_1_the_error_address(void **state)
+{
+	struct berth_dma_window window = { 0, 0, 4096 };
+	dma_addr_t addr;
+	void *buf;
+
+	(void)state;
+	for (int coherent = 0; coherent < 2; coherent++) {
+		start_with(coherent, "swiotlb=noforce");
+		buf = alloc_pages_exact(4096, GFP_KERNEL);
+		window.cpu = virt_to_phys(buf);
+		assert_int_equal(berth_device_set_windows(&dev, &window, 1), 0);
+		addr = dma_map_single(&dev, buf, 4096, DMA_TO_DEVICE);
+		assert_true(addr == 0);
+		assert_int_equal(dma_mapping_error(&dev, addr), 0);
+		berth_clear_error();
+		dma_sync_single_for_cpu(&dev, addr, 64, DMA_TO_DEVICE);
+		dma_unmap_single(&dev, addr, 4096, DMA_TO_DEVICE);
+		assert_reason(BERTH_REASON_NONE);
+		addr = dma_map_single(&dev, buf, 4097, DMA_TO_DEVICE);
+		assert_true(addr == ~(dma_addr_t)0);
+		assert_int_equal(dma_mapping_error(&dev, addr), -ENOMEM);
+		free_pages_exact(buf, 4096);
+		stop();
+	}
+}
+
+/* 17: without an IOMMU nothing is merged. */
+static void item_17_nothing_is_merged(void **state)
+{
+	struct scatterlist sgl[2];
+	uint8_t *buf;
+
+	(void)state;
+	start(false);
+	assert_int_equal(dma_get_merge_boundary(&dev), 0);
+	buf = kmalloc(2048, GFP_KERNEL);
+	sg_init_table(sgl, 2);
+	sg_set_buf(&sgl[0], buf, 1024);
+	sg_set_buf(&sgl[1], buf + 1024, 1024);
+	assert_int_equal(dma_map_sg(&dev, sgl, 2, DMA_TO_DEVICE), 2);
+	assert_int_equal(sg_dma_address(&sgl[1]), sg_dma_address(&sgl[0]) + 1024);
+	dma_unmap_sg(&dev, sgl, 2, DMA_TO_DEVICE);
+	kfree(buf);
+	stop();
+}
+
 /* 14: dma = phys - offset, an error outside every window. */
 static void item_14_windows(void **state)
 {
@@ -433,7 +481,9 @@ int main(void)
 		cmocka_unit_test(a_coherent_device_needs_no_maintenance),
 		cmocka_unit_test(wrong_mappings_are_refused),
 		cmocka_unit_test(items_11_and_13_masks),
+		cmocka_unit_test(item_1_the_error_address),
 		cmocka_unit_test(item_14_windows),
+		cmocka_unit_test(item_17_nothing_is_merged),
 		cmocka_unit_test(items_2_and_4_scatterlists),
 		cmocka_unit_test(items_20_23_26_coherent_memory),
 		cmocka_unit_test(items_21_and_22_where_it_comes_from),
