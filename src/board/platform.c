@@ -98,9 +98,13 @@ static int set_limits(struct device *dev, struct device_node *node)
 	if (count < 0)
 		return count;
 	count = berth_device_set_windows(dev, windows, (unsigned int)count);
-	if (!count)
-		count = berth_of_set_region(dev, node);
-	return count ? count : set_restricted(dev, node);
+	if (count)
+		return count;
+	/* As on Linux, where it is the driver's business to ask, and to do without. */
+	if (berth_of_set_region(dev, node))
+		dev_warn(dev, "its memory-region cannot be used: %s\n",
+			 berth_error_name(berth_last_error()->code));
+	return set_restricted(dev, node);
 }
 
 static void free_device(struct device *dev)

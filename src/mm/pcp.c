@@ -141,7 +141,7 @@ static bool open_lists(unsigned int slot)
 	return ok;
 }
 
-/* Pages in the lists; one that is being used just now may be off by one block. */
+/* Pages in the lists, but for those of one that somebody has for long. */
 uint64_t berth_pcp_count(void)
 {
 	uint64_t pages = 0;
@@ -152,11 +152,12 @@ uint64_t berth_pcp_count(void)
 		for (unsigned int n = COLUMNS; is_open(slot) && n < LAST_LIST; n++) {
 			uintptr_t *list = &berth_pcp[slot][n];
 			uintptr_t head;
-			bool ok = grab_soon(list, &head);
 
+			/* Of one that is not to be had, nothing is known. */
+			if (!grab_soon(list, &head))
+				continue;
 			pages += (uint64_t)(limits[n % COLUMNS] - room(list)) << list_order(n);
-			if (ok)
-				put_back(list, head);
+			put_back(list, head);
 		}
 	spin_unlock_irqrestore(&slots.lock, irq);
 	return pages;

@@ -16,6 +16,7 @@
 #include <berth/berth.h>
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
+#include <berth/swiotlb.h>
 #include <berth/timer.h>
 
 #include <berth/drivers/sifive-pdma.h>
@@ -282,6 +283,15 @@ static int refill(struct job *job, struct berth_camera_buffer *buffer)
 	return RUN_DONE;
 }
 
+static uint64_t bounced(const struct device *dev)
+{
+	struct berth_swiotlb_info info;
+
+	berth_swiotlb_info(dev, &info);
+	return info.nr_maps;
+}
+
+/* Where the display does not reach it, the picture goes through a bounce buffer, if it fits into one. */
 static int show_at(struct job *job, const struct berth_camera_buffer *buffer, struct page *page)
 {
 	struct berth_display_picture picture = {
@@ -293,10 +303,15 @@ static int show_at(struct job *job, const struct berth_camera_buffer *buffer, st
 		.text = buffer->text,
 	};
 
-	return berth_display_show(job->display, &picture);
+	uint64_t before = bounced(job->display);
+	int ret = berth_display_show(job->display, &picture);
+
+	if (bounced(job->display) != before)
+		job->result->copied += buffer->bytes;
+	return ret;
 }
 
-/* The one place where the CPU copies a picture: the display does not reach where it lies. */
+/* One that does not fit is copied here. */
 static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, struct page **copy,
 		     dma_addr_t *copy_dma)
 {
