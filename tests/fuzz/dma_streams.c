@@ -262,7 +262,7 @@ static void sync_part(struct mapping *m)
 		stream_give(s, from, size);
 		dma_sync_single_range_for_cpu(dma_device, s->addr, from, size, s->dir);
 		stream_to_cpu(s, from, size);
-	} else {
+	} else if (stream_is_cpus(s, from, size)) {
 		dma_sync_single_for_device(dma_device, s->addr + from, size, s->dir);
 		stream_to_device(s, from, size);
 	}
@@ -275,6 +275,9 @@ static void sync_list(struct mapping *m)
 
 	if (!m->is_list)
 		return;
+	for (unsigned int i = 0; !to_cpu && i < m->nr; i++)
+		if (!stream_is_cpus(&m->piece[i], 0, m->piece[i].size))
+			return;
 	berth_clear_error();
 	for (unsigned int i = 0; to_cpu && i < m->nr; i++)
 		stream_give(&m->piece[i], 0, m->piece[i].size);

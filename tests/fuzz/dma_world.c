@@ -140,6 +140,14 @@ void stream_touch(struct stream *s)
 	touch_chunk(s, take_below((unsigned int)nr_chunks(s)));
 }
 
+bool stream_is_cpus(const struct stream *s, size_t from, size_t size)
+{
+	for (size_t i = from / CHUNK; i * CHUNK < from + size; i++)
+		if (!s->is_cpus[i])
+			return false;
+	return true;
+}
+
 void stream_to_cpu(struct stream *s, size_t from, size_t size)
 {
 	for (size_t i = from / CHUNK; i * CHUNK < from + size; i++)

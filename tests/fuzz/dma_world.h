@@ -81,6 +81,8 @@ void stream_begin(struct stream *s, uint8_t *cpu, dma_addr_t addr, size_t size,
 		  enum dma_data_direction dir);
 /* Owners read and write what is theirs; parts change hands. */
 void stream_touch(struct stream *s);
+/* Only what is the CPU's may be given: a bounce buffer would be filled with what is old. */
+bool stream_is_cpus(const struct stream *s, size_t from, size_t size);
 void stream_to_cpu(struct stream *s, size_t from, size_t size);
 void stream_to_device(struct stream *s, size_t from, size_t size);
 /* What the CPU has written goes to the device: before it is the CPU's again, a sync would lose it. */

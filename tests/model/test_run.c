@@ -82,7 +82,10 @@ static void test_repeatable(void **state)
 	}
 }
 
-/* Frames come out of memory that a program uses, which notices nothing; and it is repeatable. */
+/*
+ * Frames come out of memory that a program uses, which notices nothing. What devices do is repeated, when is
+ * not: threads answer faults, and who waits for them lets time pass.
+ */
 static void test_tenants(void **state)
 {
 	static const char *const gates[] = { "uffd", "signal" };
@@ -110,8 +113,11 @@ static void test_tenants(void **state)
 				    buffer->pages / 2);
 		}
 		assert_true(result.tenants.moved + result.tenants.dropped > 0);
-		if (first.stats.digest)
-			assert_memory_equal(&first.stats, &result.stats, sizeof(first.stats));
+		if (first.stats.digest) {
+			assert_int_equal(first.stats.dma_read, result.stats.dma_read);
+			assert_int_equal(first.stats.dma_written, result.stats.dma_written);
+			assert_int_equal(first.stats.bus_errors, result.stats.bus_errors);
+		}
 		first = result;
 	}
 	unsetenv("BERTH_GATE");
