@@ -4,7 +4,8 @@
  * filled, it is read by the CPU, shown by the display where it lies, and painted again. So each
  * cache operation on the way matters: without the clean of the paint the pattern may fall over the
  * picture, without the invalidate the CPU sees the paint, without the clean of the header the
- * display meets the one before.
+ * display meets the one before. Between two pictures a network card, if the board has one, sends a
+ * frame and gets it back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@
 #include <berth/drivers/sifive-pdma.h>
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
+#include <berth/drivers/rtl8139.h>
 #include "run.h"
 #include "source.h"
 
@@ -36,6 +38,7 @@ struct job {
 	FILE *out;
 	struct device *camera, *display;
 	struct tenants *tenants; /* NULL: none */
+	struct network *network; /* NULL: none */
 	char camera_path[256], display_path[256];
 	struct berth_camera_buffer *buffers[RUN_BUFFERS];
 	unsigned int queued;
@@ -47,6 +50,7 @@ static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
+	BERTH_PLATFORM_DRIVER(&berth_rtl8139_platform_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 
@@ -308,6 +312,25 @@ static int show(struct job *job, const struct berth_camera_buffer *buffer)
 	return RUN_DONE;
 }
 
+/* A frame of the network card's, there and back. */
+static int use_network(struct job *job)
+{
+	char why[320];
+	size_t byte;
+
+	if (!job->network)
+		return RUN_DONE;
+	switch (network_exchange(job->network, &byte, why, sizeof(why))) {
+	case NETWORK_LOST:
+		return fail(job, RUN_FOUND, "%s", why);
+	case NETWORK_WRONG:
+		note_difference(job, job->result->network.frames_out - 1, "on the network", byte);
+		return RUN_DONE;
+	default:
+		return RUN_DONE;
+	}
+}
+
 /* One frame from the camera to the display; its buffer goes round. */
 static int one_frame(struct job *job)
 {
@@ -324,6 +347,8 @@ static int one_frame(struct job *job)
 			buffer->text, buffer->text_length))
 		result->identical_cpu++;
 	ret = show(job, buffer);
+	if (!ret)
+		ret = use_network(job);
 	if (ret)
 		return ret;
 	source_release(&job->source);
@@ -436,18 +461,40 @@ static int end_tenants(struct job *job)
 		    (unsigned long long)work->wrong);
 }
 
+/* While there is room for what it keeps. */
+static int start_network(struct job *job)
+{
+	char why[320];
+
+	if (network_start(&job->network, job->options->model.seed, &job->result->network, why,
+			  sizeof(why)))
+		return fail(job, RUN_UNUSABLE, "%s", why);
+	return RUN_DONE;
+}
+
+static void end_network(struct job *job)
+{
+	network_end(job->network);
+	job->network = NULL;
+}
+
 static int drive(struct job *job)
 {
 	int ret = find_devices(job), ended;
 
 	if (!ret)
+		ret = start_network(job);
+	if (!ret)
 		ret = start_tenants(job);
-	if (ret)
+	if (ret) {
+		end_network(job);
 		return ret;
+	}
 	ret = get_buffers(job);
 	if (!ret)
 		ret = stream(job);
 	free_buffers(job);
+	end_network(job);
 	sample(job);
 	berth_memory_info(&job->result->after);
 	berth_model_stats(&job->result->stats);

@@ -7,6 +7,7 @@
 #include <berth/model.h>
 
 #include "memory-log.h"
+#include "network.h"
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
@@ -52,6 +53,7 @@ struct run_result {
 	uint64_t identical_display, identical_cpu;
 	bool differs;
 	char difference[160]; /* the first one */
+	struct network_work network;
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */
 	unsigned int tries, with_cma, without_cma; /* allocations of the size of a frame buffer */

@@ -75,6 +75,20 @@ static void print_tenants(const struct run_options *options, const struct run_re
 	row("  their bytes", "%" PRIu64 " pages looked at, %" PRIu64 " wrong", t->checks, t->wrong);
 }
 
+static void print_network(const struct run_result *r)
+{
+	const struct network_work *n = &r->network;
+
+	if (!n->is_there)
+		return;
+	row("network frames out, in",
+	    "%" PRIu64 ", %" PRIu64 " with %" PRIu64 ", %" PRIu64 " bytes; %" PRIu64 " wrong",
+	    n->frames_out, n->frames_in, n->bytes_out, n->bytes_in, n->wrong);
+	row("  bounce buffers",
+	    "%" PRIu64 " mappings, %" PRIu64 " bytes copied to devices, %" PRIu64 " from them",
+	    n->bounce.nr_maps, n->bounce.bytes_in, n->bounce.bytes_out);
+}
+
 static void print_cache(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -118,6 +132,7 @@ void table_print(const struct run_options *options, const struct run_result *r)
 	print_frames(r);
 	print_allocation(r);
 	print_tenants(options, r);
+	print_network(r);
 	print_cache(options, r);
 	row_bytes("read by devices", s->dma_read);
 	row_bytes("written by devices", s->dma_written);
@@ -203,6 +218,28 @@ static void json_tenants(const struct run_options *options, const struct run_res
 	fputs("]},\n", stdout);
 }
 
+static void json_network(const struct run_result *r)
+{
+	const struct network_work *n = &r->network;
+
+	fputs("  \"network\": ", stdout);
+	if (!n->is_there) {
+		fputs("null,\n", stdout);
+		return;
+	}
+	putchar('{');
+	json_u64("frames_out", n->frames_out, ", ");
+	json_u64("frames_in", n->frames_in, ", ");
+	json_u64("bytes_out", n->bytes_out, ", ");
+	json_u64("bytes_in", n->bytes_in, ", ");
+	json_u64("wrong", n->wrong, ",\n    \"bounce\": {");
+	json_u64("mappings", n->bounce.nr_maps, ", ");
+	json_u64("bytes_to_devices", n->bounce.bytes_in, ", ");
+	json_u64("bytes_from_devices", n->bounce.bytes_out, ", ");
+	json_u64("full", n->bounce.nr_full, ", ");
+	json_u64("pool_bytes", n->bounce.bytes, "}},\n");
+}
+
 static void json_model(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -261,6 +298,7 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("with_cma", r->with_cma, ", ");
 	json_u64("without_cma", r->without_cma, "},\n");
 	json_tenants(options, r);
+	json_network(r);
 	json_model(options, r);
 	json_memory("memory_before", &r->before, ",");
 	json_memory("memory_during", &r->during, ",");
