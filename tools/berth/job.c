@@ -280,7 +280,10 @@ static int show_at(struct job *job, const struct berth_camera_buffer *buffer, st
 	return berth_display_show(job->display, &picture);
 }
 
-/* The one place where the CPU copies a picture: the display does not reach where it lies. */
+/*
+ * The one place where the CPU copies a picture: the display does not reach where it lies, not even
+ * through bounce buffers.
+ */
 static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, struct page **copy,
 		     dma_addr_t *copy_dma)
 {
@@ -472,10 +475,16 @@ static int start_network(struct job *job)
 	return RUN_DONE;
 }
 
+/* What was bounced and is not the network's is pictures on their way. */
 static void end_network(struct job *job)
 {
+	struct run_result *result = job->result;
+
 	network_end(job->network);
 	job->network = NULL;
+	berth_swiotlb_info(NULL, &result->bounce);
+	result->copied +=
+		result->bounce.bytes_in + result->bounce.bytes_out - result->network.bounced_bytes;
 }
 
 static int drive(struct job *job)

@@ -8,6 +8,7 @@
 #include <berth/gfp.h>
 #include <berth/model.h>
 #include <berth/of.h>
+#include <berth/swiotlb.h>
 #include <berth/timer.h>
 
 #include <berth/drivers/rtl8139.h>
@@ -63,7 +64,7 @@ static void sent(void *data, void *frame, int error)
 		complete(&network->sent);
 }
 
-static int why(char *error, size_t size, const char *what)
+static int no_start(char *error, size_t size, const char *what)
 {
 	char text[256];
 
@@ -83,11 +84,11 @@ static int prepare(struct network *network, char *error, size_t size)
 	network->out = (uint8_t *)__get_free_pages(GFP_KERNEL, 0);
 	network->in = (uint8_t *)__get_free_pages(GFP_KERNEL, 0);
 	if (!network->out || !network->in)
-		return why(error, size, "no memory for its frames");
+		return no_start(error, size, "no memory for its frames");
 	if (berth_model_rtl8139_wire(network->path, heard, network) ||
 	    berth_rtl8139_mac(network->card, network->mac) ||
 	    berth_rtl8139_start(network->card, &config))
-		return why(error, size, "it does not start");
+		return no_start(error, size, "it does not start");
 	network->is_started = true;
 	return 0;
 }
@@ -128,7 +129,6 @@ void network_end(struct network *network)
 	berth_model_rtl8139_wire(network->path, NULL, NULL);
 	if (network->is_started)
 		berth_rtl8139_stop(network->card);
-	berth_swiotlb_info(NULL, &network->work->bounce);
 	free_pages((uintptr_t)network->out, 0);
 	free_pages((uintptr_t)network->in, 0);
 	free(network);
@@ -153,31 +153,35 @@ static size_t make_frame(struct network *network)
 }
 
 static enum network_outcome lost(const struct network *network, char *error, size_t size,
-				 const char *what, int err)
+				 const char *what)
 {
-	snprintf(error, size, "network frame %llu %s: %s",
-		 (unsigned long long)network->work->frames_out, what, berth_error_name(err));
+	snprintf(error, size, "network frame %llu %s",
+		 (unsigned long long)network->work->frames_in, what);
 	return NETWORK_LOST;
 }
 
-enum network_outcome network_exchange(struct network *network, size_t *byte, char *error,
-				      size_t size)
+static enum network_outcome exchange(struct network *network, size_t *byte, char *error,
+				     size_t size)
 {
 	struct network_work *work = network->work;
 	size_t bytes = make_frame(network), at = 0;
 	int ret = berth_rtl8139_send(network->card, network->out, bytes);
+	char what[280];
 
-	if (ret)
-		return lost(network, error, size, "cannot be sent", ret);
+	if (ret) {
+		snprintf(what, sizeof(what), "cannot be sent: ");
+		berth_error_text(NULL, what + strlen(what), sizeof(what) - strlen(what));
+		return lost(network, error, size, what);
+	}
 	if (!wait_for_completion_timeout(&network->sent, msecs_to_jiffies(WAIT_MS)))
-		return lost(network, error, size, "is not sent", -ETIMEDOUT);
+		return lost(network, error, size, "is not sent");
+	work->frames_out++;
+	work->bytes_out += bytes;
 	memset(network->in, 0, BERTH_RTL8139_MAX_FRAME);
 	ret = berth_rtl8139_receive(network->card, network->in, PAGE_SIZE,
 				    msecs_to_jiffies(WAIT_MS));
 	if (ret < 0)
-		return lost(network, error, size, "does not come back", ret);
-	work->frames_out++;
-	work->bytes_out += bytes;
+		return lost(network, error, size, "does not come back");
 	work->frames_in++;
 	work->bytes_in += (uint64_t)ret;
 	if ((size_t)ret == bytes && !memcmp(network->in, network->wanted, bytes))
@@ -187,4 +191,20 @@ enum network_outcome network_exchange(struct network *network, size_t *byte, cha
 		at++;
 	*byte = at;
 	return NETWORK_WRONG;
+}
+
+enum network_outcome network_exchange(struct network *network, size_t *byte, char *error,
+				      size_t size)
+{
+	struct network_work *work = network->work;
+	struct berth_swiotlb_info before, after;
+	enum network_outcome outcome;
+
+	berth_swiotlb_info(network->card, &before);
+	outcome = exchange(network, byte, error, size);
+	berth_swiotlb_info(network->card, &after);
+	work->bounced += after.nr_maps - before.nr_maps;
+	work->bounced_bytes +=
+		after.bytes_in + after.bytes_out - before.bytes_in - before.bytes_out;
+	return outcome;
 }

@@ -10,15 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <berth/swiotlb.h>
-
 /* What a run says about it. */
 struct network_work {
 	bool is_there; /* the board has a card */
 	uint64_t frames_out, frames_in; /* sent, and come back */
 	uint64_t bytes_out, bytes_in;
 	uint64_t wrong; /* frames that came back different */
-	struct berth_swiotlb_info bounce; /* of all devices */
+	uint64_t bounced; /* mappings of the card's that were bounced */
+	uint64_t bounced_bytes; /* copied to and from bounce buffers meanwhile */
 };
 
 struct network;

@@ -5,6 +5,7 @@
 
 #include <berth/mm.h>
 #include <berth/model.h>
+#include <berth/swiotlb.h>
 
 #include "memory-log.h"
 #include "network.h"
@@ -54,6 +55,7 @@ struct run_result {
 	bool differs;
 	char difference[160]; /* the first one */
 	struct network_work network;
+	struct berth_swiotlb_info bounce; /* of all devices */
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */
 	unsigned int tries, with_cma, without_cma; /* allocations of the size of a frame buffer */

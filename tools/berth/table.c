@@ -78,15 +78,18 @@ static void print_tenants(const struct run_options *options, const struct run_re
 static void print_network(const struct run_result *r)
 {
 	const struct network_work *n = &r->network;
+	const struct berth_swiotlb_info *b = &r->bounce;
 
-	if (!n->is_there)
-		return;
-	row("network frames out, in",
-	    "%" PRIu64 ", %" PRIu64 " with %" PRIu64 ", %" PRIu64 " bytes; %" PRIu64 " wrong",
-	    n->frames_out, n->frames_in, n->bytes_out, n->bytes_in, n->wrong);
-	row("  bounce buffers",
-	    "%" PRIu64 " mappings, %" PRIu64 " bytes copied to devices, %" PRIu64 " from them",
-	    n->bounce.nr_maps, n->bounce.bytes_in, n->bounce.bytes_out);
+	if (n->is_there)
+		row("network frames out, in",
+		    "%" PRIu64 ", %" PRIu64 " with %" PRIu64 ", %" PRIu64 " bytes; %" PRIu64
+		    " wrong",
+		    n->frames_out, n->frames_in, n->bytes_out, n->bytes_in, n->wrong);
+	if (n->is_there || b->nr_maps)
+		row("bounce buffers",
+		    "%" PRIu64 " mappings, %" PRIu64 " of the network card's; %" PRIu64
+		    " bytes to devices, %" PRIu64 " from",
+		    b->nr_maps, n->bounced, b->bytes_in, b->bytes_out);
 }
 
 static void print_cache(const struct run_options *options, const struct run_result *r)
@@ -232,12 +235,19 @@ static void json_network(const struct run_result *r)
 	json_u64("frames_in", n->frames_in, ", ");
 	json_u64("bytes_out", n->bytes_out, ", ");
 	json_u64("bytes_in", n->bytes_in, ", ");
-	json_u64("wrong", n->wrong, ",\n    \"bounce\": {");
-	json_u64("mappings", n->bounce.nr_maps, ", ");
-	json_u64("bytes_to_devices", n->bounce.bytes_in, ", ");
-	json_u64("bytes_from_devices", n->bounce.bytes_out, ", ");
-	json_u64("full", n->bounce.nr_full, ", ");
-	json_u64("pool_bytes", n->bounce.bytes, "}},\n");
+	json_u64("wrong", n->wrong, ", ");
+	json_u64("bounced_mappings", n->bounced, ", ");
+	json_u64("bounced_bytes", n->bounced_bytes, "},\n");
+}
+
+static void json_bounce(const struct berth_swiotlb_info *b)
+{
+	fputs("  \"bounce\": {", stdout);
+	json_u64("mappings", b->nr_maps, ", ");
+	json_u64("bytes_to_devices", b->bytes_in, ", ");
+	json_u64("bytes_from_devices", b->bytes_out, ", ");
+	json_u64("full", b->nr_full, ", ");
+	json_u64("pool_bytes", b->bytes, "},\n");
 }
 
 static void json_model(const struct run_options *options, const struct run_result *r)
@@ -299,6 +309,7 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("without_cma", r->without_cma, "},\n");
 	json_tenants(options, r);
 	json_network(r);
+	json_bounce(&r->bounce);
 	json_model(options, r);
 	json_memory("memory_before", &r->before, ",");
 	json_memory("memory_during", &r->during, ",");
