@@ -379,7 +379,9 @@ int pci_host_probe(struct pci_host_bridge *bridge)
 		return -ENOMEM;
 	bridge->bus->bridge = bridge;
 	bridge->bus->number = bridge->busnr;
-	err = scan_bus(bridge->bus, &highest);
+	err = berth_pci_set_peers(bridge);
+	if (!err)
+		err = scan_bus(bridge->bus, &highest);
 	if (!err)
 		err = berth_pci_place_all(bridge);
 	if (err) {

@@ -63,6 +63,12 @@ void berth_pci_bus_write(const struct pci_bus *bus, unsigned int devfn, unsigned
 /* Find out how large the BARs of a function are; its decoders must be off. */
 void berth_pci_size_bars(struct pci_function *fn, unsigned int nr_bars);
 
+/*
+ * Tell the DMA API where functions reach each other's BARs, before they are added: in the host's
+ * ranges, by the addresses that are in the BARs. 0, or -EINVAL (TREE).
+ */
+int berth_pci_set_peers(struct pci_host_bridge *bridge);
+
 /* Give everything behind a host its place in the host's ranges. 0, or -EINVAL (TREE). */
 int berth_pci_place_all(struct pci_host_bridge *bridge);
 

@@ -8,6 +8,7 @@
 
 #include "board/board.h"
 #include "board/pci.h"
+#include "dma/internal.h"
 #include "lib/error.h"
 
 #define PCI_MEMORY_BASE 0x20
@@ -27,7 +28,7 @@
 #define OF_PCI_MEM64 3u
 #define OF_PCI_PREFETCH 0x40000000u
 
-#define MAX_WINDOWS 8
+#define MAX_WINDOWS BERTH_MAX_DMA_WINDOWS
 #define BRIDGE_GRANULE 0x100000u
 /* A BAR at 0 counts as one that was never placed. */
 #define LOWEST_ADDRESS 0x1000u
@@ -248,6 +249,25 @@ static int read_ranges(const struct device_node *node, struct windows *windows)
 			windows->nr++;
 		}
 	}
+	return 0;
+}
+
+int berth_pci_set_peers(struct pci_host_bridge *bridge)
+{
+	struct berth_dma_window peers[MAX_WINDOWS];
+	struct windows windows = { 0 };
+	int err = read_ranges(bridge->dev->of_node, &windows);
+
+	if (err)
+		return err;
+	for (unsigned int i = 0; i < windows.nr; i++) {
+		const struct window *window = &windows.window[i];
+
+		peers[i].cpu = window->next + window->offset;
+		peers[i].bus = window->next;
+		peers[i].size = window->last - window->next + 1;
+	}
+	berth_dma_set_peers(bridge->dev, peers, windows.nr);
 	return 0;
 }
 

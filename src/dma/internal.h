@@ -56,11 +56,13 @@ bool berth_dma_touches_ram(phys_addr_t phys, uint64_t size);
 
 /*
  * The window through which the device reaches another one's registers or memory on its own bus,
- * whatever its way to RAM is; NULL if @phys is not there. And one more of those.
+ * whatever its way to RAM is; NULL if @phys is not there.
  */
 const struct berth_dma_window *berth_dma_peer_window(const struct device *dev, phys_addr_t phys,
 						     uint64_t size);
-void berth_dma_add_peers(struct device *dev, const struct berth_dma_window *window);
+/* All of those of a bus, for @dev and for the devices that are added below it from now on. */
+void berth_dma_set_peers(struct device *dev, const struct berth_dma_window *windows,
+			 unsigned int count);
 
 /* Whether @size bytes from @phys are all RAM of one bank. */
 bool berth_dma_is_ram(phys_addr_t phys, uint64_t size);

@@ -184,10 +184,11 @@ const struct berth_dma_window *berth_dma_peer_window(const struct device *dev, p
 	return NULL;
 }
 
-void berth_dma_add_peers(struct device *dev, const struct berth_dma_window *window)
+void berth_dma_set_peers(struct device *dev, const struct berth_dma_window *windows,
+			 unsigned int count)
 {
-	if (dev->p->nr_peers < ARRAY_SIZE(dev->p->peers))
-		dev->p->peers[dev->p->nr_peers++] = *window;
+	dev->p->nr_peers = count < ARRAY_SIZE(dev->p->peers) ? count : ARRAY_SIZE(dev->p->peers);
+	memcpy(dev->p->peers, windows, dev->p->nr_peers * sizeof(*windows));
 }
 
 static void window_error(const struct device *dev, uint64_t address, uint64_t size)

@@ -137,14 +137,19 @@ dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offs
 
 /*
  * What a device's address leads to: a bounce buffer, or *@phys. False, with the reason, if it is not
- * one that the device was given.
+ * one that the device was given. Where everything is bounced, memory that was allocated for DMA is
+ * not: it is synced, but never unmapped.
  */
-static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, phys_addr_t *phys,
-		   struct berth_bounce *bounce)
+static bool lookup(const struct device *dev, dma_addr_t addr, size_t size, bool is_sync,
+		   phys_addr_t *phys, struct berth_bounce *bounce)
 {
 	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE && berth_swiotlb_find(dev, addr, bounce))
 		return true;
 	bounce->pool = NULL;
+	if (dev->flags & BERTH_DEVICE_BOUNCE && !is_sync) {
+		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
+		return false;
+	}
 	return berth_dma_to_phys(dev, addr, size, phys);
 }
 
@@ -158,7 +163,7 @@ static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr,
 	if (d && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && berth_bounce_fetch(dev, d, addr, size, dir) &&
 	    bounce_unmap_plain(d, addr, size, dir))
 		return;
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, false, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_unmap(dev, &bounce, addr, size, dir, attrs);
@@ -182,7 +187,7 @@ void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, true, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_sync_for_cpu(dev, &bounce, addr, size, dir);
@@ -196,7 +201,7 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, &phys, &bounce))
+	if (!legal(dev, size, dir) || !lookup(dev, addr, size, true, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_sync_for_device(dev, &bounce, addr, size, dir);

@@ -406,6 +406,9 @@ uint64_t berth_drop_clean_pages(uint64_t nr);
 /* For an allocation, of pages below @end: none is written if others are clean. */
 uint64_t berth_reclaim_below(gfp_t gfp, uint64_t nr, uint64_t end);
 
+/* The next sweep begins with the first page: so a run is like the one before. */
+void berth_reclaim_reset(void);
+
 /* Isolation of page blocks (isolate.c). */
 
 /*

@@ -104,6 +104,7 @@ void berth_mm_stop(void)
 {
 	berth_cma_stop();
 	berth_tenants_reset();
+	berth_reclaim_reset();
 	berth_vmalloc_reset();
 	berth_ioremap_reset();
 	berth_fault_on_change(NULL);

@@ -50,6 +50,11 @@ static struct {
 /* Where the next sweep goes on, so that all have their turn. */
 static uint64_t clock_hand;
 
+void berth_reclaim_reset(void)
+{
+	__atomic_store_n(&clock_hand, 0, __ATOMIC_RELAXED);
+}
+
 /* Whether a page there would be of use once it is free. */
 static bool is_useful(const struct sweep *sweep, const struct berth_mem_map *bank, uint64_t pfn)
 {

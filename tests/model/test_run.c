@@ -18,13 +18,27 @@ static struct run_options small(uint64_t seed)
 	};
 }
 
+/* The frames lie above 4 GiB: each was bounced, and nothing else was. */
+static bool network_is_right(const struct run_result *result, uint64_t frames)
+{
+	const struct network_work *network = &result->network;
+	const struct berth_swiotlb_info *bounce = &result->bounce;
+
+	return network->is_there && network->frames_out == frames && network->frames_in == frames &&
+	       network->bytes_in == network->bytes_out && network->bytes_out >= 60 * frames &&
+	       !network->wrong && network->bounced == frames &&
+	       network->bounced_bytes == network->bytes_out && bounce->nr_maps == frames &&
+	       bounce->bytes_in == network->bytes_out && !bounce->bytes_out && !bounce->used;
+}
+
 static void assert_identical(const struct run_options *options)
 {
 	struct run_result result;
 	int status = run_job(options, &result);
 
 	if (status || result.identical_display != options->frames ||
-	    result.identical_cpu != options->frames || result.copied)
+	    result.identical_cpu != options->frames || result.copied ||
+	    !network_is_right(&result, options->frames))
 		fail_msg("seed %llu, lines of %u: status %d: %s%s",
 			 (unsigned long long)options->model.seed, options->model.line_size, status,
 			 result.error, result.difference);
@@ -105,6 +119,7 @@ static void test_tenants(void **state)
 		assert_true(result.tenants.checks > result.during.total / PAGE_SIZE / 2);
 		assert_true(result.before.free < result.during.total / 50);
 		assert_int_equal(result.with_cma, RUN_TRIES);
+		assert_true(network_is_right(&result, options.frames));
 		assert_int_equal(result.buffers, RUN_BUFFERS);
 		for (unsigned int i = 0; i < result.buffers; i++) {
 			const struct run_buffer *buffer = &result.buffer[i];
@@ -130,7 +145,7 @@ struct redundant {
 };
 
 static const struct redundant redundant[] = {
-	{ 0, "none is known" },
+	{ 8, "what was in a slot of a pool before is not for the card, which does not look at it" },
 };
 
 static bool is_redundant(uint64_t number)
@@ -165,7 +180,9 @@ static void test_every_sync_matters(void **state)
 	(void)state;
 	options.frames = 4;
 	assert_int_equal(run_job(&options, &result), RUN_DONE);
-	assert_int_equal(result.stats.cache_ops, 3 * options.frames);
+	/* Of a picture its paint, its bytes and its header; of a frame its bytes and the two parts of
+	 * what comes back; once the card's ring, and the slot that its frames go through. */
+	assert_int_equal(result.stats.cache_ops, 6 * options.frames + 2);
 	for (uint64_t n = 1; n <= result.stats.cache_ops; n++)
 		if (some_seed_differs(n) == is_redundant(n))
 			fail_msg("operation %llu", (unsigned long long)n);
@@ -179,7 +196,7 @@ static void test_recycled_buffers(void **state)
 
 	(void)state;
 	options.frames = 12;
-	for (uint64_t n = 13; n <= 24; n++)
+	for (uint64_t n = 33; n <= 44; n++)
 		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 			struct run_result result;
 
@@ -200,13 +217,39 @@ static void test_adversarial_needs_no_luck(void **state)
 	(void)state;
 	options.frames = 4;
 	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
-	for (uint64_t n = 1; n <= 12; n++) {
+	for (uint64_t n = 1; n <= 6 * options.frames + 2; n++) {
 		struct run_result result;
 
 		options.model.drop_cache_op = n;
-		if (run_job(&options, &result) != RUN_FOUND)
+		if (run_job(&options, &result) != (is_redundant(n) ? RUN_DONE : RUN_FOUND))
 			fail_msg("operation %llu", (unsigned long long)n);
 	}
+}
+
+/* A wrong byte on the network alone fails the run, and so does a frame that is lost. */
+static void test_network_counts(void **state)
+{
+	struct run_options options = small(1);
+	unsigned int wrong = 0, lost = 0;
+
+	(void)state;
+	options.frames = 2;
+	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
+	for (uint64_t n = 1; n <= 6 * options.frames + 2; n++) {
+		struct run_result result;
+
+		options.model.drop_cache_op = n;
+		if (run_job(&options, &result) == RUN_DONE)
+			continue;
+		if (result.network.wrong) {
+			assert_int_equal(result.identical_cpu, options.frames);
+			assert_non_null(strstr(result.difference, "on the network"));
+			wrong++;
+		}
+		lost += strstr(result.error, "does not come back") != NULL;
+	}
+	assert_true(wrong >= 2);
+	assert_true(lost >= 2);
 }
 
 /* One line that says why, and nothing left behind. */
@@ -249,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_every_sync_matters),
 		cmocka_unit_test(test_recycled_buffers),
 		cmocka_unit_test(test_adversarial_needs_no_luck),
+		cmocka_unit_test(test_network_counts),
 		cmocka_unit_test(test_unusable),
 		cmocka_unit_test(test_too_large),
 	};

@@ -4,7 +4,8 @@
  * filled, it is read by the CPU, shown by the display where it lies, and painted again. So each
  * cache operation on the way matters: without the clean of the paint the pattern may fall over the
  * picture, without the invalidate the CPU sees the paint, without the clean of the header the
- * display meets the one before.
+ * display meets the one before. Between two pictures a network card, if the board has one, sends a
+ * frame and gets it back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -16,12 +17,12 @@
 #include <berth/berth.h>
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
-#include <berth/swiotlb.h>
 #include <berth/timer.h>
 
 #include <berth/drivers/sifive-pdma.h>
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
+#include <berth/drivers/rtl8139.h>
 #include "run.h"
 #include "source.h"
 
@@ -38,6 +39,7 @@ struct job {
 	struct device *camera, *display;
 	struct device stand_in; /* for the camera, where there is none */
 	struct tenants *tenants; /* NULL: none */
+	struct network *network; /* NULL: none */
 	char camera_path[256], display_path[256];
 	struct berth_camera_buffer *buffers[RUN_BUFFERS];
 	unsigned int queued;
@@ -49,6 +51,7 @@ static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
+	BERTH_PLATFORM_DRIVER(&berth_rtl8139_platform_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 
@@ -283,15 +286,6 @@ static int refill(struct job *job, struct berth_camera_buffer *buffer)
 	return RUN_DONE;
 }
 
-static uint64_t bounced(const struct device *dev)
-{
-	struct berth_swiotlb_info info;
-
-	berth_swiotlb_info(dev, &info);
-	return info.nr_maps;
-}
-
-/* Where the display does not reach it, the picture goes through a bounce buffer, if it fits into one. */
 static int show_at(struct job *job, const struct berth_camera_buffer *buffer, struct page *page)
 {
 	struct berth_display_picture picture = {
@@ -303,15 +297,13 @@ static int show_at(struct job *job, const struct berth_camera_buffer *buffer, st
 		.text = buffer->text,
 	};
 
-	uint64_t before = bounced(job->display);
-	int ret = berth_display_show(job->display, &picture);
-
-	if (bounced(job->display) != before)
-		job->result->copied += buffer->bytes;
-	return ret;
+	return berth_display_show(job->display, &picture);
 }
 
-/* One that does not fit is copied here. */
+/*
+ * The one place where the CPU copies a picture: the display does not reach where it lies, not even
+ * through bounce buffers.
+ */
 static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, struct page **copy,
 		     dma_addr_t *copy_dma)
 {
@@ -343,6 +335,25 @@ static int show(struct job *job, const struct berth_camera_buffer *buffer)
 	return RUN_DONE;
 }
 
+/* A frame of the network card's, there and back. */
+static int use_network(struct job *job)
+{
+	char why[320];
+	size_t byte;
+
+	if (!job->network)
+		return RUN_DONE;
+	switch (network_exchange(job->network, &byte, why, sizeof(why))) {
+	case NETWORK_LOST:
+		return fail(job, RUN_FOUND, "%s", why);
+	case NETWORK_WRONG:
+		note_difference(job, job->result->network.frames_out - 1, "on the network", byte);
+		return RUN_DONE;
+	default:
+		return RUN_DONE;
+	}
+}
+
 /* One frame from the camera to the display; its buffer goes round. */
 static int one_frame(struct job *job)
 {
@@ -359,6 +370,8 @@ static int one_frame(struct job *job)
 			buffer->text, buffer->text_length))
 		result->identical_cpu++;
 	ret = show(job, buffer);
+	if (!ret)
+		ret = use_network(job);
 	if (ret)
 		return ret;
 	source_release(&job->source);
@@ -471,18 +484,46 @@ static int end_tenants(struct job *job)
 		    (unsigned long long)work->wrong);
 }
 
+/* While there is room for what it keeps. */
+static int start_network(struct job *job)
+{
+	char why[320];
+
+	if (network_start(&job->network, job->options->model.seed, &job->result->network, why,
+			  sizeof(why)))
+		return fail(job, RUN_UNUSABLE, "%s", why);
+	return RUN_DONE;
+}
+
+/* What was bounced and is not the network's is pictures on their way. */
+static void end_network(struct job *job)
+{
+	struct run_result *result = job->result;
+
+	network_end(job->network);
+	job->network = NULL;
+	berth_swiotlb_info(NULL, &result->bounce);
+	result->copied +=
+		result->bounce.bytes_in + result->bounce.bytes_out - result->network.bounced_bytes;
+}
+
 static int drive(struct job *job)
 {
 	int ret = find_devices(job), ended;
 
 	if (!ret)
+		ret = start_network(job);
+	if (!ret)
 		ret = start_tenants(job);
-	if (ret)
+	if (ret) {
+		end_network(job);
 		return ret;
+	}
 	ret = get_buffers(job);
 	if (!ret && !job->result->missing[0])
 		ret = stream(job);
 	free_buffers(job);
+	end_network(job);
 	sample(job);
 	berth_memory_info(&job->result->after);
 	berth_model_stats(&job->result->stats);

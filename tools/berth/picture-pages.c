@@ -99,8 +99,11 @@ static void draw_address(struct drawing *d, double y, uint64_t pfn)
 	cairo_stroke(d->cr);
 }
 
-/* Where the rows do not follow each other, a line; and the address where there is room for it. */
-static void draw_addresses(struct drawing *d, const struct panel *panel)
+/*
+ * Where the rows do not follow each other, a line; and the address where there is room for it.
+ * Returns where the last one stands.
+ */
+static double draw_addresses(struct drawing *d, const struct panel *panel)
 {
 	const struct memory_log *log = d->log;
 	double last = HEIGHT * 2;
@@ -123,6 +126,7 @@ static void draw_addresses(struct drawing *d, const struct panel *panel)
 			last = y;
 		}
 	}
+	return last;
 }
 
 static bool was_buffer(const struct memory_log *log, unsigned int row)
@@ -183,6 +187,6 @@ void picture_pages(struct drawing *d)
 			     "above: the buffers and the pages around them; below: all of RAM");
 	}
 	draw_panel(d, &all);
-	draw_addresses(d, &all);
-	draw_address(d, all.top, d->log->pfn[all.rows - 1] + d->log->row_pages);
+	if (draw_addresses(d, &all) - all.top >= LABEL_GAP)
+		draw_address(d, all.top, d->log->pfn[all.rows - 1] + d->log->row_pages);
 }

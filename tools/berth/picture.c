@@ -18,7 +18,7 @@ const struct picture_look picture_looks[MEMORY_USES] = {
 	[BERTH_PAGE_FREE_CMA] = { "free, in CMA", 0xd5ece5 },
 	[BERTH_PAGE_USED] = { "used", 0xf0a33c },
 	[BERTH_PAGE_SLAB] = { "kmalloc", 0xb765a8 },
-	[BERTH_PAGE_CMA] = { "frame buffer", 0x16876a },
+	[BERTH_PAGE_CMA] = { "device's buffer", 0x16876a },
 	[BERTH_PAGE_TENANT] = { "movable memory", 0x5b8fd6 },
 	[MEMORY_USE_FILE] = { "file cache", 0xb9d3f4 },
 };

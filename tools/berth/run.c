@@ -14,7 +14,8 @@
 
 static const char usage[] =
 	"Usage: berth run [BOARD] [OPTION]...\n"
-	"Send frames from the camera through memory to the display and compare what comes out.\n"
+	"Send frames from the camera through memory to the display, and through the network card if\n"
+	"there is one, and compare what comes out.\n"
 	"BOARD is a .dtb, or a .dts compiled through dtc; without it, a multimedia SoC that comes\n"
 	"with berth.\n"
 	"\n"

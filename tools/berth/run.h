@@ -6,8 +6,10 @@
 #include <berth/berth.h>
 #include <berth/mm.h>
 #include <berth/model.h>
+#include <berth/swiotlb.h>
 
 #include "memory-log.h"
+#include "network.h"
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
@@ -59,6 +61,8 @@ struct run_result {
 	uint64_t identical_display, identical_cpu;
 	bool differs;
 	char difference[160]; /* the first one */
+	struct network_work network;
+	struct berth_swiotlb_info bounce; /* of all devices */
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */
 	unsigned int tries, with_cma, without_cma; /* allocations of the size of a frame buffer */

@@ -75,6 +75,23 @@ static void print_tenants(const struct run_options *options, const struct run_re
 	row("  their bytes", "%" PRIu64 " pages looked at, %" PRIu64 " wrong", t->checks, t->wrong);
 }
 
+static void print_network(const struct run_result *r)
+{
+	const struct network_work *n = &r->network;
+	const struct berth_swiotlb_info *b = &r->bounce;
+
+	if (n->is_there)
+		row("network frames out, in",
+		    "%" PRIu64 ", %" PRIu64 " with %" PRIu64 ", %" PRIu64 " bytes; %" PRIu64
+		    " wrong",
+		    n->frames_out, n->frames_in, n->bytes_out, n->bytes_in, n->wrong);
+	if (n->is_there || b->nr_maps)
+		row("bounce buffers",
+		    "%" PRIu64 " mappings, %" PRIu64 " of the network card's; %" PRIu64
+		    " bytes to devices, %" PRIu64 " from",
+		    b->nr_maps, n->bounced, b->bytes_in, b->bytes_out);
+}
+
 static void print_cache(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -130,6 +147,7 @@ void table_print(const struct run_options *options, const struct run_result *r)
 		print_frames(r);
 	print_allocation(r);
 	print_tenants(options, r);
+	print_network(r);
 	if (!r->missing[0])
 		print_devices(options, r);
 	row_bytes("memory", r->during.total);
@@ -216,6 +234,35 @@ static void json_tenants(const struct run_options *options, const struct run_res
 	fputs("]},\n", stdout);
 }
 
+static void json_network(const struct run_result *r)
+{
+	const struct network_work *n = &r->network;
+
+	fputs("  \"network\": ", stdout);
+	if (!n->is_there) {
+		fputs("null,\n", stdout);
+		return;
+	}
+	putchar('{');
+	json_u64("frames_out", n->frames_out, ", ");
+	json_u64("frames_in", n->frames_in, ", ");
+	json_u64("bytes_out", n->bytes_out, ", ");
+	json_u64("bytes_in", n->bytes_in, ", ");
+	json_u64("wrong", n->wrong, ", ");
+	json_u64("bounced_mappings", n->bounced, ", ");
+	json_u64("bounced_bytes", n->bounced_bytes, "},\n");
+}
+
+static void json_bounce(const struct berth_swiotlb_info *b)
+{
+	fputs("  \"bounce\": {", stdout);
+	json_u64("mappings", b->nr_maps, ", ");
+	json_u64("bytes_to_devices", b->bytes_in, ", ");
+	json_u64("bytes_from_devices", b->bytes_out, ", ");
+	json_u64("full", b->nr_full, ", ");
+	json_u64("pool_bytes", b->bytes, "},\n");
+}
+
 static void json_model(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -278,6 +325,8 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("with_cma", r->with_cma, ", ");
 	json_u64("without_cma", r->without_cma, "},\n");
 	json_tenants(options, r);
+	json_network(r);
+	json_bounce(&r->bounce);
 	json_model(options, r);
 	fputs("  ", stdout);
 	json_u64("board_memory", r->board_memory, ",\n");

@@ -151,7 +151,7 @@ static struct backing *open_temporary(char *error, size_t size)
 	return backing;
 }
 
-/* Both grow in turns, by a few pages: so each piece of memory is of both kinds. */
+/* Both grow in turns, by a few pages, and end together: so each piece of memory is of both kinds. */
 static int fill_both(struct tenants *t, char *error, size_t size)
 {
 	uint64_t anon = 0, file = 0;
@@ -162,7 +162,7 @@ static int fill_both(struct tenants *t, char *error, size_t size)
 				return why(error, size, "movable memory");
 			stamp(anon_page(t, anon), anon, 0);
 		}
-		for (uint64_t nr = any_below(t, 8) + 1; nr && file < t->file_pages; nr--, file++)
+		for (uint64_t nr = any_below(t, 15) + 1; nr && file < t->file_pages; nr--, file++)
 			if (!write_file(t, file, 0))
 				return why(error, size, "a file in the cache");
 	}

@@ -1,18 +1,41 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Accesses of devices to memory. */
+/* Accesses of devices to memory, and to each other. */
 #include <errno.h>
+#include <string.h>
 
 #include "model/internal.h"
 
-/* One piece that is behind one window and in one bank. Returns its length, 0: nothing is there. */
+/*
+ * The device with the lock acts at once on what another one writes into it: then it does not reach
+ * others in turn, who may be in the middle of something.
+ */
+static bool is_at_peer;
+
+/* The bytes from @phys on that are in one bank, or in the registers of one other device: @peer. */
+static uint64_t run_at(const struct model_device *dev, phys_addr_t phys, uint64_t size,
+		       struct model_device **peer)
+{
+	uint64_t run = ram_run(soc.ram.banks, soc.ram.nr_banks, phys, size), left;
+
+	*peer = run || is_at_peer ? NULL : mmio_device(phys);
+	if (!*peer || *peer == dev) {
+		*peer = NULL;
+		return run;
+	}
+	left = (*peer)->size - (phys - (*peer)->base);
+	return left < size ? left : size;
+}
+
+/* One piece that is behind one window, and one run. Returns its length, 0: nothing is there. */
 static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t size,
-			  phys_addr_t *phys)
+			  phys_addr_t *phys, struct model_device **peer)
 {
 	if (!dev->nr_windows) {
 		*phys = bus;
-		return ram_run(soc.ram.banks, soc.ram.nr_banks, bus, size);
+		return run_at(dev, bus, size, peer);
 	}
 	*phys = 0;
+	*peer = NULL;
 	for (unsigned int i = 0; i < dev->nr_windows; i++) {
 		const struct model_window *window = &dev->windows[i];
 		uint64_t inside = bus - window->bus;
@@ -22,7 +45,7 @@ static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t
 		if (window->size - inside < size)
 			size = window->size - inside;
 		*phys = window->cpu + inside;
-		return ram_run(soc.ram.banks, soc.ram.nr_banks, *phys, size);
+		return run_at(dev, *phys, size, peer);
 	}
 	return 0;
 }
@@ -30,8 +53,9 @@ static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t
 static bool is_reachable(struct model_device *dev, uint64_t bus, uint64_t size)
 {
 	while (size) {
+		struct model_device *peer;
 		phys_addr_t phys;
-		uint64_t part = translate(dev, bus, size, &phys);
+		uint64_t part = translate(dev, bus, size, &phys, &peer);
 
 		if (!part || (part < size && bus + part < bus)) {
 			soc.stats.bus_errors++;
@@ -74,20 +98,83 @@ static void write_piece(struct model_device *dev, phys_addr_t phys, bool is_mapp
 	}
 }
 
-/*
- * The next piece of a transfer: all where C is, in the linear map or a cached view, or all outside.
- * Pages have one kind of mapping, so no piece crosses one; what is decided by page is decided for
- * the piece.
- */
-static uint64_t next_piece(struct model_device *dev, uint64_t bus, uint64_t size, phys_addr_t *phys,
-			   bool *is_mapped)
+/* The largest access of a register's size that is aligned. */
+static unsigned int access_size(uint64_t offset, uint64_t size)
 {
-	uint64_t part = translate(dev, bus, size, phys);
-	uint64_t page = MODEL_PAGE - (*phys & (MODEL_PAGE - 1));
+	unsigned int bytes = 8;
 
-	*is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, *phys, 1) == 1 ||
-		     (part && view_is_cached(*phys));
-	return part < page ? part : page;
+	while (bytes > size || offset % bytes)
+		bytes /= 2;
+	return bytes;
+}
+
+static void read_peer(struct model_device *peer, uint64_t offset, uint8_t *buffer, uint64_t size)
+{
+	struct model_device *outer = soc.current;
+
+	is_at_peer = true;
+	soc.current = peer;
+	while (size) {
+		unsigned int bytes = access_size(offset, size);
+		uint64_t value = peer->type->read ? peer->type->read(peer, offset, bytes)
+						  : UINT64_MAX;
+
+		memcpy(buffer, &value, bytes);
+		buffer += bytes;
+		offset += bytes;
+		size -= bytes;
+	}
+	soc.current = outer;
+	is_at_peer = false;
+}
+
+static void write_peer(struct model_device *peer, uint64_t offset, const uint8_t *buffer,
+		       uint64_t size)
+{
+	struct model_device *outer = soc.current;
+
+	is_at_peer = true;
+	soc.current = peer;
+	while (size) {
+		unsigned int bytes = access_size(offset, size);
+		uint64_t value = 0;
+
+		memcpy(&value, buffer, bytes);
+		if (peer->type->write)
+			peer->type->write(peer, offset, bytes, value);
+		buffer += bytes;
+		offset += bytes;
+		size -= bytes;
+	}
+	soc.current = outer;
+	is_at_peer = false;
+}
+
+/*
+ * The next piece of a transfer: all where C is, in the linear map or a cached view, or all outside,
+ * or all another device's. Pages have one kind of mapping, so no piece crosses one; what is decided
+ * by page is decided for the piece.
+ */
+struct piece {
+	phys_addr_t phys;
+	uint64_t size;
+	struct model_device *peer;
+	bool is_mapped;
+};
+
+static struct piece next_piece(struct model_device *dev, uint64_t bus, uint64_t size)
+{
+	struct piece piece = { 0 };
+	uint64_t page;
+
+	piece.size = translate(dev, bus, size, &piece.phys, &piece.peer);
+	if (piece.peer)
+		return piece;
+	page = MODEL_PAGE - (piece.phys & (MODEL_PAGE - 1));
+	piece.is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, piece.phys, 1) == 1 ||
+			  (piece.size && view_is_cached(piece.phys));
+	piece.size = piece.size < page ? piece.size : page;
+	return piece;
 }
 
 /* @to or @from is NULL. */
@@ -98,21 +185,27 @@ static int transfer(struct model_device *dev, enum note note, uint64_t bus, uint
 		return -EFAULT;
 	model_note(note, bus, size);
 	while (size) {
-		phys_addr_t phys;
-		bool is_mapped;
-		uint64_t part = next_piece(dev, bus, size, &phys, &is_mapped);
+		struct piece piece = next_piece(dev, bus, size);
 
 		if (to) {
-			read_piece(dev, phys, is_mapped, to, part);
-			model_note_data(to, part);
-			to += part;
+			if (piece.peer)
+				read_peer(piece.peer, piece.phys - piece.peer->base, to,
+					  piece.size);
+			else
+				read_piece(dev, piece.phys, piece.is_mapped, to, piece.size);
+			model_note_data(to, piece.size);
+			to += piece.size;
 		} else {
-			write_piece(dev, phys, is_mapped, from, part);
-			model_note_data(from, part);
-			from += part;
+			if (piece.peer)
+				write_peer(piece.peer, piece.phys - piece.peer->base, from,
+					   piece.size);
+			else
+				write_piece(dev, piece.phys, piece.is_mapped, from, piece.size);
+			model_note_data(from, piece.size);
+			from += piece.size;
 		}
-		bus += part;
-		size -= part;
+		bus += piece.size;
+		size -= piece.size;
 	}
 	return 0;
 }

@@ -179,6 +179,8 @@ void *mmio_map(phys_addr_t phys, uint64_t size);
 void mmio_unmap(void *cookie);
 uint64_t mmio_read(const volatile void *cookie, unsigned int bytes);
 void mmio_write(volatile void *cookie, unsigned int bytes, uint64_t value);
+/* The device whose registers are there. */
+struct model_device *mmio_device(phys_addr_t phys);
 int mmio_start(void);
 void mmio_stop(void);
 

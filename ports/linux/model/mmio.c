@@ -35,7 +35,7 @@ void mmio_stop(void)
 	soc.nr_regions = soc.max_regions = 0;
 }
 
-static struct model_device *device_at(phys_addr_t phys)
+struct model_device *mmio_device(phys_addr_t phys)
 {
 	for (struct model_device *dev = soc.devices; dev; dev = dev->next)
 		if (phys >= dev->base && phys - dev->base < dev->size)
@@ -112,7 +112,7 @@ void *mmio_map(phys_addr_t phys, uint64_t size)
 
 	model_enter(500);
 	is_there = size && phys + size >= phys && size < COOKIES_SIZE &&
-		   (device_at(phys) || is_spare_ram(phys, size));
+		   (mmio_device(phys) || is_spare_ram(phys, size));
 	if (is_there)
 		cookie = add_region(phys, size);
 	model_leave();
@@ -152,7 +152,7 @@ static struct model_device *resolve(const volatile void *cookie, unsigned int by
 	    offset - region->start + bytes > region->size)
 		return NULL;
 	*phys = region->phys + (offset - region->start);
-	dev = device_at(*phys);
+	dev = mmio_device(*phys);
 	if (!dev || *phys % bytes || *phys - dev->base + bytes > dev->size)
 		return NULL;
 	return dev;

@@ -66,8 +66,10 @@ void model_lock(void);
 void model_unlock(void);
 
 /*
- * The device reads or writes memory by bus address. 0, or -EFAULT if any byte is not RAM behind one
- * of its windows; then nothing was transferred.
+ * The device reads or writes memory, or another device's registers, by bus address. Registers are
+ * accessed by 8, 4, 2 or 1 bytes, as many as are aligned; a device on which such an access has an
+ * effect at once reaches memory alone meanwhile. 0, or -EFAULT if any byte is neither behind one of
+ * its windows; then nothing was transferred.
  */
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size);
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size);

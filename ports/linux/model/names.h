@@ -24,6 +24,7 @@
 #define media_raise berth_model_media_raise
 #define media_read berth_model_media_read
 #define media_write berth_model_media_write
+#define mmio_device berth_model_mmio_device
 #define mmio_map berth_model_mmio_map
 #define mmio_read berth_model_mmio_read
 #define mmio_start berth_model_mmio_start
