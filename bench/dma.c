@@ -3,7 +3,7 @@
 #include "bench.h"
 
 #include <berth/dma-mapping.h>
-#include <berth/gfp.h>
+#include <berth/slab.h>
 
 static struct device dev;
 static void *buffer;
@@ -44,11 +44,9 @@ static void start(bool coherent)
 	bench_start_machine(&machine);
 	memset(&dev, 0, sizeof(dev));
 	bench_must(!device_register(&dev, "bench"), "device_register");
-	bench_must(!dma_set_mask_and_coherent(&dev, DMA_BIT_MASK(64)), "dma_set_mask");
 	berth_device_set_coherent(&dev, coherent);
-	/* In the larger bank, as most memory is. */
-	buffer = alloc_pages_exact(65536, GFP_KERNEL | __GFP_DMA32 | __GFP_ZERO);
-	bench_must(buffer, "alloc_pages_exact");
+	buffer = kzalloc(65536, GFP_KERNEL);
+	bench_must(buffer, "kzalloc");
 }
 
 static void start_coherent(unsigned long arg)
@@ -65,7 +63,7 @@ static void start_noncoherent(unsigned long arg)
 
 static void stop(void)
 {
-	free_pages_exact(buffer, 65536);
+	kfree(buffer);
 	device_unregister(&dev);
 	bench_stop_machine();
 }

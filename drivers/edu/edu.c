@@ -39,6 +39,7 @@
 /*
  * struct edu - a device
  * @busy: somebody works with it
+ * @mask: of the addresses that it has
  * @can_dma: some memory is under its mask
  * @is_stuck: it did not end a transfer
  * @causes: what the handler has seen
@@ -48,6 +49,7 @@ struct edu {
 	struct pci_dev *pdev;
 	char __iomem *regs;
 	uint32_t busy;
+	uint64_t mask;
 	bool can_dma;
 	bool is_stuck;
 	uint32_t causes;
@@ -156,6 +158,16 @@ int berth_edu_interrupt(struct pci_dev *pdev, uint32_t causes)
 	return err;
 }
 
+/* Without memory in reach there may be other devices that are. */
+static int set_mask(struct edu *edu, uint64_t mask)
+{
+	int err = dma_set_mask_and_coherent(&edu->pdev->dev, mask);
+
+	edu->mask = mask;
+	edu->can_dma = !err;
+	return err;
+}
+
 int berth_edu_set_dma_bits(struct pci_dev *pdev, unsigned int bits)
 {
 	struct edu *edu = pci_get_drvdata(pdev);
@@ -166,8 +178,7 @@ int berth_edu_set_dma_bits(struct pci_dev *pdev, unsigned int bits)
 	err = begin(edu);
 	if (err)
 		return err;
-	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(bits));
-	edu->can_dma = !err;
+	err = set_mask(edu, DMA_BIT_MASK(bits));
 	end(edu);
 	return err;
 }
@@ -238,6 +249,33 @@ int berth_edu_copy_from(struct pci_dev *pdev, void *to, uint32_t offset, size_t 
 	return copy(pdev, to, offset, size, DMA_FROM_DEVICE);
 }
 
+int berth_edu_copy_resource(struct pci_dev *pdev, uint32_t offset, phys_addr_t phys, size_t size,
+			    enum dma_data_direction dir)
+{
+	struct edu *edu = pci_get_drvdata(pdev);
+	dma_addr_t addr;
+	int err;
+
+	if (!in_buffer(offset, size) || (dir != DMA_TO_DEVICE && dir != DMA_FROM_DEVICE))
+		return -EINVAL;
+	err = begin(edu);
+	if (err)
+		return err;
+	err = -EIO;
+	if (edu->is_stuck)
+		goto out;
+	addr = dma_map_resource(&pdev->dev, phys, size, dir, 0);
+	err = dma_mapping_error(&pdev->dev, addr);
+	if (err)
+		goto out;
+	/* A mask under which there is no memory is not the DMA API's. */
+	err = addr + (size - 1) > edu->mask ? -EIO : transfer(edu, addr, offset, size, dir);
+	dma_unmap_resource(&pdev->dev, addr, size, dir, 0);
+out:
+	end(edu);
+	return err;
+}
+
 int berth_edu_copy(struct pci_dev *pdev, void *to, const void *from, size_t size)
 {
 	struct edu *edu = pci_get_drvdata(pdev);
@@ -301,7 +339,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto out_unmap;
 	/* Boards whose RAM begins above that say more with berth_edu_set_dma_bits(). */
-	edu->can_dma = !dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(BERTH_EDU_DMA_BITS));
+	set_mask(edu, DMA_BIT_MASK(BERTH_EDU_DMA_BITS));
 	pci_set_master(pdev);
 	pci_set_drvdata(pdev, edu);
 	return 0;

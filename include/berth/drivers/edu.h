@@ -10,6 +10,7 @@
 #ifndef BERTH_DRIVERS_EDU_EDU_H
 #define BERTH_DRIVERS_EDU_EDU_H
 
+#include <berth/dma-direction.h>
 #include <berth/pci.h>
 #include <berth/types.h>
 
@@ -76,6 +77,21 @@ int berth_edu_copy_to(struct pci_dev *pdev, uint32_t offset, const void *from, s
 
 /** berth_edu_copy_from() - DMA from the device's buffer to memory; as berth_edu_copy_to(). */
 int berth_edu_copy_from(struct pci_dev *pdev, void *to, uint32_t offset, size_t size);
+
+/**
+ * berth_edu_copy_resource() - DMA between the device's buffer and another device
+ * @pdev: the function
+ * @offset: first byte in the device's buffer
+ * @phys: the other device's registers or memory, for the CPU: dma_map_resource()
+ * @size: bytes
+ * @dir: DMA_TO_DEVICE from there to the buffer, DMA_FROM_DEVICE from the buffer to there
+ *
+ * For this no memory need be in reach of the device. Return: 0; -EINVAL; -ENOMEM if the bus leads
+ * not there, or not under the mask (berth_last_error()); -EIO if it is not under the mask of a
+ * device that reaches no memory, or the device does no DMA any more; -ETIMEDOUT; -EBUSY.
+ */
+int berth_edu_copy_resource(struct pci_dev *pdev, uint32_t offset, phys_addr_t phys, size_t size,
+			    enum dma_data_direction dir);
 
 /**
  * berth_edu_copy() - DMA from memory through the device's buffer to memory
