@@ -11,6 +11,7 @@
 #undef __dma_cap_set
 #undef __dma_cap_zero
 #undef __dma_has_cap
+#undef __free_iova
 #undef __free_page
 #undef __free_pages
 #undef __get_free_pages
@@ -21,6 +22,8 @@
 #undef __sg_page_iter_start
 #undef alloc_contig_pages
 #undef alloc_contig_range
+#undef alloc_iova
+#undef alloc_iova_fast
 #undef alloc_page
 #undef alloc_pages
 #undef alloc_pages_exact
@@ -148,7 +151,10 @@
 #undef dmam_pool_create
 #undef dmam_pool_destroy
 #undef enable_irq
+#undef find_iova
 #undef free_contig_range
+#undef free_iova
+#undef free_iova_fast
 #undef free_irq
 #undef free_pages
 #undef free_pages_exact
@@ -158,9 +164,19 @@
 #undef get_zeroed_page
 #undef gfpflags_allow_blocking
 #undef init_completion
+#undef init_iova_domain
 #undef ioremap
 #undef ioremap_wc
 #undef iounmap
+#undef iova_align
+#undef iova_dma_addr
+#undef iova_domain_init_rcaches
+#undef iova_mask
+#undef iova_offset
+#undef iova_pfn
+#undef iova_rcache_range
+#undef iova_shift
+#undef iova_size
 #undef is_vmalloc_addr
 #undef kcalloc
 #undef kfree
@@ -278,6 +294,7 @@
 #undef platform_get_irq
 #undef platform_get_resource
 #undef platform_set_drvdata
+#undef put_iova_domain
 #undef put_page
 #undef readb
 #undef readb_relaxed
@@ -289,6 +306,7 @@
 #undef readw_relaxed
 #undef reinit_completion
 #undef request_irq
+#undef reserve_iova
 #undef resource_size
 #undef rmb
 #undef sg_alloc_append_table_from_pages

@@ -17,6 +17,7 @@
 #define __dma_cap_set berth___dma_cap_set
 #define __dma_cap_zero berth___dma_cap_zero
 #define __dma_has_cap berth___dma_has_cap
+#define __free_iova berth___free_iova
 #define __free_page berth___free_page
 #define __free_pages berth___free_pages
 #define __get_free_pages berth___get_free_pages
@@ -27,6 +28,8 @@
 #define __sg_page_iter_start berth___sg_page_iter_start
 #define alloc_contig_pages berth_alloc_contig_pages
 #define alloc_contig_range berth_alloc_contig_range
+#define alloc_iova berth_alloc_iova
+#define alloc_iova_fast berth_alloc_iova_fast
 #define alloc_page berth_alloc_page
 #define alloc_pages berth_alloc_pages
 #define alloc_pages_exact berth_alloc_pages_exact
@@ -154,7 +157,10 @@
 #define dmam_pool_create berth_dmam_pool_create
 #define dmam_pool_destroy berth_dmam_pool_destroy
 #define enable_irq berth_enable_irq
+#define find_iova berth_find_iova
 #define free_contig_range berth_free_contig_range
+#define free_iova berth_free_iova
+#define free_iova_fast berth_free_iova_fast
 #define free_irq berth_free_irq
 #define free_pages berth_free_pages
 #define free_pages_exact berth_free_pages_exact
@@ -164,9 +170,19 @@
 #define get_zeroed_page berth_get_zeroed_page
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
+#define init_iova_domain berth_init_iova_domain
 #define ioremap berth_ioremap
 #define ioremap_wc berth_ioremap_wc
 #define iounmap berth_iounmap
+#define iova_align berth_iova_align
+#define iova_dma_addr berth_iova_dma_addr
+#define iova_domain_init_rcaches berth_iova_domain_init_rcaches
+#define iova_mask berth_iova_mask
+#define iova_offset berth_iova_offset
+#define iova_pfn berth_iova_pfn
+#define iova_rcache_range berth_iova_rcache_range
+#define iova_shift berth_iova_shift
+#define iova_size berth_iova_size
 #define is_vmalloc_addr berth_is_vmalloc_addr
 #define kcalloc berth_kcalloc
 #define kfree berth_kfree
@@ -284,6 +300,7 @@
 #define platform_get_irq berth_platform_get_irq
 #define platform_get_resource berth_platform_get_resource
 #define platform_set_drvdata berth_platform_set_drvdata
+#define put_iova_domain berth_put_iova_domain
 #define put_page berth_put_page
 #define readb berth_readb
 #define readb_relaxed berth_readb_relaxed
@@ -295,6 +312,7 @@
 #define readw_relaxed berth_readw_relaxed
 #define reinit_completion berth_reinit_completion
 #define request_irq berth_request_irq
+#define reserve_iova berth_reserve_iova
 #define resource_size berth_resource_size
 #define rmb berth_rmb
 #define sg_alloc_append_table_from_pages berth_sg_alloc_append_table_from_pages

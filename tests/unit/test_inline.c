@@ -112,10 +112,16 @@ static void who_waits_for_whom(void **state)
 
 static void iova_pages(void **state)
 {
+	const struct iova_domain small = { .granule = 0x4000 }, large = { .granule = 0x10000 };
+	const struct iova iova = { .pfn_lo = 0x1234500000, .pfn_hi = 0x1234500002 };
+
 	(void)state;
-	assert_int_equal(berth_iova_pfn(12, 0x12345fff), 0x12345);
-	assert_int_equal(berth_iova_addr(16, 0x1234500000), 0x12345000000000);
-	assert_int_equal(berth_iova_offset(14, 0x7fff), 0x3fff);
+	assert_int_equal(iova_shift(&small), 14);
+	assert_int_equal(iova_pfn(&small, 0x12347fff), 0x48d1);
+	assert_int_equal(iova_offset(&small, 0x7fff), 0x3fff);
+	assert_int_equal(iova_align(&small, 0x4001), 0x8000);
+	assert_int_equal(iova_dma_addr(&large, &iova), 0x12345000000000);
+	assert_int_equal(iova_size(&iova), 3);
 	assert_int_equal(berth_iova_pages(12, 0x1000, 0), 0);
 	assert_int_equal(berth_iova_pages(12, 0x1fff, 0), 0);
 	assert_int_equal(berth_iova_pages(12, 0x1000, 1), 1);
