@@ -87,6 +87,32 @@ struct iommu_domain_geometry {
 	bool force_aperture;
 };
 
+/**
+ * struct iommu_iotlb_gather - what is to be forgotten at the next synchronisation
+ * @start: first address
+ * @end: last address, inclusive
+ * @pgsize: size of the pages; 0: none yet
+ * @queued: a flush queue sees to it: nothing is gathered
+ */
+struct iommu_iotlb_gather {
+	dma_addr_t start;
+	dma_addr_t end;
+	size_t pgsize;
+	bool queued;
+};
+
+/** iommu_iotlb_gather_init() - nothing is to be forgotten yet. Any context. */
+static inline void iommu_iotlb_gather_init(struct iommu_iotlb_gather *gather)
+{
+	*gather = (struct iommu_iotlb_gather){ ~(dma_addr_t)0, 0, 0, false };
+}
+
+/** iommu_iotlb_gather_queued() - whether a flush queue sees to it; @gather may be NULL. */
+static inline bool iommu_iotlb_gather_queued(const struct iommu_iotlb_gather *gather)
+{
+	return gather && gather->queued;
+}
+
 /*
  * Called in interrupt context for an access that had no mapping, with the address, IOMMU_FAULT_* and
  * the token of its registration. Returns 0 if it took care of the fault.

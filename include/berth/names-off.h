@@ -22,6 +22,7 @@
 #undef __sg_page_iter_start
 #undef alloc_contig_pages
 #undef alloc_contig_range
+#undef alloc_io_pgtable_ops
 #undef alloc_iova
 #undef alloc_iova_fast
 #undef alloc_page
@@ -153,6 +154,7 @@
 #undef enable_irq
 #undef find_iova
 #undef free_contig_range
+#undef free_io_pgtable_ops
 #undef free_iova
 #undef free_iova_fast
 #undef free_irq
@@ -165,6 +167,8 @@
 #undef gfpflags_allow_blocking
 #undef init_completion
 #undef init_iova_domain
+#undef iommu_iotlb_gather_init
+#undef iommu_iotlb_gather_queued
 #undef ioremap
 #undef ioremap_wc
 #undef iounmap

@@ -28,6 +28,7 @@
 #define __sg_page_iter_start berth___sg_page_iter_start
 #define alloc_contig_pages berth_alloc_contig_pages
 #define alloc_contig_range berth_alloc_contig_range
+#define alloc_io_pgtable_ops berth_alloc_io_pgtable_ops
 #define alloc_iova berth_alloc_iova
 #define alloc_iova_fast berth_alloc_iova_fast
 #define alloc_page berth_alloc_page
@@ -159,6 +160,7 @@
 #define enable_irq berth_enable_irq
 #define find_iova berth_find_iova
 #define free_contig_range berth_free_contig_range
+#define free_io_pgtable_ops berth_free_io_pgtable_ops
 #define free_iova berth_free_iova
 #define free_iova_fast berth_free_iova_fast
 #define free_irq berth_free_irq
@@ -171,6 +173,8 @@
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
 #define init_iova_domain berth_init_iova_domain
+#define iommu_iotlb_gather_init berth_iommu_iotlb_gather_init
+#define iommu_iotlb_gather_queued berth_iommu_iotlb_gather_queued
 #define ioremap berth_ioremap
 #define ioremap_wc berth_ioremap_wc
 #define iounmap berth_iounmap

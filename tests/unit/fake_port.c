@@ -25,6 +25,7 @@ __thread unsigned int berth_fake_slot = 1;
 bool berth_fake_pattern;
 unsigned int fake_line_size = 64;
 uint64_t fake_clock_step;
+void (*fake_cache_clean)(phys_addr_t phys, uint64_t size);
 
 static __thread uint64_t random_state;
 
@@ -59,6 +60,12 @@ bool fake_is_poisoned(const void *byte)
 unsigned int berth_port_line_size(void)
 {
 	return fake_line_size;
+}
+
+void berth_port_cache_clean(phys_addr_t phys, uint64_t size)
+{
+	if (fake_cache_clean)
+		fake_cache_clean(phys, size);
 }
 
 unsigned int berth_port_slots_in_use(void)

@@ -14,6 +14,9 @@ extern unsigned int fake_line_size;
 /* ns by which the clock goes on whenever it is looked at; 0, at first: it is the host's. */
 extern uint64_t fake_clock_step;
 
+/* What is done to clean a range of memory; NULL, at first: nothing. */
+extern void (*fake_cache_clean)(phys_addr_t phys, uint64_t size);
+
 /* Pages of red zone and free memory can be told apart from others only in such a build. */
 static inline bool fake_has_asan(void)
 {

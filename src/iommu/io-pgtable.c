@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Page tables of an IOMMU: how they begin and end. */
+#include <berth/io-pgtable.h>
+#include <berth/slab.h>
+
+#include "iommu/pgtable.h"
+#include "lib/error.h"
+#include "mm/internal.h"
+
+static const struct {
+	enum io_pgtable_fmt fmt;
+	const struct pgtable_format *format;
+} formats[] = {
+	{ ARM_64_LPAE_S1, &berth_arm_lpae_s1 },
+};
+
+static const struct pgtable_format *find_format(enum io_pgtable_fmt fmt)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (formats[i].fmt == fmt)
+			return formats[i].format;
+	berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "io-pgtable: format", (uint64_t)fmt);
+	return NULL;
+}
+
+static void set_up(struct pgtable *pt)
+{
+	const struct berth_mem_map *bank = &berth_mem_map[0];
+
+	pt->plain = !pt->shape.high && !pt->shape.address_right;
+	pt->clean = !pt->cfg.coherent_walk;
+	pt->top = (uint8_t)(pt->shape.levels - 1);
+	pt->last_iova = UINT64_MAX >> (64 - pt->cfg.ias);
+	pt->last_phys = UINT64_MAX >> (64 - pt->cfg.oas);
+	pt->virt = (uintptr_t)phys_to_virt(0);
+	pt->lately = pt->before = NO_PAGE;
+	for (unsigned int i = 1; i < berth_nr_mem_maps; i++)
+		if (berth_mem_map[i].nr > bank->nr && berth_mem_map[i].pfn < berth_high_pfn)
+			bank = &berth_mem_map[i];
+	pt->bank_virt = (uintptr_t)phys_to_virt(PFN_PHYS(bank->pfn));
+	pt->bank_nr = bank->nr;
+	pt->bank_pages = bank->pages;
+	pt->ops = (struct io_pgtable_ops){
+		.map_pages = berth_pgtable_map,
+		.unmap_pages = berth_pgtable_unmap,
+		.iova_to_phys = berth_pgtable_iova_to_phys,
+	};
+}
+
+static uint64_t root_size(const struct pgtable *pt)
+{
+	return sizeof(uint64_t) << (pt->cfg.ias - level_shift(pt, pt->top));
+}
+
+/* The root may be smaller than a table, and larger than a page. */
+static bool new_root(struct pgtable *pt)
+{
+	gfp_t gfp = GFP_ATOMIC | __GFP_ZERO | (pt->cfg.oas <= 32 ? __GFP_DMA32 : 0);
+	unsigned int order = get_order(root_size(pt));
+	struct page *page = alloc_pages(gfp, order);
+
+	if (!page)
+		return false;
+	pt->root = page_address(page);
+	if (virt_to_phys(pt->root) > pt->last_phys) {
+		struct berth_error *error =
+			berth_error_set(-ENOMEM, BERTH_REASON_MASK, "page table");
+
+		error->address = virt_to_phys(pt->root);
+		error->limit = pt->last_phys;
+		__free_pages(page, order);
+		return false;
+	}
+	clean_entries(pt, pt->root, root_size(pt) / sizeof(uint64_t));
+	berth_port_dma_wmb();
+	return true;
+}
+
+struct io_pgtable_ops *alloc_io_pgtable_ops(enum io_pgtable_fmt fmt, struct io_pgtable_cfg *cfg,
+					    void *cookie)
+{
+	const struct pgtable_format *format = find_format(fmt);
+	struct pgtable_shape shape = { 0 };
+	struct pgtable *pt;
+
+	if (!format || format->shape(cfg, &shape))
+		return NULL;
+	pt = kzalloc(sizeof(*pt), GFP_ATOMIC);
+	if (!pt)
+		return NULL;
+	pt->format = format;
+	pt->shape = shape;
+	pt->cookie = cookie;
+	pt->cfg = *cfg;
+	set_up(pt);
+	if (!new_root(pt)) {
+		kfree(pt);
+		return NULL;
+	}
+	format->finish(cfg, &shape, virt_to_phys(pt->root));
+	return &pt->ops;
+}
+
+void free_io_pgtable_ops(struct io_pgtable_ops *ops)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+
+	if (!ops)
+		return;
+	if (pt->cfg.tlb && pt->cfg.tlb->tlb_flush_all)
+		pt->cfg.tlb->tlb_flush_all(pt->cookie);
+	berth_pgtable_free_all(pt);
+	__free_pages(virt_to_page(pt->root), get_order(root_size(pt)));
+	kfree(pt);
+}

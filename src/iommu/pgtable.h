@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The engine of page tables. A format is a description; levels count from 0, that of pages, upwards.
+ *
+ * Life of a table. Who installs one makes a link to it by compare-and-swap. Whoever wants to write
+ * an entry first adds it to the count of its table; a table that counts nothing may be marked dead,
+ * under the lock, and then nobody adds to it. Its link becomes a marker: invalid for the hardware,
+ * not empty, different every time. When the IOMMU has forgotten the table, the marker goes; who
+ * needs the place earlier makes the IOMMU forget it himself and puts his link in the marker's place:
+ * so nothing new is mapped where something old is remembered. The marker is counted. The table's
+ * memory is given back when everybody has left who may have read the link: walkers are counted by
+ * slot, in two epochs, and a table is freed two epochs after it was taken out.
+ *
+ * An empty table is not taken out at once: its place is kept in mind, and it goes when the next
+ * one is, so that one page mapped and unmapped again and again does not build its tables each time.
+ */
+#ifndef BERTH_IOMMU_PGTABLE_H
+#define BERTH_IOMMU_PGTABLE_H
+
+#include <berth/io-pgtable.h>
+#include <berth/mm.h>
+#include <berth/spinlock.h>
+
+/*
+ * struct pgtable_shape - what one address space's tables look like
+ * @page_shift: log2 of a page, and of a table
+ * @bits: of the address, for each level
+ * @levels: how many
+ * @address: bits of an entry that hold bits of an address
+ * @address_right: how far the address is shifted right to get there
+ * @high: bits of an entry that hold the address's bits shifted right by @high_right; or none
+ */
+struct pgtable_shape {
+	uint8_t page_shift;
+	uint8_t bits;
+	uint8_t levels;
+	uint8_t address_right;
+	uint8_t high_right;
+	uint64_t address;
+	uint64_t high;
+};
+
+/*
+ * struct pgtable_format - a description
+ * @valid: one of these bits is set in a valid entry; none above bit 7
+ * @kind, @link: (entry & @kind) == @link: it leads to a table, unless it is of level 0
+ * @page, @block: bits of a page, and of a block above level 0
+ * @synced: a bit that hardware ignores: a link is known to be in memory
+ * @shape: look at what the hardware can do, narrow it, and say what the tables are like; 0, or
+ *	-EINVAL with the reason
+ * @leaf: the other bits of a page or block
+ * @finish: what the hardware is told
+ */
+struct pgtable_format {
+	uint64_t valid;
+	uint64_t kind;
+	uint64_t link;
+	uint64_t page;
+	uint64_t block;
+	uint64_t synced;
+	int (*shape)(struct io_pgtable_cfg *cfg, struct pgtable_shape *shape);
+	uint64_t (*leaf)(int prot);
+	void (*finish)(struct io_pgtable_cfg *cfg, const struct pgtable_shape *shape,
+		       phys_addr_t root);
+};
+
+extern const struct pgtable_format berth_arm_lpae_s1;
+
+#define PGTABLE_MAX_LEVELS 4u
+/* Places of empty tables that are kept in mind. */
+#define PGTABLE_KEPT 8u
+/* Of a count in struct page::index: nobody adds to it. Above it is the next page of a list. */
+#define PGTABLE_DEAD ((uint64_t)1 << 31)
+
+/* How many are inside, by the lowest bit of the epoch in which they came. */
+struct pgtable_walkers {
+	uint32_t inside[2];
+} __attribute__((aligned(64)));
+
+/*
+ * struct pgtable - an address space's tables
+ * @plain: addresses stand in entries as they are
+ * @top: the root's level
+ * @virt: what leads from a table's physical address to the CPU's
+ * @bank_virt, @bank_nr, @bank_pages: the largest bank of RAM, to find counts quickly
+ * @marker: what the last marker was
+ * @kept: a place is the first address that a table is for, and its level + 1
+ * @epoch: changed under @lock
+ * @lately, @before: tables taken out in this epoch, and in the one before: chains of page numbers
+ */
+struct pgtable {
+	struct io_pgtable_ops ops;
+	struct pgtable_shape shape;
+	bool plain;
+	bool clean;
+	uint8_t top;
+	uint64_t *root;
+	uintptr_t virt;
+	uintptr_t bank_virt;
+	uint64_t bank_nr;
+	struct page *bank_pages;
+	const struct pgtable_format *format;
+	uint64_t last_iova, last_phys;
+	struct io_pgtable_cfg cfg;
+	void *cookie;
+	uint64_t marker;
+	uint64_t kept[PGTABLE_KEPT];
+	uint32_t nr_tables;
+	spinlock_t lock;
+	uint32_t epoch;
+	uint32_t lately, before;
+	struct pgtable_walkers walkers[BERTH_PORT_MAX_SLOTS];
+};
+
+/*
+ * struct visit - a call's way through the tables
+ * @inside: where it is counted
+ * @empty: a table that it may have left empty, as a place; 0: none
+ */
+struct visit {
+	struct pgtable *pt;
+	uint32_t *inside;
+	uint64_t empty;
+};
+
+static inline unsigned int level_shift(const struct pgtable *pt, unsigned int level)
+{
+	return pt->shape.page_shift + level * pt->shape.bits;
+}
+
+static inline unsigned int table_index(const struct pgtable *pt, dma_addr_t iova,
+				       unsigned int level)
+{
+	return (unsigned int)(iova >> level_shift(pt, level)) & ((1u << pt->shape.bits) - 1);
+}
+
+static inline bool is_link(const struct pgtable_format *format, uint64_t entry, unsigned int level)
+{
+	return level && (entry & format->kind) == format->link;
+}
+
+/* What stands for an address in an entry, and back. */
+static inline uint64_t encode(const struct pgtable *pt, phys_addr_t phys)
+{
+	return (phys >> pt->shape.address_right & pt->shape.address) |
+	       (phys >> pt->shape.high_right & pt->shape.high);
+}
+
+static inline phys_addr_t decode(const struct pgtable *pt, uint64_t entry)
+{
+	if (__builtin_expect(pt->plain, 1))
+		return entry & pt->shape.address;
+	return (entry & pt->shape.address) << pt->shape.address_right |
+	       (entry & pt->shape.high) << pt->shape.high_right;
+}
+
+static inline uint64_t *table_at(const struct pgtable *pt, uint64_t link)
+{
+	return (uint64_t *)((uintptr_t)decode(pt, link) + pt->virt);
+}
+
+static inline uint64_t read_entry(const uint64_t *entry)
+{
+	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/* How many entries of a table are in use, or are to be written; and PGTABLE_DEAD. */
+static inline uint64_t *count_of(const struct pgtable *pt, const uint64_t *table)
+{
+	uint64_t at = ((uintptr_t)table - pt->bank_virt) / 4096;
+
+	return __builtin_expect(at < pt->bank_nr, 1) ? &pt->bank_pages[at].index
+						     : &virt_to_page(table)->index;
+}
+
+/* Bytes that a table, or a place in mind, is for. */
+static inline uint64_t table_size(const struct pgtable *pt, unsigned int level)
+{
+	return 1ULL << level_shift(pt, level + 1);
+}
+
+static inline uint64_t place_of(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
+{
+	return level == pt->top ? 0 : (iova & ~(table_size(pt, level) - 1)) | (level + 1);
+}
+
+/* From here to visit_leave() no table that can be reached is freed. */
+static inline void visit_enter(struct visit *visit, struct pgtable *pt)
+{
+	struct pgtable_walkers *walkers = &pt->walkers[berth_port_slot()];
+
+	visit->pt = pt;
+	for (;;) {
+		uint32_t epoch = __atomic_load_n(&pt->epoch, __ATOMIC_ACQUIRE);
+
+		visit->inside = &walkers->inside[epoch & 1];
+		__atomic_fetch_add(visit->inside, 1, __ATOMIC_SEQ_CST);
+		/* Counted too late, nobody would have waited. */
+		if (__builtin_expect(__atomic_load_n(&pt->epoch, __ATOMIC_SEQ_CST) == epoch, 1))
+			return;
+		__atomic_fetch_sub(visit->inside, 1, __ATOMIC_RELEASE);
+	}
+}
+
+static inline void visit_leave(struct visit *visit)
+{
+	__atomic_fetch_sub(visit->inside, 1, __ATOMIC_RELEASE);
+}
+
+static inline void clean_entries(const struct pgtable *pt, const uint64_t *entry, uint64_t nr)
+{
+	if (pt->clean)
+		berth_port_cache_clean(virt_to_phys(entry), nr * sizeof(*entry));
+}
+
+static inline void flush_walk(const struct pgtable *pt, dma_addr_t iova, uint64_t size)
+{
+	if (pt->cfg.tlb && pt->cfg.tlb->tlb_flush_walk)
+		pt->cfg.tlb->tlb_flush_walk(iova & ~(size - 1), (size_t)size,
+					    (size_t)1 << pt->shape.page_shift, pt->cookie);
+}
+
+/* Tables (pgtable_table.c). */
+
+/* An empty one, not linked; NULL with the reason. */
+uint64_t *berth_pgtable_new(struct pgtable *pt, gfp_t gfp);
+/* One that never was linked. */
+void berth_pgtable_discard(struct pgtable *pt, uint64_t *table);
+/* What an entry that is taken out holds until the IOMMU has forgotten it. */
+uint64_t berth_pgtable_marker(struct pgtable *pt);
+/* Nothing is linked from this entry any more: the table and all below it, @level that of the table. */
+void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int level);
+/* Free what can be freed. The caller is not inside. */
+void berth_pgtable_free_retired(struct pgtable *pt);
+/* @nr entries of the table of @level for @iova are in use no more, or are not to be written. */
+void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr, dma_addr_t iova,
+			   unsigned int level);
+/* visit_leave(), and what is owed for a table that was left empty; @now: it goes at once. */
+void berth_pgtable_leave(struct visit *visit, bool now);
+void berth_pgtable_free_all(struct pgtable *pt);
+
+/* Functions of the tables (pgtable_map.c, pgtable_unmap.c). */
+
+int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
+		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped);
+size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
+			   size_t pgcount, struct iommu_iotlb_gather *gather);
+phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova);
+
+/* The level of a size that the tables have. */
+static inline unsigned int level_of(const struct pgtable *pt, uint64_t pgsize)
+{
+	unsigned int level = 0;
+
+	while (pgsize >> level_shift(pt, level) != 1)
+		level++;
+	return level;
+}
+
+#endif

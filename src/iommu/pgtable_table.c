@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How tables of an IOMMU come and go; pgtable.h says by which rules. */
+#include "iommu/pgtable.h"
+
+#include "lib/error.h"
+#include "mm/internal.h"
+
+static unsigned int table_order(const struct pgtable *pt)
+{
+	return pt->shape.page_shift - 12u;
+}
+
+uint64_t *berth_pgtable_new(struct pgtable *pt, gfp_t gfp)
+{
+	struct page *page;
+	uint64_t *table;
+
+	if (pt->cfg.oas <= 32)
+		gfp |= __GFP_DMA32;
+	page = alloc_pages(gfp | __GFP_ZERO, table_order(pt));
+	if (!page)
+		return NULL;
+	table = page_address(page);
+	if (virt_to_phys(table) > pt->last_phys) {
+		struct berth_error *error =
+			berth_error_set(-ENOMEM, BERTH_REASON_MASK, "page table");
+
+		error->address = virt_to_phys(table);
+		error->limit = pt->last_phys;
+		__free_pages(page, table_order(pt));
+		return NULL;
+	}
+	page->index = 0;
+	__atomic_fetch_add(&pt->nr_tables, 1, __ATOMIC_RELAXED);
+	clean_entries(pt, table, 1ULL << pt->shape.bits);
+	berth_port_dma_wmb();
+	return table;
+}
+
+static void free_page_of(struct pgtable *pt, struct page *page)
+{
+	page->index = 0;
+	__free_pages(page, table_order(pt));
+	__atomic_fetch_sub(&pt->nr_tables, 1, __ATOMIC_RELAXED);
+}
+
+void berth_pgtable_discard(struct pgtable *pt, uint64_t *table)
+{
+	free_page_of(pt, virt_to_page(table));
+}
+
+uint64_t berth_pgtable_marker(struct pgtable *pt)
+{
+	/* The low byte holds whatever could make it valid. */
+	return __atomic_add_fetch(&pt->marker, 1, __ATOMIC_RELAXED) << 8;
+}
+
+/* Put a table on a chain, whose first page is at @first. */
+static void chain_table(struct pgtable *pt, uint64_t *table, uint32_t *first)
+{
+	uint64_t *count = count_of(pt, table);
+
+	/* Late ones may still look whether it is dead. */
+	__atomic_fetch_add(count, (uint64_t)*first << 32, __ATOMIC_RELAXED);
+	*first = (uint32_t)PFN_DOWN(virt_to_phys(table));
+}
+
+static void chain_all(struct pgtable *pt, uint64_t *table, unsigned int level, uint32_t *first)
+{
+	uint64_t *count = count_of(pt, table);
+
+	__atomic_fetch_or(count, PGTABLE_DEAD, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; level && i < 1u << pt->shape.bits; i++) {
+		uint64_t entry = read_entry(&table[i]);
+
+		if (is_link(pt->format, entry, level))
+			chain_all(pt, table_at(pt, entry), level - 1, first);
+	}
+	chain_table(pt, table, first);
+}
+
+static struct page *page_at(uint32_t pfn)
+{
+	struct page *page = pfn_to_page(pfn);
+
+	if (!page)
+		berth_port_panic("page tables: a chain is broken");
+	return page;
+}
+
+static void free_chain(struct pgtable *pt, uint32_t first)
+{
+	while (first != NO_PAGE) {
+		struct page *page = page_at(first);
+
+		first = (uint32_t)(__atomic_load_n(&page->index, __ATOMIC_RELAXED) >> 32);
+		free_page_of(pt, page);
+	}
+}
+
+static bool is_anyone_inside(const struct pgtable *pt, unsigned int parity)
+{
+	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
+		if (__atomic_load_n(&pt->walkers[i].inside[parity], __ATOMIC_SEQ_CST))
+			return true;
+	return false;
+}
+
+void berth_pgtable_free_retired(struct pgtable *pt)
+{
+	unsigned long flags;
+	uint32_t first;
+
+	do {
+		first = NO_PAGE;
+		spin_lock_irqsave(&pt->lock, flags);
+		while (first == NO_PAGE && (pt->lately != NO_PAGE || pt->before != NO_PAGE) &&
+		       !is_anyone_inside(pt, (pt->epoch - 1) & 1)) {
+			__atomic_store_n(&pt->epoch, pt->epoch + 1, __ATOMIC_SEQ_CST);
+			first = pt->before;
+			pt->before = pt->lately;
+			pt->lately = NO_PAGE;
+		}
+		spin_unlock_irqrestore(&pt->lock, flags);
+		free_chain(pt, first);
+	} while (first != NO_PAGE);
+}
+
+/* The last page of a chain. */
+static struct page *chain_end(uint32_t first)
+{
+	for (;;) {
+		struct page *page = page_at(first);
+
+		first = (uint32_t)(__atomic_load_n(&page->index, __ATOMIC_RELAXED) >> 32);
+		if (first == NO_PAGE)
+			return page;
+	}
+}
+
+void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int level)
+{
+	uint32_t first = NO_PAGE, change;
+	unsigned long flags;
+
+	chain_all(pt, table, level, &first);
+	spin_lock_irqsave(&pt->lock, flags);
+	/* The last one's link is NO_PAGE; to it, from that, is the difference. */
+	change = pt->lately - NO_PAGE;
+	__atomic_fetch_add(&chain_end(first)->index, (uint64_t)change << 32, __ATOMIC_RELAXED);
+	pt->lately = first;
+	spin_unlock_irqrestore(&pt->lock, flags);
+}
+
+/* The entry that leads to a table of @level, and the table above; false if there is no such table. */
+static bool find_link(struct pgtable *pt, dma_addr_t iova, unsigned int level, uint64_t **above,
+		      uint64_t **entry)
+{
+	uint64_t *table = pt->root;
+
+	for (unsigned int at = pt->top; at > level; at--) {
+		*above = table;
+		*entry = &table[table_index(pt, iova, at)];
+		if (!is_link(pt->format, read_entry(*entry), at))
+			return false;
+		table = table_at(pt, read_entry(*entry));
+	}
+	return level < pt->top;
+}
+
+/*
+ * If a table is empty, its link becomes a marker; the table is returned. Inside, and under the lock:
+ * links to tables are taken away here only, but by who owns the addresses.
+ */
+static uint64_t *take_out(struct pgtable *pt, dma_addr_t iova, unsigned int level, uint64_t **above,
+			  uint64_t **entry, uint64_t *marker)
+{
+	uint64_t *table = NULL, nothing = 0, link;
+	unsigned long flags;
+
+	*marker = berth_pgtable_marker(pt);
+	spin_lock_irqsave(&pt->lock, flags);
+	if (find_link(pt, iova, level, above, entry)) {
+		link = read_entry(*entry);
+		if (is_link(pt->format, link, level + 1)) {
+			table = table_at(pt, link);
+			if (!__atomic_compare_exchange_n(count_of(pt, table), &nothing,
+							 PGTABLE_DEAD, false, __ATOMIC_ACQ_REL,
+							 __ATOMIC_RELAXED))
+				table = NULL;
+			else
+				__atomic_exchange_n(*entry, *marker, __ATOMIC_SEQ_CST);
+		}
+	}
+	spin_unlock_irqrestore(&pt->lock, flags);
+	return table;
+}
+
+/* The table of a place goes if it is empty, and those above it that are empty then. */
+static void reap(struct pgtable *pt, uint64_t place)
+{
+	while (place) {
+		unsigned int level = (unsigned int)(place & 7) - 1;
+		dma_addr_t iova = place & ~(uint64_t)7;
+		uint64_t *above, *entry, marker, *table;
+		struct visit visit;
+
+		place = 0;
+		visit_enter(&visit, pt);
+		table = take_out(pt, iova, level, &above, &entry, &marker);
+		if (table) {
+			clean_entries(pt, entry, 1);
+			flush_walk(pt, iova, table_size(pt, level));
+			if (__atomic_compare_exchange_n(entry, &marker, 0, false, __ATOMIC_RELEASE,
+							__ATOMIC_RELAXED) &&
+			    __atomic_sub_fetch(count_of(pt, above), 1, __ATOMIC_ACQ_REL) == 0)
+				place = place_of(pt, iova, level + 1);
+		}
+		visit_leave(&visit);
+		if (table)
+			berth_pgtable_retire(pt, table, 0);
+	}
+	berth_pgtable_free_retired(pt);
+}
+
+void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr, dma_addr_t iova,
+			   unsigned int level)
+{
+	struct pgtable *pt = visit->pt;
+
+	if (__atomic_sub_fetch(count_of(pt, table), nr, __ATOMIC_ACQ_REL) == 0)
+		visit->empty = place_of(pt, iova, level);
+}
+
+void berth_pgtable_leave(struct visit *visit, bool now)
+{
+	struct pgtable *pt = visit->pt;
+	uint64_t place = visit->empty, *kept;
+	unsigned int level;
+
+	visit_leave(visit);
+	if (!place)
+		return;
+	visit->empty = 0;
+	if (now) {
+		reap(pt, place);
+		return;
+	}
+	level = (unsigned int)(place & 7);
+	kept = &pt->kept[(place >> level_shift(pt, level)) % PGTABLE_KEPT];
+	if (__atomic_load_n(kept, __ATOMIC_RELAXED) == place)
+		return;
+	place = __atomic_exchange_n(kept, place, __ATOMIC_RELAXED);
+	if (place)
+		reap(pt, place);
+}
+
+void berth_io_pgtable_trim(struct io_pgtable_ops *ops)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+
+	for (unsigned int i = 0; i < PGTABLE_KEPT; i++)
+		reap(pt, __atomic_exchange_n(&pt->kept[i], 0, __ATOMIC_RELAXED));
+	berth_pgtable_free_retired(pt);
+}
+
+unsigned int berth_io_pgtable_tables(struct io_pgtable_ops *ops)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+
+	return __atomic_load_n(&pt->nr_tables, __ATOMIC_RELAXED);
+}
+
+void berth_pgtable_free_all(struct pgtable *pt)
+{
+	unsigned int nr = 1u << (pt->cfg.ias - level_shift(pt, pt->top));
+	uint32_t first = NO_PAGE;
+
+	for (unsigned int i = 0; pt->top && i < nr; i++) {
+		uint64_t entry = read_entry(&pt->root[i]);
+
+		if (is_link(pt->format, entry, pt->top))
+			chain_all(pt, table_at(pt, entry), pt->top - 1u, &first);
+	}
+	free_chain(pt, first);
+	free_chain(pt, pt->lately);
+	free_chain(pt, pt->before);
+}

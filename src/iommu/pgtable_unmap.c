@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Unmapping. */
+#include "iommu/pgtable.h"
+
+#include "lib/error.h"
+
+/*
+ * struct spot - where a walk has come to
+ * @level: of @table; above the one asked for if there is no link
+ */
+struct spot {
+	uint64_t *table;
+	uint64_t *entry;
+	unsigned int level;
+};
+
+static inline struct spot walk(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
+{
+	struct spot spot = { .table = pt->root, .level = pt->top };
+	uint64_t entry;
+
+	for (;;) {
+		spot.entry = &spot.table[table_index(pt, iova, spot.level)];
+		if (spot.level == level)
+			return spot;
+		entry = read_entry(spot.entry);
+		if (!is_link(pt->format, entry, spot.level))
+			return spot;
+		spot.table = table_at(pt, entry);
+		spot.level--;
+	}
+}
+
+/* How many of @nr entries are pages or blocks, up to the first that is not. */
+static uint64_t count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr,
+			     unsigned int level)
+{
+	uint64_t valid = pt->format->valid, n = 0;
+
+	/* A bit that is set in all of them; most often there is one. Nobody else writes them. */
+	while (!level && n + 8 <= nr &&
+	       entry[n] & entry[n + 1] & entry[n + 2] & entry[n + 3] & entry[n + 4] & entry[n + 5] &
+		       entry[n + 6] & entry[n + 7] & valid)
+		n += 8;
+	for (; n < nr; n++) {
+		uint64_t value = read_entry(&entry[n]);
+
+		if (!(value & valid) || is_link(pt->format, value, level))
+			break;
+	}
+	return n;
+}
+
+static void clear_run(uint64_t *entry, uint64_t nr)
+{
+	for (; nr >= 8; nr -= 8, entry += 8) {
+		__atomic_store_n(&entry[0], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[1], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[2], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[3], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[4], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[5], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[6], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[7], 0, __ATOMIC_RELAXED);
+	}
+	for (; nr; nr--)
+		__atomic_store_n(entry++, 0, __ATOMIC_RELAXED);
+}
+
+static void tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather, dma_addr_t iova,
+		 uint64_t pgsize, uint64_t nr)
+{
+	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
+
+	if (!tlb || iommu_iotlb_gather_queued(gather))
+		return;
+	if (tlb->tlb_add_run) {
+		tlb->tlb_add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
+		return;
+	}
+	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
+		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
+}
+
+/*
+ * An entry that is @old becomes a marker, and the IOMMU forgets what it led to. Return: the marker,
+ * or 0 if it was not @old any more.
+ */
+static uint64_t break_entry(struct pgtable *pt, uint64_t *entry, uint64_t old, dma_addr_t iova,
+			    unsigned int level)
+{
+	uint64_t marker = berth_pgtable_marker(pt);
+	unsigned long flags;
+	bool ok;
+
+	/* Who takes out empty tables must not take the same one out. */
+	spin_lock_irqsave(&pt->lock, flags);
+	ok = __atomic_compare_exchange_n(entry, &old, marker, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED);
+	if (ok && is_link(pt->format, old, level))
+		__atomic_fetch_or(count_of(pt, table_at(pt, old)), PGTABLE_DEAD, __ATOMIC_ACQ_REL);
+	spin_unlock_irqrestore(&pt->lock, flags);
+	if (!ok)
+		return 0;
+	clean_entries(pt, entry, 1);
+	flush_walk(pt, iova, 1ULL << level_shift(pt, level));
+	return marker;
+}
+
+/* A table in the place of what is to be unmapped goes with all that it leads to. */
+static uint64_t remove_table(struct visit *visit, const struct spot *spot, dma_addr_t iova)
+{
+	struct pgtable *pt = visit->pt;
+	uint64_t link = read_entry(spot->entry);
+	uint64_t marker = break_entry(pt, spot->entry, link, iova, spot->level);
+
+	if (!marker)
+		return 0;
+	if (__atomic_compare_exchange_n(spot->entry, &marker, 0, false, __ATOMIC_RELEASE,
+					__ATOMIC_RELAXED))
+		berth_pgtable_uncount(visit, spot->table, 1, iova, spot->level);
+	berth_pgtable_retire(pt, table_at(pt, link), spot->level - 1);
+	return 1;
+}
+
+/* A block becomes a table of the next smaller pages or blocks. False with the reason. */
+static bool split(struct visit *visit, const struct spot *spot, dma_addr_t iova)
+{
+	const struct pgtable *pt = visit->pt;
+	const struct pgtable_format *format = pt->format;
+	uint64_t block = read_entry(spot->entry), lower = 1ULL << level_shift(pt, spot->level - 1);
+	uint64_t bits = block & ~(pt->shape.address | pt->shape.high | format->block);
+	bool live = pt->cfg.quirks & BERTH_IO_PGTABLE_SPLIT_LIVE, ok;
+	uint64_t *table, old = block;
+
+	if (!(pt->cfg.quirks & (BERTH_IO_PGTABLE_SPLIT_BREAK | BERTH_IO_PGTABLE_SPLIT_LIVE)) ||
+	    !(pt->cfg.pgsize_bitmap & lower)) {
+		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "unmap_pages: a part of a block",
+			      iova);
+		return false;
+	}
+	table = berth_pgtable_new(visit->pt, GFP_ATOMIC);
+	if (!table)
+		return false;
+	bits |= spot->level - 1 ? format->block : format->page;
+	for (uint64_t i = 0; i < 1ULL << pt->shape.bits; i++)
+		table[i] = encode(pt, decode(pt, block) + i * lower) | bits;
+	*count_of(pt, table) = 1ULL << pt->shape.bits;
+	clean_entries(pt, table, 1ULL << pt->shape.bits);
+	berth_port_dma_wmb();
+	if (!live)
+		old = break_entry(visit->pt, spot->entry, block, iova, spot->level);
+	ok = old && __atomic_compare_exchange_n(spot->entry, &old,
+						encode(pt, virt_to_phys(table)) | format->link |
+							(pt->clean ? format->synced : 0),
+						false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	clean_entries(pt, spot->entry, 1);
+	if (ok && live)
+		flush_walk(pt, iova, 1ULL << level_shift(pt, spot->level));
+	if (!ok)
+		berth_pgtable_discard(visit->pt, table);
+	return ok;
+}
+
+/*
+ * One step: entries of one table. Return: how many pages were unmapped; 0 at a hole. *@again: it
+ * was not that.
+ */
+static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned int level,
+				 uint64_t count, struct iommu_iotlb_gather *gather, bool *again)
+{
+	struct pgtable *pt = visit->pt;
+	struct spot spot = walk(pt, iova, level);
+	uint64_t room = (1ULL << pt->shape.bits) - table_index(pt, iova, level), nr;
+
+	if (__builtin_expect(spot.level != level, 0)) {
+		*again = read_entry(spot.entry) & pt->format->valid && split(visit, &spot, iova);
+		return 0;
+	}
+	nr = count_leaves(pt, spot.entry, count < room ? count : room, level);
+	if (__builtin_expect(!nr, 0)) {
+		uint64_t value = read_entry(spot.entry);
+
+		/* A table without entries is a hole like any other. */
+		if (!is_link(pt->format, value, level) ||
+		    !__atomic_load_n(count_of(pt, table_at(pt, value)), __ATOMIC_RELAXED))
+			return 0;
+		nr = remove_table(visit, &spot, iova);
+		*again = !nr;
+		return nr;
+	}
+	clear_run(spot.entry, nr);
+	clean_entries(pt, spot.entry, nr);
+	tell(pt, gather, iova, 1ULL << level_shift(pt, level), nr);
+	berth_pgtable_uncount(visit, spot.table, nr, iova, level);
+	return nr;
+}
+
+static bool check_unmap(const struct pgtable *pt, dma_addr_t iova, uint64_t pgsize,
+			uint64_t pgcount)
+{
+	if (!(pgsize & pt->cfg.pgsize_bitmap) || pgsize & (pgsize - 1) || iova & (pgsize - 1)) {
+		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "unmap_pages: size or alignment",
+			      iova | pgsize);
+		return false;
+	}
+	if (!pgcount || iova > pt->last_iova || pgcount - 1 > (pt->last_iova - iova) / pgsize) {
+		berth_fail_at(-ERANGE, BERTH_REASON_ARGUMENT, "unmap_pages: range", iova);
+		return false;
+	}
+	return true;
+}
+
+size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
+			   size_t pgcount, struct iommu_iotlb_gather *gather)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	uint64_t left = pgcount, nr;
+	struct visit visit = { .pt = pt };
+	unsigned int level;
+	bool again;
+
+	if (!check_unmap(pt, iova, pgsize, pgcount))
+		return 0;
+	level = level_of(pt, pgsize);
+	do {
+		again = false;
+		visit_enter(&visit, pt);
+		nr = unmap_run(&visit, iova, level, left, gather, &again);
+		berth_pgtable_leave(&visit, false);
+		left -= nr;
+		iova += nr * pgsize;
+	} while (left && (nr || again));
+	if (__atomic_load_n(&pt->lately, __ATOMIC_RELAXED) != UINT32_MAX)
+		berth_pgtable_free_retired(pt);
+	return (size_t)(pgcount - left) * pgsize;
+}
