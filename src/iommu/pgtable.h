@@ -87,6 +87,7 @@ struct pgtable_walkers {
  * @kept: a place is the first address that a table is for, and its level + 1
  * @epoch: changed under @lock
  * @lately, @before: tables taken out in this epoch, and in the one before: chains of page numbers
+ * @has_retired: there are such tables; looked at without the lock
  */
 struct pgtable {
 	struct io_pgtable_ops ops;
@@ -109,6 +110,7 @@ struct pgtable {
 	spinlock_t lock;
 	uint32_t epoch;
 	uint32_t lately, before;
+	bool has_retired;
 	struct pgtable_walkers walkers[BERTH_PORT_MAX_SLOTS];
 };
 
@@ -230,8 +232,8 @@ void berth_pgtable_discard(struct pgtable *pt, uint64_t *table);
 uint64_t berth_pgtable_marker(struct pgtable *pt);
 /* Nothing is linked from this entry any more: the table and all below it, @level that of the table. */
 void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int level);
-/* Free what can be freed. The caller is not inside. */
-void berth_pgtable_free_retired(struct pgtable *pt);
+/* Free what can be freed, if there is something. The caller is not inside. */
+void berth_pgtable_do_free_retired(struct pgtable *pt);
 /* @nr entries of the table of @level for @iova are in use no more, or are not to be written. */
 void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr, dma_addr_t iova,
 			   unsigned int level);
@@ -246,6 +248,12 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
 			   size_t pgcount, struct iommu_iotlb_gather *gather);
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova);
+
+static inline void berth_pgtable_free_retired(struct pgtable *pt)
+{
+	if (__builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
+		berth_pgtable_do_free_retired(pt);
+}
 
 /* The level of a size that the tables have. */
 static inline unsigned int level_of(const struct pgtable *pt, uint64_t pgsize)

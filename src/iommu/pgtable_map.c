@@ -292,8 +292,7 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 		run.paddr += (uint64_t)nr * pgsize;
 		run.count -= (uint64_t)nr;
 	}
-	if (__atomic_load_n(&pt->lately, __ATOMIC_RELAXED) != UINT32_MAX)
-		berth_pgtable_free_retired(pt);
+	berth_pgtable_free_retired(pt);
 	return 0;
 }
 

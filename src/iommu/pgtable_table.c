@@ -106,7 +106,7 @@ static bool is_anyone_inside(const struct pgtable *pt, unsigned int parity)
 	return false;
 }
 
-void berth_pgtable_free_retired(struct pgtable *pt)
+void berth_pgtable_do_free_retired(struct pgtable *pt)
 {
 	unsigned long flags;
 	uint32_t first;
@@ -121,6 +121,8 @@ void berth_pgtable_free_retired(struct pgtable *pt)
 			pt->before = pt->lately;
 			pt->lately = NO_PAGE;
 		}
+		if (pt->lately == NO_PAGE && pt->before == NO_PAGE)
+			__atomic_store_n(&pt->has_retired, false, __ATOMIC_RELAXED);
 		spin_unlock_irqrestore(&pt->lock, flags);
 		free_chain(pt, first);
 	} while (first != NO_PAGE);
@@ -149,6 +151,7 @@ void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int leve
 	change = pt->lately - NO_PAGE;
 	__atomic_fetch_add(&chain_end(first)->index, (uint64_t)change << 32, __ATOMIC_RELAXED);
 	pt->lately = first;
+	__atomic_store_n(&pt->has_retired, true, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&pt->lock, flags);
 }
 

@@ -231,7 +231,6 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 		left -= nr;
 		iova += nr * pgsize;
 	} while (left && (nr || again));
-	if (__atomic_load_n(&pt->lately, __ATOMIC_RELAXED) != UINT32_MAX)
-		berth_pgtable_free_retired(pt);
+	berth_pgtable_free_retired(pt);
 	return (size_t)(pgcount - left) * pgsize;
 }
