@@ -36,6 +36,20 @@ BUDGETS = {
     "bounce_4k_replace_75": (300, "swiotlb", "linux_swiotlb", "replace_4k_75pct_full"),
     "dma_pool_pair": (45, "DPDK pool", "dpdk", "mempool_cached_pair"),
     "page_pool_pair": (48, "DPDK pool", "dpdk", "mempool_cached_pair"),
+    "iova_4k_pair": (50, "Linux", "linux_iova", "fast_4k_pair"),
+    "iova_mixed_4k_128k": (75, "Linux", "linux_iova", "mixed_pow2_4k_128k_win256"),
+    "iova_256k_pair_1e5": (200, "Linux", "linux_iova", "large_256k_pair_1e5live_frag"),
+    "iova_replace_random_1e5": (2000, "Linux", "linux_iova", "tree_4k_replace_1e5"),
+    "iova_fail_32bit_1e5": (2000, "Linux", "linux_iova", "lim32_fail_64k_comb1e5"),
+    "pgtable_4k_pair": (200, "Linux", "linux_pgtable", "map_unmap_4k_same_lazy"),
+    "pgtable_4k_pair_strict": (200, "Linux", "linux_pgtable", "map_unmap_4k_same_strict"),
+    "pgtable_64k_as_16x4k_pair": (320, "Linux", "linux_pgtable", "map_unmap_64k_as16x4k_lazy"),
+    "pgtable_64k_as_16x4k_pair_strict": (320, "Linux", "linux_pgtable", "map_unmap_64k_as16x4k_strict"),
+    "pgtable_2m_as_512x4k_pair": (3000, "Linux", "linux_pgtable", "map_unmap_2m_as512x4k_lazy"),
+    "pgtable_2m_as_512x4k_pair_strict": (3000, "Linux", "linux_pgtable", "map_unmap_2m_as512x4k_strict"),
+    "pgtable_2m_block_pair": (190, "Linux", "linux_pgtable", "map_unmap_2m_block_lazy"),
+    "pgtable_2m_block_pair_strict": (190, "Linux", "linux_pgtable", "map_unmap_2m_block_strict"),
+    "iova_to_phys_1e5": (60, "Linux", "linux_pgtable", "iova_to_phys_1e5pages"),
 }
 # Bytes per page, and Linux's.
 METADATA_BUDGET, METADATA_LINUX = 16, 64

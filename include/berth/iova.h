@@ -144,7 +144,8 @@ void berth_iova_free_slow(struct iova_domain *iovad, uint64_t pfn, uint64_t size
 /* The word of the caller's slot for sizes from 1 to BERTH_IOVA_CACHED_PAGES. */
 static inline uintptr_t *berth_iova_own(struct iova_domain *iovad, uint64_t size)
 {
-	unsigned int order = 63u - (unsigned int)__builtin_clzll(2 * size - 1);
+	/* Rounded up, as the highest bit. */
+	unsigned int order = 63u ^ (unsigned int)__builtin_clzll(2 * size - 1);
 
 	return &iovad->own[(berth_port_slot() & iovad->slot_mask) * BERTH_IOVA_COLUMNS + order];
 }

@@ -34,6 +34,20 @@ static void set_up(struct pgtable *pt)
 	pt->last_phys = UINT64_MAX >> (64 - pt->cfg.oas);
 	pt->virt = (uintptr_t)phys_to_virt(0);
 	pt->lately = pt->before = NO_PAGE;
+	pt->kind = pt->format->kind;
+	pt->link = pt->format->link;
+	pt->address = pt->shape.address;
+	pt->bits = pt->shape.bits;
+	pt->index_mask = (1u << pt->bits) - 1;
+	pt->sizes = pt->cfg.pgsize_bitmap;
+	for (unsigned int level = 0; level <= pt->shape.levels; level++) {
+		pt->shifts[level] = (uint8_t)(pt->shape.page_shift + level * pt->bits);
+		if (pt->shifts[level] < 64)
+			pt->levels[pt->shifts[level]] = (uint8_t)level;
+	}
+	pt->top_shift = pt->shifts[pt->top];
+	for (int prot = 0; prot < 64; prot++)
+		pt->leaf[prot] = pt->format->leaf(prot);
 	for (unsigned int i = 1; i < berth_nr_mem_maps; i++)
 		if (berth_mem_map[i].nr > bank->nr && berth_mem_map[i].pfn < berth_high_pfn)
 			bank = &berth_mem_map[i];

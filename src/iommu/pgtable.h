@@ -79,8 +79,13 @@ struct pgtable_walkers {
 
 /*
  * struct pgtable - an address space's tables
+ * @format, @shape, @cfg: what they are like; what every call needs of that is in the fields before
  * @plain: addresses stand in entries as they are
+ * @clean: the IOMMU does not look into caches
  * @top: the root's level
+ * @top_shift: of its entries
+ * @shifts: log2 of what an entry maps, by level; @levels: the other way round, of sizes there are
+ * @leaf: bits of a page or block by its protection
  * @virt: what leads from a table's physical address to the CPU's
  * @bank_virt, @bank_nr, @bank_pages: the largest bank of RAM, to find counts quickly
  * @marker: what the last marker was
@@ -91,17 +96,26 @@ struct pgtable_walkers {
  */
 struct pgtable {
 	struct io_pgtable_ops ops;
-	struct pgtable_shape shape;
-	bool plain;
-	bool clean;
-	uint8_t top;
 	uint64_t *root;
 	uintptr_t virt;
+	uint64_t kind, link, address;
+	unsigned int index_mask;
+	unsigned int top_shift;
+	unsigned int bits;
+	bool plain;
+	bool clean;
+	bool has_retired;
+	uint8_t top;
+	uint64_t sizes;
+	uint64_t last_iova, last_phys;
 	uintptr_t bank_virt;
 	uint64_t bank_nr;
 	struct page *bank_pages;
+	uint8_t shifts[PGTABLE_MAX_LEVELS + 1];
+	uint8_t levels[64];
+	uint64_t leaf[64];
 	const struct pgtable_format *format;
-	uint64_t last_iova, last_phys;
+	struct pgtable_shape shape;
 	struct io_pgtable_cfg cfg;
 	void *cookie;
 	uint64_t marker;
@@ -110,7 +124,6 @@ struct pgtable {
 	spinlock_t lock;
 	uint32_t epoch;
 	uint32_t lately, before;
-	bool has_retired;
 	struct pgtable_walkers walkers[BERTH_PORT_MAX_SLOTS];
 };
 
@@ -127,13 +140,13 @@ struct visit {
 
 static inline unsigned int level_shift(const struct pgtable *pt, unsigned int level)
 {
-	return pt->shape.page_shift + level * pt->shape.bits;
+	return pt->shifts[level];
 }
 
 static inline unsigned int table_index(const struct pgtable *pt, dma_addr_t iova,
 				       unsigned int level)
 {
-	return (unsigned int)(iova >> level_shift(pt, level)) & ((1u << pt->shape.bits) - 1);
+	return (unsigned int)(iova >> level_shift(pt, level)) & pt->index_mask;
 }
 
 static inline bool is_link(const struct pgtable_format *format, uint64_t entry, unsigned int level)
@@ -151,7 +164,7 @@ static inline uint64_t encode(const struct pgtable *pt, phys_addr_t phys)
 static inline phys_addr_t decode(const struct pgtable *pt, uint64_t entry)
 {
 	if (__builtin_expect(pt->plain, 1))
-		return entry & pt->shape.address;
+		return entry & pt->address;
 	return (entry & pt->shape.address) << pt->shape.address_right |
 	       (entry & pt->shape.high) << pt->shape.high_right;
 }
@@ -164,6 +177,28 @@ static inline uint64_t *table_at(const struct pgtable *pt, uint64_t link)
 static inline uint64_t read_entry(const uint64_t *entry)
 {
 	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Down from the root to a table whose entries map 1 << @shift bytes; *@at, which was the root's, is
+ * larger where there is no link.
+ */
+static inline uint64_t *descend(const struct pgtable *pt, dma_addr_t iova, unsigned int shift,
+				unsigned int *at)
+{
+	unsigned int now = pt->top_shift, mask = pt->index_mask;
+	uint64_t *table = pt->root;
+
+	while (now != shift) {
+		uint64_t entry = read_entry(&table[(unsigned int)(iova >> now) & mask]);
+
+		if (__builtin_expect((entry & pt->kind) != pt->link, 0))
+			break;
+		table = table_at(pt, entry);
+		now -= pt->bits;
+	}
+	*at = now;
+	return table;
 }
 
 /* How many entries of a table are in use, or are to be written; and PGTABLE_DEAD. */
@@ -222,6 +257,19 @@ static inline void flush_walk(const struct pgtable *pt, dma_addr_t iova, uint64_
 					    (size_t)1 << pt->shape.page_shift, pt->cookie);
 }
 
+/*
+ * @nr entries of the table of @level for @iova are in use no more, or are not to be written. The last
+ * table that this leaves empty is kept in mind until berth_pgtable_leave().
+ */
+static inline void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr,
+					 dma_addr_t iova, unsigned int level)
+{
+	struct pgtable *pt = visit->pt;
+
+	if (__atomic_sub_fetch(count_of(pt, table), nr, __ATOMIC_ACQ_REL) == 0)
+		visit->empty = place_of(pt, iova, level);
+}
+
 /* Tables (pgtable_table.c). */
 
 /* An empty one, not linked; NULL with the reason. */
@@ -234,11 +282,8 @@ uint64_t berth_pgtable_marker(struct pgtable *pt);
 void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int level);
 /* Free what can be freed, if there is something. The caller is not inside. */
 void berth_pgtable_do_free_retired(struct pgtable *pt);
-/* @nr entries of the table of @level for @iova are in use no more, or are not to be written. */
-void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr, dma_addr_t iova,
-			   unsigned int level);
-/* visit_leave(), and what is owed for a table that was left empty; @now: it goes at once. */
-void berth_pgtable_leave(struct visit *visit, bool now);
+/* What is owed for a table that was left empty; @now: it goes at once. The caller is not inside. */
+void berth_pgtable_settle(struct pgtable *pt, uint64_t place, bool now);
 void berth_pgtable_free_all(struct pgtable *pt);
 
 /* Functions of the tables (pgtable_map.c, pgtable_unmap.c). */
@@ -249,20 +294,27 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 			   size_t pgcount, struct iommu_iotlb_gather *gather);
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova);
 
+static inline uint64_t *kept_place(struct pgtable *pt, uint64_t place)
+{
+	return &pt->kept[(place >> level_shift(pt, (unsigned int)(place & 7))) % PGTABLE_KEPT];
+}
+
+static inline void berth_pgtable_leave(struct visit *visit, bool now)
+{
+	uint64_t place = visit->empty;
+
+	visit_leave(visit);
+	visit->empty = 0;
+	/* Most often the same table is empty again. */
+	if (place &&
+	    (now || __atomic_load_n(kept_place(visit->pt, place), __ATOMIC_RELAXED) != place))
+		berth_pgtable_settle(visit->pt, place, now);
+}
+
 static inline void berth_pgtable_free_retired(struct pgtable *pt)
 {
 	if (__builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
 		berth_pgtable_do_free_retired(pt);
-}
-
-/* The level of a size that the tables have. */
-static inline unsigned int level_of(const struct pgtable *pt, uint64_t pgsize)
-{
-	unsigned int level = 0;
-
-	while (pgsize >> level_shift(pt, level) != 1)
-		level++;
-	return level;
 }
 
 #endif

@@ -7,6 +7,7 @@
 /*
  * struct run - what is still to be mapped
  * @level: of the table that its entries are in
+ * @shift: log2 of what each of them maps
  * @bits: of an entry, without its address
  */
 struct run {
@@ -15,6 +16,7 @@ struct run {
 	uint64_t count;
 	uint64_t bits;
 	unsigned int level;
+	unsigned int shift;
 	gfp_t gfp;
 };
 
@@ -78,8 +80,8 @@ static long extend(struct visit *visit, const struct run *run, uint64_t *table, 
 	return AGAIN;
 }
 
-/* The table of the run's level; in *@ret, if it is NULL, why. */
-static uint64_t *table_for(struct visit *visit, const struct run *run, long *ret)
+/* The table of the run's level, made if need be; in *@ret, if it is NULL, why. */
+static uint64_t *make_table(struct visit *visit, const struct run *run, long *ret)
 {
 	struct pgtable *pt = visit->pt;
 	uint64_t *table = pt->root, *entry, value;
@@ -127,10 +129,14 @@ static inline void write_entry(uint64_t *entry, uint64_t value)
 
 static void write_run(const struct pgtable *pt, uint64_t *entry, const struct run *run, uint64_t nr)
 {
-	uint64_t size = 1ULL << level_shift(pt, run->level), step = size >> pt->shape.address_right;
-	uint64_t value = encode(pt, run->paddr) | run->bits;
+	uint64_t size = 1ULL << run->shift, step = size;
+	uint64_t value = run->paddr | run->bits;
 
-	if (pt->shape.high) {
+	if (!pt->plain) {
+		step >>= pt->shape.address_right;
+		value = encode(pt, run->paddr) | run->bits;
+	}
+	if (!pt->plain && pt->shape.high) {
 		for (uint64_t i = 0; i < nr; i++)
 			write_entry(&entry[i], encode(pt, run->paddr + i * size) | run->bits);
 		return;
@@ -199,83 +205,103 @@ static long replace_entry(struct visit *visit, const struct run *run, uint64_t *
 static inline long map_run(struct visit *visit, const struct run *run)
 {
 	struct pgtable *pt = visit->pt;
-	unsigned int index = table_index(pt, run->iova, run->level);
-	uint64_t room = (1ULL << pt->shape.bits) - index;
-	uint64_t nr = run->count < room ? run->count : room, empty = nr, before, *table;
+	unsigned int index = (unsigned int)(run->iova >> run->shift) & pt->index_mask, at;
+	uint64_t nr = pt->index_mask + 1u - index, empty, before, *table;
 	long ret = AGAIN;
 
-	table = table_for(visit, run, &ret);
-	if (!table)
-		return ret;
+	if (run->count < nr)
+		nr = run->count;
+	empty = nr;
+	table = descend(pt, run->iova, run->shift, &at);
+	/* Who finds a link that may not be in memory yet sees to it. */
+	if (__builtin_expect(at != run->shift || pt->clean, 0)) {
+		table = make_table(visit, run, &ret);
+		if (!table)
+			return ret;
+	}
 	before = __atomic_fetch_add(count_of(pt, table), nr, __ATOMIC_ACQ_REL);
 	if (__builtin_expect(before & PGTABLE_DEAD, 0)) {
 		__atomic_fetch_sub(count_of(pt, table), nr, __ATOMIC_RELAXED);
 		return AGAIN;
 	}
 	/* In a table in which nothing was counted all is empty. */
-	if ((uint32_t)before)
+	if ((uint32_t)before && (nr > 1 || read_entry(&table[index])))
 		empty = count_empty(&table[index], nr, run->level);
 	if (__builtin_expect(!empty, 0)) {
 		if (nr > 1)
 			berth_pgtable_uncount(visit, table, nr - 1, run->iova, run->level);
 		return replace_entry(visit, run, table, &table[index]);
 	}
-	write_run(pt, &table[index], run, empty);
+	if (empty == 1 && pt->plain)
+		write_entry(&table[index], run->paddr | run->bits);
+	else
+		write_run(pt, &table[index], run, empty);
 	if (empty < nr)
 		berth_pgtable_uncount(visit, table, nr - empty, run->iova, run->level);
 	clean_entries(pt, &table[index], empty);
 	return (long)empty;
 }
 
-static int check_map(const struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr, uint64_t pgsize,
-		     uint64_t pgcount, int prot)
+/* Why a mapping is not legal. */
+static __attribute__((noinline, cold)) int refuse_map(const struct pgtable *pt, dma_addr_t iova,
+						      phys_addr_t paddr, uint64_t pgsize,
+						      uint64_t pgcount, int prot)
 {
-	uint64_t pages = pgcount - 1;
+	struct berth_error *error;
 
-	if (!(pgsize & pt->cfg.pgsize_bitmap) || pgsize & (pgsize - 1))
+	if (!(pgsize & pt->sizes) || pgsize & (pgsize - 1))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: page size",
 				     pgsize);
 	if ((iova | paddr) & (pgsize - 1))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: alignment",
 				     iova & (pgsize - 1) ? iova : paddr);
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)) || prot & ~63)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: protection",
 				     (uint64_t)prot);
 	if (!pgcount)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: no pages", iova);
-	if (iova > pt->last_iova || pages > (pt->last_iova - iova) / pgsize) {
-		berth_error_set(-ERANGE, BERTH_REASON_MASK, "map_pages: the device");
-		berth_port_error()->address = iova;
-		berth_port_error()->limit = pt->last_iova;
-		return -ERANGE;
+	error = berth_error_set(-ERANGE, BERTH_REASON_MASK, "map_pages");
+	error->address = paddr;
+	error->limit = pt->last_phys;
+	if (iova > pt->last_iova || pgcount - 1 > (pt->last_iova - iova) / pgsize) {
+		error->address = iova;
+		error->limit = pt->last_iova;
 	}
-	if (paddr > pt->last_phys || pages > (pt->last_phys - paddr) / pgsize) {
-		berth_error_set(-ERANGE, BERTH_REASON_MASK, "map_pages: the IOMMU");
-		berth_port_error()->address = paddr;
-		berth_port_error()->limit = pt->last_phys;
-		return -ERANGE;
-	}
-	return 0;
+	return -ERANGE;
+}
+
+static inline bool is_legal(const struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr,
+			    uint64_t pgsize, unsigned int shift, uint64_t pgcount, int prot)
+{
+	uint64_t more = pgcount - 1;
+
+	if (!(pgsize & pt->sizes) || ((iova | paddr | pgsize) & (pgsize - 1)) ||
+	    !(prot & (IOMMU_READ | IOMMU_WRITE)) || prot & ~63 || more > pt->last_iova >> shift)
+		return false;
+	more <<= shift;
+	return iova <= pt->last_iova && more <= pt->last_iova - iova && paddr <= pt->last_phys &&
+	       more <= pt->last_phys - paddr;
 }
 
 int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
 		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	int ret = check_map(pt, iova, paddr, pgsize, pgcount, prot);
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
 	struct visit visit = { .pt = pt };
 	struct run run;
 
-	if (ret)
-		return ret;
+	if (__builtin_expect(!is_legal(pt, iova, paddr, pgsize, shift, pgcount, prot), 0))
+		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
 	run = (struct run){
 		.iova = iova,
 		.paddr = paddr,
 		.count = pgcount,
-		.level = level_of(pt, pgsize),
+		.level = pt->levels[shift],
+		.shift = shift,
 		.gfp = gfp,
 	};
-	run.bits = pt->format->leaf(prot) | (run.level ? pt->format->block : pt->format->page);
+	run.bits = pt->leaf[prot] | (run.level ? pt->format->block : pt->format->page);
 	while (run.count) {
 		long nr;
 
@@ -287,9 +313,9 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 		if (nr == AGAIN)
 			berth_port_relax();
 		if (mapped)
-			*mapped += (size_t)nr * pgsize;
-		run.iova += (uint64_t)nr * pgsize;
-		run.paddr += (uint64_t)nr * pgsize;
+			*mapped += (size_t)nr << shift;
+		run.iova += (uint64_t)nr << shift;
+		run.paddr += (uint64_t)nr << shift;
 		run.count -= (uint64_t)nr;
 	}
 	berth_pgtable_free_retired(pt);
@@ -300,22 +326,16 @@ phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t io
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	phys_addr_t phys = BERTH_PHYS_NONE;
-	unsigned int level = pt->top, shift = level_shift(pt, level);
-	uint64_t *table = pt->root, entry;
+	unsigned int shift;
+	uint64_t *table, entry;
 	struct visit visit;
 
 	if (iova > pt->last_iova)
 		return phys;
 	visit_enter(&visit, pt);
-	for (;;) {
-		entry = read_entry(&table[(iova >> shift) & ((1u << pt->shape.bits) - 1)]);
-		if (!is_link(pt->format, entry, level))
-			break;
-		table = table_at(pt, entry);
-		shift -= pt->shape.bits;
-		level--;
-	}
-	if (entry & pt->format->valid)
+	table = descend(pt, iova, pt->shifts[0], &shift);
+	entry = read_entry(&table[(unsigned int)(iova >> shift) & pt->index_mask]);
+	if (entry & pt->format->valid && ((entry & pt->kind) != pt->link || shift == pt->shifts[0]))
 		phys = decode(pt, entry) | (iova & ((1ULL << shift) - 1));
 	visit_leave(&visit);
 	return phys;

@@ -226,34 +226,10 @@ static void reap(struct pgtable *pt, uint64_t place)
 	berth_pgtable_free_retired(pt);
 }
 
-void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr, dma_addr_t iova,
-			   unsigned int level)
+void berth_pgtable_settle(struct pgtable *pt, uint64_t place, bool now)
 {
-	struct pgtable *pt = visit->pt;
-
-	if (__atomic_sub_fetch(count_of(pt, table), nr, __ATOMIC_ACQ_REL) == 0)
-		visit->empty = place_of(pt, iova, level);
-}
-
-void berth_pgtable_leave(struct visit *visit, bool now)
-{
-	struct pgtable *pt = visit->pt;
-	uint64_t place = visit->empty, *kept;
-	unsigned int level;
-
-	visit_leave(visit);
-	if (!place)
-		return;
-	visit->empty = 0;
-	if (now) {
-		reap(pt, place);
-		return;
-	}
-	level = (unsigned int)(place & 7);
-	kept = &pt->kept[(place >> level_shift(pt, level)) % PGTABLE_KEPT];
-	if (__atomic_load_n(kept, __ATOMIC_RELAXED) == place)
-		return;
-	place = __atomic_exchange_n(kept, place, __ATOMIC_RELAXED);
+	if (!now)
+		place = __atomic_exchange_n(kept_place(pt, place), place, __ATOMIC_RELAXED);
 	if (place)
 		reap(pt, place);
 }

@@ -14,23 +14,6 @@ struct spot {
 	unsigned int level;
 };
 
-static inline struct spot walk(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
-{
-	struct spot spot = { .table = pt->root, .level = pt->top };
-	uint64_t entry;
-
-	for (;;) {
-		spot.entry = &spot.table[table_index(pt, iova, spot.level)];
-		if (spot.level == level)
-			return spot;
-		entry = read_entry(spot.entry);
-		if (!is_link(pt->format, entry, spot.level))
-			return spot;
-		spot.table = table_at(pt, entry);
-		spot.level--;
-	}
-}
-
 /* How many of @nr entries are pages or blocks, up to the first that is not. */
 static uint64_t count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr,
 			     unsigned int level)
@@ -170,14 +153,20 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 				 uint64_t count, struct iommu_iotlb_gather *gather, bool *again)
 {
 	struct pgtable *pt = visit->pt;
-	struct spot spot = walk(pt, iova, level);
-	uint64_t room = (1ULL << pt->shape.bits) - table_index(pt, iova, level), nr;
+	unsigned int shift = level_shift(pt, level), at, index;
+	uint64_t *table = descend(pt, iova, shift, &at), nr;
+	struct spot spot;
 
-	if (__builtin_expect(spot.level != level, 0)) {
+	index = (unsigned int)(iova >> at) & pt->index_mask;
+	spot = (struct spot){ table, &table[index], pt->levels[at] };
+	if (__builtin_expect(at != shift, 0)) {
 		*again = read_entry(spot.entry) & pt->format->valid && split(visit, &spot, iova);
 		return 0;
 	}
-	nr = count_leaves(pt, spot.entry, count < room ? count : room, level);
+	nr = pt->index_mask + 1u - index;
+	if (count < nr)
+		nr = count;
+	nr = count_leaves(pt, spot.entry, nr, level);
 	if (__builtin_expect(!nr, 0)) {
 		uint64_t value = read_entry(spot.entry);
 
@@ -191,46 +180,46 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 	}
 	clear_run(spot.entry, nr);
 	clean_entries(pt, spot.entry, nr);
-	tell(pt, gather, iova, 1ULL << level_shift(pt, level), nr);
+	tell(pt, gather, iova, 1ULL << shift, nr);
 	berth_pgtable_uncount(visit, spot.table, nr, iova, level);
 	return nr;
 }
 
-static bool check_unmap(const struct pgtable *pt, dma_addr_t iova, uint64_t pgsize,
-			uint64_t pgcount)
+/* Why nothing is unmapped. */
+static __attribute__((noinline, cold)) size_t refuse_unmap(const struct pgtable *pt,
+							   dma_addr_t iova, uint64_t pgsize)
 {
-	if (!(pgsize & pt->cfg.pgsize_bitmap) || pgsize & (pgsize - 1) || iova & (pgsize - 1)) {
+	if (!(pgsize & pt->sizes) || pgsize & (pgsize - 1) || iova & (pgsize - 1))
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "unmap_pages: size or alignment",
 			      iova | pgsize);
-		return false;
-	}
-	if (!pgcount || iova > pt->last_iova || pgcount - 1 > (pt->last_iova - iova) / pgsize) {
+	else
 		berth_fail_at(-ERANGE, BERTH_REASON_ARGUMENT, "unmap_pages: range", iova);
-		return false;
-	}
-	return true;
+	return 0;
 }
 
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
 			   size_t pgcount, struct iommu_iotlb_gather *gather)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	uint64_t left = pgcount, nr;
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63), level;
+	uint64_t left = pgcount, more = left - 1, nr;
 	struct visit visit = { .pt = pt };
-	unsigned int level;
 	bool again;
 
-	if (!check_unmap(pt, iova, pgsize, pgcount))
-		return 0;
-	level = level_of(pt, pgsize);
+	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | pgsize) & (pgsize - 1)) ||
+				     more > pt->last_iova >> shift || iova > pt->last_iova ||
+				     more << shift > pt->last_iova - iova,
+			     0))
+		return refuse_unmap(pt, iova, pgsize);
+	level = pt->levels[shift];
 	do {
 		again = false;
 		visit_enter(&visit, pt);
 		nr = unmap_run(&visit, iova, level, left, gather, &again);
 		berth_pgtable_leave(&visit, false);
 		left -= nr;
-		iova += nr * pgsize;
+		iova += nr << shift;
 	} while (left && (nr || again));
 	berth_pgtable_free_retired(pt);
-	return (size_t)(pgcount - left) * pgsize;
+	return (size_t)(pgcount - left) << shift;
 }
