@@ -33,7 +33,8 @@ static void set_up(struct pgtable *pt)
 	pt->last_iova = UINT64_MAX >> (64 - pt->cfg.ias);
 	pt->last_phys = UINT64_MAX >> (64 - pt->cfg.oas);
 	pt->virt = (uintptr_t)phys_to_virt(0);
-	pt->lately = pt->before = NO_PAGE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(pt->taken_out); i++)
+		pt->taken_out[i] = NO_PAGE;
 	pt->kind = pt->format->kind;
 	pt->link = pt->format->link;
 	pt->address = pt->shape.address;
@@ -85,6 +86,9 @@ static bool new_root(struct pgtable *pt)
 		__free_pages(page, order);
 		return false;
 	}
+	page->index = PGTABLE_NO_KEY << 32;
+	for (unsigned int i = 0; i < PGTABLE_HINTS; i++)
+		pt->hints[i] = pt->root;
 	clean_entries(pt, pt->root, root_size(pt) / sizeof(uint64_t));
 	berth_port_dma_wmb();
 	return true;
@@ -124,6 +128,7 @@ void free_io_pgtable_ops(struct io_pgtable_ops *ops)
 	if (pt->cfg.tlb && pt->cfg.tlb->tlb_flush_all)
 		pt->cfg.tlb->tlb_flush_all(pt->cookie);
 	berth_pgtable_free_all(pt);
+	virt_to_page(pt->root)->index = 0;
 	__free_pages(virt_to_page(pt->root), get_order(root_size(pt)));
 	kfree(pt);
 }

@@ -9,7 +9,14 @@
  * needs the place earlier makes the IOMMU forget it himself and puts his link in the marker's place:
  * so nothing new is mapped where something old is remembered. The marker is counted. The table's
  * memory is given back when everybody has left who may have read the link: walkers are counted by
- * slot, in two epochs, and a table is freed two epochs after it was taken out.
+ * slot, in two epochs, and a table is freed three epochs after it was taken out: two for who may have
+ * read the link, and one more for the hints.
+ *
+ * Hints spare the way down from the root: tables by a part of the address. A table's count says,
+ * above the number, for which addresses it is, and whether it is dead; so a hint that is used was
+ * right when it was looked at. Who sets a hint looks afterwards whether the table is dead and takes
+ * the hint back before he leaves; who takes a table out marks it dead first and takes the hint
+ * away then. So nobody finds a hint who came two epochs later.
  *
  * An empty table is not taken out at once: its place is kept in mind, and it goes when the next
  * one is, so that one page mapped and unmapped again and again does not build its tables each time.
@@ -69,8 +76,15 @@ extern const struct pgtable_format berth_arm_lpae_s1;
 #define PGTABLE_MAX_LEVELS 4u
 /* Places of empty tables that are kept in mind. */
 #define PGTABLE_KEPT 8u
-/* Of a count in struct page::index: nobody adds to it. Above it is the next page of a list. */
+/*
+ * A count, in struct page::index, is the low half. This bit: nobody adds to it. In the high half is
+ * what the table is for (table_key()), and of one that was taken out the next page of a list.
+ */
 #define PGTABLE_DEAD ((uint64_t)1 << 31)
+
+#define PGTABLE_HINTS 256u
+/* No table is for that: the root's. */
+#define PGTABLE_NO_KEY 0x7fffffffull
 
 /* How many are inside, by the lowest bit of the epoch in which they came. */
 struct pgtable_walkers {
@@ -91,7 +105,8 @@ struct pgtable_walkers {
  * @marker: what the last marker was
  * @kept: a place is the first address that a table is for, and its level + 1
  * @epoch: changed under @lock
- * @lately, @before: tables taken out in this epoch, and in the one before: chains of page numbers
+ * @taken_out: tables taken out in this epoch, in the one before, and earlier: chains of page numbers
+ * @hints: tables; the root where there is none
  * @has_retired: there are such tables; looked at without the lock
  */
 struct pgtable {
@@ -123,7 +138,8 @@ struct pgtable {
 	uint32_t nr_tables;
 	spinlock_t lock;
 	uint32_t epoch;
-	uint32_t lately, before;
+	uint32_t taken_out[3];
+	uint64_t *hints[PGTABLE_HINTS];
 	struct pgtable_walkers walkers[BERTH_PORT_MAX_SLOTS];
 };
 
@@ -210,6 +226,29 @@ static inline uint64_t *count_of(const struct pgtable *pt, const uint64_t *table
 						     : &virt_to_page(table)->index;
 }
 
+/* What stands for the addresses that a table of @level is for. */
+static inline uint64_t table_key(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
+{
+	return (iova >> level_shift(pt, level + 1)) << 2 | level;
+}
+
+static inline uint64_t **hint_at(struct pgtable *pt, uint64_t key)
+{
+	return &pt->hints[key / 4 % PGTABLE_HINTS];
+}
+
+/* The table of @level by its hint, and its count; NULL: go down from the root. */
+static inline uint64_t *hinted(struct pgtable *pt, dma_addr_t iova, unsigned int level,
+			       uint64_t **count)
+{
+	uint64_t key = table_key(pt, iova, level);
+	uint64_t *table = __atomic_load_n(hint_at(pt, key), __ATOMIC_ACQUIRE);
+
+	*count = count_of(pt, table);
+	/* The key, and not dead. */
+	return __atomic_load_n(*count, __ATOMIC_ACQUIRE) >> 31 == key << 1 ? table : NULL;
+}
+
 /* Bytes that a table, or a place in mind, is for. */
 static inline uint64_t table_size(const struct pgtable *pt, unsigned int level)
 {
@@ -261,19 +300,25 @@ static inline void flush_walk(const struct pgtable *pt, dma_addr_t iova, uint64_
  * @nr entries of the table of @level for @iova are in use no more, or are not to be written. The last
  * table that this leaves empty is kept in mind until berth_pgtable_leave().
  */
+static inline void uncount(struct visit *visit, uint64_t *count, uint64_t nr, dma_addr_t iova,
+			   unsigned int level)
+{
+	if ((uint32_t)__atomic_sub_fetch(count, nr, __ATOMIC_ACQ_REL) == 0)
+		visit->empty = place_of(visit->pt, iova, level);
+}
+
 static inline void berth_pgtable_uncount(struct visit *visit, uint64_t *table, uint64_t nr,
 					 dma_addr_t iova, unsigned int level)
 {
-	struct pgtable *pt = visit->pt;
-
-	if (__atomic_sub_fetch(count_of(pt, table), nr, __ATOMIC_ACQ_REL) == 0)
-		visit->empty = place_of(pt, iova, level);
+	uncount(visit, count_of(visit->pt, table), nr, iova, level);
 }
 
 /* Tables (pgtable_table.c). */
 
-/* An empty one, not linked; NULL with the reason. */
-uint64_t *berth_pgtable_new(struct pgtable *pt, gfp_t gfp);
+/* An empty one of @level, not linked; NULL with the reason. */
+uint64_t *berth_pgtable_new(struct pgtable *pt, dma_addr_t iova, unsigned int level, gfp_t gfp);
+/* Set a hint. The caller is inside and has found the table by its links. */
+void berth_pgtable_hint(struct pgtable *pt, uint64_t *table);
 /* One that never was linked. */
 void berth_pgtable_discard(struct pgtable *pt, uint64_t *table);
 /* What an entry that is taken out holds until the IOMMU has forgotten it. */

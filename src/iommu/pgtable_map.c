@@ -28,7 +28,7 @@ static long add_table(struct visit *visit, const struct run *run, uint64_t *tabl
 		      uint64_t old, unsigned int level)
 {
 	struct pgtable *pt = visit->pt;
-	uint64_t *new = berth_pgtable_new(pt, run->gfp), link;
+	uint64_t *new = berth_pgtable_new(pt, run->iova, level - 1, run->gfp), link;
 
 	if (!new) {
 		/* Perhaps nothing is in the one above, either. */
@@ -206,22 +206,26 @@ static inline long map_run(struct visit *visit, const struct run *run)
 {
 	struct pgtable *pt = visit->pt;
 	unsigned int index = (unsigned int)(run->iova >> run->shift) & pt->index_mask, at;
-	uint64_t nr = pt->index_mask + 1u - index, empty, before, *table;
+	uint64_t nr = pt->index_mask + 1u - index, empty, before, *table, *count;
 	long ret = AGAIN;
 
 	if (run->count < nr)
 		nr = run->count;
 	empty = nr;
-	table = descend(pt, run->iova, run->shift, &at);
-	/* Who finds a link that may not be in memory yet sees to it. */
-	if (__builtin_expect(at != run->shift || pt->clean, 0)) {
-		table = make_table(visit, run, &ret);
+	table = hinted(pt, run->iova, run->level, &count);
+	if (__builtin_expect(!table, 0)) {
+		table = descend(pt, run->iova, run->shift, &at);
+		/* Who finds a link that may not be in memory yet sees to it. */
+		if (at != run->shift || pt->clean)
+			table = make_table(visit, run, &ret);
 		if (!table)
 			return ret;
+		berth_pgtable_hint(pt, table);
+		count = count_of(pt, table);
 	}
-	before = __atomic_fetch_add(count_of(pt, table), nr, __ATOMIC_ACQ_REL);
+	before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
 	if (__builtin_expect(before & PGTABLE_DEAD, 0)) {
-		__atomic_fetch_sub(count_of(pt, table), nr, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
 		return AGAIN;
 	}
 	/* In a table in which nothing was counted all is empty. */
@@ -237,7 +241,7 @@ static inline long map_run(struct visit *visit, const struct run *run)
 	else
 		write_run(pt, &table[index], run, empty);
 	if (empty < nr)
-		berth_pgtable_uncount(visit, table, nr - empty, run->iova, run->level);
+		uncount(visit, count, nr - empty, run->iova, run->level);
 	clean_entries(pt, &table[index], empty);
 	return (long)empty;
 }
@@ -326,14 +330,19 @@ phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t io
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	phys_addr_t phys = BERTH_PHYS_NONE;
-	unsigned int shift;
-	uint64_t *table, entry;
+	unsigned int shift = pt->shifts[0];
+	uint64_t *table, *count, entry;
 	struct visit visit;
 
 	if (iova > pt->last_iova)
 		return phys;
 	visit_enter(&visit, pt);
-	table = descend(pt, iova, pt->shifts[0], &shift);
+	table = hinted(pt, iova, 0, &count);
+	if (__builtin_expect(!table, 0)) {
+		table = descend(pt, iova, shift, &shift);
+		if (shift == pt->shifts[0] && !pt->clean)
+			berth_pgtable_hint(pt, table);
+	}
 	entry = read_entry(&table[(unsigned int)(iova >> shift) & pt->index_mask]);
 	if (entry & pt->format->valid && ((entry & pt->kind) != pt->link || shift == pt->shifts[0]))
 		phys = decode(pt, entry) | (iova & ((1ULL << shift) - 1));

@@ -10,7 +10,7 @@ static unsigned int table_order(const struct pgtable *pt)
 	return pt->shape.page_shift - 12u;
 }
 
-uint64_t *berth_pgtable_new(struct pgtable *pt, gfp_t gfp)
+uint64_t *berth_pgtable_new(struct pgtable *pt, dma_addr_t iova, unsigned int level, gfp_t gfp)
 {
 	struct page *page;
 	uint64_t *table;
@@ -30,7 +30,7 @@ uint64_t *berth_pgtable_new(struct pgtable *pt, gfp_t gfp)
 		__free_pages(page, table_order(pt));
 		return NULL;
 	}
-	page->index = 0;
+	page->index = table_key(pt, iova, level) << 32;
 	__atomic_fetch_add(&pt->nr_tables, 1, __ATOMIC_RELAXED);
 	clean_entries(pt, table, 1ULL << pt->shape.bits);
 	berth_port_dma_wmb();
@@ -55,13 +55,29 @@ uint64_t berth_pgtable_marker(struct pgtable *pt)
 	return __atomic_add_fetch(&pt->marker, 1, __ATOMIC_RELAXED) << 8;
 }
 
+void berth_pgtable_hint(struct pgtable *pt, uint64_t *table)
+{
+	uint64_t *count = count_of(pt, table), *hint = table;
+	uint64_t key = __atomic_load_n(count, __ATOMIC_ACQUIRE) >> 32;
+
+	if (table == pt->root)
+		return;
+	__atomic_store_n(hint_at(pt, key), table, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(count, __ATOMIC_SEQ_CST) & PGTABLE_DEAD)
+		__atomic_compare_exchange_n(hint_at(pt, key), &hint, pt->root, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 /* Put a table on a chain, whose first page is at @first. */
 static void chain_table(struct pgtable *pt, uint64_t *table, uint32_t *first)
 {
-	uint64_t *count = count_of(pt, table);
+	uint64_t *count = count_of(pt, table), *hint = table;
+	uint64_t key = __atomic_load_n(count, __ATOMIC_RELAXED) >> 32;
 
+	__atomic_compare_exchange_n(hint_at(pt, key), &hint, pt->root, false, __ATOMIC_SEQ_CST,
+				    __ATOMIC_SEQ_CST);
 	/* Late ones may still look whether it is dead. */
-	__atomic_fetch_add(count, (uint64_t)*first << 32, __ATOMIC_RELAXED);
+	__atomic_fetch_add(count, (*first - key) << 32, __ATOMIC_RELAXED);
 	*first = (uint32_t)PFN_DOWN(virt_to_phys(table));
 }
 
@@ -69,7 +85,7 @@ static void chain_all(struct pgtable *pt, uint64_t *table, unsigned int level, u
 {
 	uint64_t *count = count_of(pt, table);
 
-	__atomic_fetch_or(count, PGTABLE_DEAD, __ATOMIC_RELAXED);
+	__atomic_fetch_or(count, PGTABLE_DEAD, __ATOMIC_SEQ_CST);
 	for (unsigned int i = 0; level && i < 1u << pt->shape.bits; i++) {
 		uint64_t entry = read_entry(&table[i]);
 
@@ -112,17 +128,23 @@ void berth_pgtable_do_free_retired(struct pgtable *pt)
 	uint32_t first;
 
 	do {
-		first = NO_PAGE;
+		uint32_t *taken_out = pt->taken_out;
+		bool any;
+
 		spin_lock_irqsave(&pt->lock, flags);
-		while (first == NO_PAGE && (pt->lately != NO_PAGE || pt->before != NO_PAGE) &&
-		       !is_anyone_inside(pt, (pt->epoch - 1) & 1)) {
+		do {
+			first = NO_PAGE;
+			any = taken_out[0] != NO_PAGE || taken_out[1] != NO_PAGE ||
+			      taken_out[2] != NO_PAGE;
+			if (!any || is_anyone_inside(pt, (pt->epoch - 1) & 1))
+				break;
 			__atomic_store_n(&pt->epoch, pt->epoch + 1, __ATOMIC_SEQ_CST);
-			first = pt->before;
-			pt->before = pt->lately;
-			pt->lately = NO_PAGE;
-		}
-		if (pt->lately == NO_PAGE && pt->before == NO_PAGE)
-			__atomic_store_n(&pt->has_retired, false, __ATOMIC_RELAXED);
+			first = taken_out[2];
+			taken_out[2] = taken_out[1];
+			taken_out[1] = taken_out[0];
+			taken_out[0] = NO_PAGE;
+		} while (first == NO_PAGE);
+		__atomic_store_n(&pt->has_retired, any, __ATOMIC_RELAXED);
 		spin_unlock_irqrestore(&pt->lock, flags);
 		free_chain(pt, first);
 	} while (first != NO_PAGE);
@@ -148,9 +170,9 @@ void berth_pgtable_retire(struct pgtable *pt, uint64_t *table, unsigned int leve
 	chain_all(pt, table, level, &first);
 	spin_lock_irqsave(&pt->lock, flags);
 	/* The last one's link is NO_PAGE; to it, from that, is the difference. */
-	change = pt->lately - NO_PAGE;
+	change = pt->taken_out[0] - NO_PAGE;
 	__atomic_fetch_add(&chain_end(first)->index, (uint64_t)change << 32, __ATOMIC_RELAXED);
-	pt->lately = first;
+	pt->taken_out[0] = first;
 	__atomic_store_n(&pt->has_retired, true, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&pt->lock, flags);
 }
@@ -178,7 +200,7 @@ static bool find_link(struct pgtable *pt, dma_addr_t iova, unsigned int level, u
 static uint64_t *take_out(struct pgtable *pt, dma_addr_t iova, unsigned int level, uint64_t **above,
 			  uint64_t **entry, uint64_t *marker)
 {
-	uint64_t *table = NULL, nothing = 0, link;
+	uint64_t *table = NULL, count, link;
 	unsigned long flags;
 
 	*marker = berth_pgtable_marker(pt);
@@ -187,9 +209,11 @@ static uint64_t *take_out(struct pgtable *pt, dma_addr_t iova, unsigned int leve
 		link = read_entry(*entry);
 		if (is_link(pt->format, link, level + 1)) {
 			table = table_at(pt, link);
-			if (!__atomic_compare_exchange_n(count_of(pt, table), &nothing,
-							 PGTABLE_DEAD, false, __ATOMIC_ACQ_REL,
-							 __ATOMIC_RELAXED))
+			count = __atomic_load_n(count_of(pt, table), __ATOMIC_RELAXED);
+			if ((uint32_t)count ||
+			    !__atomic_compare_exchange_n(count_of(pt, table), &count,
+							 count | PGTABLE_DEAD, false,
+							 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 				table = NULL;
 			else
 				__atomic_exchange_n(*entry, *marker, __ATOMIC_SEQ_CST);
@@ -216,7 +240,8 @@ static void reap(struct pgtable *pt, uint64_t place)
 			flush_walk(pt, iova, table_size(pt, level));
 			if (__atomic_compare_exchange_n(entry, &marker, 0, false, __ATOMIC_RELEASE,
 							__ATOMIC_RELAXED) &&
-			    __atomic_sub_fetch(count_of(pt, above), 1, __ATOMIC_ACQ_REL) == 0)
+			    (uint32_t)__atomic_sub_fetch(count_of(pt, above), 1,
+							 __ATOMIC_ACQ_REL) == 0)
 				place = place_of(pt, iova, level + 1);
 		}
 		visit_leave(&visit);
@@ -262,6 +287,6 @@ void berth_pgtable_free_all(struct pgtable *pt)
 			chain_all(pt, table_at(pt, entry), pt->top - 1u, &first);
 	}
 	free_chain(pt, first);
-	free_chain(pt, pt->lately);
-	free_chain(pt, pt->before);
+	for (unsigned int i = 0; i < 3; i++)
+		free_chain(pt, pt->taken_out[i]);
 }

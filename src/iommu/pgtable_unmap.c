@@ -122,13 +122,13 @@ static bool split(struct visit *visit, const struct spot *spot, dma_addr_t iova)
 			      iova);
 		return false;
 	}
-	table = berth_pgtable_new(visit->pt, GFP_ATOMIC);
+	table = berth_pgtable_new(visit->pt, iova, spot->level - 1, GFP_ATOMIC);
 	if (!table)
 		return false;
 	bits |= spot->level - 1 ? format->block : format->page;
 	for (uint64_t i = 0; i < 1ULL << pt->shape.bits; i++)
 		table[i] = encode(pt, decode(pt, block) + i * lower) | bits;
-	*count_of(pt, table) = 1ULL << pt->shape.bits;
+	*count_of(pt, table) += 1ULL << pt->shape.bits;
 	clean_entries(pt, table, 1ULL << pt->shape.bits);
 	berth_port_dma_wmb();
 	if (!live)
@@ -153,13 +153,18 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 				 uint64_t count, struct iommu_iotlb_gather *gather, bool *again)
 {
 	struct pgtable *pt = visit->pt;
-	unsigned int shift = level_shift(pt, level), at, index;
-	uint64_t *table = descend(pt, iova, shift, &at), nr;
+	unsigned int shift = level_shift(pt, level), at = shift, index;
+	uint64_t *count_at, *table = hinted(pt, iova, level, &count_at), nr;
 	struct spot spot;
 
+	if (__builtin_expect(!table, 0)) {
+		table = descend(pt, iova, shift, &at);
+		count_at = count_of(pt, table);
+	}
 	index = (unsigned int)(iova >> at) & pt->index_mask;
-	spot = (struct spot){ table, &table[index], pt->levels[at] };
+	spot = (struct spot){ table, &table[index], level };
 	if (__builtin_expect(at != shift, 0)) {
+		spot.level = pt->levels[at];
 		*again = read_entry(spot.entry) & pt->format->valid && split(visit, &spot, iova);
 		return 0;
 	}
@@ -172,7 +177,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 
 		/* A table without entries is a hole like any other. */
 		if (!is_link(pt->format, value, level) ||
-		    !__atomic_load_n(count_of(pt, table_at(pt, value)), __ATOMIC_RELAXED))
+		    !(uint32_t)__atomic_load_n(count_of(pt, table_at(pt, value)), __ATOMIC_RELAXED))
 			return 0;
 		nr = remove_table(visit, &spot, iova);
 		*again = !nr;
@@ -181,7 +186,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 	clear_run(spot.entry, nr);
 	clean_entries(pt, spot.entry, nr);
 	tell(pt, gather, iova, 1ULL << shift, nr);
-	berth_pgtable_uncount(visit, spot.table, nr, iova, level);
+	uncount(visit, count_at, nr, iova, level);
 	return nr;
 }
 
