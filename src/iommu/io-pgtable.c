@@ -35,6 +35,7 @@ static void set_up(struct pgtable *pt)
 	pt->virt = (uintptr_t)phys_to_virt(0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pt->taken_out); i++)
 		pt->taken_out[i] = NO_PAGE;
+	pt->valid = pt->format->valid;
 	pt->kind = pt->format->kind;
 	pt->link = pt->format->link;
 	pt->address = pt->shape.address;
@@ -48,7 +49,10 @@ static void set_up(struct pgtable *pt)
 	}
 	pt->top_shift = pt->shifts[pt->top];
 	for (int prot = 0; prot < 64; prot++)
-		pt->leaf[prot] = pt->format->leaf(prot);
+		if (prot & (IOMMU_READ | IOMMU_WRITE)) {
+			pt->leaf[0][prot] = pt->format->leaf(prot) | pt->format->page;
+			pt->leaf[1][prot] = pt->format->leaf(prot) | pt->format->block;
+		}
 	for (unsigned int i = 1; i < berth_nr_mem_maps; i++)
 		if (berth_mem_map[i].nr > bank->nr && berth_mem_map[i].pfn < berth_high_pfn)
 			bank = &berth_mem_map[i];

@@ -99,11 +99,11 @@ struct pgtable_walkers {
  * @top: the root's level
  * @top_shift: of its entries
  * @shifts: log2 of what an entry maps, by level; @levels: the other way round, of sizes there are
- * @leaf: bits of a page or block by its protection
+ * @leaf: all bits of a page, and of a block, by its protection; 0: there is none such
  * @virt: what leads from a table's physical address to the CPU's
  * @bank_virt, @bank_nr, @bank_pages: the largest bank of RAM, to find counts quickly
  * @marker: what the last marker was
- * @kept: a place is the first address that a table is for, and its level + 1
+ * @kept: places; a place is a table's key + 1
  * @epoch: changed under @lock
  * @taken_out: tables taken out in this epoch, in the one before, and earlier: chains of page numbers
  * @hints: tables; the root where there is none
@@ -113,7 +113,7 @@ struct pgtable {
 	struct io_pgtable_ops ops;
 	uint64_t *root;
 	uintptr_t virt;
-	uint64_t kind, link, address;
+	uint64_t valid, kind, link, address;
 	unsigned int index_mask;
 	unsigned int top_shift;
 	unsigned int bits;
@@ -128,7 +128,7 @@ struct pgtable {
 	struct page *bank_pages;
 	uint8_t shifts[PGTABLE_MAX_LEVELS + 1];
 	uint8_t levels[64];
-	uint64_t leaf[64];
+	uint64_t leaf[2][64];
 	const struct pgtable_format *format;
 	struct pgtable_shape shape;
 	struct io_pgtable_cfg cfg;
@@ -237,11 +237,9 @@ static inline uint64_t **hint_at(struct pgtable *pt, uint64_t key)
 	return &pt->hints[key / 4 % PGTABLE_HINTS];
 }
 
-/* The table of @level by its hint, and its count; NULL: go down from the root. */
-static inline uint64_t *hinted(struct pgtable *pt, dma_addr_t iova, unsigned int level,
-			       uint64_t **count)
+/* A table by its hint, and its count; NULL: go down from the root. */
+static inline uint64_t *hinted(struct pgtable *pt, uint64_t key, uint64_t **count)
 {
-	uint64_t key = table_key(pt, iova, level);
 	uint64_t *table = __atomic_load_n(hint_at(pt, key), __ATOMIC_ACQUIRE);
 
 	*count = count_of(pt, table);
@@ -257,25 +255,40 @@ static inline uint64_t table_size(const struct pgtable *pt, unsigned int level)
 
 static inline uint64_t place_of(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
 {
-	return level == pt->top ? 0 : (iova & ~(table_size(pt, level) - 1)) | (level + 1);
+	return level == pt->top ? 0 : table_key(pt, iova, level) + 1;
+}
+
+static inline uint64_t *kept_place(struct pgtable *pt, uint64_t key)
+{
+	return &pt->kept[key / 4 % PGTABLE_KEPT];
 }
 
 /* From here to visit_leave() no table that can be reached is freed. */
-static inline void visit_enter(struct visit *visit, struct pgtable *pt)
+static inline uint32_t *walker_enter(struct pgtable *pt)
 {
 	struct pgtable_walkers *walkers = &pt->walkers[berth_port_slot()];
 
-	visit->pt = pt;
 	for (;;) {
 		uint32_t epoch = __atomic_load_n(&pt->epoch, __ATOMIC_ACQUIRE);
+		uint32_t *inside = &walkers->inside[epoch & 1];
 
-		visit->inside = &walkers->inside[epoch & 1];
-		__atomic_fetch_add(visit->inside, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(inside, 1, __ATOMIC_SEQ_CST);
 		/* Counted too late, nobody would have waited. */
 		if (__builtin_expect(__atomic_load_n(&pt->epoch, __ATOMIC_SEQ_CST) == epoch, 1))
-			return;
-		__atomic_fetch_sub(visit->inside, 1, __ATOMIC_RELEASE);
+			return inside;
+		__atomic_fetch_sub(inside, 1, __ATOMIC_RELEASE);
 	}
+}
+
+static inline void walker_leave(uint32_t *inside)
+{
+	__atomic_fetch_sub(inside, 1, __ATOMIC_RELEASE);
+}
+
+static inline void visit_enter(struct visit *visit, struct pgtable *pt)
+{
+	visit->pt = pt;
+	visit->inside = walker_enter(pt);
 }
 
 static inline void visit_leave(struct visit *visit)
@@ -339,11 +352,6 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 			   size_t pgcount, struct iommu_iotlb_gather *gather);
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova);
 
-static inline uint64_t *kept_place(struct pgtable *pt, uint64_t place)
-{
-	return &pt->kept[(place >> level_shift(pt, (unsigned int)(place & 7))) % PGTABLE_KEPT];
-}
-
 static inline void berth_pgtable_leave(struct visit *visit, bool now)
 {
 	uint64_t place = visit->empty;
@@ -352,7 +360,7 @@ static inline void berth_pgtable_leave(struct visit *visit, bool now)
 	visit->empty = 0;
 	/* Most often the same table is empty again. */
 	if (place &&
-	    (now || __atomic_load_n(kept_place(visit->pt, place), __ATOMIC_RELAXED) != place))
+	    (now || __atomic_load_n(kept_place(visit->pt, place - 1), __ATOMIC_RELAXED) != place))
 		berth_pgtable_settle(visit->pt, place, now);
 }
 

@@ -108,7 +108,8 @@ static uint64_t *make_table(struct visit *visit, const struct run *run, long *re
 }
 
 /* How many of @nr entries are empty, up to the first that is not. */
-static uint64_t count_empty(const uint64_t *entry, uint64_t nr, unsigned int level)
+static __attribute__((noinline)) uint64_t count_empty(const uint64_t *entry, uint64_t nr,
+						      unsigned int level)
 {
 	uint64_t n = 0;
 
@@ -127,20 +128,8 @@ static inline void write_entry(uint64_t *entry, uint64_t value)
 	__atomic_store_n(entry, value, __ATOMIC_RELAXED);
 }
 
-static void write_run(const struct pgtable *pt, uint64_t *entry, const struct run *run, uint64_t nr)
+static inline void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
 {
-	uint64_t size = 1ULL << run->shift, step = size;
-	uint64_t value = run->paddr | run->bits;
-
-	if (!pt->plain) {
-		step >>= pt->shape.address_right;
-		value = encode(pt, run->paddr) | run->bits;
-	}
-	if (!pt->plain && pt->shape.high) {
-		for (uint64_t i = 0; i < nr; i++)
-			write_entry(&entry[i], encode(pt, run->paddr + i * size) | run->bits);
-		return;
-	}
 	for (; nr >= 8; nr -= 8, entry += 8) {
 		write_entry(&entry[0], value);
 		write_entry(&entry[1], value += step);
@@ -154,6 +143,19 @@ static void write_run(const struct pgtable *pt, uint64_t *entry, const struct ru
 	}
 	for (; nr; nr--, value += step)
 		write_entry(entry++, value);
+}
+
+static void write_run(const struct pgtable *pt, uint64_t *entry, const struct run *run, uint64_t nr)
+{
+	uint64_t size = 1ULL << run->shift;
+
+	if (!pt->shape.high) {
+		write_values(entry, encode(pt, run->paddr) | run->bits,
+			     size >> pt->shape.address_right, nr);
+		return;
+	}
+	for (uint64_t i = 0; i < nr; i++)
+		write_entry(&entry[i], encode(pt, run->paddr + i * size) | run->bits);
 }
 
 /*
@@ -212,7 +214,7 @@ static inline long map_run(struct visit *visit, const struct run *run)
 	if (run->count < nr)
 		nr = run->count;
 	empty = nr;
-	table = hinted(pt, run->iova, run->level, &count);
+	table = hinted(pt, table_key(pt, run->iova, run->level), &count);
 	if (__builtin_expect(!table, 0)) {
 		table = descend(pt, run->iova, run->shift, &at);
 		/* Who finds a link that may not be in memory yet sees to it. */
@@ -236,10 +238,7 @@ static inline long map_run(struct visit *visit, const struct run *run)
 			berth_pgtable_uncount(visit, table, nr - 1, run->iova, run->level);
 		return replace_entry(visit, run, table, &table[index]);
 	}
-	if (empty == 1 && pt->plain)
-		write_entry(&table[index], run->paddr | run->bits);
-	else
-		write_run(pt, &table[index], run, empty);
+	write_run(pt, &table[index], run, empty);
 	if (empty < nr)
 		uncount(visit, count, nr - empty, run->iova, run->level);
 	clean_entries(pt, &table[index], empty);
@@ -259,7 +258,7 @@ static __attribute__((noinline, cold)) int refuse_map(const struct pgtable *pt, 
 	if ((iova | paddr) & (pgsize - 1))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: alignment",
 				     iova & (pgsize - 1) ? iova : paddr);
-	if (!(prot & (IOMMU_READ | IOMMU_WRITE)) || prot & ~63)
+	if (!(prot & (IOMMU_READ | IOMMU_WRITE)))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "map_pages: protection",
 				     (uint64_t)prot);
 	if (!pgcount)
@@ -274,38 +273,13 @@ static __attribute__((noinline, cold)) int refuse_map(const struct pgtable *pt, 
 	return -ERANGE;
 }
 
-static inline bool is_legal(const struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr,
-			    uint64_t pgsize, unsigned int shift, uint64_t pgcount, int prot)
+/* Step by step. */
+static __attribute__((noinline)) int map_steps(struct pgtable *pt, const struct run *whole,
+					       size_t *mapped)
 {
-	uint64_t more = pgcount - 1;
-
-	if (!(pgsize & pt->sizes) || ((iova | paddr | pgsize) & (pgsize - 1)) ||
-	    !(prot & (IOMMU_READ | IOMMU_WRITE)) || prot & ~63 || more > pt->last_iova >> shift)
-		return false;
-	more <<= shift;
-	return iova <= pt->last_iova && more <= pt->last_iova - iova && paddr <= pt->last_phys &&
-	       more <= pt->last_phys - paddr;
-}
-
-int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
-		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
-{
-	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
 	struct visit visit = { .pt = pt };
-	struct run run;
+	struct run run = *whole;
 
-	if (__builtin_expect(!is_legal(pt, iova, paddr, pgsize, shift, pgcount, prot), 0))
-		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
-	run = (struct run){
-		.iova = iova,
-		.paddr = paddr,
-		.count = pgcount,
-		.level = pt->levels[shift],
-		.shift = shift,
-		.gfp = gfp,
-	};
-	run.bits = pt->leaf[prot] | (run.level ? pt->format->block : pt->format->page);
 	while (run.count) {
 		long nr;
 
@@ -317,12 +291,77 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 		if (nr == AGAIN)
 			berth_port_relax();
 		if (mapped)
-			*mapped += (size_t)nr << shift;
-		run.iova += (uint64_t)nr << shift;
-		run.paddr += (uint64_t)nr << shift;
+			*mapped += (size_t)nr << run.shift;
+		run.iova += (uint64_t)nr << run.shift;
+		run.paddr += (uint64_t)nr << run.shift;
 		run.count -= (uint64_t)nr;
 	}
 	berth_pgtable_free_retired(pt);
+	return 0;
+}
+
+static __attribute__((noinline)) void write_many(const struct pgtable *pt, uint64_t *entry,
+						 uint64_t value, uint64_t step, uint64_t nr)
+{
+	write_values(entry, value, step, nr);
+	clean_entries(pt, entry, nr);
+}
+
+/*
+ * What nearly all mappings are: entries of one table, which has a hint, and all empty. False, and
+ * nothing has changed, if it is not so.
+ */
+static inline bool map_quickly(struct pgtable *pt, dma_addr_t iova, uint64_t value, uint64_t pgsize,
+			       unsigned int shift, unsigned int level, uint64_t nr)
+{
+	uint32_t *inside = walker_enter(pt);
+	uint64_t *count, *table = hinted(pt, table_key(pt, iova, level), &count), *entry, before;
+	unsigned int index = (unsigned int)(iova >> shift) & pt->index_mask;
+
+	if (__builtin_expect(!table || nr > pt->index_mask + 1u - index || !pt->plain, 0))
+		goto leave;
+	entry = &table[index];
+	before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
+	/* In a table in which nothing was counted all is empty. */
+	if ((uint32_t)before && (before & PGTABLE_DEAD || read_entry(entry) ||
+				 (nr > 1 && count_empty(entry, nr, level) != nr))) {
+		__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
+		goto leave;
+	}
+	if (nr == 1 && !pt->clean)
+		write_entry(entry, value);
+	else
+		write_many(pt, entry, value, pgsize, nr);
+	walker_leave(inside);
+	return true;
+leave:
+	walker_leave(inside);
+	return false;
+}
+
+int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
+		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
+	unsigned int level = pt->levels[shift];
+	uint64_t more = (uint64_t)(pgcount - 1) << shift, bits = pt->leaf[level != 0][prot & 63];
+
+	/* A limit is all ones: what is above it has a bit that it has not. */
+	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | paddr | pgsize) & (pgsize - 1)) ||
+				     !bits || (uint64_t)(pgcount - 1) >> 32 ||
+				     (iova | (iova + more)) > pt->last_iova ||
+				     (paddr | (paddr + more)) > pt->last_phys,
+			     0))
+		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
+	if (__builtin_expect(!map_quickly(pt, iova, paddr | bits, pgsize, shift, level, pgcount),
+			     0)) {
+		const struct run run = { iova, paddr, pgcount, bits, level, shift, gfp };
+
+		return map_steps(pt, &run, mapped);
+	}
+	if (mapped)
+		*mapped += pgcount << shift;
 	return 0;
 }
 
@@ -337,14 +376,14 @@ phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t io
 	if (iova > pt->last_iova)
 		return phys;
 	visit_enter(&visit, pt);
-	table = hinted(pt, iova, 0, &count);
+	table = hinted(pt, table_key(pt, iova, 0), &count);
 	if (__builtin_expect(!table, 0)) {
 		table = descend(pt, iova, shift, &shift);
 		if (shift == pt->shifts[0] && !pt->clean)
 			berth_pgtable_hint(pt, table);
 	}
 	entry = read_entry(&table[(unsigned int)(iova >> shift) & pt->index_mask]);
-	if (entry & pt->format->valid && ((entry & pt->kind) != pt->link || shift == pt->shifts[0]))
+	if (entry & pt->valid && ((entry & pt->kind) != pt->link || shift == pt->shifts[0]))
 		phys = decode(pt, entry) | (iova & ((1ULL << shift) - 1));
 	visit_leave(&visit);
 	return phys;

@@ -227,8 +227,8 @@ static uint64_t *take_out(struct pgtable *pt, dma_addr_t iova, unsigned int leve
 static void reap(struct pgtable *pt, uint64_t place)
 {
 	while (place) {
-		unsigned int level = (unsigned int)(place & 7) - 1;
-		dma_addr_t iova = place & ~(uint64_t)7;
+		unsigned int level = (unsigned int)(place - 1) & 3;
+		dma_addr_t iova = (place - 1) >> 2 << level_shift(pt, level + 1);
 		uint64_t *above, *entry, marker, *table;
 		struct visit visit;
 
@@ -254,7 +254,7 @@ static void reap(struct pgtable *pt, uint64_t place)
 void berth_pgtable_settle(struct pgtable *pt, uint64_t place, bool now)
 {
 	if (!now)
-		place = __atomic_exchange_n(kept_place(pt, place), place, __ATOMIC_RELAXED);
+		place = __atomic_exchange_n(kept_place(pt, place - 1), place, __ATOMIC_RELAXED);
 	if (place)
 		reap(pt, place);
 }

@@ -15,8 +15,8 @@ struct spot {
 };
 
 /* How many of @nr entries are pages or blocks, up to the first that is not. */
-static uint64_t count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr,
-			     unsigned int level)
+static __attribute__((noinline)) uint64_t
+count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr, unsigned int level)
 {
 	uint64_t valid = pt->format->valid, n = 0;
 
@@ -50,19 +50,25 @@ static void clear_run(uint64_t *entry, uint64_t nr)
 		__atomic_store_n(entry++, 0, __ATOMIC_RELAXED);
 }
 
-static void tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather, dma_addr_t iova,
-		 uint64_t pgsize, uint64_t nr)
+static __attribute__((noinline)) void do_tell(const struct pgtable *pt,
+					      struct iommu_iotlb_gather *gather, dma_addr_t iova,
+					      uint64_t pgsize, uint64_t nr)
 {
 	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
 
-	if (!tlb || iommu_iotlb_gather_queued(gather))
-		return;
 	if (tlb->tlb_add_run) {
 		tlb->tlb_add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
 		return;
 	}
 	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
 		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
+}
+
+static inline void tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
+			dma_addr_t iova, uint64_t pgsize, uint64_t nr)
+{
+	if (!iommu_iotlb_gather_queued(gather) && pt->cfg.tlb)
+		do_tell(pt, gather, iova, pgsize, nr);
 }
 
 /*
@@ -154,7 +160,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 {
 	struct pgtable *pt = visit->pt;
 	unsigned int shift = level_shift(pt, level), at = shift, index;
-	uint64_t *count_at, *table = hinted(pt, iova, level, &count_at), nr;
+	uint64_t *count_at, *table = hinted(pt, table_key(pt, iova, level), &count_at), nr;
 	struct spot spot;
 
 	if (__builtin_expect(!table, 0)) {
@@ -202,29 +208,74 @@ static __attribute__((noinline, cold)) size_t refuse_unmap(const struct pgtable 
 	return 0;
 }
 
-size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
-			   size_t pgcount, struct iommu_iotlb_gather *gather)
+/* Step by step. */
+static __attribute__((noinline)) size_t unmap_steps(struct pgtable *pt, dma_addr_t iova,
+						    unsigned int shift, uint64_t count,
+						    struct iommu_iotlb_gather *gather)
 {
-	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63), level;
-	uint64_t left = pgcount, more = left - 1, nr;
 	struct visit visit = { .pt = pt };
+	uint64_t left = count, nr;
 	bool again;
 
-	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | pgsize) & (pgsize - 1)) ||
-				     more > pt->last_iova >> shift || iova > pt->last_iova ||
-				     more << shift > pt->last_iova - iova,
-			     0))
-		return refuse_unmap(pt, iova, pgsize);
-	level = pt->levels[shift];
 	do {
 		again = false;
 		visit_enter(&visit, pt);
-		nr = unmap_run(&visit, iova, level, left, gather, &again);
+		nr = unmap_run(&visit, iova, pt->levels[shift], left, gather, &again);
 		berth_pgtable_leave(&visit, false);
 		left -= nr;
 		iova += nr << shift;
 	} while (left && (nr || again));
 	berth_pgtable_free_retired(pt);
-	return (size_t)(pgcount - left) << shift;
+	return (size_t)(count - left) << shift;
+}
+
+static __attribute__((noinline)) void clear_many(const struct pgtable *pt, uint64_t *entry,
+						 uint64_t nr)
+{
+	clear_run(entry, nr);
+	clean_entries(pt, entry, nr);
+}
+
+size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
+			   size_t pgcount, struct iommu_iotlb_gather *gather)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
+	uint64_t more = (uint64_t)(pgcount - 1) << shift, key, *table, *count, *entry, first;
+	unsigned int level = pt->levels[shift], index;
+	uint32_t *inside;
+
+	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | pgsize) & (pgsize - 1)) ||
+				     (uint64_t)(pgcount - 1) >> 32 ||
+				     (iova | (iova + more)) > pt->last_iova,
+			     0))
+		return refuse_unmap(pt, iova, pgsize);
+
+	/* What nearly all are: pages or blocks of one table, which has a hint. */
+	inside = walker_enter(pt);
+	key = table_key(pt, iova, level);
+	table = hinted(pt, key, &count);
+	index = (unsigned int)(iova >> shift) & pt->index_mask;
+	if (__builtin_expect(!table || pgcount > pt->index_mask + 1u - index, 0))
+		goto steps;
+	entry = &table[index];
+	first = read_entry(entry);
+	if (__builtin_expect(!(first & pt->valid) || is_link(pt->format, first, level), 0) ||
+	    (pgcount > 1 && count_leaves(pt, entry, pgcount, level) != pgcount))
+		goto steps;
+	if (pgcount == 1 && !pt->clean)
+		__atomic_store_n(entry, 0, __ATOMIC_RELAXED);
+	else
+		clear_many(pt, entry, pgcount);
+	tell(pt, gather, iova, pgsize, pgcount);
+	first = __atomic_sub_fetch(count, pgcount, __ATOMIC_ACQ_REL);
+	walker_leave(inside);
+	/* Empty; and most often it was before. */
+	if (!(uint32_t)first && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
+		berth_pgtable_settle(pt, key + 1, false);
+	berth_pgtable_free_retired(pt);
+	return pgcount << shift;
+steps:
+	walker_leave(inside);
+	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
