@@ -42,17 +42,22 @@ static void set_up(struct pgtable *pt)
 	pt->bits = pt->shape.bits;
 	pt->index_mask = (1u << pt->bits) - 1;
 	pt->sizes = pt->cfg.pgsize_bitmap;
-	for (unsigned int level = 0; level <= pt->shape.levels; level++) {
+	for (unsigned int level = 0; level <= pt->shape.levels; level++)
 		pt->shifts[level] = (uint8_t)(pt->shape.page_shift + level * pt->bits);
-		if (pt->shifts[level] < 64)
-			pt->levels[pt->shifts[level]] = (uint8_t)level;
-	}
+	for (unsigned int level = 0; level < pt->shape.levels; level++)
+		pt->by_shift[pt->shifts[level]] = (struct pgtable_size){
+			.level = (uint8_t)level,
+			.table_shift = pt->shifts[level + 1],
+			.leaf = level ? 64 : 0,
+		};
 	pt->top_shift = pt->shifts[pt->top];
 	for (int prot = 0; prot < 64; prot++)
 		if (prot & (IOMMU_READ | IOMMU_WRITE)) {
-			pt->leaf[0][prot] = pt->format->leaf(prot) | pt->format->page;
-			pt->leaf[1][prot] = pt->format->leaf(prot) | pt->format->block;
+			pt->leaf[prot] = pt->format->leaf(prot) | pt->format->page;
+			pt->leaf[prot + 64] = pt->format->leaf(prot) | pt->format->block;
 		}
+	pt->now = pt->walkers[0];
+	pt->is_simple = pt->plain && !pt->clean;
 	for (unsigned int i = 1; i < berth_nr_mem_maps; i++)
 		if (berth_mem_map[i].nr > bank->nr && berth_mem_map[i].pfn < berth_high_pfn)
 			bank = &berth_mem_map[i];

@@ -86,10 +86,22 @@ extern const struct pgtable_format berth_arm_lpae_s1;
 /* No table is for that: the root's. */
 #define PGTABLE_NO_KEY 0x7fffffffull
 
-/* How many are inside, by the lowest bit of the epoch in which they came. */
+/* How many are inside that came by one slot, or by none. */
 struct pgtable_walkers {
-	uint32_t inside[2];
+	uint32_t inside;
 } __attribute__((aligned(64)));
+
+/*
+ * struct pgtable_size - a size of pages or blocks
+ * @level: of the tables that they are in
+ * @table_shift: log2 of what such a table is for
+ * @leaf: 64 for blocks: where struct pgtable::leaf has their bits
+ */
+struct pgtable_size {
+	uint8_t level;
+	uint8_t table_shift;
+	uint8_t leaf;
+};
 
 /*
  * struct pgtable - an address space's tables
@@ -98,13 +110,16 @@ struct pgtable_walkers {
  * @clean: the IOMMU does not look into caches
  * @top: the root's level
  * @top_shift: of its entries
- * @shifts: log2 of what an entry maps, by level; @levels: the other way round, of sizes there are
+ * @shifts: log2 of what an entry maps, by level
+ * @by_shift: what there is to know of a size, by its log2
+ * @is_simple: plain and not to be cleaned
  * @leaf: all bits of a page, and of a block, by its protection; 0: there is none such
  * @virt: what leads from a table's physical address to the CPU's
  * @bank_virt, @bank_nr, @bank_pages: the largest bank of RAM, to find counts quickly
  * @marker: what the last marker was
  * @kept: places; a place is a table's key + 1
- * @epoch: changed under @lock
+ * @now: the row of @walkers for who comes in this epoch; the other one is of that before. Changed
+ *	under @lock
  * @taken_out: tables taken out in this epoch, in the one before, and earlier: chains of page numbers
  * @hints: tables; the root where there is none
  * @has_retired: there are such tables; looked at without the lock
@@ -119,6 +134,7 @@ struct pgtable {
 	unsigned int bits;
 	bool plain;
 	bool clean;
+	bool is_simple;
 	bool has_retired;
 	uint8_t top;
 	uint64_t sizes;
@@ -127,8 +143,8 @@ struct pgtable {
 	uint64_t bank_nr;
 	struct page *bank_pages;
 	uint8_t shifts[PGTABLE_MAX_LEVELS + 1];
-	uint8_t levels[64];
-	uint64_t leaf[2][64];
+	struct pgtable_size by_shift[64];
+	uint64_t leaf[128];
 	const struct pgtable_format *format;
 	struct pgtable_shape shape;
 	struct io_pgtable_cfg cfg;
@@ -137,10 +153,10 @@ struct pgtable {
 	uint64_t kept[PGTABLE_KEPT];
 	uint32_t nr_tables;
 	spinlock_t lock;
-	uint32_t epoch;
+	struct pgtable_walkers *now;
 	uint32_t taken_out[3];
 	uint64_t *hints[PGTABLE_HINTS];
-	struct pgtable_walkers walkers[BERTH_PORT_MAX_SLOTS];
+	struct pgtable_walkers walkers[2][BERTH_PORT_MAX_SLOTS + 1];
 };
 
 /*
@@ -193,6 +209,12 @@ static inline uint64_t *table_at(const struct pgtable *pt, uint64_t link)
 static inline uint64_t read_entry(const uint64_t *entry)
 {
 	return __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+}
+
+/* A page or block, or nothing; read by the hardware at any time. */
+static inline void write_entry(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELAXED);
 }
 
 /*
@@ -266,17 +288,16 @@ static inline uint64_t *kept_place(struct pgtable *pt, uint64_t key)
 /* From here to visit_leave() no table that can be reached is freed. */
 static inline uint32_t *walker_enter(struct pgtable *pt)
 {
-	struct pgtable_walkers *walkers = &pt->walkers[berth_port_slot()];
+	unsigned int slot = berth_port_slot_or_none();
 
 	for (;;) {
-		uint32_t epoch = __atomic_load_n(&pt->epoch, __ATOMIC_ACQUIRE);
-		uint32_t *inside = &walkers->inside[epoch & 1];
+		struct pgtable_walkers *row = __atomic_load_n(&pt->now, __ATOMIC_ACQUIRE);
 
-		__atomic_fetch_add(inside, 1, __ATOMIC_SEQ_CST);
-		/* Counted too late, nobody would have waited. */
-		if (__builtin_expect(__atomic_load_n(&pt->epoch, __ATOMIC_SEQ_CST) == epoch, 1))
-			return inside;
-		__atomic_fetch_sub(inside, 1, __ATOMIC_RELEASE);
+		__atomic_fetch_add(&row[slot].inside, 1, __ATOMIC_SEQ_CST);
+		/* Counted in the wrong row, nobody would have waited. */
+		if (__builtin_expect(__atomic_load_n(&pt->now, __ATOMIC_SEQ_CST) == row, 1))
+			return &row[slot].inside;
+		__atomic_fetch_sub(&row[slot].inside, 1, __ATOMIC_RELEASE);
 	}
 }
 

@@ -108,8 +108,7 @@ static uint64_t *make_table(struct visit *visit, const struct run *run, long *re
 }
 
 /* How many of @nr entries are empty, up to the first that is not. */
-static __attribute__((noinline)) uint64_t count_empty(const uint64_t *entry, uint64_t nr,
-						      unsigned int level)
+static uint64_t count_empty(const uint64_t *entry, uint64_t nr, unsigned int level)
 {
 	uint64_t n = 0;
 
@@ -121,11 +120,6 @@ static __attribute__((noinline)) uint64_t count_empty(const uint64_t *entry, uin
 	while (n < nr && !read_entry(&entry[n]))
 		n++;
 	return n;
-}
-
-static inline void write_entry(uint64_t *entry, uint64_t value)
-{
-	__atomic_store_n(entry, value, __ATOMIC_RELAXED);
 }
 
 static inline void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
@@ -300,69 +294,94 @@ static __attribute__((noinline)) int map_steps(struct pgtable *pt, const struct 
 	return 0;
 }
 
-static __attribute__((noinline)) void write_many(const struct pgtable *pt, uint64_t *entry,
-						 uint64_t value, uint64_t step, uint64_t nr)
-{
-	write_values(entry, value, step, nr);
-	clean_entries(pt, entry, nr);
-}
-
 /*
- * What nearly all mappings are: entries of one table, which has a hint, and all empty. False, and
- * nothing has changed, if it is not so.
+ * What most mappings of several pages are: entries of one table, which has a hint, and all empty.
+ * False, and nothing has changed, if it is not so.
  */
-static inline bool map_quickly(struct pgtable *pt, dma_addr_t iova, uint64_t value, uint64_t pgsize,
-			       unsigned int shift, unsigned int level, uint64_t nr)
+static bool map_in_table(struct pgtable *pt, const struct run *run)
 {
 	uint32_t *inside = walker_enter(pt);
-	uint64_t *count, *table = hinted(pt, table_key(pt, iova, level), &count), *entry, before;
-	unsigned int index = (unsigned int)(iova >> shift) & pt->index_mask;
+	uint64_t *count, *table = hinted(pt, table_key(pt, run->iova, run->level), &count);
+	unsigned int index = (unsigned int)(run->iova >> run->shift) & pt->index_mask;
+	uint64_t nr = run->count, before;
+	bool done = false;
 
-	if (__builtin_expect(!table || nr > pt->index_mask + 1u - index || !pt->plain, 0))
-		goto leave;
-	entry = &table[index];
-	before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
-	/* In a table in which nothing was counted all is empty. */
-	if ((uint32_t)before && (before & PGTABLE_DEAD || read_entry(entry) ||
-				 (nr > 1 && count_empty(entry, nr, level) != nr))) {
-		__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
-		goto leave;
+	if (table && nr <= pt->index_mask + 1u - index) {
+		before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
+		/* In a table in which nothing was counted all is empty. */
+		done = !(uint32_t)before || (!(before & PGTABLE_DEAD) &&
+					     count_empty(&table[index], nr, run->level) == nr);
+		if (done) {
+			write_run(pt, &table[index], run, nr);
+			clean_entries(pt, &table[index], nr);
+		} else {
+			__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
+		}
 	}
-	if (nr == 1 && !pt->clean)
-		write_entry(entry, value);
-	else
-		write_many(pt, entry, value, pgsize, nr);
 	walker_leave(inside);
-	return true;
-leave:
-	walker_leave(inside);
-	return false;
+	return done;
 }
 
+static __attribute__((noinline)) int map_many(struct io_pgtable_ops *ops, dma_addr_t iova,
+					      phys_addr_t paddr, size_t pgsize, size_t pgcount,
+					      int prot, gfp_t gfp, size_t *mapped)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
+	const struct pgtable_size *size = &pt->by_shift[shift];
+	uint64_t more = (uint64_t)(pgcount - 1) << shift;
+	const struct run run = { iova,	      paddr, pgcount, pt->leaf[size->leaf + (prot & 63)],
+				 size->level, shift, gfp };
+
+	/* A limit is all ones: what is above it has a bit that it has not. */
+	if (!(pgsize & pt->sizes) || ((iova | paddr | pgsize) & (pgsize - 1)) || !run.bits ||
+	    (uint64_t)(pgcount - 1) >> 32 || (iova | (iova + more)) > pt->last_iova ||
+	    (paddr | (paddr + more)) > pt->last_phys)
+		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
+	if (!map_in_table(pt, &run))
+		return map_steps(pt, &run, mapped);
+	if (mapped)
+		*mapped += pgcount << shift;
+	return 0;
+}
+
+/* One page or block, in a table that has a hint: without calls but the last one, and so short. */
 int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
 		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
-	unsigned int level = pt->levels[shift];
-	uint64_t more = (uint64_t)(pgcount - 1) << shift, bits = pt->leaf[level != 0][prot & 63];
+	const struct pgtable_size *size = &pt->by_shift[shift];
+	uint64_t bits = pt->leaf[size->leaf + (prot & 63)], key, *count, *entry, before;
+	uint32_t *inside;
 
-	/* A limit is all ones: what is above it has a bit that it has not. */
-	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | paddr | pgsize) & (pgsize - 1)) ||
-				     !bits || (uint64_t)(pgcount - 1) >> 32 ||
-				     (iova | (iova + more)) > pt->last_iova ||
-				     (paddr | (paddr + more)) > pt->last_phys,
+	if (__builtin_expect(pgcount != 1 || !pt->is_simple || !(pgsize & pt->sizes) ||
+				     ((iova | paddr | pgsize) & (pgsize - 1)) || !bits ||
+				     iova > pt->last_iova || paddr > pt->last_phys,
 			     0))
-		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
-	if (__builtin_expect(!map_quickly(pt, iova, paddr | bits, pgsize, shift, level, pgcount),
-			     0)) {
-		const struct run run = { iova, paddr, pgcount, bits, level, shift, gfp };
-
-		return map_steps(pt, &run, mapped);
+		goto many;
+	key = iova >> size->table_shift;
+	inside = walker_enter(pt);
+	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
+	count = count_of(pt, entry);
+	entry += (unsigned int)(iova >> shift) & pt->index_mask;
+	before = __atomic_load_n(count, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(before >> 31 != (key << 3 | size->level * 2u), 0))
+		goto leave;
+	before = __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL);
+	if (__builtin_expect((before & PGTABLE_DEAD) || read_entry(entry), 0)) {
+		__atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
+		goto leave;
 	}
+	write_entry(entry, paddr | bits);
+	walker_leave(inside);
 	if (mapped)
-		*mapped += pgcount << shift;
+		*mapped += pgsize;
 	return 0;
+leave:
+	walker_leave(inside);
+many:
+	return map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 }
 
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova)

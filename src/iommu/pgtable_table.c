@@ -114,10 +114,10 @@ static void free_chain(struct pgtable *pt, uint32_t first)
 	}
 }
 
-static bool is_anyone_inside(const struct pgtable *pt, unsigned int parity)
+static bool is_anyone_inside(const struct pgtable_walkers *row)
 {
-	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
-		if (__atomic_load_n(&pt->walkers[i].inside[parity], __ATOMIC_SEQ_CST))
+	for (unsigned int i = 0; i <= BERTH_PORT_MAX_SLOTS; i++)
+		if (__atomic_load_n(&row[i].inside, __ATOMIC_SEQ_CST))
 			return true;
 	return false;
 }
@@ -129,6 +129,7 @@ void berth_pgtable_do_free_retired(struct pgtable *pt)
 
 	do {
 		uint32_t *taken_out = pt->taken_out;
+		struct pgtable_walkers *next;
 		bool any;
 
 		spin_lock_irqsave(&pt->lock, flags);
@@ -136,9 +137,10 @@ void berth_pgtable_do_free_retired(struct pgtable *pt)
 			first = NO_PAGE;
 			any = taken_out[0] != NO_PAGE || taken_out[1] != NO_PAGE ||
 			      taken_out[2] != NO_PAGE;
-			if (!any || is_anyone_inside(pt, (pt->epoch - 1) & 1))
+			next = pt->walkers[pt->now == pt->walkers[0]];
+			if (!any || is_anyone_inside(next))
 				break;
-			__atomic_store_n(&pt->epoch, pt->epoch + 1, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&pt->now, next, __ATOMIC_SEQ_CST);
 			first = taken_out[2];
 			taken_out[2] = taken_out[1];
 			taken_out[1] = taken_out[0];

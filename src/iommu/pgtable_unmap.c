@@ -37,17 +37,17 @@ count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr, unsig
 static void clear_run(uint64_t *entry, uint64_t nr)
 {
 	for (; nr >= 8; nr -= 8, entry += 8) {
-		__atomic_store_n(&entry[0], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[1], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[2], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[3], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[4], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[5], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[6], 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&entry[7], 0, __ATOMIC_RELAXED);
+		write_entry(&entry[0], 0);
+		write_entry(&entry[1], 0);
+		write_entry(&entry[2], 0);
+		write_entry(&entry[3], 0);
+		write_entry(&entry[4], 0);
+		write_entry(&entry[5], 0);
+		write_entry(&entry[6], 0);
+		write_entry(&entry[7], 0);
 	}
 	for (; nr; nr--)
-		__atomic_store_n(entry++, 0, __ATOMIC_RELAXED);
+		write_entry(entry++, 0);
 }
 
 static __attribute__((noinline)) void do_tell(const struct pgtable *pt,
@@ -170,7 +170,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 	index = (unsigned int)(iova >> at) & pt->index_mask;
 	spot = (struct spot){ table, &table[index], level };
 	if (__builtin_expect(at != shift, 0)) {
-		spot.level = pt->levels[at];
+		spot.level = pt->by_shift[at].level;
 		*again = read_entry(spot.entry) & pt->format->valid && split(visit, &spot, iova);
 		return 0;
 	}
@@ -220,7 +220,7 @@ static __attribute__((noinline)) size_t unmap_steps(struct pgtable *pt, dma_addr
 	do {
 		again = false;
 		visit_enter(&visit, pt);
-		nr = unmap_run(&visit, iova, pt->levels[shift], left, gather, &again);
+		nr = unmap_run(&visit, iova, pt->by_shift[shift].level, left, gather, &again);
 		berth_pgtable_leave(&visit, false);
 		left -= nr;
 		iova += nr << shift;
@@ -229,53 +229,74 @@ static __attribute__((noinline)) size_t unmap_steps(struct pgtable *pt, dma_addr
 	return (size_t)(count - left) << shift;
 }
 
-static __attribute__((noinline)) void clear_many(const struct pgtable *pt, uint64_t *entry,
-						 uint64_t nr)
+static __attribute__((noinline)) size_t unmap_many(struct io_pgtable_ops *ops, dma_addr_t iova,
+						   size_t pgsize, size_t pgcount,
+						   struct iommu_iotlb_gather *gather)
 {
-	clear_run(entry, nr);
-	clean_entries(pt, entry, nr);
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
+	uint64_t more = (uint64_t)(pgcount - 1) << shift;
+
+	/* A limit is all ones: what is above it has a bit that it has not. */
+	if (!(pgsize & pt->sizes) || ((iova | pgsize) & (pgsize - 1)) ||
+	    (uint64_t)(pgcount - 1) >> 32 || (iova | (iova + more)) > pt->last_iova)
+		return refuse_unmap(pt, iova, pgsize);
+	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
 
+/* Tables of a place that is not the one kept in mind: the rest of an unmapping. */
+static __attribute__((noinline)) size_t settle_rest(struct pgtable *pt, uint64_t key, size_t size)
+{
+	berth_pgtable_settle(pt, key + 1, false);
+	return size;
+}
+
+static __attribute__((noinline)) size_t free_rest(struct pgtable *pt, size_t size)
+{
+	berth_pgtable_do_free_retired(pt);
+	return size;
+}
+
+/* One page or block, in a table that has a hint: without calls but the last one, and so short. */
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
 			   size_t pgcount, struct iommu_iotlb_gather *gather)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
-	uint64_t more = (uint64_t)(pgcount - 1) << shift, key, *table, *count, *entry, first;
-	unsigned int level = pt->levels[shift], index;
+	const struct pgtable_size *size = &pt->by_shift[shift];
+	uint64_t key, *count, *entry, value;
 	uint32_t *inside;
 
-	if (__builtin_expect(!(pgsize & pt->sizes) || ((iova | pgsize) & (pgsize - 1)) ||
-				     (uint64_t)(pgcount - 1) >> 32 ||
-				     (iova | (iova + more)) > pt->last_iova,
+	if (__builtin_expect(pgcount != 1 || !pt->is_simple || !(pgsize & pt->sizes) ||
+				     ((iova | pgsize) & (pgsize - 1)) || iova > pt->last_iova,
 			     0))
-		return refuse_unmap(pt, iova, pgsize);
-
-	/* What nearly all are: pages or blocks of one table, which has a hint. */
+		goto many;
+	key = iova >> size->table_shift;
 	inside = walker_enter(pt);
-	key = table_key(pt, iova, level);
-	table = hinted(pt, key, &count);
-	index = (unsigned int)(iova >> shift) & pt->index_mask;
-	if (__builtin_expect(!table || pgcount > pt->index_mask + 1u - index, 0))
-		goto steps;
-	entry = &table[index];
-	first = read_entry(entry);
-	if (__builtin_expect(!(first & pt->valid) || is_link(pt->format, first, level), 0) ||
-	    (pgcount > 1 && count_leaves(pt, entry, pgcount, level) != pgcount))
-		goto steps;
-	if (pgcount == 1 && !pt->clean)
-		__atomic_store_n(entry, 0, __ATOMIC_RELAXED);
-	else
-		clear_many(pt, entry, pgcount);
-	tell(pt, gather, iova, pgsize, pgcount);
-	first = __atomic_sub_fetch(count, pgcount, __ATOMIC_ACQ_REL);
+	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
+	count = count_of(pt, entry);
+	entry += (unsigned int)(iova >> shift) & pt->index_mask;
+	key = key << 2 | size->level;
+	value = __atomic_load_n(count, __ATOMIC_ACQUIRE);
+	if (__builtin_expect(value >> 31 != key << 1, 0))
+		goto leave;
+	value = read_entry(entry);
+	if (__builtin_expect(
+		    !(value & pt->valid) || (size->level && (value & pt->kind) == pt->link), 0))
+		goto leave;
+	write_entry(entry, 0);
+	if (!iommu_iotlb_gather_queued(gather) && pt->cfg.tlb)
+		do_tell(pt, gather, iova, pgsize, 1);
+	value = __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL);
 	walker_leave(inside);
 	/* Empty; and most often it was before. */
-	if (!(uint32_t)first && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
-		berth_pgtable_settle(pt, key + 1, false);
-	berth_pgtable_free_retired(pt);
-	return pgcount << shift;
-steps:
+	if (!(uint32_t)value && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
+		return settle_rest(pt, key, pgsize);
+	if (__builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
+		return free_rest(pt, pgsize);
+	return pgsize;
+leave:
 	walker_leave(inside);
-	return unmap_steps(pt, iova, shift, pgcount, gather);
+many:
+	return unmap_many(ops, iova, pgsize, pgcount, gather);
 }
