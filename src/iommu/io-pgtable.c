@@ -32,6 +32,7 @@ static void set_up(struct pgtable *pt)
 	pt->top = (uint8_t)(pt->shape.levels - 1);
 	pt->last_iova = UINT64_MAX >> (64 - pt->cfg.ias);
 	pt->last_phys = UINT64_MAX >> (64 - pt->cfg.oas);
+	pt->page_mask = (1ULL << pt->shape.page_shift) - 1;
 	pt->virt = (uintptr_t)phys_to_virt(0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(pt->taken_out); i++)
 		pt->taken_out[i] = NO_PAGE;

@@ -101,6 +101,7 @@ struct pgtable_size {
 	uint8_t level;
 	uint8_t table_shift;
 	uint8_t leaf;
+	uint8_t unused;
 };
 
 /*
@@ -138,7 +139,7 @@ struct pgtable {
 	bool has_retired;
 	uint8_t top;
 	uint64_t sizes;
-	uint64_t last_iova, last_phys;
+	uint64_t last_iova, last_phys, page_mask;
 	uintptr_t bank_virt;
 	uint64_t bank_nr;
 	struct page *bank_pages;
@@ -239,13 +240,24 @@ static inline uint64_t *descend(const struct pgtable *pt, dma_addr_t iova, unsig
 	return table;
 }
 
+/* count_of(), for a table in another bank than the largest. */
+uint64_t *berth_pgtable_other_count(const uint64_t *table);
+
+static inline bool has_quick_count(const struct pgtable *pt, const uint64_t *table)
+{
+	return ((uintptr_t)table - pt->bank_virt) / 4096 < pt->bank_nr;
+}
+
+static inline uint64_t *quick_count(const struct pgtable *pt, const uint64_t *table)
+{
+	return &pt->bank_pages[((uintptr_t)table - pt->bank_virt) / 4096].index;
+}
+
 /* How many entries of a table are in use, or are to be written; and PGTABLE_DEAD. */
 static inline uint64_t *count_of(const struct pgtable *pt, const uint64_t *table)
 {
-	uint64_t at = ((uintptr_t)table - pt->bank_virt) / 4096;
-
-	return __builtin_expect(at < pt->bank_nr, 1) ? &pt->bank_pages[at].index
-						     : &virt_to_page(table)->index;
+	return __builtin_expect(has_quick_count(pt, table), 1) ? quick_count(pt, table)
+							       : berth_pgtable_other_count(table);
 }
 
 /* What stands for the addresses that a table of @level is for. */

@@ -122,18 +122,19 @@ static uint64_t count_empty(const uint64_t *entry, uint64_t nr, unsigned int lev
 	return n;
 }
 
-static inline void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
+static void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
 {
-	for (; nr >= 8; nr -= 8, entry += 8) {
-		write_entry(&entry[0], value);
-		write_entry(&entry[1], value += step);
-		write_entry(&entry[2], value += step);
-		write_entry(&entry[3], value += step);
-		write_entry(&entry[4], value += step);
-		write_entry(&entry[5], value += step);
-		write_entry(&entry[6], value += step);
-		write_entry(&entry[7], value += step);
-		value += step;
+#define WRITE_4(at)                                 \
+	write_entry(&entry[at], value);             \
+	write_entry(&entry[at + 1], value += step); \
+	write_entry(&entry[at + 2], value += step); \
+	write_entry(&entry[at + 3], value += step); \
+	value += step
+	for (; nr >= 16; nr -= 16, entry += 16) {
+		WRITE_4(0);
+		WRITE_4(4);
+		WRITE_4(8);
+		WRITE_4(12);
 	}
 	for (; nr; nr--, value += step)
 		write_entry(entry++, value);
@@ -363,7 +364,9 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 	key = iova >> size->table_shift;
 	inside = walker_enter(pt);
 	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	count = count_of(pt, entry);
+	if (__builtin_expect(!has_quick_count(pt, entry), 0))
+		goto leave;
+	count = quick_count(pt, entry);
 	entry += (unsigned int)(iova >> shift) & pt->index_mask;
 	before = __atomic_load_n(count, __ATOMIC_ACQUIRE);
 	if (__builtin_expect(before >> 31 != (key << 3 | size->level * 2u), 0))
@@ -384,26 +387,45 @@ many:
 	return map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 }
 
-phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova)
+static __attribute__((noinline)) phys_addr_t look_up(struct pgtable *pt, dma_addr_t iova)
 {
-	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	phys_addr_t phys = BERTH_PHYS_NONE;
-	unsigned int shift = pt->shifts[0];
-	uint64_t *table, *count, entry;
+	uint64_t *table, entry;
+	unsigned int shift;
 	struct visit visit;
 
 	if (iova > pt->last_iova)
 		return phys;
 	visit_enter(&visit, pt);
-	table = hinted(pt, table_key(pt, iova, 0), &count);
-	if (__builtin_expect(!table, 0)) {
-		table = descend(pt, iova, shift, &shift);
-		if (shift == pt->shifts[0] && !pt->clean)
-			berth_pgtable_hint(pt, table);
-	}
+	table = descend(pt, iova, pt->shifts[0], &shift);
+	if (shift == pt->shifts[0] && !pt->clean)
+		berth_pgtable_hint(pt, table);
 	entry = read_entry(&table[(unsigned int)(iova >> shift) & pt->index_mask]);
 	if (entry & pt->valid && ((entry & pt->kind) != pt->link || shift == pt->shifts[0]))
 		phys = decode(pt, entry) | (iova & ((1ULL << shift) - 1));
 	visit_leave(&visit);
 	return phys;
+}
+
+phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	unsigned int shift = pt->shifts[0];
+	uint64_t key = iova >> pt->shifts[1], value;
+	uint32_t *inside = walker_enter(pt);
+	uint64_t *entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
+
+	value = has_quick_count(pt, entry)
+			? __atomic_load_n(quick_count(pt, entry), __ATOMIC_ACQUIRE)
+			: UINT64_MAX;
+	entry += (unsigned int)(iova >> shift) & pt->index_mask;
+	if (__builtin_expect(value >> 31 == key << 3, 1)) {
+		value = read_entry(entry);
+		walker_leave(inside);
+		if (__builtin_expect(value & pt->valid && pt->plain, 1))
+			return (value & pt->address) | (iova & pt->page_mask);
+	} else {
+		walker_leave(inside);
+	}
+	return look_up(pt, iova);
 }

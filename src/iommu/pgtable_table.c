@@ -44,6 +44,11 @@ static void free_page_of(struct pgtable *pt, struct page *page)
 	__atomic_fetch_sub(&pt->nr_tables, 1, __ATOMIC_RELAXED);
 }
 
+uint64_t *berth_pgtable_other_count(const uint64_t *table)
+{
+	return &virt_to_page(table)->index;
+}
+
 void berth_pgtable_discard(struct pgtable *pt, uint64_t *table)
 {
 	free_page_of(pt, virt_to_page(table));

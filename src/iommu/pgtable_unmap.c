@@ -21,10 +21,10 @@ count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr, unsig
 	uint64_t valid = pt->format->valid, n = 0;
 
 	/* A bit that is set in all of them; most often there is one. Nobody else writes them. */
-	while (!level && n + 8 <= nr &&
-	       entry[n] & entry[n + 1] & entry[n + 2] & entry[n + 3] & entry[n + 4] & entry[n + 5] &
-		       entry[n + 6] & entry[n + 7] & valid)
-		n += 8;
+#define ALL_4(at) \
+	(entry[n + (at)] & entry[n + (at) + 1] & entry[n + (at) + 2] & entry[n + (at) + 3])
+	while (!level && n + 16 <= nr && ALL_4(0) & ALL_4(4) & ALL_4(8) & ALL_4(12) & valid)
+		n += 16;
 	for (; n < nr; n++) {
 		uint64_t value = read_entry(&entry[n]);
 
@@ -36,23 +36,23 @@ count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr, unsig
 
 static void clear_run(uint64_t *entry, uint64_t nr)
 {
-	for (; nr >= 8; nr -= 8, entry += 8) {
-		write_entry(&entry[0], 0);
-		write_entry(&entry[1], 0);
-		write_entry(&entry[2], 0);
-		write_entry(&entry[3], 0);
-		write_entry(&entry[4], 0);
-		write_entry(&entry[5], 0);
-		write_entry(&entry[6], 0);
-		write_entry(&entry[7], 0);
+#define CLEAR_4(at)                     \
+	write_entry(&entry[at], 0);     \
+	write_entry(&entry[at + 1], 0); \
+	write_entry(&entry[at + 2], 0); \
+	write_entry(&entry[at + 3], 0)
+	for (; nr >= 16; nr -= 16, entry += 16) {
+		CLEAR_4(0);
+		CLEAR_4(4);
+		CLEAR_4(8);
+		CLEAR_4(12);
 	}
 	for (; nr; nr--)
 		write_entry(entry++, 0);
 }
 
-static __attribute__((noinline)) void do_tell(const struct pgtable *pt,
-					      struct iommu_iotlb_gather *gather, dma_addr_t iova,
-					      uint64_t pgsize, uint64_t nr)
+static inline void do_tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
+			   dma_addr_t iova, uint64_t pgsize, uint64_t nr)
 {
 	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
 
@@ -244,17 +244,17 @@ static __attribute__((noinline)) size_t unmap_many(struct io_pgtable_ops *ops, d
 	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
 
-/* Tables of a place that is not the one kept in mind: the rest of an unmapping. */
-static __attribute__((noinline)) size_t settle_rest(struct pgtable *pt, uint64_t key, size_t size)
+/* What is left to do for one page or block that is unmapped; @is_empty: so is its table. */
+static __attribute__((noinline)) size_t finish_one(struct pgtable *pt,
+						   struct iommu_iotlb_gather *gather,
+						   dma_addr_t iova, size_t pgsize, uint64_t key,
+						   bool is_empty)
 {
-	berth_pgtable_settle(pt, key + 1, false);
-	return size;
-}
-
-static __attribute__((noinline)) size_t free_rest(struct pgtable *pt, size_t size)
-{
-	berth_pgtable_do_free_retired(pt);
-	return size;
+	tell(pt, gather, iova, pgsize, 1);
+	if (is_empty && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
+		berth_pgtable_settle(pt, key + 1, false);
+	berth_pgtable_free_retired(pt);
+	return pgsize;
 }
 
 /* One page or block, in a table that has a hint: without calls but the last one, and so short. */
@@ -274,7 +274,9 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 	key = iova >> size->table_shift;
 	inside = walker_enter(pt);
 	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	count = count_of(pt, entry);
+	if (__builtin_expect(!has_quick_count(pt, entry), 0))
+		goto leave;
+	count = quick_count(pt, entry);
 	entry += (unsigned int)(iova >> shift) & pt->index_mask;
 	key = key << 2 | size->level;
 	value = __atomic_load_n(count, __ATOMIC_ACQUIRE);
@@ -285,16 +287,17 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 		    !(value & pt->valid) || (size->level && (value & pt->kind) == pt->link), 0))
 		goto leave;
 	write_entry(entry, 0);
-	if (!iommu_iotlb_gather_queued(gather) && pt->cfg.tlb)
-		do_tell(pt, gather, iova, pgsize, 1);
 	value = __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL);
 	walker_leave(inside);
-	/* Empty; and most often it was before. */
-	if (!(uint32_t)value && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
-		return settle_rest(pt, key, pgsize);
-	if (__builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
-		return free_rest(pt, pgsize);
-	return pgsize;
+	/* Most often it was empty before. */
+	if (__builtin_expect(gather && gather->queued &&
+				     ((uint32_t)value ||
+				      __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) ==
+					      key + 1) &&
+				     !__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED),
+			     1))
+		return pgsize;
+	return finish_one(pt, gather, iova, pgsize, key, !(uint32_t)value);
 leave:
 	walker_leave(inside);
 many:
