@@ -57,7 +57,7 @@ struct iova_domain {
 	struct iova *root;
 	struct iova anchor; /* above everything */
 	struct iova_caches *caches;
-	uintptr_t *own; /* a row for each slot, or the one below for all */
+	uintptr_t *own; /* a row for nobody, and for each slot; or the one below for all */
 	uintptr_t slot_mask;
 	uintptr_t no_row[BERTH_IOVA_COLUMNS];
 };
@@ -147,7 +147,8 @@ static inline uintptr_t *berth_iova_own(struct iova_domain *iovad, uint64_t size
 	/* Rounded up, as the highest bit. */
 	unsigned int order = 63u ^ (unsigned int)__builtin_clzll(2 * size - 1);
 
-	return &iovad->own[(berth_port_slot() & iovad->slot_mask) * BERTH_IOVA_COLUMNS + order];
+	return &iovad->own[(berth_port_slot_or_none() & iovad->slot_mask) * BERTH_IOVA_COLUMNS +
+			   order];
 }
 
 /**

@@ -45,12 +45,16 @@ static void set_up(struct pgtable *pt)
 	pt->sizes = pt->cfg.pgsize_bitmap;
 	for (unsigned int level = 0; level <= pt->shape.levels; level++)
 		pt->shifts[level] = (uint8_t)(pt->shape.page_shift + level * pt->bits);
+	for (unsigned int shift = 0; shift < ARRAY_SIZE(pt->by_shift); shift++)
+		pt->by_shift[shift] =
+			(struct pgtable_size){ .level = PGTABLE_MAX_LEVELS - 1, .leaf = 128 };
 	for (unsigned int level = 0; level < pt->shape.levels; level++)
-		pt->by_shift[pt->shifts[level]] = (struct pgtable_size){
-			.level = (uint8_t)level,
-			.table_shift = pt->shifts[level + 1],
-			.leaf = level ? 64 : 0,
-		};
+		if (pt->sizes >> pt->shifts[level] & 1)
+			pt->by_shift[pt->shifts[level]] = (struct pgtable_size){
+				.level = (uint8_t)level,
+				.table_shift = pt->shifts[level + 1],
+				.leaf = level ? 64 : 0,
+			};
 	pt->top_shift = pt->shifts[pt->top];
 	for (int prot = 0; prot < 64; prot++)
 		if (prot & (IOMMU_READ | IOMMU_WRITE)) {

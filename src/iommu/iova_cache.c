@@ -47,11 +47,11 @@ struct iova_caches {
 	spinlock_t lock;
 	uint32_t nr_full[SMALL_COLUMNS];
 	struct magazine *full[SMALL_COLUMNS];
-	uintptr_t rows[BERTH_PORT_MAX_SLOTS * BERTH_IOVA_COLUMNS] __attribute__((aligned(64)));
+	uintptr_t rows[(BERTH_PORT_MAX_SLOTS + 1) * BERTH_IOVA_COLUMNS]
+		__attribute__((aligned(64)));
 };
 
 _Static_assert(sizeof(struct magazine) == 512, "berth/iova.h");
-_Static_assert(!(BERTH_PORT_MAX_SLOTS & (BERTH_PORT_MAX_SLOTS - 1)), "slot_mask");
 
 /* At 63 what stands for no magazine, at 127 for one that is in use: full ones without entries. */
 const uint64_t berth_iova_marks[128]
@@ -72,7 +72,7 @@ int iova_domain_init_rcaches(struct iova_domain *iovad)
 		caches->rows[i] = NO_MAGAZINE;
 	iovad->caches = caches;
 	iovad->own = caches->rows;
-	iovad->slot_mask = BERTH_PORT_MAX_SLOTS - 1;
+	iovad->slot_mask = UINTPTR_MAX;
 	return 0;
 }
 
@@ -128,7 +128,7 @@ static unsigned int column_of(uint64_t size)
 
 static uintptr_t *own_word(struct iova_domain *iovad, uint64_t size)
 {
-	return &iovad->own[(berth_port_slot() & iovad->slot_mask) * BERTH_IOVA_COLUMNS +
+	return &iovad->own[(berth_port_slot_or_none() & iovad->slot_mask) * BERTH_IOVA_COLUMNS +
 			   column_of(size)];
 }
 

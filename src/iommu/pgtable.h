@@ -93,9 +93,10 @@ struct pgtable_walkers {
 
 /*
  * struct pgtable_size - a size of pages or blocks
- * @level: of the tables that they are in
+ * @level: of the tables that they are in; of a size that there is not it is the highest, which is
+ *	the root's if it is anything, and has no hints
  * @table_shift: log2 of what such a table is for
- * @leaf: 64 for blocks: where struct pgtable::leaf has their bits
+ * @leaf: where struct pgtable::leaf has their bits: 0 for pages, 64 for blocks, 128 for neither
  */
 struct pgtable_size {
 	uint8_t level;
@@ -145,7 +146,7 @@ struct pgtable {
 	struct page *bank_pages;
 	uint8_t shifts[PGTABLE_MAX_LEVELS + 1];
 	struct pgtable_size by_shift[64];
-	uint64_t leaf[128];
+	uint64_t leaf[192];
 	const struct pgtable_format *format;
 	struct pgtable_shape shape;
 	struct io_pgtable_cfg cfg;

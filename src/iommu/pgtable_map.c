@@ -346,7 +346,10 @@ static __attribute__((noinline)) int map_many(struct io_pgtable_ops *ops, dma_ad
 	return 0;
 }
 
-/* One page or block, in a table that has a hint: without calls but the last one, and so short. */
+/*
+ * One page or block, in a table that has a hint: without calls but the last one, and so short. There
+ * are no bits for a size that there is not, and no hint for an address that is too large.
+ */
 int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
 		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
 {
@@ -356,9 +359,9 @@ int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t p
 	uint64_t bits = pt->leaf[size->leaf + (prot & 63)], key, *count, *entry, before;
 	uint32_t *inside;
 
-	if (__builtin_expect(pgcount != 1 || !pt->is_simple || !(pgsize & pt->sizes) ||
+	if (__builtin_expect(pgcount != 1 || !pt->is_simple ||
 				     ((iova | paddr | pgsize) & (pgsize - 1)) || !bits ||
-				     iova > pt->last_iova || paddr > pt->last_phys,
+				     paddr > pt->last_phys,
 			     0))
 		goto many;
 	key = iova >> size->table_shift;

@@ -170,7 +170,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 	index = (unsigned int)(iova >> at) & pt->index_mask;
 	spot = (struct spot){ table, &table[index], level };
 	if (__builtin_expect(at != shift, 0)) {
-		spot.level = pt->by_shift[at].level;
+		spot.level = (at - pt->shape.page_shift) / pt->bits;
 		*again = read_entry(spot.entry) & pt->format->valid && split(visit, &spot, iova);
 		return 0;
 	}
@@ -267,9 +267,7 @@ size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t p
 	uint64_t key, *count, *entry, value;
 	uint32_t *inside;
 
-	if (__builtin_expect(pgcount != 1 || !pt->is_simple || !(pgsize & pt->sizes) ||
-				     ((iova | pgsize) & (pgsize - 1)) || iova > pt->last_iova,
-			     0))
+	if (__builtin_expect(pgcount != 1 || !pt->is_simple || ((iova | pgsize) & (pgsize - 1)), 0))
 		goto many;
 	key = iova >> size->table_shift;
 	inside = walker_enter(pt);
