@@ -108,7 +108,7 @@ static void *map_and_unmap(void *arg)
 		bool is_block = next(&seed, 8) == 0;
 		/* A slot of a table is the thread's own; a table is shared, a block's range not. */
 		uint64_t table = next(&seed, 3), size = is_block ? 2 * MIB : 4096, iova, phys;
-		uint64_t count = is_block ? 1 : 1 + next(&seed, 100);
+		uint64_t count = is_block || next(&seed, 2) ? 1 : 1 + next(&seed, 100);
 		size_t mapped = 0;
 
 		if (is_block)

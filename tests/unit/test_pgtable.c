@@ -57,6 +57,7 @@ static struct {
 static phys_addr_t tlb[MAX_PAGES];
 static uint64_t tables[MAX_PAGES];
 static unsigned int nr_added, nr_walks, nr_alls, nr_cleans;
+static bool map_meanwhile;
 
 static void clean(phys_addr_t phys, uint64_t size)
 {
@@ -68,7 +69,10 @@ static void clean(phys_addr_t phys, uint64_t size)
 	nr_cleans++;
 }
 
-/* The architecture's walk. Return: the descriptor that ends it; *@shift: log2 of what it maps. */
+/*
+ * The architecture's walk. Return: the descriptor that ends it, or 0; *@shift: log2 of what it maps,
+ * or would, and *@table: where it is.
+ */
 static uint64_t arm_walk(uint64_t iova, unsigned int *shift, uint64_t *table)
 {
 	static const unsigned int granule_bits[] = { 12, 16, 14 };
@@ -88,9 +92,9 @@ static uint64_t arm_walk(uint64_t iova, unsigned int *shift, uint64_t *table)
 		assert_true(here >= bank.base && here < bank.base + RAM_SIZE);
 		memcpy(&descriptor,
 		       v->coherent ? phys_to_virt(here) : (void *)(memory + (here - bank.base)), 8);
+		*table = at;
 		if (!(descriptor & 1))
 			return 0;
-		*table = at;
 		if (level == 3) {
 			assert_true(descriptor & 2);
 			return descriptor;
@@ -150,10 +154,11 @@ static void check(void)
 		if (tlb[i] != BERTH_PHYS_NONE && !v->queued)
 			assert_int_equal(tlb[i], phys);
 		tlb[i] = phys;
-		if (descriptor && shift < 20) {
+		/* It remembers empty tables as well. */
+		if (1ULL << shift == v->granule) {
 			assert_true(!tables[b] || tables[b] == table);
 			tables[b] = table;
-		} else if (descriptor) {
+		} else {
 			assert_int_equal(tables[b], 0);
 		}
 	}
@@ -182,6 +187,13 @@ static void tlb_flush_walk(dma_addr_t iova, size_t size, size_t granule, void *c
 	assert_int_equal(iova % size, 0);
 	nr_walks++;
 	forget(iova, size, true);
+	/* Another CPU maps there just now. */
+	if (map_meanwhile) {
+		map_meanwhile = false;
+		assert_int_equal(ops->map_pages(ops, iova + 0x3000, 0x5000, 4096, 1, IOMMU_READ,
+						GFP_ATOMIC, NULL),
+				 0);
+	}
 }
 
 static void tlb_add_page(struct iommu_iotlb_gather *gather, dma_addr_t iova, size_t granule,
@@ -302,6 +314,8 @@ static void random_step(void)
 		count += fake_random(block ? 2 : 700);
 	if (count > units - first)
 		count = units - first;
+	if (fake_random(30) == 0)
+		berth_io_pgtable_trim(ops);
 	if (fake_random(100) < 50) {
 		phys_addr_t phys = ((uint64_t)fake_random(1u << 20) << 28) + first * pgsize;
 		size_t mapped = 5;
@@ -610,6 +624,35 @@ static void costs_are_by_run(void **state)
 	end();
 }
 
+/* Somebody needs a table that is just being taken out: he makes the IOMMU forget it as well. */
+static void a_table_is_needed_while_it_goes(void **state)
+{
+	unsigned int shift;
+	uint64_t table;
+
+	(void)state;
+	begin(&plain);
+	for (unsigned int round = 0; round < 2; round++) {
+		nr_walks = 0;
+		assert_int_equal(ops->map_pages(ops, GIB, 0, 4096, 1, IOMMU_READ, GFP_KERNEL, NULL),
+				 0);
+		assert_int_equal(ops->unmap_pages(ops, GIB, 4096, 1, NULL), 4096);
+		map_meanwhile = true;
+		berth_io_pgtable_trim(ops);
+		assert_false(map_meanwhile);
+		assert_int_equal(nr_walks, 2);
+		assert_int_equal(ops->iova_to_phys(ops, GIB + 0x3abc), 0x5abc);
+		assert_int_equal(arm_phys(GIB + 0x3abc, arm_walk(GIB + 0x3abc, &shift, &table),
+					  shift),
+				 0x5abc);
+		assert_int_equal(berth_io_pgtable_tables(ops), 3);
+		assert_int_equal(ops->unmap_pages(ops, GIB + 0x3000, 4096, 1, NULL), 4096);
+		berth_io_pgtable_trim(ops);
+		assert_int_equal(berth_io_pgtable_tables(ops), 0);
+	}
+	end();
+}
+
 static void failing_memory_leaves_no_table(void **state)
 {
 	struct io_pgtable_cfg c = { .pgsize_bitmap = 4 * KIB, .ias = 48, .oas = 48 };
@@ -678,6 +721,7 @@ int main(void)
 		cmocka_unit_test_setup(random_16k, start),
 		cmocka_unit_test_setup(granule_64k, start),
 		cmocka_unit_test_setup(a_gigabyte_takes_the_place_of_tables, start),
+		cmocka_unit_test_setup(a_table_is_needed_while_it_goes, start),
 		cmocka_unit_test_setup(failing_memory_leaves_no_table, start),
 		cmocka_unit_test_setup(failing_memory_leaves_a_block_whole, start),
 	};
