@@ -96,7 +96,7 @@ int berth_qemu_launch(char *const *argv);
 /* With the lock: nothing more is sent. @how may be replaced by how the process ended. */
 void berth_qemu_lose(const char *how);
 void berth_qemu_end(void);
-/* The last line that the emulator printed, without its name; "" if there is none. */
+/* The last line that the emulator printed: whole on the console, its end in @line; "": none. */
 void berth_qemu_last_line(char *line, size_t size);
 
 /* arguments.c: NULL: no memory */

@@ -254,6 +254,13 @@ void berth_qemu_last_line(char *line, size_t size)
 	text[got] = 0;
 	start = strrchr(text, '\n');
 	start = start ? start + 1 : text;
-	rest = strstr(start, ": ");
-	snprintf(line, size, "%s", rest ? rest + 2 : start);
+	/* It is longer than a reason may be: the console has all of it. */
+	berth_port_print(start, strlen(start));
+	berth_port_print("\n", 1);
+	/* PROGRAM: -OPTION VALUE: what is wrong with it */
+	for (unsigned int part = 0; part < 2 && (!part || *start == '-'); part++) {
+		rest = strstr(start, ": ");
+		start = rest ? rest + 2 : start;
+	}
+	snprintf(line, size, "%s", start);
 }
