@@ -30,6 +30,7 @@ struct qemu_ram {
 	uint8_t *linear, *all;
 	void *area[2]; /* as reserved, before alignment */
 	uint64_t area_size;
+	uint8_t *uncached; /* a bit per page: remapped so */
 	struct berth_range *banks, *mapped;
 	unsigned int nr_banks, nr_mapped;
 };

@@ -128,7 +128,8 @@ static int map_ram(const struct berth_port_ram *given)
 
 	ram->banks = copy_list(given->banks, given->nr_banks);
 	ram->mapped = copy_list(given->mapped, given->nr_mapped);
-	if (!ram->banks || !ram->mapped || extent >> 46)
+	ram->uncached = extent >> 46 ? NULL : calloc(extent / QEMU_PAGE / 8 + 1, 1);
+	if (!ram->banks || !ram->mapped || !ram->uncached)
 		return -ENOMEM;
 	ram->nr_banks = given->nr_banks;
 	ram->nr_mapped = given->nr_mapped;
@@ -169,25 +170,57 @@ void berth_qemu_ram_stop(void)
 			munmap(ram->area[i], ram->area_size);
 	if (ram->fd >= 0)
 		close(ram->fd);
+	free(ram->uncached);
 	free(ram->banks);
 	free(ram->mapped);
 	*ram = (struct qemu_ram){ .fd = -1 };
 }
 
+/* Nothing is between us and the file, so all types are the same: only who asks for what is noted. */
+static void mark(phys_addr_t phys, uint64_t size, bool is_uncached)
+{
+	uint64_t page = (phys - board.ram.base) / QEMU_PAGE;
+
+	for (uint64_t last = page + size / QEMU_PAGE; page < last; page++) {
+		uint8_t bit = (uint8_t)(1u << page % 8);
+
+		if (is_uncached)
+			board.ram.uncached[page / 8] |= bit;
+		else
+			board.ram.uncached[page / 8] &= (uint8_t)~bit;
+	}
+}
+
+static bool is_all(phys_addr_t phys, uint64_t size, bool is_uncached)
+{
+	uint64_t page = (phys - board.ram.base) / QEMU_PAGE;
+
+	for (uint64_t last = page + size / QEMU_PAGE; page < last; page++)
+		if ((board.ram.uncached[page / 8] >> page % 8 & 1) != is_uncached)
+			return false;
+	return true;
+}
+
 void *berth_qemu_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
-	if ((type == BERTH_MEMORY_UNCACHED || type == BERTH_MEMORY_WRITE_COMBINE) &&
-	    !((phys | size) & (QEMU_PAGE - 1)) && is_ram(phys, size))
-		return board.ram.all + (phys - board.ram.base);
-	berth_port_fail(-EINVAL, BERTH_REASON_MAPPING, "remap", phys, size);
-	return NULL;
+	if ((type != BERTH_MEMORY_UNCACHED && type != BERTH_MEMORY_WRITE_COMBINE) ||
+	    (phys | size) & (QEMU_PAGE - 1) || !is_ram(phys, size)) {
+		berth_port_fail(-EINVAL, BERTH_REASON_MAPPING, "remap", phys, size);
+		return NULL;
+	}
+	berth_qemu_enter();
+	mark(phys, size, true);
+	berth_qemu_leave();
+	return board.ram.all + (phys - board.ram.base);
 }
 
 void berth_qemu_unremap(void *virt, phys_addr_t phys, uint64_t size)
 {
-	(void)virt;
-	(void)phys;
-	(void)size;
+	if (!is_ram(phys, size) || virt != board.ram.all + (phys - board.ram.base))
+		return;
+	berth_qemu_enter();
+	mark(phys, size, false);
+	berth_qemu_leave();
 }
 
 int berth_qemu_ram_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
@@ -198,15 +231,21 @@ int berth_qemu_ram_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
 	return board.ram.fd;
 }
 
-/* Every type of memory is the same here: nothing is between us and the file. */
 int berth_qemu_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
 {
+	bool is_fit;
+
 	*offset = 0;
 	if (type == BERTH_MEMORY_DEVICE || (phys | size) & (QEMU_PAGE - 1) || !is_ram(phys, size))
 		return -EINVAL;
-	if (berth_qemu_is_linear(phys, size) &&
-	    run(board.ram.mapped, board.ram.nr_mapped, phys, size) != size)
-		return -EINVAL;
+	if (berth_qemu_is_linear(phys, size)) {
+		berth_qemu_enter();
+		is_fit = run(board.ram.mapped, board.ram.nr_mapped, phys, size) == size &&
+			 is_all(phys, size, type != BERTH_MEMORY_CACHED);
+		berth_qemu_leave();
+		if (!is_fit)
+			return -EINVAL;
+	}
 	*offset = file_offset(phys);
 	return board.ram.fd;
 }
