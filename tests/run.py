@@ -37,7 +37,7 @@ class Build:
         return ROOT / "build" / f"test-{self.name}"
 
 
-PROCESS = ("unit", "model", "port", "threads")
+PROCESS = ("unit", "model", "qemu", "port", "threads")
 BUILDS = (
     Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), (*PROCESS, "explain"), quick=("unit", "model")),
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini",), ("boards", "port"), quick=("boards",)),

@@ -76,7 +76,7 @@ int berth_start_abi(const void *board, const struct berth_driver *drivers,
 /**
  * berth_start() - bring a board up
  * @board: a flattened device tree, readable until berth_stop(); NULL for the one that the port was
- *	given by its boot loader
+ *	given by its boot loader, or by its machine
  * @drivers: ends with BERTH_NO_MORE_DRIVERS; lives until berth_stop(); NULL for none
  * @options: NULL for the defaults; not needed after the call
  *

@@ -51,6 +51,7 @@ enum berth_reason {
 	BERTH_REASON_BOUNCE_SIZE, /* too long for a bounce buffer [subject, address, length, limit] */
 	BERTH_REASON_SEGMENT, /* longer than the device's segments [subject, address, length, limit] */
 	BERTH_REASON_UNMAP, /* not as it was mapped [subject, address, length, limit: mapped] */
+	BERTH_REASON_MACHINE, /* the machine is gone [subject: how] */
 	BERTH_REASON_COUNT
 };
 

@@ -94,7 +94,8 @@ extern struct berth_port_linear berth_port_linear;
 /**
  * berth_port_start() - take the machine
  * @fdt: in: the caller's device tree or NULL; out: the tree to use, which stays readable until
- *	berth_port_stop(). A port that was given a tree by its boot loader supplies it for NULL.
+ *	berth_port_stop(). A port that was given a tree by its boot loader, or whose machine has one,
+ *	supplies it for NULL.
  * @machine: which machine, for ports that have several; NULL for the port's default
  * @config: that machine's own settings, or NULL
  *

@@ -20,8 +20,6 @@ int berth_port_start(const void **fdt, const struct berth_machine *machine, cons
 {
 	int ret;
 
-	if (!*fdt)
-		return berth_port_fail(-EINVAL, BERTH_REASON_ARGUMENT, "board", 0, 0);
 	if (running)
 		return berth_port_fail(-EBUSY, BERTH_REASON_STATE, running->name, 0, 0);
 	if (!machine)
@@ -29,7 +27,7 @@ int berth_port_start(const void **fdt, const struct berth_machine *machine, cons
 	berth_port_slot();
 	ret = berth_port_user_start();
 	if (!ret)
-		ret = machine->start(*fdt, config);
+		ret = machine->start(fdt, config);
 	if (ret) {
 		berth_port_user_stop();
 		return ret;

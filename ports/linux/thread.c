@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host.h"
 
@@ -128,6 +129,23 @@ unsigned int berth_port_slots_in_use(void)
 unsigned int berth_port_threads(void)
 {
 	return __atomic_load_n(&nr_threads, __ATOMIC_RELAXED);
+}
+
+static unsigned int process_threads(void)
+{
+	struct stat task;
+
+	if (stat("/proc/self/task", &task) || task.st_nlink < 3)
+		return berth_port_threads();
+	return (unsigned int)task.st_nlink - 2;
+}
+
+unsigned int berth_port_strangers(void)
+{
+	unsigned int threads = process_threads();
+	unsigned int known = berth_port_threads() + berth_port_helpers();
+
+	return threads > known ? threads - known : 0;
 }
 
 struct berth_error *berth_port_error(void)

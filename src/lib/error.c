@@ -213,6 +213,8 @@ static int text_start(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NO_MEMORY_NODE:
 		return berth_snprintf(text, size, "device tree: %s: no memory is described",
 				      e->subject);
+	case BERTH_REASON_MACHINE:
+		return berth_snprintf(text, size, "the machine is gone: %s", e->subject);
 	case BERTH_REASON_NEVER:
 		return berth_snprintf(text, size, "%s: nothing is left that could end this wait",
 				      e->subject);

@@ -142,7 +142,7 @@ static void every_allocation_of_a_start_may_fail(void **state)
 }
 
 /* A machine of somebody else's, that says no and not why. */
-static int refuse(const void *tree, const void *config)
+static int refuse(const void **tree, const void *config)
 {
 	(void)tree;
 	(void)config;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "model/model.h"
+#include "cookies.h"
 #include "host.h"
 
 #define MODEL_PAGE 4096ull
@@ -83,13 +84,6 @@ struct waiter {
 	struct waiter *next;
 };
 
-/* A range of cookies. */
-struct region {
-	uint64_t start; /* offset in the range reserved for cookies */
-	uint64_t size;
-	phys_addr_t phys;
-};
-
 /*
  * All of it is under @lock, which is taken inside any spinlock of a driver's and held while a
  * device acts. No call of berth is made while it is held: handlers of interrupts and timers run
@@ -122,9 +116,7 @@ struct soc {
 	uint64_t alarm_at;
 	bool is_alarm_running;
 
-	uint8_t *cookies;
-	struct region *regions;
-	unsigned int nr_regions, max_regions;
+	struct berth_cookies cookies;
 
 	/* Threads that sleep in wait(): they look again when @kick changes. */
 	struct waiter *waiters;

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * Registers. A cookie is an address in a range that nobody may touch: arithmetic on it works, and
- * a stray dereference faults at once. Each ioremap() has a part of the range for itself, so that an
- * access through a stale cookie is noticed.
- */
+/* Registers. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "model/internal.h"
 
@@ -15,24 +8,12 @@
 
 int mmio_start(void)
 {
-	void *cookies = mmap(NULL, COOKIES_SIZE, PROT_NONE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (cookies == MAP_FAILED)
-		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "cookies", 0,
-				       COOKIES_SIZE);
-	soc.cookies = cookies;
-	return 0;
+	return berth_cookies_start(&soc.cookies, COOKIES_SIZE);
 }
 
 void mmio_stop(void)
 {
-	if (soc.cookies)
-		munmap(soc.cookies, COOKIES_SIZE);
-	free(soc.regions);
-	soc.cookies = NULL;
-	soc.regions = NULL;
-	soc.nr_regions = soc.max_regions = 0;
+	berth_cookies_stop(&soc.cookies);
 }
 
 struct model_device *mmio_device(phys_addr_t phys)
@@ -41,54 +22,6 @@ struct model_device *mmio_device(phys_addr_t phys)
 		if (phys >= dev->base && phys - dev->base < dev->size)
 			return dev;
 	return NULL;
-}
-
-/* The first region that ends behind @offset: regions are sorted. */
-static unsigned int region_behind(uint64_t offset)
-{
-	unsigned int low = 0, high = soc.nr_regions;
-
-	while (low < high) {
-		unsigned int middle = (low + high) / 2;
-
-		if (soc.regions[middle].start + soc.regions[middle].size > offset)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
-/* The same place in its page as the register; a page is left free between regions. */
-static void *add_region(phys_addr_t phys, uint64_t size)
-{
-	uint64_t start = MODEL_PAGE + (phys & (MODEL_PAGE - 1));
-	unsigned int at = 0;
-
-	if (soc.nr_regions == soc.max_regions) {
-		unsigned int max = soc.max_regions ? 2 * soc.max_regions : 16;
-		struct region *regions = realloc(soc.regions, max * sizeof(*regions));
-
-		if (!regions)
-			return NULL;
-		soc.regions = regions;
-		soc.max_regions = max;
-	}
-	for (; at < soc.nr_regions; at++) {
-		const struct region *region = &soc.regions[at];
-
-		if (start + size + MODEL_PAGE <= region->start)
-			break;
-		start = region->start + region->size + MODEL_PAGE;
-		start = ((start + MODEL_PAGE - 1) & ~(MODEL_PAGE - 1)) + (phys & (MODEL_PAGE - 1));
-	}
-	if (start + size + MODEL_PAGE > COOKIES_SIZE)
-		return NULL;
-	memmove(&soc.regions[at + 1], &soc.regions[at],
-		(soc.nr_regions - at) * sizeof(soc.regions[0]));
-	soc.regions[at] = (struct region){ .start = start, .size = size, .phys = phys };
-	soc.nr_regions++;
-	return soc.cookies + start;
 }
 
 /* RAM outside the linear map can be reached like registers. */
@@ -114,7 +47,7 @@ void *mmio_map(phys_addr_t phys, uint64_t size)
 	is_there = size && phys + size >= phys && size < COOKIES_SIZE &&
 		   (mmio_device(phys) || is_spare_ram(phys, size));
 	if (is_there)
-		cookie = add_region(phys, size);
+		cookie = berth_cookies_add(&soc.cookies, phys, size);
 	model_leave();
 	if (!is_there)
 		berth_port_fail(-ENODEV, BERTH_REASON_NO_DEVICE, "ioremap", phys, size);
@@ -125,16 +58,8 @@ void *mmio_map(phys_addr_t phys, uint64_t size)
 
 void mmio_unmap(void *cookie)
 {
-	uint64_t offset = (uint64_t)((uintptr_t)cookie - (uintptr_t)soc.cookies);
-	unsigned int at;
-
 	model_enter(500);
-	at = region_behind(offset);
-	if (at < soc.nr_regions && soc.regions[at].start == offset) {
-		soc.nr_regions--;
-		memmove(&soc.regions[at], &soc.regions[at + 1],
-			(soc.nr_regions - at) * sizeof(soc.regions[0]));
-	}
+	berth_cookies_remove(&soc.cookies, cookie);
 	model_leave();
 }
 
@@ -142,16 +67,11 @@ void mmio_unmap(void *cookie)
 static struct model_device *resolve(const volatile void *cookie, unsigned int bytes,
 				    phys_addr_t *phys)
 {
-	uint64_t offset = (uint64_t)((uintptr_t)cookie - (uintptr_t)soc.cookies);
-	unsigned int at = region_behind(offset);
-	const struct region *region = &soc.regions[at];
 	struct model_device *dev;
 
 	*phys = 0;
-	if (at == soc.nr_regions || offset < region->start ||
-	    offset - region->start + bytes > region->size)
+	if (!berth_cookies_find(&soc.cookies, cookie, bytes, phys))
 		return NULL;
-	*phys = region->phys + (offset - region->start);
 	dev = mmio_device(*phys);
 	if (!dev || *phys % bytes || *phys - dev->base + bytes > dev->size)
 		return NULL;

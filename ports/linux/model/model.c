@@ -246,21 +246,23 @@ static void stop(void)
 	pthread_mutex_unlock(&soc.lock);
 }
 
-static int start(const void *fdt, const void *config)
+static int start(const void **fdt, const void *config)
 {
 	static const struct berth_model_config defaults;
 	const char *bad = config ? bad_setting(config) : NULL;
 	int ret;
 
+	if (!*fdt)
+		bad = "board";
 	if (bad)
 		return berth_port_fail(-EINVAL, BERTH_REASON_ARGUMENT, bad, 0, 0);
 	pthread_once(&lock_once, make_lock);
 	pthread_mutex_lock(&soc.lock);
 	configure(config ? config : &defaults);
-	soc.fdt = fdt;
+	soc.fdt = *fdt;
 	ret = mmio_start();
 	if (!ret)
-		ret = tree_start(fdt);
+		ret = tree_start(*fdt);
 	pthread_mutex_unlock(&soc.lock);
 	if (ret)
 		stop();

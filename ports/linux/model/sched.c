@@ -2,7 +2,6 @@
 /* Virtual time: what is due happens in the order of its moments, whatever thread steps it. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "model/internal.h"
 
@@ -172,32 +171,15 @@ static bool sleep_until_kick(uint32_t kick, uint64_t ns)
 	return false;
 }
 
-static unsigned int process_threads(void)
-{
-	struct stat task;
-
-	if (stat("/proc/self/task", &task) || task.st_nlink < 3)
-		return berth_port_threads();
-	return (unsigned int)task.st_nlink - 2;
-}
-
 /*
  * Threads that have not called berth yet may be about to: one that was just created for the thing
  * that is waited for. They get a grace, once; those that let it pass (a sanitizer's own thread, a
  * user interface) do not count from then on. False: look again.
  */
-static unsigned int strangers(void)
-{
-	unsigned int threads = process_threads();
-	unsigned int known = berth_port_threads() + berth_port_helpers();
-
-	return threads > known ? threads - known : 0;
-}
-
 static bool strangers_are_settled(uint32_t kick)
 {
 	static unsigned int settled;
-	unsigned int before = strangers();
+	unsigned int before = berth_port_strangers();
 
 	if (before <= settled) {
 		settled = before;
@@ -205,7 +187,7 @@ static bool strangers_are_settled(uint32_t kick)
 	}
 	if (!sleep_until_kick(kick, GRACE_NS)) {
 		/* One that was just exiting is gone by now. */
-		unsigned int after = strangers();
+		unsigned int after = berth_port_strangers();
 
 		settled = after < before ? after : before;
 	}

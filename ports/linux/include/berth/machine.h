@@ -18,7 +18,7 @@ BERTH_BEGIN_DECLS
 /**
  * struct berth_machine - operations of a machine; the calls of port.h of the same names
  *
- * @start is given the device tree; it may refuse it. @ram creates the RAM, maps it and fills in
+ * @start is given the device tree; it may refuse it, and supplies its own for NULL if it has one. @ram creates the RAM, maps it and fills in
  * @linear. Registers are reached by the cookie that @ioremap returned. @wake with NULL says that a
  * thread has come or gone.
  *
@@ -34,7 +34,7 @@ BERTH_BEGIN_DECLS
  */
 struct berth_machine {
 	const char *name;
-	int (*start)(const void *fdt, const void *config);
+	int (*start)(const void **fdt, const void *config);
 	void (*stop)(void);
 	int (*ram)(const struct berth_port_ram *ram, struct berth_port_linear *linear);
 	void *(*remap)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
