@@ -27,6 +27,7 @@ struct cma;
 enum berth_dma_backend {
 	BERTH_DMA_NONE, /* the device does no DMA */
 	BERTH_DMA_DIRECT, /* bus window arithmetic */
+	BERTH_DMA_IOMMU, /* addresses of an IOMMU's domain */
 };
 
 #define BERTH_DEVICE_COHERENT 0x1u /* sees the CPU's caches: no cache maintenance */

@@ -52,6 +52,11 @@ enum berth_reason {
 	BERTH_REASON_SEGMENT, /* longer than the device's segments [subject, address, length, limit] */
 	BERTH_REASON_UNMAP, /* not as it was mapped [subject, address, length, limit: mapped] */
 	BERTH_REASON_MACHINE, /* the machine is gone [subject: how] */
+	BERTH_REASON_NO_IOMMU, /* no IOMMU that berth drives is in its way [subject: device] */
+	BERTH_REASON_OWNED, /* somebody else decides what the device sees [subject: device] */
+	BERTH_REASON_GROUP, /* the hardware cannot tell it from others [subject: device, holder] */
+	BERTH_REASON_IOMMU, /* its IOMMU does not work [subject: device, holder: the IOMMU] */
+	BERTH_REASON_COMMAND, /* hardware refused a command [subject: device, address: which] */
 	BERTH_REASON_COUNT
 };
 

@@ -33,6 +33,10 @@ struct device_private {
 	struct bounce_device *bounce, *plain;
 	uint32_t bounce_owner;
 	uint64_t bounce_maps;
+	/* What its IOMMU knows of it (iommu/internal.h); NULL: none is in its way. */
+	struct dev_iommu *iommu;
+	/* How the DMA API serves it there (dma/iommu.h); NULL: it does not. */
+	struct iommu_dma *iommu_dma;
 	const void *match_data;
 	bool is_deferred; /* its driver waits for another device */
 	struct devres *devres;

@@ -215,6 +215,21 @@ static int text_start(const struct berth_error *e, char *text, size_t size)
 				      e->subject);
 	case BERTH_REASON_MACHINE:
 		return berth_snprintf(text, size, "the machine is gone: %s", e->subject);
+	case BERTH_REASON_NO_IOMMU:
+		return berth_snprintf(text, size, "%s is behind no IOMMU that is driven",
+				      e->subject);
+	case BERTH_REASON_OWNED:
+		return berth_snprintf(text, size, "%s: what it sees is somebody else's to decide",
+				      e->subject);
+	case BERTH_REASON_GROUP:
+		return berth_snprintf(text, size, "%s: its IOMMU cannot tell it from %s",
+				      e->subject, e->holder);
+	case BERTH_REASON_IOMMU:
+		return berth_snprintf(text, size, "%s: its IOMMU %s does not work", e->subject,
+				      e->holder);
+	case BERTH_REASON_COMMAND:
+		return berth_snprintf(text, size, "%s: the hardware refused command %#llx",
+				      e->subject, (ull)e->address);
 	case BERTH_REASON_NEVER:
 		return berth_snprintf(text, size, "%s: nothing is left that could end this wait",
 				      e->subject);
