@@ -366,7 +366,7 @@ enum berth_iommu_fault_reason {
  * @count: how many of the same page, direction and reason came one after the other
  * @last_start: the mapping that was last there: first address
  * @last_size: its bytes; 0: none is known
- * @unmapped_ns: how long ago it was unmapped; 0: it is still mapped
+ * @ended: how many mappings of the domain have ended since, itself counted; 0: it is still there
  */
 struct berth_iommu_fault {
 	struct device *dev;
@@ -377,7 +377,7 @@ struct berth_iommu_fault {
 	uint64_t count;
 	dma_addr_t last_start;
 	uint64_t last_size;
-	uint64_t unmapped_ns;
+	uint32_t ended;
 };
 
 /**

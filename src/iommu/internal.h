@@ -80,7 +80,6 @@ struct iommu_domain_private {
 	struct iommu_ended {
 		dma_addr_t iova;
 		uint64_t size;
-		uint64_t when_ns;
 	} ended[IOMMU_HISTORY];
 };
 
@@ -125,7 +124,6 @@ static inline void berth_iommu_ended(struct iommu_domain *domain, dma_addr_t iov
 
 	__atomic_store_n(&ended->iova, iova, __ATOMIC_RELAXED);
 	__atomic_store_n(&ended->size, size, __ATOMIC_RELAXED);
-	__atomic_store_n(&ended->when_ns, berth_port_now_ns(), __ATOMIC_RELAXED);
 }
 
 /* fault.c */
