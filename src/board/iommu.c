@@ -10,6 +10,7 @@
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/printk.h"
 #include "lib/string.h"
 
 #define MAX_IDS 64u
@@ -80,6 +81,14 @@ static bool has_driver(const struct device_node *node)
 	return berth_pci_has_driver(node);
 }
 
+static int bad_tree(const struct device *dev, const char *how)
+{
+	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_TREE, NULL);
+
+	berth_snprintf(error->subject, sizeof(error->subject), "%s, %s", dev_name(dev), how);
+	return -EINVAL;
+}
+
 /*
  * The IOMMU at a node. NULL if none is driven there, nor will be: then its devices reach memory as
  * if it were not there. -EPROBE_DEFER: later; else an error with the reason.
@@ -91,7 +100,7 @@ static int find_iommu(const struct device *dev, const struct device_node *node, 
 
 	*iommu = NULL;
 	if (!node)
-		return berth_fail(-EINVAL, BERTH_REASON_TREE, dev_name(dev));
+		return bad_tree(dev, "which names no IOMMU");
 	if (!of_device_is_available(node))
 		return 0;
 	*iommu = berth_iommu_of_node(node);
@@ -116,7 +125,7 @@ static int add_id(const struct device *dev, struct iommu_ids *ids, struct iommu_
 		  uint32_t id)
 {
 	if (ids->iommu && ids->iommu != iommu)
-		return berth_fail(-EINVAL, BERTH_REASON_TREE, dev_name(dev));
+		return bad_tree(dev, "which is behind two IOMMUs");
 	if (ids->nr == MAX_IDS)
 		return berth_fail_limit(-ENOSPC, BERTH_REASON_TABLE_FULL, dev_name(dev),
 					ids->nr + 1, MAX_IDS);
@@ -153,7 +162,7 @@ static int read_iommus(const struct device *dev, const struct device_node *node,
 			return err;
 		if (of_property_read_u32(target, "#iommu-cells", &nr) || nr > MAX_ARGS ||
 		    (int)nr > (length - at) / 4)
-			return berth_fail(-EINVAL, BERTH_REASON_TREE, dev_name(dev));
+			return bad_tree(dev, "whose iommus are cut short");
 		for (uint32_t i = 0; i < nr; i++)
 			args[i] = (uint32_t)of_read_number(cells + at + 4 * i, 1);
 		at += 4 * (int)nr;
@@ -305,7 +314,11 @@ static int end_try(struct device *dev, int err)
 
 	if (!err || err == -EPROBE_DEFER)
 		return err;
-	berth_error_text(NULL, why, sizeof(why));
+	/* Not every driver says why. */
+	if (berth_last_error()->code == err)
+		berth_error_text(NULL, why, sizeof(why));
+	else
+		berth_strlcpy(why, berth_error_name(err), sizeof(why));
 	dev_err(dev, "does no DMA: %s\n", why);
 	berth_dma_forbid(dev);
 	return 0;
