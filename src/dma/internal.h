@@ -75,6 +75,16 @@ struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t 
 				    dma_addr_t *addr);
 void berth_contiguous_free(struct device *dev, struct page *page, unsigned long nr);
 
+/* Devices behind an IOMMU (iommu.c). */
+
+/*
+ * The device's IOMMU knows it and its group sees the default domain: from now on the DMA API serves
+ * it there, as its protection says. 0, or with the reason and nothing changed.
+ */
+int berth_dma_iommu_setup(struct device *dev);
+/* It does not any more; nothing is mapped. The device does no DMA. */
+void berth_dma_iommu_teardown(struct device *dev);
+
 /* Bounce buffers (swiotlb.c). */
 
 struct bounce_pool;
