@@ -106,7 +106,7 @@ int berth_smmu_reach_ste(struct smmu *smmu, uint32_t id)
 	return 0;
 }
 
-/* All entries of a device; @old, if not NULL, gets what they were. */
+/* All entries of a device. */
 static void write_stes(const struct smmu *smmu, const uint32_t *ids, unsigned int nr, uint64_t ste)
 {
 	for (unsigned int i = 0; i < nr; i++)
@@ -120,10 +120,10 @@ static void write_stes(const struct smmu *smmu, const uint32_t *ids, unsigned in
  */
 static int forget_stes(struct smmu *smmu, const uint32_t *ids, unsigned int nr)
 {
-	struct smmu_command commands[MAX_BATCH];
-	int ret;
+	int ret = 0;
 
-	do {
+	while (nr && !ret) {
+		struct smmu_command commands[MAX_BATCH] = { 0 };
 		unsigned int some = nr < MAX_BATCH ? nr : MAX_BATCH;
 
 		for (unsigned int i = 0; i < some; i++)
@@ -133,7 +133,7 @@ static int forget_stes(struct smmu *smmu, const uint32_t *ids, unsigned int nr)
 		ret = berth_smmu_submit(smmu, commands, some, true);
 		ids += some;
 		nr -= some;
-	} while (!ret && nr);
+	}
 	return ret;
 }
 

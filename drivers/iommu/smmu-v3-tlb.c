@@ -58,7 +58,7 @@ unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_comma
 	uint64_t nr = (range->last - range->iova) / step + 1;
 
 	if (range->has_ril)
-		return encode_runs(range, (range->last - range->iova >> range->tg_shift) + 1, low,
+		return encode_runs(range, ((range->last - range->iova) >> range->tg_shift) + 1, low,
 				   commands);
 	if (nr > MAX_BATCH) {
 		commands[0] = (struct smmu_command){ CMD_TLBI_NH_ASID | asid, 0 };
