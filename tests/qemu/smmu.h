@@ -45,7 +45,7 @@ struct raw {
 	struct iommu_domain *domain;
 };
 
-static inline void start_machine(const char *const *arguments)
+static inline void start_machine(const char *const *arguments, const char *bootargs)
 {
 	static const char *const machine = "virt,dtb-randomness=off,iommu=smmuv3,gic-version=3";
 	const struct berth_qemu_config config = {
@@ -57,6 +57,7 @@ static inline void start_machine(const char *const *arguments)
 	const struct berth_options options = {
 		.machine = &berth_qemu,
 		.machine_config = &config,
+		.bootargs = bootargs,
 	};
 	char why[200];
 

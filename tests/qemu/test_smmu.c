@@ -26,7 +26,7 @@ static void forget_faults(void)
 
 static void start(const char *const *arguments)
 {
-	start_machine(arguments);
+	start_machine(arguments, NULL);
 	find_smmu();
 	take_edu(&edu, NULL);
 	berth_iommu_set_listener(note, NULL);
