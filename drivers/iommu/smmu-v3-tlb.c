@@ -5,6 +5,8 @@
 #define SCALE_SHIFT 20
 #define NUM_SHIFT 12
 #define NUM_MAX 32u
+/* More pages than these no scale describes. */
+#define MAX_PAGES (1ull << 31)
 #define ASID_SHIFT 48
 #define TTL_SHIFT 8
 #define TG_SHIFT 10
@@ -56,10 +58,10 @@ unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_comma
 	uint64_t asid = (uint64_t)range->asid << ASID_SHIFT, low = CMD_TLBI_NH_VA | asid;
 	uint64_t step = range->is_leaf ? range->pgsize : 1ull << range->tg_shift;
 	uint64_t nr = (range->last - range->iova) / step + 1;
+	uint64_t pages = ((range->last - range->iova) >> range->tg_shift) + 1;
 
-	if (range->has_ril)
-		return encode_runs(range, ((range->last - range->iova) >> range->tg_shift) + 1, low,
-				   commands);
+	if (range->has_ril && pages < MAX_PAGES)
+		return encode_runs(range, pages, low, commands);
 	if (nr > MAX_BATCH) {
 		commands[0] = (struct smmu_command){ CMD_TLBI_NH_ASID | asid, 0 };
 		return 1;
@@ -76,10 +78,11 @@ unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_comma
 static void forget_everything(struct smmu *smmu)
 {
 	const struct smmu_command command = { CMD_TLBI_NSNH_ALL, 0 };
+	int ret = berth_smmu_submit(smmu, &command, 1, true);
 
-	if (berth_smmu_submit(smmu, &command, 1, true))
+	if (ret)
 		dev_err(smmu->dev, "old translations may still be used: %s\n",
-			berth_error_name(berth_last_error()->code));
+			berth_error_name(ret));
 }
 
 void berth_smmu_forget(struct smmu *smmu, const struct smmu_range *range, bool sync)

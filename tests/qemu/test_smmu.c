@@ -249,6 +249,22 @@ static void what_an_unmap_costs(void **state)
 	assert_int_equal(after.doorbells - before.doorbells, 1);
 	assert_int_equal(after.looks - before.looks, 1);
 	assert_int_equal(after.fullness, 0);
+	/* More of them than the queue has room for. */
+	for (unsigned int i = 0; i < 600; i++)
+		must_map(&edu, IOVA + i * 0x2000, at, PAGE_SIZE, RW);
+	dma(&edu, false, IOVA + 599 * 0x2000, 4);
+	before = stats_now();
+	iommu_iotlb_gather_init(&gather);
+	for (unsigned int i = 0; i < 600; i++)
+		assert_int_equal(iommu_unmap_fast(edu.domain, IOVA + i * 0x2000, PAGE_SIZE,
+						  &gather),
+				 PAGE_SIZE);
+	iommu_iotlb_sync(edu.domain, &gather);
+	after = stats_now();
+	assert_true(after.tlbi_va - before.tlbi_va >= 600);
+	assert_true(after.fullness > 0 && after.looks - before.looks < 20);
+	dma(&edu, false, IOVA + 599 * 0x2000, 4);
+	assert_int_equal(nr_faults, 1);
 	put_pages(at, 6);
 	stop();
 }
