@@ -190,17 +190,23 @@ static enum command_error execute(struct model_device *dev, const uint64_t cmd[2
 	}
 }
 
+static bool may_consume(const struct smmu *smmu)
+{
+	uint32_t fill = queue_fill(&smmu->cmdq);
+
+	return smmu->cr0ack & SMMU_CR0_CMDQEN && fill && fill <= 1u << log2_of(&smmu->cmdq) &&
+	       !((smmu->gerror ^ smmu->gerrorn) & SMMU_GERROR_CMDQ_ERR);
+}
+
 /* Whether there was a command, and it is done. One that is wrong stays where it is. */
 static bool consume_one(struct model_device *dev)
 {
 	struct smmu *smmu = dev->state;
 	struct smmu_queue *queue = &smmu->cmdq;
 	enum command_error error = ERROR_ABORT;
-	uint32_t fill = queue_fill(queue);
 	uint64_t cmd[2];
 
-	if (!(smmu->cr0ack & SMMU_CR0_CMDQEN) || !fill || fill > 1u << log2_of(queue) ||
-	    (smmu->gerror ^ smmu->gerrorn) & SMMU_GERROR_CMDQ_ERR)
+	if (!may_consume(smmu))
 		return false;
 	if (!dma_read_physical(dev, queue_slot(queue, queue->cons, COMMAND_BYTES), cmd,
 			       sizeof(cmd)))
@@ -233,7 +239,7 @@ void smmu_consume(struct model_device *dev)
 	if (!smmu->latency_ns) {
 		while (consume_one(dev))
 			;
-	} else if (!smmu->is_consuming && queue_fill(&smmu->cmdq)) {
+	} else if (!smmu->is_consuming && may_consume(smmu)) {
 		smmu->is_consuming = true;
 		model_after(dev, smmu->latency_ns, consume_step, 0);
 	}
