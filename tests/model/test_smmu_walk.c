@@ -386,6 +386,33 @@ static void blocks_go_whole(void **state)
 	smmu_halt();
 }
 
+/* A page and a block over it, or a block and a page in it: whichever was there first. */
+static void the_older_of_two_wins(void **state)
+{
+	uint64_t block = IOVA & ~0x1fffffull, at, table;
+
+	(void)state;
+	boot();
+	at = descriptor(&tables, block, 2);
+	table = peek(at);
+	map(&tables, block, DATA + 0x5000);
+	map(&tables, block + 0x1000, DATA + 0x6000);
+	for (unsigned int i = 0; i < 2; i++) {
+		must_command(TLBI_ALL, 0);
+		poke(at, i ? DATA | PTE_PLAIN | PTE_BLOCK : table);
+		assert_int_equal(dev_write(behind, block, 0x11, 1), 0);
+		/* The table's end is told, at another address. */
+		poke(at, i ? table : DATA | PTE_PLAIN | PTE_BLOCK);
+		if (!i)
+			tlbi_va(5, block + 0x2000, false);
+		assert_int_equal(dev_write(behind, block + 0x1000, 0x12, 1), 0);
+		assert_int_equal(dev_read(plain, DATA + 0x1000), 0x12);
+		assert_int_equal(dev_write(behind, block, 0x13 + (int)i, 1), 0);
+		assert_int_equal(dev_read(plain, i ? DATA : DATA + 0x5000), 0x13 + i);
+	}
+	smmu_halt();
+}
+
 /* A global page is everybody's: another address space hits it, an ASID's invalidation leaves it. */
 static void global_pages(void **state)
 {
@@ -604,6 +631,29 @@ static void misses_are_counted(void **state)
 	smmu_halt();
 }
 
+/* What the SMMU leaves to chance is not taken from the device's own numbers. */
+static void a_device_has_its_own_numbers(void **state)
+{
+	const struct berth_model_smmu_config small = { .iotlb_entries = 2 };
+	uint32_t numbers[2];
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		boot_seeded(i ? &small : NULL, 1);
+		for (unsigned int page = 0; page < 16; page++)
+			map(&tables, 0x1000ull * page, DATA);
+		model_lock();
+		soc.current = behind;
+		for (unsigned int page = 0; page < 16; page++)
+			assert_true(dev_read(behind, 0x1000ull * page) >= 0);
+		numbers[i] = model_random(UINT32_MAX);
+		soc.current = NULL;
+		model_unlock();
+		smmu_halt();
+	}
+	assert_int_equal(numbers[0], numbers[1]);
+}
+
 /* The same seed evicts the same. */
 static void it_is_repeatable(void **state)
 {
@@ -641,6 +691,7 @@ int main(void)
 		cmocka_unit_test(stale_translations),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(blocks_go_whole),
+		cmocka_unit_test(the_older_of_two_wins),
 		cmocka_unit_test(global_pages),
 		cmocka_unit_test(stale_tables),
 		cmocka_unit_test(a_missing_clean_shows),
@@ -648,6 +699,7 @@ int main(void)
 		cmocka_unit_test(a_narrow_bus),
 		cmocka_unit_test(a_device_sees_that_it_failed),
 		cmocka_unit_test(misses_are_counted),
+		cmocka_unit_test(a_device_has_its_own_numbers),
 		cmocka_unit_test(it_is_repeatable),
 	};
 
