@@ -125,6 +125,13 @@ static void the_upper_half_and_the_top_byte(void **state)
 	assert_event(0x10, SID, EVENT_READ, 0x8000004000, 0);
 	assert_int_equal(dev_read(behind, 0xfffffe8000004000), -EFAULT);
 	assert_event(0x10, SID, EVENT_READ, 0xfffffe8000004000, 0);
+	/* A range that goes beyond the last address ends there. */
+	map(&high, 0xffffffffffffc000, DATA);
+	assert_true(dev_read(behind, 0xffffffffffffc000) >= 0);
+	unmap(&high, 0xffffffffffffc000);
+	tlbi_range(0xffffffffffff8000, 32, 0, 2, 0, true);
+	assert_int_equal(dev_read(behind, 0xffffffffffffc000), -EFAULT);
+	assert_event(0x10, SID, EVENT_READ, 0xffffffffffffc000, 0);
 	/* It tells, again. */
 	poke(cd_of(SID), CD_PLAIN | CD_EPD0 | 24ull << 16 | 1ull << 22 | 5ull << 48);
 	must_command(CFGI_CD | (uint64_t)SID << 32, 1);
