@@ -1,714 +1,320 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The modelled SMMU: tables of all shapes, faults, and what its caches keep. */
+/* The modelled SMMU: tables of all shapes, faults, and what devices see of
+ * them. */
 #include "smmu.h"
 
-#define IOVA 0x765432100000ull /* of 48 bits, on 64 KiB */
-
-static struct tables tables;
-
-static void boot_seeded(const struct berth_model_smmu_config *config, uint64_t seed)
-{
-	smmu_boot_with(config, false, seed);
-	tables = new_tables(12, 48);
-	map(&tables, IOVA, DATA);
-	set_stream(SID, &tables, 5);
-}
-
-static void boot(void)
-{
-	boot_seeded(NULL, 1);
-}
-
-static void tlbi_va(uint16_t asid, uint64_t address, bool leaf)
-{
-	must_command(TLBI_VA | (uint64_t)asid << 48, (address & ~0xfffull) | leaf);
-}
-
-/* @pages of 1 << (10 + 2 * @tg) bytes, at @level or at any. */
-static void tlbi_range(uint64_t address, unsigned int pages, unsigned int scale, unsigned int tg,
-		       unsigned int level, bool leaf)
-{
-	must_command(TLBI_VA | 5ull << 48 | (pages - 1) << 12 | scale << 20,
-		     address | tg << 10 | level << 8 | leaf);
-}
-
 /* One shape of tables: a leaf at @level, reached, and nothing beside it. */
-static void try_leaf(unsigned int shift, unsigned int bits, unsigned int level)
-{
-	const struct tables shape = new_tables(shift, bits);
-	uint64_t size = 1ull << table_bits(&shape, level);
-	uint64_t base = DATA & ~(size - 1), inside = DATA - base;
-	uint64_t va = bits < 48 && table_bits(&shape, level) >= bits ? 0 : size;
-	uint64_t last = (1ull << bits) - size;
+static void try_leaf(unsigned int shift, unsigned int bits,
+                     unsigned int level) {
+  const struct tables shape = new_tables(shift, bits);
+  uint64_t size = 1ull << table_bits(&shape, level);
+  uint64_t base = DATA & ~(size - 1), inside = DATA - base;
+  uint64_t va = bits < 48 && table_bits(&shape, level) >= bits ? 0 : size;
+  uint64_t last = (1ull << bits) - size;
 
-	set_stream(SID, &shape, 5);
-	map_at(&shape, va, base, level, PTE_PLAIN);
-	map_at(&shape, last, base, level, PTE_PLAIN);
-	must_command(TLBI_NSNH, 0);
-	assert_int_equal(dev_write(behind, va + inside + 0x234, (int)shift, 4), 0);
-	assert_int_equal(dev_read(plain, DATA + 0x234), shift);
-	assert_int_equal(dev_read(behind, last + inside + 0x235), shift);
-	if (va) {
-		assert_int_equal(dev_write(behind, va - 8, 1, 8), -EFAULT);
-		assert_event(0x10, SID, EVENT_WRITE, va - 8, 0);
-	}
-	if (va + size < last) {
-		assert_int_equal(dev_read(behind, va + size), -EFAULT);
-		assert_event(0x10, SID, EVENT_READ, va + size, 0);
-	}
-	/* Beyond the tables' addresses. */
-	assert_int_equal(dev_read(behind, 1ull << bits), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, 1ull << bits, 0);
-	assert_int_equal(dev_read(behind, (1ull << 63) + va), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, (1ull << 63) + va, 0);
-	table_end = TABLES;
+  set_stream(SID, &shape, 5);
+  map_at(&shape, va, base, level, PTE_PLAIN);
+  map_at(&shape, last, base, level, PTE_PLAIN);
+  must_command(TLBI_NSNH, 0);
+  assert_int_equal(dev_write(behind, va + inside + 0x234, (int)shift, 4), 0);
+  assert_int_equal(dev_read(plain, DATA + 0x234), shift);
+  assert_int_equal(dev_read(behind, last + inside + 0x235), shift);
+  if (va) {
+    assert_int_equal(dev_write(behind, va - 8, 1, 8), -EFAULT);
+    assert_event(0x10, SID, EVENT_WRITE, va - 8, 0);
+  }
+  if (va + size < last) {
+    assert_int_equal(dev_read(behind, va + size), -EFAULT);
+    assert_event(0x10, SID, EVENT_READ, va + size, 0);
+  }
+  /* Beyond the tables' addresses. */
+  assert_int_equal(dev_read(behind, 1ull << bits), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, 1ull << bits, 0);
+  assert_int_equal(dev_read(behind, (1ull << 63) + va), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, (1ull << 63) + va, 0);
+  table_end = TABLES;
 }
 
-static void all_granules_sizes_and_levels(void **state)
-{
-	static const unsigned int sizes[] = { 25, 31, 32, 36, 39, 40, 42, 47, 48 };
+static void all_granules_sizes_and_levels(void **state) {
+  static const unsigned int sizes[] = {25, 31, 32, 36, 39, 40, 42, 47, 48};
 
-	(void)state;
-	smmu_boot_with(NULL, false, 1);
-	for (unsigned int shift = 12; shift <= 16; shift += 2) {
-		for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
-			const struct tables shape = { shift, sizes[i], 0 };
+  (void)state;
+  smmu_boot_with(NULL, false, 1);
+  for (unsigned int shift = 12; shift <= 16; shift += 2) {
+    for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+      const struct tables shape = {shift, sizes[i], 0};
 
-			for (unsigned int level = root_level(&shape); level <= 3; level++)
-				if (level == 3 || level == 2 || (level == 1 && shift == 12))
-					try_leaf(shift, sizes[i], level);
-		}
-	}
-	smmu_halt();
+      for (unsigned int level = root_level(&shape); level <= 3; level++)
+        if (level == 3 || level == 2 || (level == 1 && shift == 12))
+          try_leaf(shift, sizes[i], level);
+    }
+  }
+  smmu_halt();
 }
 
 /* Descriptors that are no blocks at their level. */
-static void where_there_are_no_blocks(void **state)
-{
-	static const struct {
-		unsigned int shift, level;
-	} none[] = { { 12, 0 }, { 14, 0 }, { 14, 1 }, { 16, 1 }, { 12, 3 }, { 14, 3 }, { 16, 3 } };
+static void where_there_are_no_blocks(void **state) {
+  static const struct {
+    unsigned int shift, level;
+  } none[] = {{12, 0}, {14, 0}, {14, 1}, {16, 1}, {12, 3}, {14, 3}, {16, 3}};
 
-	(void)state;
-	smmu_boot_with(NULL, false, 1);
-	for (unsigned int i = 0; i < ARRAY_SIZE(none); i++) {
-		struct tables shape = new_tables(none[i].shift, 48);
+  (void)state;
+  smmu_boot_with(NULL, false, 1);
+  for (unsigned int i = 0; i < ARRAY_SIZE(none); i++) {
+    struct tables shape = new_tables(none[i].shift, 48);
 
-		set_stream(SID, &shape, 5);
-		poke(descriptor(&shape, IOVA, none[i].level), DATA | PTE_PLAIN | PTE_BLOCK);
-		must_command(TLBI_ALL, 0);
-		assert_int_equal(dev_read(behind, IOVA), -EFAULT);
-		assert_event(0x10, SID, EVENT_READ, IOVA, 0);
-	}
-	smmu_halt();
+    set_stream(SID, &shape, 5);
+    poke(descriptor(&shape, IOVA, none[i].level), DATA | PTE_PLAIN | PTE_BLOCK);
+    must_command(TLBI_ALL, 0);
+    assert_int_equal(dev_read(behind, IOVA), -EFAULT);
+    assert_event(0x10, SID, EVENT_READ, IOVA, 0);
+  }
+  smmu_halt();
 }
 
-static void the_upper_half_and_the_top_byte(void **state)
-{
-	const struct tables low = { 12, 39, 0 };
-	struct tables high;
+static void the_upper_half_and_the_top_byte(void **state) {
+  const struct tables low = {12, 39, 0};
+  struct tables high;
 
-	(void)state;
-	smmu_boot_with(NULL, false, 1);
-	high = new_tables(14, 40);
-	set_stream(SID, &low, 5);
-	/* Only the upper half, of 16 KiB pages; the top byte tells nothing. */
-	poke(cd_of(SID), CD_PLAIN | CD_EPD0 | 24ull << 16 | 1ull << 22 | 2ull << 38 | 5ull << 48);
-	poke(cd_of(SID) + 16, high.root);
-	map(&high, 0xffffff8000004000, DATA);
-	must_command(CFGI_ALL, 31);
-	assert_int_equal(dev_write(behind, 0xffffff8000004010, 0x31, 1), 0);
-	assert_int_equal(dev_write(behind, 0x12ffff8000004011, 0x32, 1), 0);
-	assert_int_equal(dev_read(plain, DATA + 0x11), 0x32);
-	assert_int_equal(smmu_stats().iotlb_hits, 1);
-	assert_int_equal(dev_read(behind, 0x8000004000), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, 0x8000004000, 0);
-	assert_int_equal(dev_read(behind, 0xfffffe8000004000), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, 0xfffffe8000004000, 0);
-	/* A range that goes beyond the last address ends there. */
-	map(&high, 0xffffffffffffc000, DATA);
-	assert_true(dev_read(behind, 0xffffffffffffc000) >= 0);
-	unmap(&high, 0xffffffffffffc000);
-	tlbi_range(0xffffffffffff8000, 32, 0, 2, 0, true);
-	assert_int_equal(dev_read(behind, 0xffffffffffffc000), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, 0xffffffffffffc000, 0);
-	/* It tells, again. */
-	poke(cd_of(SID), CD_PLAIN | CD_EPD0 | 24ull << 16 | 1ull << 22 | 5ull << 48);
-	must_command(CFGI_CD | (uint64_t)SID << 32, 1);
-	assert_int_equal(dev_read(behind, 0x12ffff8000004011), -EFAULT);
-	assert_event(0x10, SID, EVENT_READ, 0x12ffff8000004011, 0);
-	smmu_halt();
+  (void)state;
+  smmu_boot_with(NULL, false, 1);
+  high = new_tables(14, 40);
+  set_stream(SID, &low, 5);
+  /* Only the upper half, of 16 KiB pages; the top byte tells nothing. */
+  poke(cd_of(SID),
+       CD_PLAIN | CD_EPD0 | 24ull << 16 | 1ull << 22 | 2ull << 38 | 5ull << 48);
+  poke(cd_of(SID) + 16, high.root);
+  map(&high, 0xffffff8000004000, DATA);
+  must_command(CFGI_ALL, 31);
+  assert_int_equal(dev_write(behind, 0xffffff8000004010, 0x31, 1), 0);
+  assert_int_equal(dev_write(behind, 0x12ffff8000004011, 0x32, 1), 0);
+  assert_int_equal(dev_read(plain, DATA + 0x11), 0x32);
+  assert_int_equal(smmu_stats().iotlb_hits, 1);
+  assert_int_equal(dev_read(behind, 0x8000004000), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, 0x8000004000, 0);
+  assert_int_equal(dev_read(behind, 0xfffffe8000004000), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, 0xfffffe8000004000, 0);
+  /* A range that goes beyond the last address ends there. */
+  map(&high, 0xffffffffffffc000, DATA);
+  assert_true(dev_read(behind, 0xffffffffffffc000) >= 0);
+  unmap(&high, 0xffffffffffffc000);
+  tlbi_range(0xffffffffffff8000, 32, 0, 2, 0, true);
+  assert_int_equal(dev_read(behind, 0xffffffffffffc000), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, 0xffffffffffffc000, 0);
+  /* It tells, again. */
+  poke(cd_of(SID), CD_PLAIN | CD_EPD0 | 24ull << 16 | 1ull << 22 | 5ull << 48);
+  must_command(CFGI_CD | (uint64_t)SID << 32, 1);
+  assert_int_equal(dev_read(behind, 0x12ffff8000004011), -EFAULT);
+  assert_event(0x10, SID, EVENT_READ, 0x12ffff8000004011, 0);
+  smmu_halt();
 }
 
-static void forbidden(bool is_write, uint32_t type)
-{
-	int ret = is_write ? dev_write(behind, IOVA + 0x18, 1, 4) : dev_read(behind, IOVA + 0x18);
+static void forbidden(bool is_write, uint32_t type) {
+  int ret = is_write ? dev_write(behind, IOVA + 0x18, 1, 4)
+                     : dev_read(behind, IOVA + 0x18);
 
-	assert_int_equal(ret, -EFAULT);
-	assert_event(type, SID, is_write ? EVENT_WRITE : EVENT_READ, IOVA + 0x18, 0);
+  assert_int_equal(ret, -EFAULT);
+  assert_event(type, SID, is_write ? EVENT_WRITE : EVENT_READ, IOVA + 0x18, 0);
 }
 
-static void allowed(bool is_write)
-{
-	assert_int_equal(is_write ? dev_write(behind, IOVA, 0, 4) : dev_read(behind, IOVA), 0);
-	assert_no_event();
+static void allowed(bool is_write) {
+  assert_int_equal(
+      is_write ? dev_write(behind, IOVA, 0, 4) : dev_read(behind, IOVA), 0);
+  assert_no_event();
 }
 
-static void permissions_of_pages(void **state)
-{
-	(void)state;
-	boot();
-	map_at(&tables, IOVA, DATA, 3, PTE_PLAIN | PTE_RO);
-	forbidden(true, 0x13); /* from the walk, */
-	allowed(false);
-	forbidden(true, 0x13); /* and from the IOTLB */
-	/* A device has no privilege, unless its stream has. */
-	map_at(&tables, IOVA, DATA, 3, PTE_AF | PTE_NG);
-	tlbi_va(5, IOVA, true);
-	forbidden(false, 0x13);
-	set_ste(SID, cd_of(SID) | 5 << 1 | 1, 3ull << 48);
-	must_command(CFGI_ALL, 31);
-	allowed(true);
-	/* PAN: the privileged keep out of what others may use. */
-	poke(cd_of(SID), cd_word(&tables, 5) | 1ull << 40);
-	must_command(CFGI_ALL, 31);
-	allowed(true);
-	map(&tables, IOVA, DATA);
-	tlbi_va(5, IOVA, true);
-	forbidden(true, 0x13);
-	smmu_halt();
+static void permissions_of_pages(void **state) {
+  (void)state;
+  boot();
+  map_at(&tables, IOVA, DATA, 3, PTE_PLAIN | PTE_RO);
+  forbidden(true, 0x13); /* from the walk, */
+  allowed(false);
+  forbidden(true, 0x13); /* and from the IOTLB */
+  /* A device has no privilege, unless its stream has. */
+  map_at(&tables, IOVA, DATA, 3, PTE_AF | PTE_NG);
+  tlbi_va(5, IOVA, true);
+  forbidden(false, 0x13);
+  set_ste(SID, cd_of(SID) | 5 << 1 | 1, 3ull << 48);
+  must_command(CFGI_ALL, 31);
+  allowed(true);
+  /* PAN: the privileged keep out of what others may use. */
+  poke(cd_of(SID), cd_word(&tables, 5) | 1ull << 40);
+  must_command(CFGI_ALL, 31);
+  allowed(true);
+  map(&tables, IOVA, DATA);
+  tlbi_va(5, IOVA, true);
+  forbidden(true, 0x13);
+  smmu_halt();
 }
 
-static void permissions_of_tables(void **state)
-{
-	uint64_t at, plain_word;
+static void permissions_of_tables(void **state) {
+  uint64_t at, plain_word;
 
-	(void)state;
-	boot();
-	for (unsigned int level = 0; level < 3; level++) {
-		at = descriptor(&tables, IOVA, level);
-		plain_word = peek(at);
-		poke(at, plain_word | 1ull << 62); /* read-only */
-		must_command(TLBI_ALL, 0);
-		allowed(false);
-		forbidden(true, 0x13);
-		poke(at, plain_word | 1ull << 61); /* privileged */
-		must_command(TLBI_ALL, 0);
-		forbidden(false, 0x13);
-		/* The page's walk begins behind the table, and still knows. */
-		forbidden(false, 0x13);
-		/* The context may say that tables say nothing. */
-		poke(cd_of(SID) + 8, tables.root | 2);
-		must_command(CFGI_ALL, 31);
-		must_command(TLBI_ALL, 0);
-		allowed(true);
-		poke(cd_of(SID) + 8, tables.root);
-		must_command(CFGI_ALL, 31);
-		poke(at, plain_word);
-		must_command(TLBI_ALL, 0);
-		allowed(true);
-	}
-	smmu_halt();
+  (void)state;
+  boot();
+  for (unsigned int level = 0; level < 3; level++) {
+    at = descriptor(&tables, IOVA, level);
+    plain_word = peek(at);
+    poke(at, plain_word | 1ull << 62); /* read-only */
+    must_command(TLBI_ALL, 0);
+    allowed(false);
+    forbidden(true, 0x13);
+    poke(at, plain_word | 1ull << 61); /* privileged */
+    must_command(TLBI_ALL, 0);
+    forbidden(false, 0x13);
+    /* The page's walk begins behind the table, and still knows. */
+    forbidden(false, 0x13);
+    /* The context may say that tables say nothing. */
+    poke(cd_of(SID) + 8, tables.root | 2);
+    must_command(CFGI_ALL, 31);
+    must_command(TLBI_ALL, 0);
+    allowed(true);
+    poke(cd_of(SID) + 8, tables.root);
+    must_command(CFGI_ALL, 31);
+    poke(at, plain_word);
+    must_command(TLBI_ALL, 0);
+    allowed(true);
+  }
+  smmu_halt();
 }
 
-static void access_flags_and_sizes(void **state)
-{
-	uint64_t at;
+static void access_flags_and_sizes(void **state) {
+  uint64_t at;
 
-	(void)state;
-	boot();
-	map_at(&tables, IOVA, DATA, 3, PTE_USER | PTE_NG);
-	forbidden(false, 0x12);
-	poke(cd_of(SID), cd_word(&tables, 5) | 1ull << 35);
-	must_command(CFGI_ALL, 31);
-	allowed(false);
-	poke(cd_of(SID), cd_word(&tables, 5));
-	must_command(CFGI_ALL, 31);
-	/* Addresses that do not fit: into the 44 bits of the SMMU, and into 32. */
-	map_at(&tables, IOVA, 1ull << 44, 3, PTE_PLAIN);
-	tlbi_va(5, IOVA, true);
-	forbidden(true, 0x11);
-	map_at(&tables, IOVA, 1ull << 32, 3, PTE_PLAIN);
-	/* It fits, and nobody is there: that is no fault of the SMMU's. */
-	assert_int_equal(dev_write(behind, IOVA, 1, 4), -EFAULT);
-	assert_no_event();
-	assert_int_equal(soc_stats().bus_errors, 1);
-	poke(cd_of(SID), cd_word(&tables, 5) & ~CD_IPS_44);
-	must_command(CFGI_ALL, 31);
-	tlbi_va(5, IOVA, true);
-	forbidden(true, 0x11);
-	map(&tables, IOVA, DATA);
-	allowed(true);
-	at = descriptor(&tables, IOVA, 2);
-	poke(at, 1ull << 32 | 3);
-	must_command(TLBI_ALL, 0);
-	forbidden(false, 0x11);
-	/* A table that is nowhere. */
-	poke(at, 0x10000 | 3);
-	assert_int_equal(dev_read(behind, IOVA), -EFAULT);
-	assert_event(0x0b, SID, 0x108, IOVA, 0x10000 + 8 * (IOVA >> 12 & 511));
-	smmu_halt();
+  (void)state;
+  boot();
+  map_at(&tables, IOVA, DATA, 3, PTE_USER | PTE_NG);
+  forbidden(false, 0x12);
+  poke(cd_of(SID), cd_word(&tables, 5) | 1ull << 35);
+  must_command(CFGI_ALL, 31);
+  allowed(false);
+  poke(cd_of(SID), cd_word(&tables, 5));
+  must_command(CFGI_ALL, 31);
+  /* Addresses that do not fit: into the 44 bits of the SMMU, and into 32. */
+  map_at(&tables, IOVA, 1ull << 44, 3, PTE_PLAIN);
+  tlbi_va(5, IOVA, true);
+  forbidden(true, 0x11);
+  map_at(&tables, IOVA, 1ull << 32, 3, PTE_PLAIN);
+  /* It fits, and nobody is there: that is no fault of the SMMU's. */
+  assert_int_equal(dev_write(behind, IOVA, 1, 4), -EFAULT);
+  assert_no_event();
+  assert_int_equal(soc_stats().bus_errors, 1);
+  poke(cd_of(SID), cd_word(&tables, 5) & ~CD_IPS_44);
+  must_command(CFGI_ALL, 31);
+  tlbi_va(5, IOVA, true);
+  forbidden(true, 0x11);
+  map(&tables, IOVA, DATA);
+  allowed(true);
+  at = descriptor(&tables, IOVA, 2);
+  poke(at, 1ull << 32 | 3);
+  must_command(TLBI_ALL, 0);
+  forbidden(false, 0x11);
+  /* A table that is nowhere. */
+  poke(at, 0x10000 | 3);
+  assert_int_equal(dev_read(behind, IOVA), -EFAULT);
+  assert_event(0x0b, SID, 0x108, IOVA, 0x10000 + 8 * (IOVA >> 12 & 511));
+  smmu_halt();
 }
 
-/* Without R the four faults of a translation are silent; a table that is nowhere is not. */
-static void faults_that_are_not_recorded(void **state)
-{
-	(void)state;
-	boot();
-	poke(cd_of(SID), cd_word(&tables, 5) & ~CD_R);
-	must_command(CFGI_ALL, 31);
-	assert_int_equal(dev_read(behind, IOVA + 0x1000), -EFAULT);
-	map_at(&tables, IOVA, DATA, 3, PTE_PLAIN | PTE_RO);
-	assert_int_equal(dev_write(behind, IOVA, 1, 1), -EFAULT);
-	assert_no_event();
-	assert_int_equal(smmu_stats().faults, 2);
-	poke(descriptor(&tables, IOVA, 2), 0x10000 | 3);
-	must_command(TLBI_ALL, 0);
-	assert_int_equal(dev_read(behind, IOVA), -EFAULT);
-	assert_event(0x0b, SID, 0x108, IOVA, 0x10000 + 8 * (IOVA >> 12 & 511));
-	smmu_halt();
-}
-
-/* What was not invalidated is still there. */
-static void stale_translations(void **state)
-{
-	const struct berth_model_smmu_config config = { .watch_stale = true };
-
-	(void)state;
-	boot_seeded(&config, 1);
-	map(&tables, IOVA + 0x1000, DATA + 0x1000);
-	assert_int_equal(dev_write(behind, IOVA, 0x10, 0x2000), 0);
-	unmap(&tables, IOVA);
-	unmap(&tables, IOVA + 0x1000);
-	assert_int_equal(smmu_stats().stale_hits, 0);
-	assert_int_equal(dev_write(behind, IOVA, 0x20, 1), 0);
-	tlbi_va(6, IOVA, true);
-	must_command(TLBI_ASID | 6ull << 48, 0);
-	tlbi_va(5, IOVA + 0x2000, true);
-	assert_int_equal(dev_write(behind, IOVA, 0x21, 1), 0);
-	assert_int_equal(smmu_stats().stale_hits, 2);
-	tlbi_va(5, IOVA, true);
-	assert_int_equal(dev_write(behind, IOVA, 0x22, 1), -EFAULT);
-	assert_event(0x10, SID, EVENT_WRITE, IOVA, 0);
-	/* That page alone. */
-	assert_int_equal(dev_write(behind, IOVA + 0x1000, 0x23, 1), 0);
-	must_command(TLBI_VAA, IOVA + 0x1000);
-	assert_int_equal(dev_write(behind, IOVA + 0x1000, 0x24, 1), -EFAULT);
-	assert_event(0x10, SID, EVENT_WRITE, IOVA + 0x1000, 0);
-	/* What failed is not kept. */
-	map(&tables, IOVA, DATA);
-	assert_int_equal(dev_write(behind, IOVA, 0x25, 1), 0);
-	unmap(&tables, IOVA);
-	must_command(TLBI_ASID | 5ull << 48, 0);
-	assert_int_equal(dev_write(behind, IOVA, 0x26, 1), -EFAULT);
-	map(&tables, IOVA, DATA + 0x1000);
-	assert_int_equal(dev_write(behind, IOVA, 0x27, 1), 0);
-	unmap(&tables, IOVA);
-	must_command(TLBI_NSNH, 0);
-	assert_int_equal(dev_write(behind, IOVA, 0x28, 1), -EFAULT);
-	assert_int_equal(dev_read(plain, DATA), 0x25);
-	assert_int_equal(dev_read(plain, DATA + 0x1000), 0x27);
-	assert_int_equal(smmu_stats().stale_hits, 3);
-	assert_int_equal(smmu_stats().iotlb_dropped, 4);
-	smmu_halt();
-}
-
-/* Fill the IOTLB with 16 pages and unmap them; which of them are still there, as bits. */
-static unsigned int still_there(void)
-{
-	unsigned int there = 0;
-	uint32_t words[8];
-
-	for (unsigned int i = 0; i < 16; i++) {
-		there |= dev_read(behind, IOVA + 0x1000 * i) >= 0 ? 1u << i : 0;
-		next_event(words);
-	}
-	return there;
-}
-
-static void fill_pages(void)
-{
-	must_command(TLBI_ALL, 0);
-	for (unsigned int i = 0; i < 16; i++) {
-		map(&tables, IOVA + 0x1000 * i, DATA + 0x1000 * i);
-		assert_true(dev_read(behind, IOVA + 0x1000 * i) >= 0);
-		unmap(&tables, IOVA + 0x1000 * i);
-	}
-}
-
-static void ranges(void **state)
-{
-	const struct berth_model_smmu_config without = { .no_range = true };
-
-	(void)state;
-	boot();
-	fill_pages();
-	assert_int_equal(still_there(), 0xffff);
-	tlbi_range(IOVA + 0x2000, 2, 0, 1, 0, true);
-	assert_int_equal(still_there(), 0xfff3);
-	tlbi_range(IOVA + 0x4000, 3, 1, 1, 3, true);
-	assert_int_equal(still_there(), 0xfc03);
-	/* Leaves of another level, or another granule, are not concerned. */
-	tlbi_range(IOVA, 32, 4, 1, 2, true);
-	tlbi_range(IOVA, 32, 0, 2, 0, true);
-	tlbi_range(IOVA, 32, 0, 3, 3, true);
-	assert_int_equal(still_there(), 0xfc03);
-	/* Without a granule it is one address. */
-	tlbi_range(IOVA + 0xf000, 8, 4, 0, 0, true);
-	assert_int_equal(still_there(), 0x7c03);
-	tlbi_range(IOVA - 0x1000, 32, 31, 1, 3, true);
-	assert_int_equal(still_there(), 0);
-	assert_int_equal(smmu_stats().range_invalidations, 6);
-	assert_int_equal(smmu_stats().invalidations, 8);
-	fill_pages();
-	must_command(TLBI_VA | 5ull << 48 | 31 << 12 | 31 << 20, (0xfull << 60) | 1 << 10);
-	assert_int_equal(still_there(), 0xffff);
-	smmu_halt();
-	boot_seeded(&without, 1);
-	fill_pages();
-	tlbi_range(IOVA + 0x2000, 2, 0, 1, 2, true);
-	assert_int_equal(still_there(), 0xfffb);
-	smmu_halt();
-}
-
-/* A block goes whole, whichever of its addresses is named. */
-static void blocks_go_whole(void **state)
-{
-	uint64_t block = IOVA & ~0x1fffffull, at;
-
-	(void)state;
-	boot();
-	at = descriptor(&tables, block, 2);
-	poke(at, DATA | PTE_PLAIN | PTE_BLOCK);
-	must_command(TLBI_ALL, 0);
-	assert_true(dev_read(behind, block) >= 0);
-	assert_true(dev_read(behind, block + 0x1ff000) >= 0);
-	assert_int_equal(smmu_stats().iotlb_hits, 1);
-	poke(at, 0);
-	tlbi_va(5, block + 0x200000, true);
-	tlbi_range(block, 32, 4, 1, 3, true);
-	assert_true(dev_read(behind, block + 0x3000) >= 0);
-	tlbi_range(block + 0x5000, 1, 0, 1, 2, true);
-	assert_int_equal(dev_read(behind, block + 0x3000), -EFAULT);
-	smmu_halt();
-}
-
-/* A page and a block over it, or a block and a page in it: whichever was there first. */
-static void the_older_of_two_wins(void **state)
-{
-	uint64_t block = IOVA & ~0x1fffffull, at, table;
-
-	(void)state;
-	boot();
-	at = descriptor(&tables, block, 2);
-	table = peek(at);
-	map(&tables, block, DATA + 0x5000);
-	map(&tables, block + 0x1000, DATA + 0x6000);
-	for (unsigned int i = 0; i < 2; i++) {
-		must_command(TLBI_ALL, 0);
-		poke(at, i ? DATA | PTE_PLAIN | PTE_BLOCK : table);
-		assert_int_equal(dev_write(behind, block, 0x11, 1), 0);
-		/* The table's end is told, at another address. */
-		poke(at, i ? table : DATA | PTE_PLAIN | PTE_BLOCK);
-		if (!i)
-			tlbi_va(5, block + 0x2000, false);
-		assert_int_equal(dev_write(behind, block + 0x1000, 0x12, 1), 0);
-		assert_int_equal(dev_read(plain, DATA + 0x1000), 0x12);
-		assert_int_equal(dev_write(behind, block, 0x13 + (int)i, 1), 0);
-		assert_int_equal(dev_read(plain, i ? DATA : DATA + 0x5000), 0x13 + i);
-	}
-	smmu_halt();
-}
-
-/* A global page is everybody's: another address space hits it, an ASID's invalidation leaves it. */
-static void global_pages(void **state)
-{
-	struct tables others;
-
-	(void)state;
-	boot();
-	others = new_tables(12, 48);
-	set_stream(OTHER_SID, &others, 6);
-	map_at(&tables, IOVA, DATA, 3, PTE_USER | PTE_AF);
-	map(&tables, IOVA + 0x1000, DATA + 0x1000);
-	assert_true(dev_read(behind, IOVA) >= 0 && dev_read(behind, IOVA + 0x1000) >= 0);
-	assert_true(dev_read(neighbour, IOVA) >= 0);
-	assert_int_equal(dev_read(neighbour, IOVA + 0x1000), -EFAULT);
-	assert_event(0x10, OTHER_SID, EVENT_READ, IOVA + 0x1000, 0);
-	must_command(TLBI_ASID | 5ull << 48, 0);
-	assert_true(dev_read(neighbour, IOVA) >= 0);
-	tlbi_va(9, IOVA, true);
-	assert_int_equal(dev_read(neighbour, IOVA), -EFAULT);
-	smmu_halt();
-}
-
-/* A table is replaced: leaves alone do not tell the walk caches. */
-static void stale_tables(void **state)
-{
-	uint64_t fresh, at, last;
-
-	(void)state;
-	boot();
-	assert_int_equal(dev_write(behind, IOVA, 0x41, 1), 0);
-	for (unsigned int level = 0; level < 3; level++) {
-		/* A copy of the table, whose last page is another one. */
-		at = descriptor(&tables, IOVA, level);
-		fresh = new_table(4096);
-		memcpy(smmu_memory(fresh), smmu_memory(peek(at) & ~0xfffull), 4096);
-		last = descriptor(&tables, IOVA, 3);
-		poke(last, (DATA + 0x1000 * level) | PTE_PLAIN | PTE_PAGE);
-		poke(at, fresh | 3);
-		last = descriptor(&tables, IOVA, level + 1);
-		poke(last, level == 2 ? (DATA + 0x5000) | PTE_PLAIN | PTE_PAGE : 0);
-		tlbi_va(5, IOVA, true);
-		assert_int_equal(dev_write(behind, IOVA, 0x50, 1), 0);
-		tlbi_va(5, IOVA + 0x40000000000, false);
-		tlbi_va(5, IOVA, true);
-		assert_int_equal(dev_write(behind, IOVA, 0x51 + (int)level, 1), 0);
-		assert_int_equal(dev_read(plain, DATA + 0x1000 * level), 0x51 + level);
-		tlbi_va(5, IOVA, false);
-		if (level < 2) {
-			assert_int_equal(dev_write(behind, IOVA, 0x52, 1), -EFAULT);
-			assert_event(0x10, SID, EVENT_WRITE, IOVA, 0);
-			poke(at, 0);
-			map(&tables, IOVA, DATA);
-			must_command(TLBI_ALL, 0);
-			assert_int_equal(dev_write(behind, IOVA, 0x41, 1), 0);
-		} else {
-			assert_int_equal(dev_write(behind, IOVA, 0x59, 1), 0);
-			assert_int_equal(dev_read(plain, DATA + 0x5000), 0x59);
-		}
-	}
-	smmu_halt();
-}
-
-/* What lies in the CPU's cache only is not there, for an SMMU that is not coherent. */
-static void a_missing_clean_shows(void **state)
-{
-	volatile uint64_t *entry;
-
-	(void)state;
-	boot();
-	entry = soc_virt(descriptor(&tables, IOVA, 3));
-	berth_port_cache_flush(TABLES, TABLES_END - TABLES);
-	*entry = (DATA + 0x2000) | PTE_PLAIN | PTE_PAGE;
-	assert_int_equal(dev_write(behind, IOVA, 0x71, 1), 0);
-	assert_int_equal(dev_read(plain, DATA), 0x71);
-	tlbi_va(5, IOVA, true);
-	assert_int_equal(dev_write(behind, IOVA, 0x72, 1), 0);
-	assert_int_equal(dev_read(plain, DATA), 0x72);
-	berth_port_cache_clean(descriptor(&tables, IOVA, 3), 8);
-	tlbi_va(5, IOVA, true);
-	assert_int_equal(dev_write(behind, IOVA, 0x73, 1), 0);
-	assert_int_equal(dev_read(plain, DATA + 0x2000), 0x73);
-	smmu_halt();
-	/* A coherent one looks into the cache. */
-	smmu_boot_with(NULL, true, 1);
-	tables = new_tables(12, 48);
-	map(&tables, IOVA, DATA);
-	set_stream(SID, &tables, 5);
-	assert_int_equal(dev_write(behind, IOVA, 0x74, 1), 0);
-	assert_int_equal(dev_read(plain, DATA), 0x74);
-	assert_int_equal(dev_write(behind, 0, 0x74, 1), -EFAULT);
-	assert_event(0x10, SID, EVENT_WRITE, 0, 0);
-	smmu_halt();
+/* Without R the four faults of a translation are silent; a table that is
+ * nowhere is not. */
+static void faults_that_are_not_recorded(void **state) {
+  (void)state;
+  boot();
+  poke(cd_of(SID), cd_word(&tables, 5) & ~CD_R);
+  must_command(CFGI_ALL, 31);
+  assert_int_equal(dev_read(behind, IOVA + 0x1000), -EFAULT);
+  map_at(&tables, IOVA, DATA, 3, PTE_PLAIN | PTE_RO);
+  assert_int_equal(dev_write(behind, IOVA, 1, 1), -EFAULT);
+  assert_no_event();
+  assert_int_equal(smmu_stats().faults, 2);
+  poke(descriptor(&tables, IOVA, 2), 0x10000 | 3);
+  must_command(TLBI_ALL, 0);
+  assert_int_equal(dev_read(behind, IOVA), -EFAULT);
+  assert_event(0x0b, SID, 0x108, IOVA, 0x10000 + 8 * (IOVA >> 12 & 511));
+  smmu_halt();
 }
 
 /* Each page for itself: one event for what fails, the others are moved. */
-static void an_access_goes_page_by_page(void **state)
-{
-	(void)state;
-	boot();
-	map(&tables, IOVA + 0x2000, DATA + 0x3000);
-	map_at(&tables, IOVA + 0x3000, DATA + 0x5000, 3, PTE_PLAIN | PTE_RO);
-	memset(berth_model_memory(DATA), 0, 0x6000);
-	assert_int_equal(dev_write(behind, IOVA + 0xff0, 0x81, 0x3000), -EFAULT);
-	assert_int_equal(memory_byte(DATA + 0xfef), 0);
-	assert_int_equal(memory_byte(DATA + 0xfff), 0x81);
-	assert_int_equal(memory_byte(DATA + 0x1000), 0);
-	assert_int_equal(memory_byte(DATA + 0x2fff), 0);
-	assert_int_equal(memory_byte(DATA + 0x3000), 0x81);
-	assert_int_equal(memory_byte(DATA + 0x3fff), 0x81);
-	assert_int_equal(memory_byte(DATA + 0x5000), 0);
-	assert_int_equal(r32(EVENTQ_PROD), 2);
-	assert_int_equal(soc_stats().dma_written, 0x1010);
-	w32(EVENTQ_CONS, 1);
-	assert_event(0x13, SID, EVENT_WRITE, IOVA + 0x3000, 0);
-	assert_int_equal(soc_stats().bus_errors, 0);
-	/* Round the end of all addresses: not to the other end. */
-	assert_int_equal(dev_write(behind, UINT64_MAX, 1, 2), -EFAULT);
-	assert_event(0x10, SID, EVENT_WRITE, UINT64_MAX, 0);
-	smmu_halt();
+static void an_access_goes_page_by_page(void **state) {
+  (void)state;
+  boot();
+  map(&tables, IOVA + 0x2000, DATA + 0x3000);
+  map_at(&tables, IOVA + 0x3000, DATA + 0x5000, 3, PTE_PLAIN | PTE_RO);
+  memset(berth_model_memory(DATA), 0, 0x6000);
+  assert_int_equal(dev_write(behind, IOVA + 0xff0, 0x81, 0x3000), -EFAULT);
+  assert_int_equal(memory_byte(DATA + 0xfef), 0);
+  assert_int_equal(memory_byte(DATA + 0xfff), 0x81);
+  assert_int_equal(memory_byte(DATA + 0x1000), 0);
+  assert_int_equal(memory_byte(DATA + 0x2fff), 0);
+  assert_int_equal(memory_byte(DATA + 0x3000), 0x81);
+  assert_int_equal(memory_byte(DATA + 0x3fff), 0x81);
+  assert_int_equal(memory_byte(DATA + 0x5000), 0);
+  assert_int_equal(r32(EVENTQ_PROD), 2);
+  assert_int_equal(soc_stats().dma_written, 0x1010);
+  w32(EVENTQ_CONS, 1);
+  assert_event(0x13, SID, EVENT_WRITE, IOVA + 0x3000, 0);
+  assert_int_equal(soc_stats().bus_errors, 0);
+  /* Round the end of all addresses: not to the other end. */
+  assert_int_equal(dev_write(behind, UINT64_MAX, 1, 2), -EFAULT);
+  assert_event(0x10, SID, EVENT_WRITE, UINT64_MAX, 0);
+  smmu_halt();
 }
 
 /* A bus carries what its windows hold; where that is, the SMMU says. */
-static void a_narrow_bus(void **state)
-{
-	(void)state;
-	boot();
-	set_stream(WINDOW_SID, &tables, 5);
-	map(&tables, 0, DATA);
-	map(&tables, 8 * MIB, DATA);
-	assert_int_equal(dev_write(narrow, 4, 0x91, 4), 0);
-	assert_int_equal(dev_read(plain, DATA + 4), 0x91);
-	assert_int_equal(dev_write(narrow, 8 * MIB, 0x92, 4), -EFAULT);
-	assert_no_event();
-	assert_int_equal(soc_stats().bus_errors, 1);
-	smmu_halt();
+static void a_narrow_bus(void **state) {
+  (void)state;
+  boot();
+  set_stream(WINDOW_SID, &tables, 5);
+  map(&tables, 0, DATA);
+  map(&tables, 8 * MIB, DATA);
+  assert_int_equal(dev_write(narrow, 4, 0x91, 4), 0);
+  assert_int_equal(dev_read(plain, DATA + 4), 0x91);
+  assert_int_equal(dev_write(narrow, 8 * MIB, 0x92, 4), -EFAULT);
+  assert_no_event();
+  assert_int_equal(soc_stats().bus_errors, 1);
+  smmu_halt();
 }
 
 /* A device reports what its bus answers: the PDMA its error bit. */
-static void a_device_sees_that_it_failed(void **state)
-{
-	char *regs;
+static void a_device_sees_that_it_failed(void **state) {
+  char *regs;
 
-	(void)state;
-	boot();
-	regs = mmio_map(0x3000000, 0x1000);
-	assert_non_null(regs);
-	memset(berth_model_memory(DATA), 0xa1, 64);
-	map(&tables, IOVA + 0x1000, DATA + 0x1000);
-	for (unsigned int i = 0; i < 2; i++) {
-		mmio_write(regs, 4, 1);
-		mmio_write(regs + 0x08, 8, 64);
-		mmio_write(regs + 0x10, 8, IOVA + 0x1000 + 0x1000 * i);
-		mmio_write(regs + 0x18, 8, IOVA);
-		mmio_write(regs, 4, 3);
-		berth_port_delay(100000);
-		assert_int_equal(mmio_read(regs, 4), i ? 0x80000001 : 0x40000001);
-		mmio_write(regs, 4, 0);
-	}
-	assert_int_equal(memory_byte(DATA + 0x1000 + 63), 0xa1);
-	assert_event(0x10, SID, EVENT_WRITE, IOVA + 0x2000, 0);
-	mmio_unmap(regs);
-	smmu_halt();
+  (void)state;
+  boot();
+  regs = mmio_map(0x3000000, 0x1000);
+  assert_non_null(regs);
+  memset(berth_model_memory(DATA), 0xa1, 64);
+  map(&tables, IOVA + 0x1000, DATA + 0x1000);
+  for (unsigned int i = 0; i < 2; i++) {
+    mmio_write(regs, 4, 1);
+    mmio_write(regs + 0x08, 8, 64);
+    mmio_write(regs + 0x10, 8, IOVA + 0x1000 + 0x1000 * i);
+    mmio_write(regs + 0x18, 8, IOVA);
+    mmio_write(regs, 4, 3);
+    berth_port_delay(100000);
+    assert_int_equal(mmio_read(regs, 4), i ? 0x80000001 : 0x40000001);
+    mmio_write(regs, 4, 0);
+  }
+  assert_int_equal(memory_byte(DATA + 0x1000 + 63), 0xa1);
+  assert_event(0x10, SID, EVENT_WRITE, IOVA + 0x2000, 0);
+  mmio_unmap(regs);
+  smmu_halt();
 }
 
-#define SPAN 4096u
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(all_granules_sizes_and_levels),
+      cmocka_unit_test(where_there_are_no_blocks),
+      cmocka_unit_test(the_upper_half_and_the_top_byte),
+      cmocka_unit_test(permissions_of_pages),
+      cmocka_unit_test(permissions_of_tables),
+      cmocka_unit_test(access_flags_and_sizes),
+      cmocka_unit_test(faults_that_are_not_recorded),
+      cmocka_unit_test(an_access_goes_page_by_page),
+      cmocka_unit_test(a_narrow_bus),
+      cmocka_unit_test(a_device_sees_that_it_failed),
+  };
 
-/* Go through @pages pages; what is counted. */
-static struct berth_model_smmu_stats go_through(unsigned int pages)
-{
-	struct berth_model_smmu_stats before = smmu_stats(), after;
-
-	for (unsigned int i = 0; i < pages; i++)
-		assert_true(dev_read(behind, 0x1000ull * i) >= 0);
-	after = smmu_stats();
-	after.iotlb_misses -= before.iotlb_misses;
-	after.walk_reads -= before.walk_reads;
-	after.evicted -= before.evicted;
-	for (unsigned int level = 0; level < 3; level++)
-		after.walk_misses[level] -= before.walk_misses[level];
-	return after;
-}
-
-static void misses_are_counted(void **state)
-{
-	const struct berth_model_smmu_config small = { .iotlb_entries = 16,
-						       .iotlb_ways = 4,
-						       .walk_entries = { 1, 1, 2 } };
-	struct berth_model_smmu_stats stats;
-
-	(void)state;
-	boot_seeded(&small, 1);
-	for (unsigned int i = 0; i < SPAN; i++)
-		map(&tables, 0x1000ull * i, DATA);
-	/* One descriptor for each page, and for each table before it. */
-	stats = go_through(SPAN);
-	assert_int_equal(stats.iotlb_misses, SPAN);
-	assert_int_equal(stats.walk_misses[2], SPAN / 512);
-	assert_int_equal(stats.walk_misses[1], 1);
-	assert_int_equal(stats.walk_misses[0], 1);
-	assert_int_equal(stats.walk_reads, SPAN + SPAN / 512 + 2);
-	assert_int_equal(stats.walk_hits[1], SPAN / 512 - 1);
-	assert_int_equal(stats.evicted, SPAN - 16 + SPAN / 512 - 2);
-	/* Sixteen pages in a row fit, as many in one set of four do not. */
-	must_command(TLBI_ALL, 0);
-	assert_int_equal(go_through(16).iotlb_misses, 16);
-	assert_int_equal(go_through(16).iotlb_misses, 0);
-	must_command(TLBI_ALL, 0);
-	stats = smmu_stats();
-	for (unsigned int i = 0; i < 64; i++)
-		assert_true(dev_read(behind, 0x4000ull * (i % 16)) >= 0);
-	assert_true(smmu_stats().iotlb_misses - stats.iotlb_misses > 32);
-	stats = smmu_stats();
-	must_command(TLBI_NSNH, 0);
-	assert_int_equal(smmu_stats().iotlb_dropped - stats.iotlb_dropped, 4);
-	assert_int_equal(smmu_stats().walks_dropped - stats.walks_dropped, 3);
-	smmu_halt();
-}
-
-/* What the SMMU leaves to chance is not taken from the device's own numbers. */
-static void a_device_has_its_own_numbers(void **state)
-{
-	const struct berth_model_smmu_config small = { .iotlb_entries = 2 };
-	uint32_t numbers[2];
-
-	(void)state;
-	for (unsigned int i = 0; i < 2; i++) {
-		boot_seeded(i ? &small : NULL, 1);
-		for (unsigned int page = 0; page < 16; page++)
-			map(&tables, 0x1000ull * page, DATA);
-		model_lock();
-		soc.current = behind;
-		for (unsigned int page = 0; page < 16; page++)
-			assert_true(dev_read(behind, 0x1000ull * page) >= 0);
-		numbers[i] = model_random(UINT32_MAX);
-		soc.current = NULL;
-		model_unlock();
-		smmu_halt();
-	}
-	assert_int_equal(numbers[0], numbers[1]);
-}
-
-/* The same seed evicts the same. */
-static void it_is_repeatable(void **state)
-{
-	const struct berth_model_smmu_config small = { .iotlb_entries = 8 };
-	struct berth_model_smmu_stats stats[3];
-	uint64_t digest[3];
-
-	(void)state;
-	for (unsigned int i = 0; i < 3; i++) {
-		boot_seeded(&small, 1 + i / 2);
-		for (unsigned int page = 0; page < 16; page++)
-			map(&tables, 0x1000ull * page, DATA);
-		for (unsigned int page = 0; page < 500; page++)
-			assert_true(dev_read(behind, 0x1000ull * (page * 7 / 5 % 16)) >= 0);
-		stats[i] = smmu_stats();
-		digest[i] = soc_stats().digest;
-		smmu_halt();
-	}
-	assert_memory_equal(&stats[0], &stats[1], sizeof(stats[0]));
-	assert_true(digest[0] == digest[1]);
-	assert_true(digest[0] != digest[2]);
-	assert_int_not_equal(stats[0].iotlb_hits, stats[2].iotlb_hits);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_granules_sizes_and_levels),
-		cmocka_unit_test(where_there_are_no_blocks),
-		cmocka_unit_test(the_upper_half_and_the_top_byte),
-		cmocka_unit_test(permissions_of_pages),
-		cmocka_unit_test(permissions_of_tables),
-		cmocka_unit_test(access_flags_and_sizes),
-		cmocka_unit_test(faults_that_are_not_recorded),
-		cmocka_unit_test(stale_translations),
-		cmocka_unit_test(ranges),
-		cmocka_unit_test(blocks_go_whole),
-		cmocka_unit_test(the_older_of_two_wins),
-		cmocka_unit_test(global_pages),
-		cmocka_unit_test(stale_tables),
-		cmocka_unit_test(a_missing_clean_shows),
-		cmocka_unit_test(an_access_goes_page_by_page),
-		cmocka_unit_test(a_narrow_bus),
-		cmocka_unit_test(a_device_sees_that_it_failed),
-		cmocka_unit_test(misses_are_counted),
-		cmocka_unit_test(a_device_has_its_own_numbers),
-		cmocka_unit_test(it_is_repeatable),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+  return cmocka_run_group_tests(tests, NULL, NULL);
 }
