@@ -19,6 +19,7 @@
 #define CMDQ (RAM + 0x20000)
 #define EVENTQ (RAM + 0x30000)
 #define TABLES (RAM + 0x40000)
+#define TABLE 0x10000ull
 #define MAX_CALLS 300
 
 #define MUST(condition)                   \
@@ -61,8 +62,9 @@ static uint64_t take_word(void)
 	case 2:
 		return (RAM + (take_bytes(3) & (RAM_SIZE - 1))) | (uint64_t)take() << 56;
 	default:
-		/* A table or a page. */
-		return (TABLES + (uint64_t)(take() & 15) * 0x4000) | 0xc43 | (how >> 2 & 3);
+		/* A table or a page, a block, or nothing; with attributes. */
+		return (TABLES + (uint64_t)(take() & 7) * TABLE) | 0xc40 | (how >> 2 & 3) |
+		       (uint64_t)(how >> 4 & 7) << 5 | (uint64_t)(how >> 6) << 61;
 	}
 }
 
@@ -85,6 +87,10 @@ static void set_up(void)
 					    4ull << 32 | 1ull << 41 | 3ull << 45);
 		poke(CD + 64 * sid + 8, TABLES);
 	}
+	/* Whatever level the first one is of, the last one's are pages. */
+	for (unsigned int at = 0; at < 16; at++)
+		poke(TABLES + TABLE * (at / 4) + 8 * (at % 4),
+		     (TABLES + TABLE * (at / 4 + 1)) | 0xc43);
 	mmio_write(regs + 0x20, 4, 0);
 	mmio_write(regs + 0x80, 8, STRTAB);
 	mmio_write(regs + 0x88, 4, how & 4 ? 8 | 6 << 6 | 1 << 16 : 8);
@@ -112,7 +118,7 @@ static void push_command(void)
 static void access_memory(void)
 {
 	static uint8_t bytes[1 << 16];
-	uint64_t address = take_word();
+	uint64_t address = take() & 3 ? take_bytes(2) : take_word();
 	size_t size = take_bytes(2);
 
 	model_lock();
@@ -139,7 +145,7 @@ static void call(void)
 		poke(RAM + (take_bytes(2) << 3), take_word());
 		break;
 	case 3:
-		poke(TABLES + 0x4000ull * (take() & 15) + 8ull * (take() & 31), take_word());
+		poke(TABLES + TABLE * (take() & 3) + 8ull * (take() & 7), take_word());
 		break;
 	case 4:
 		push_command();
