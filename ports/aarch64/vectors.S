@@ -33,7 +33,28 @@ berth_a64_vectors:
 	.set	kind, kind + 1
 	.endr
 
+/*
+ * The stack may lie in a block whose entry is invalid for a moment: until ELR and SPSR are safe it is
+ * not used. They are at the far end of the other stack; interrupts do not nest.
+ */
+	.macro	safe_place reg, scratch
+	mrs	\reg, tpidr_el1
+	lsl	\reg, \reg, #PORT_TRAP_STACK_SHIFT
+	adrp	\scratch, berth_a64_trap_stacks
+	add	\reg, \reg, \scratch
+	add	\reg, \reg, :lo12:berth_a64_trap_stacks
+	.endm
+
 irq_entry:
+	msr	tpidr_el0, x0
+	msr	tpidrro_el0, x1
+	safe_place x0, x1
+	mrs	x1, elr_el1
+	str	x1, [x0]
+	mrs	x1, spsr_el1
+	str	x1, [x0, #8]
+	mrs	x1, tpidrro_el0
+	mrs	x0, tpidr_el0
 	sub	sp, sp, #208
 	stp	x0, x1, [sp]
 	stp	x2, x3, [sp, #16]
@@ -45,17 +66,13 @@ irq_entry:
 	stp	x14, x15, [sp, #112]
 	stp	x16, x17, [sp, #128]
 	stp	x18, x30, [sp, #144]
-	mrs	x0, elr_el1
-	mrs	x1, spsr_el1
-	stp	x0, x1, [sp, #160]
+	safe_place x0, x1
+	ldr	x0, [x0]
 	/* A frame record, so that a backtrace goes on through the interrupt. */
 	stp	x29, x0, [sp, #192]
 	add	x29, sp, #192
 	bl	berth_a64_irq
 	ldr	x29, [sp, #192]
-	ldp	x0, x1, [sp, #160]
-	msr	elr_el1, x0
-	msr	spsr_el1, x1
 	ldp	x18, x30, [sp, #144]
 	ldp	x16, x17, [sp, #128]
 	ldp	x14, x15, [sp, #112]
@@ -67,10 +84,19 @@ irq_entry:
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
 	add	sp, sp, #208
+	msr	tpidr_el0, x0
+	msr	tpidrro_el0, x1
+	safe_place x0, x1
+	ldr	x1, [x0]
+	msr	elr_el1, x1
+	ldr	x1, [x0, #8]
+	msr	spsr_el1, x1
+	mrs	x1, tpidrro_el0
+	mrs	x0, tpidr_el0
 	eret
 
 fault_entry:
-	/* TPIDR_EL0 holds x0. SP_EL0 and TPIDRRO_EL0 have no other use than here. */
+	/* TPIDR_EL0 holds x0. These registers have no use outside this file. */
 	msr	tpidrro_el0, x1
 	mov	x1, sp
 	msr	sp_el0, x1
