@@ -181,7 +181,8 @@ static bool is_cut(const struct berth_a64_place *place, phys_addr_t border)
 	return *place->entry && border & ((1ull << place->shift) - 1);
 }
 
-static unsigned int tables_for_border(phys_addr_t border)
+/* Those not counted that the split at an earlier border, @phys, makes in any case. */
+static unsigned int tables_for(phys_addr_t border, phys_addr_t phys)
 {
 	struct berth_a64_place place;
 	unsigned int nr = 0;
@@ -189,13 +190,13 @@ static unsigned int tables_for_border(phys_addr_t border)
 	if (!berth_a64_find(border, &place) || *place.entry & PTE_KEPT)
 		return 0;
 	for (; is_cut(&place, border); place.shift -= LEVEL_BITS)
-		nr++;
+		nr += !is_cut(&place, phys) || phys >> place.shift != border >> place.shift;
 	return nr;
 }
 
 unsigned int berth_a64_tables_needed(phys_addr_t phys, uint64_t size)
 {
-	return tables_for_border(phys) + tables_for_border(phys + size);
+	return tables_for(phys, 0) + tables_for(phys + size, phys);
 }
 
 unsigned int berth_a64_tables_needed_pages(phys_addr_t phys, uint64_t size)
