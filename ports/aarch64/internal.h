@@ -134,6 +134,9 @@ void berth_a64_split_stop(void);
 /* mmu.c */
 void berth_a64_mmu_init_cpu(void);
 void berth_a64_mmu_adopt(void);
+extern uint64_t berth_a64_ttbr0;
+void berth_a64_mmu_hold(void);
+void berth_a64_mmu_release(void);
 void berth_a64_mmu_stop(void);
 bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size);
 /* RAM of which all is outside the linear map and has no mapping at all. */

@@ -25,7 +25,10 @@ struct berth_port_linear berth_port_linear;
 
 static struct berth_range banks[MAX_BANKS];
 static unsigned int nr_banks;
-static uint64_t current_ttbr0;
+static uint32_t switching;
+
+/* What all CPUs use. */
+uint64_t berth_a64_ttbr0;
 
 static uint64_t ttbr0_of(const uint64_t *table, uint64_t asid)
 {
@@ -160,11 +163,23 @@ static int build(const struct berth_port_ram *ram)
 /* Load what all CPUs are to use; again after a CPU has said that it is online. */
 void berth_a64_mmu_adopt(void)
 {
-	uint64_t ttbr0 = __atomic_load_n(&current_ttbr0, __ATOMIC_SEQ_CST);
+	uint64_t ttbr0 = __atomic_load_n(&berth_a64_ttbr0, __ATOMIC_SEQ_CST);
 
 	write_sysreg("ttbr0_el1", ttbr0);
 	isb();
 	__atomic_store_n(&this_cpu()->ttbr0, ttbr0, __ATOMIC_SEQ_CST);
+}
+
+/* Nobody changes tables, or starts a CPU, meanwhile. Interrupts are let through: others may wait. */
+void berth_a64_mmu_hold(void)
+{
+	while (__atomic_exchange_n(&switching, 1, __ATOMIC_ACQUIRE))
+		berth_port_relax();
+}
+
+void berth_a64_mmu_release(void)
+{
+	__atomic_store_n(&switching, 0, __ATOMIC_RELEASE);
 }
 
 /* On every CPU that is online, in whatever function it is. */
@@ -173,7 +188,8 @@ static void use_tables(uint64_t ttbr0)
 	uint32_t others;
 
 	dsb(ish);
-	__atomic_store_n(&current_ttbr0, ttbr0, __ATOMIC_SEQ_CST);
+	berth_a64_mmu_hold();
+	__atomic_store_n(&berth_a64_ttbr0, ttbr0, __ATOMIC_SEQ_CST);
 	berth_a64_mmu_adopt();
 	others = berth_a64_cpus_online() & ~(1u << berth_port_slot());
 	if (others)
@@ -182,12 +198,13 @@ static void use_tables(uint64_t ttbr0)
 		while (others & 1u << i &&
 		       __atomic_load_n(&berth_a64_cpus[i].ttbr0, __ATOMIC_SEQ_CST) != ttbr0)
 			berth_port_relax();
+	berth_a64_mmu_release();
 }
 
 void berth_a64_mmu_init_cpu(void)
 {
-	if (!current_ttbr0)
-		current_ttbr0 = ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT);
+	if (!berth_a64_ttbr0)
+		berth_a64_ttbr0 = ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT);
 	berth_a64_mmu_adopt();
 }
 
