@@ -160,7 +160,7 @@ static int build(const struct berth_port_ram *ram)
 	return err ? err : berth_a64_ranges_start(ram, mapped);
 }
 
-/* Load what all CPUs are to use; again after a CPU has said that it is online. */
+/* Load what all CPUs are to use. */
 void berth_a64_mmu_adopt(void)
 {
 	uint64_t ttbr0 = __atomic_load_n(&berth_a64_ttbr0, __ATOMIC_SEQ_CST);
@@ -268,7 +268,7 @@ bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size)
 
 	while (at < phys + size && is_spare) {
 		is_spare = berth_a64_find(at, &place) && *place.entry == PTE_NOMAP;
-		at = (at | (size_of(&place) - 1)) + 1;
+		at = is_spare ? (at | (size_of(&place) - 1)) + 1 : at;
 	}
 	berth_a64_unlock(&berth_a64_tables_lock, flags);
 	return is_spare;

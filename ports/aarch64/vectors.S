@@ -7,9 +7,21 @@
 
 #define FRAME_SIZE (36 * 8)
 
+	/* From the usual stack to the other one. SP_EL0 and TPIDRRO_EL0 have no use outside this file. */
 	.macro	fault kind
 	.balign	0x80
-	msr	tpidr_el0, x0
+	msr	sp_el0, x0
+	msr	tpidrro_el0, x1
+	mov	x0, sp
+	mrs	x1, tpidr_el1
+	add	x1, x1, #1
+	lsl	x1, x1, #PORT_TRAP_STACK_SHIFT
+	mov	sp, x1
+	adrp	x1, berth_a64_trap_stacks
+	add	x1, x1, :lo12:berth_a64_trap_stacks
+	add	sp, sp, x1
+	sub	sp, sp, #FRAME_SIZE
+	stp	x30, x0, [sp, #240]
 	mov	x0, #\kind
 	b	fault_entry
 	.endm
@@ -46,7 +58,7 @@ berth_a64_vectors:
 	.endm
 
 irq_entry:
-	msr	tpidr_el0, x0
+	msr	sp_el0, x0
 	msr	tpidrro_el0, x1
 	safe_place x0, x1
 	mrs	x1, elr_el1
@@ -54,8 +66,8 @@ irq_entry:
 	mrs	x1, spsr_el1
 	str	x1, [x0, #8]
 	mrs	x1, tpidrro_el0
-	mrs	x0, tpidr_el0
-	sub	sp, sp, #208
+	mrs	x0, sp_el0
+	sub	sp, sp, #176
 	stp	x0, x1, [sp]
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
@@ -69,10 +81,10 @@ irq_entry:
 	safe_place x0, x1
 	ldr	x0, [x0]
 	/* A frame record, so that a backtrace goes on through the interrupt. */
-	stp	x29, x0, [sp, #192]
-	add	x29, sp, #192
+	stp	x29, x0, [sp, #160]
+	add	x29, sp, #160
 	bl	berth_a64_irq
-	ldr	x29, [sp, #192]
+	ldr	x29, [sp, #160]
 	ldp	x18, x30, [sp, #144]
 	ldp	x16, x17, [sp, #128]
 	ldp	x14, x15, [sp, #112]
@@ -83,8 +95,8 @@ irq_entry:
 	ldp	x4, x5, [sp, #32]
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
-	add	sp, sp, #208
-	msr	tpidr_el0, x0
+	add	sp, sp, #176
+	msr	sp_el0, x0
 	msr	tpidrro_el0, x1
 	safe_place x0, x1
 	ldr	x1, [x0]
@@ -92,23 +104,10 @@ irq_entry:
 	ldr	x1, [x0, #8]
 	msr	spsr_el1, x1
 	mrs	x1, tpidrro_el0
-	mrs	x0, tpidr_el0
+	mrs	x0, sp_el0
 	eret
 
 fault_entry:
-	/* TPIDR_EL0 holds x0. These registers have no use outside this file. */
-	msr	tpidrro_el0, x1
-	mov	x1, sp
-	msr	sp_el0, x1
-	mrs	x1, tpidr_el1
-	add	x1, x1, #1
-	lsl	x1, x1, #PORT_TRAP_STACK_SHIFT
-	mov	sp, x1
-	adrp	x1, berth_a64_trap_stacks
-	add	x1, x1, :lo12:berth_a64_trap_stacks
-	add	sp, sp, x1
-
-	sub	sp, sp, #FRAME_SIZE
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
 	stp	x6, x7, [sp, #48]
@@ -120,14 +119,12 @@ fault_entry:
 	stp	x18, x19, [sp, #144]
 	stp	x20, x21, [sp, #160]
 	stp	x22, x23, [sp, #176]
-	stp	x24, x25, [sp, #192]
+	stp	x24, x25, [sp, #160]
 	stp	x26, x27, [sp, #208]
 	stp	x28, x29, [sp, #224]
-	mrs	x2, tpidr_el0
+	mrs	x2, sp_el0
 	mrs	x3, tpidrro_el0
 	stp	x2, x3, [sp]
-	mrs	x2, sp_el0
-	stp	x30, x2, [sp, #240]
 	mrs	x2, elr_el1
 	mrs	x3, spsr_el1
 	stp	x2, x3, [sp, #256]
@@ -155,8 +152,8 @@ fault_entry:
 	ldp	x4, x5, [sp, #32]
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
-	msr	tpidr_el0, x0
+	msr	tpidrro_el0, x0
 	mrs	x0, sp_el0
 	mov	sp, x0
-	mrs	x0, tpidr_el0
+	mrs	x0, tpidrro_el0
 	eret

@@ -248,12 +248,16 @@ static struct {
 static void work_until_over(void *arg)
 {
 	unsigned int cpu = (unsigned int)(uintptr_t)arg;
-	uint64_t turn = 0;
+	uint64_t turn = 0, thread;
 
+	/* Where compilers keep the place of thread-local variables: the program's. */
+	__asm__ volatile("msr tpidr_el0, %0" ::"r"(0x7710ull + cpu));
 	__atomic_add_fetch(&others.ready, 1, __ATOMIC_SEQ_CST);
 	while (!__atomic_load_n(&others.is_over, __ATOMIC_ACQUIRE))
 		if (!others.work(cpu, turn++))
 			__atomic_add_fetch(&others.wrong, 1, __ATOMIC_RELAXED);
+	__asm__ volatile("mrs %0, tpidr_el0" : "=r"(thread));
+	CHECK_EQUAL(thread, 0x7710ull + cpu);
 	__atomic_store_n(&others.turns[cpu], turn, __ATOMIC_RELEASE);
 }
 
