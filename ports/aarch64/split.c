@@ -252,26 +252,28 @@ static bool find_parent(phys_addr_t phys, unsigned int shift, struct berth_a64_p
 	}
 }
 
-static bool are_alike(const uint64_t *table, unsigned int from, unsigned int end, uint64_t step)
+/* With the lock. What differed the last time most likely still does: it is looked at first. */
+static bool are_alike(const uint64_t *table, uint64_t step)
 {
-	uint64_t expected = table[0] + from * step;
+	static unsigned int last;
+	uint64_t expected = table[0];
 
-	for (unsigned int i = from; i < end; i++, expected += step)
-		if (table[i] != expected)
+	if (table[last] != expected + last * step)
+		return false;
+	for (unsigned int i = 0; i < 512; i++, expected += step)
+		if (table[i] != expected) {
+			last = i;
 			return false;
+		}
 	return true;
 }
 
 /* What an entry says that can take the place of a table whose entries are these; 0: none can. */
-static uint64_t joined(const uint64_t *table, unsigned int shift, phys_addr_t phys)
+static uint64_t joined(const uint64_t *table, unsigned int shift)
 {
 	uint64_t first = table[0], step = first & PTE_VALID ? 1ull << shift : 0;
-	/* What differs is mostly near what has changed. */
-	unsigned int near = (unsigned int)(phys >> shift) & 511 & ~7u;
 
-	if (IS_TABLE(first, shift) || (!step && first != PTE_NOMAP))
-		return 0;
-	if (!are_alike(table, near, near + 8, step) || !are_alike(table, 1, 512, step))
+	if (IS_TABLE(first, shift) || (!step && first != PTE_NOMAP) || !are_alike(table, step))
 		return 0;
 	if (!step)
 		return first;
@@ -294,7 +296,7 @@ static void join_at(phys_addr_t phys, struct berth_a64_spare *spare)
 		if (!find_parent(phys, shift, &parent))
 			continue;
 		table = table_of(*parent.entry);
-		value = joined(table, shift, phys);
+		value = joined(table, shift);
 		if (!value)
 			return;
 		replace(&parent, phys, value);
