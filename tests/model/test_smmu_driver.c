@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The SMMUv3 driver on the modelled SMMU, which reads memory as it is, remembers tables as well as
+ * pages, and takes its time: a clean that is missing shows, and so does an invalidation.
+ */
+#include "soc.h"
+
+#include <berth/berth.h>
+#include <berth/gfp.h>
+#include <berth/iommu.h>
+#include <berth/mm.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
+
+#include <berth/drivers/smmu-v3.h>
+
+#define IOVA 0x40000000ull
+#define NR_PAGES 64u
+#define ROUNDS 1500u
+
+static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
+	BERTH_NO_MORE_DRIVERS,
+};
+
+static const void *tree(bool is_coherent)
+{
+	static struct fdt fdt;
+
+	fdt_start(&fdt, 2, 2);
+	fdt_begin(&fdt, "memory@40000000");
+	fdt_text(&fdt, "device_type", "memory");
+	fdt_cells(&fdt, "reg", 0, (uint32_t)RAM, 0, (uint32_t)(4 * RAM_SIZE));
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "smmu@20000000");
+	fdt_text(&fdt, "compatible", "arm,smmu-v3");
+	fdt_cells(&fdt, "reg", 0, 0x20000000, 0, 0x20000);
+	fdt_cells(&fdt, "#iommu-cells", 1);
+	fdt_cells(&fdt, "phandle", 1);
+	if (is_coherent)
+		fdt_flag(&fdt, "dma-coherent");
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "client@10000000");
+	fdt_text(&fdt, "compatible", "test,device");
+	fdt_cells(&fdt, "reg", 0, REGISTERS, 0, 0x1000);
+	fdt_cells(&fdt, "iommus", 1, 0x123);
+	fdt_flag(&fdt, "dma-coherent");
+	fdt_end(&fdt);
+	return fdt_finish(&fdt);
+}
+
+static uint32_t seed;
+
+static unsigned int below(unsigned int limit)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (unsigned int)((uint64_t)(seed >> 8) * limit >> 24);
+}
+
+/* Whether an access goes through. */
+static bool reaches(struct model_device *dev, uint64_t bus, uint8_t byte)
+{
+	int ret;
+
+	model_lock();
+	ret = model_dma_write(dev, bus, &byte, 1);
+	model_unlock();
+	return !ret;
+}
+
+/* One page of some is mapped, unmapped, or used. */
+static void step(struct iommu_domain *domain, struct model_device *client, uint8_t *pages,
+		 uint16_t *at)
+{
+	unsigned int i = below(NR_PAGES), page = below(NR_PAGES);
+	/* Pages of three tables. */
+	uint64_t iova = IOVA + (i % 3) * 0x200000ull + i * PAGE_SIZE;
+	uint8_t byte = (uint8_t)below(256);
+
+	if (at[i] && below(2)) {
+		assert_int_equal(iommu_unmap(domain, iova, PAGE_SIZE), PAGE_SIZE);
+		at[i] = 0;
+	} else if (!at[i]) {
+		assert_int_equal(iommu_map(domain, iova, virt_to_phys(pages + page * PAGE_SIZE),
+					   PAGE_SIZE, IOMMU_READ | IOMMU_WRITE | IOMMU_CACHE,
+					   GFP_KERNEL),
+				 0);
+		at[i] = (uint16_t)(page + 1);
+	}
+	assert_int_equal(reaches(client, iova + 77, byte), at[i] != 0);
+	if (at[i])
+		assert_int_equal(*(volatile uint8_t *)(pages + (at[i] - 1u) * PAGE_SIZE + 77),
+				 byte);
+}
+
+static void run(bool is_coherent, const struct berth_model_smmu_config *smmu, unsigned int number)
+{
+	const struct berth_model_config config = { .seed = number, .smmu = smmu };
+	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
+	struct berth_model_smmu_stats stats;
+	uint16_t at[NR_PAGES] = { 0 };
+	struct iommu_domain *domain;
+	struct model_device *client;
+	struct device *dev;
+	uint8_t *pages;
+
+	seed = number;
+	model_add_type(&test_type);
+	if (berth_running())
+		berth_stop();
+	assert_int_equal(berth_start(tree(is_coherent), drivers, &options), 0);
+	client = model_find("/client@10000000");
+	dev = &of_find_device_by_node(of_find_node_by_path("/client@10000000"))->dev;
+	assert_true(device_iommu_mapped(dev));
+	domain = iommu_domain_alloc(dev);
+	assert_non_null(domain);
+	assert_int_equal(iommu_attach_device(domain, dev), 0);
+	pages = page_address(alloc_pages(GFP_KERNEL, 6));
+	for (unsigned int i = 0; i < ROUNDS; i++)
+		step(domain, client, pages, at);
+	assert_int_equal(berth_model_smmu_stats(NULL, &stats), 0);
+	assert_int_equal(stats.stale_hits, 0);
+	assert_int_equal(stats.command_errors, 0);
+	assert_true(stats.faults > 0 && stats.iotlb_hits > 0);
+	__free_pages(virt_to_page(pages), 6);
+	iommu_detach_device(domain, dev);
+	iommu_domain_free(domain);
+	assert_int_equal(berth_stop(), 0);
+}
+
+static void behind_the_caches(void **state)
+{
+	const struct berth_model_smmu_config watch = { .watch_stale = true };
+
+	(void)state;
+	for (unsigned int i = 1; i <= 4; i++)
+		run(false, &watch, i);
+}
+
+static void in_the_caches(void **state)
+{
+	const struct berth_model_smmu_config watch = { .watch_stale = true };
+
+	(void)state;
+	run(true, &watch, 5);
+}
+
+static void slow_and_simple(void **state)
+{
+	const struct berth_model_smmu_config slow = { .watch_stale = true, .latency_ns = 3000 };
+	const struct berth_model_smmu_config simple = {
+		.watch_stale = true, .latency_ns = 100, .no_range = true, .no_two_level = true
+	};
+
+	(void)state;
+	run(false, &slow, 6);
+	run(false, &simple, 7);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(behind_the_caches),
+		cmocka_unit_test(in_the_caches),
+		cmocka_unit_test(slow_and_simple),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
