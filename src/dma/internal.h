@@ -12,6 +12,9 @@ void berth_dma_init_limits(struct device *dev);
 void berth_dma_forbid(struct device *dev);
 
 /* Highest address a device may be told, under @mask and its bus. */
+uint64_t berth_dma_bus_limit(const struct device *dev, uint64_t mask);
+
+/* The same for addresses of RAM, which are behind an IOMMU, if there is one. */
 uint64_t berth_dma_limit(const struct device *dev, uint64_t mask);
 
 /*

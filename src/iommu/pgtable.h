@@ -382,6 +382,12 @@ void berth_pgtable_free_all(struct pgtable *pt);
 
 int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
 		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped);
+/*
+ * The same for @nr pages of the smallest size that lie anywhere: the short way only. False, and
+ * nothing has changed, where it does not lead. @ops: those of a struct pgtable.
+ */
+bool berth_pgtable_map_array(struct io_pgtable_ops *ops, dma_addr_t iova, const phys_addr_t *pages,
+			     unsigned int nr, int prot);
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
 			   size_t pgcount, struct iommu_iotlb_gather *gather);
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova);
