@@ -150,7 +150,7 @@ unsigned int iommu_domain_type(const struct iommu_domain *domain);
  * @dev: the device; the DMA API does not serve it until it is detached, and has nothing mapped
  *
  * May sleep. Return: 0, -EINVAL (another IOMMU; not alone: GROUP), -EBUSY (another domain is
- * attached, or a driver uses the device: OWNED), -ENODEV (NO_IOMMU), or the driver's error; then it
+ * attached: OWNED), -ENODEV (NO_IOMMU), or the driver's error; then it
  * sees what it saw before.
  */
 int iommu_attach_device(struct iommu_domain *domain, struct device *dev);
@@ -327,7 +327,7 @@ const char *berth_protection_name(enum berth_protection protection);
 
 /*
  * Called in interrupt context for an access that had no mapping, with the address, IOMMU_FAULT_* and
- * the token of its registration. Returns 0 if it took care of the fault.
+ * the token of its registration; once for accesses that are alike. Returns 0 if it took care of it.
  */
 typedef int (*iommu_fault_handler_t)(struct iommu_domain *domain, struct device *dev,
 				     dma_addr_t iova, int flags, void *token);
@@ -382,9 +382,11 @@ struct berth_iommu_fault {
 
 /**
  * berth_iommu_set_listener() - who is told of all faults that no handler took care of
- * @listener: called in interrupt context, once for a run of equal ones, with @count 1 or, when the
- *	run has ended, its length; NULL: they are told on the console
+ * @listener: called in interrupt context, once for accesses that are alike: same device, page,
+ *	direction and reason, one after the other; NULL: they are told on the console
  * @data: handed to it
+ *
+ * Until berth_stop().
  */
 void berth_iommu_set_listener(void (*listener)(const struct berth_iommu_fault *fault, void *data),
 			      void *data);

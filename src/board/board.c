@@ -8,6 +8,7 @@
 #include "board/board.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/start.h"
@@ -93,6 +94,7 @@ static int start_memory(const void *fdt, const struct berth_options *options)
 	const char *bootargs = options->bootargs ? options->bootargs : berth_early_bootargs(fdt);
 	int err = berth_early_scan(fdt, options);
 
+	berth_iommu_read_bootargs(bootargs);
 	if (!err)
 		err = map_ram();
 	if (!err)
@@ -131,6 +133,7 @@ static uint64_t go_down(void)
 		berth_mm_stop();
 		berth_port_stop();
 	}
+	berth_iommu_reset();
 	berth_devices_reset();
 	berth_nodes_reset();
 	berth_early_reset();

@@ -103,6 +103,21 @@ const struct berth_reserved *berth_of_restricted(const struct device_node *np);
 int berth_of_irq_map(const struct device_node *node, const uint32_t *unit, int nr_unit,
 		     uint32_t pin);
 
+/* iommu.c */
+
+/* What the boot arguments say of the protection of devices. */
+void berth_iommu_read_bootargs(const char *bootargs);
+
+/*
+ * Let a device's IOMMU know it, if it has one and has not done so yet. One that cannot be used is
+ * told, and the device does no DMA. Return: 0, or -EPROBE_DEFER if its IOMMU may come yet.
+ */
+int berth_iommu_configure(struct device *dev, bool is_last_try);
+int berth_iommu_configure_pci(struct pci_dev *pdev, bool is_last_try);
+
+/* A driver is going to probe a device. 0, or -EBUSY (OWNED), -ENOMEM. */
+int berth_iommu_before_probe(struct device *dev);
+
 /* device.c: devices whose private records are berth's. */
 int berth_device_add(struct device *dev, const char *name);
 void berth_device_del(struct device *dev);

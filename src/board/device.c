@@ -5,6 +5,7 @@
 #include "board/board.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -26,6 +27,7 @@ void berth_device_del(struct device *dev)
 	if (!p)
 		return;
 	berth_driver_unbind(dev);
+	berth_iommu_release_device(dev);
 	berth_bounce_gone(dev);
 	berth_device_unlink(dev);
 	berth_coherent_pool_leave(p);

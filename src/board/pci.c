@@ -216,6 +216,76 @@ static unsigned int route_interrupt(const struct pci_dev *pdev)
 	return irq > 0 ? (unsigned int)irq : 0;
 }
 
+#define PCI_STATUS_CAP_LIST 0x10u
+#define PCI_CAPABILITY_LIST 0x34
+#define PCI_CAP_ID_EXP 0x10u
+#define PCI_EXT_CAP_START 0x100
+#define PCI_EXT_CAP_ID_ACS 0xdu
+
+static uint32_t read_of(const struct pci_dev *pdev, unsigned int where, unsigned int bytes)
+{
+	return berth_pci_bus_read(pdev->bus, pdev->devfn, where, bytes);
+}
+
+int berth_pci_express_type(const struct pci_dev *pdev)
+{
+	unsigned int at;
+
+	if (!(read_of(pdev, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
+		return -1;
+	at = read_of(pdev, PCI_CAPABILITY_LIST, 1) & ~3u;
+	/* A list may be damaged: it has no more entries than fit. */
+	for (unsigned int i = 0; i < 48 && at >= 0x40; i++) {
+		if (read_of(pdev, at, 1) == PCI_CAP_ID_EXP)
+			return (int)(read_of(pdev, at + 2, 2) >> 4 & 0xf);
+		at = read_of(pdev, at + 1, 1) & ~3u;
+	}
+	return -1;
+}
+
+/* Access control services: what it sends to its neighbours goes by way of the IOMMU. */
+static bool has_acs(const struct pci_dev *pdev)
+{
+	unsigned int at = PCI_EXT_CAP_START;
+
+	for (unsigned int i = 0; i < 960 && at >= PCI_EXT_CAP_START; i++) {
+		uint32_t header = read_of(pdev, at, 4);
+
+		if (!header || header == UINT32_MAX)
+			return false;
+		if ((header & 0xffff) == PCI_EXT_CAP_ID_ACS)
+			return true;
+		at = header >> 20 & ~3u;
+	}
+	return false;
+}
+
+struct device *berth_pci_same(const struct pci_dev *pdev)
+{
+	for (struct pci_function *fn = first_function; fn; fn = fn->next)
+		if (&fn->pdev != pdev && fn->pdev.bus == pdev->bus &&
+		    PCI_SLOT(fn->pdev.devfn) == PCI_SLOT(pdev->devfn) && fn->pdev.dev.p->iommu &&
+		    (!has_acs(pdev) || !has_acs(&fn->pdev)))
+			return &fn->pdev.dev;
+	return NULL;
+}
+
+/* The node that describes a function: a child of its bus's whose address is the function's. */
+static struct device_node *find_node(const struct pci_bus *bus, unsigned int devfn)
+{
+	const struct device_node *above = bus->self ? bus->self->pdev.dev.of_node
+						    : bus->bridge->dev->of_node;
+	struct device_node *child;
+	uint32_t unit;
+
+	if (!above)
+		return NULL;
+	for_each_child_of_node(above, child)
+		if (!of_property_read_u32(child, "reg", &unit) && (unit >> 8 & 0xff) == devfn)
+			return child;
+	return NULL;
+}
+
 static void link_function(struct pci_function *fn)
 {
 	fn->prev = last_function;
@@ -243,6 +313,7 @@ static int add_function(struct pci_bus *bus, unsigned int devfn, uint32_t id, bo
 		       PCI_SLOT(devfn), PCI_FUNC(devfn));
 	/* Limits come from the parent: the host has the windows of its bus. */
 	fn->pdev.dev.parent = bus->self ? &bus->self->pdev.dev : bus->bridge->dev;
+	fn->pdev.dev.of_node = find_node(bus, devfn);
 	fn->pdev.bus = bus;
 	fn->pdev.devfn = devfn;
 	fn->pdev.vendor = (uint16_t)id;
@@ -339,7 +410,9 @@ static int probe_function(struct device *dev)
 	struct pci_dev *pdev = to_pci_dev(dev);
 	const struct pci_driver *drv = driver_of(dev);
 
-	return drv->probe(pdev, match(drv, pdev));
+	int err = berth_iommu_before_probe(dev);
+
+	return err ? err : drv->probe(pdev, match(drv, pdev));
 }
 
 static void remove_function(struct device *dev)
@@ -350,10 +423,24 @@ static void remove_function(struct device *dev)
 		drv->remove(to_pci_dev(dev));
 }
 
-static void bind_function(struct pci_dev *pdev)
+bool berth_pci_has_driver(const struct device_node *node)
+{
+	for (struct pci_function *fn = first_function; fn; fn = fn->next)
+		for (const struct berth_driver *d = berth_drivers();
+		     fn->pdev.dev.of_node == node && (d->platform || d->pci); d++)
+			if (d->pci && match(d->pci, &fn->pdev))
+				return true;
+	return false;
+}
+
+/* One whose IOMMU is another function waits until that has had its turn. */
+static void bind_function(struct pci_dev *pdev, bool is_last_try)
 {
 	const struct berth_driver *list = berth_drivers();
 
+	pdev->dev.p->is_deferred = berth_iommu_configure_pci(pdev, is_last_try) != 0;
+	if (pdev->dev.p->is_deferred)
+		return;
 	for (; list && (list->platform || list->pci) && !pdev->dev.driver; list++) {
 		const struct pci_driver *drv = list->pci;
 		int err;
@@ -393,7 +480,10 @@ int pci_host_probe(struct pci_host_bridge *bridge)
 			change_command(&fn->pdev, 0, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	for (struct pci_function *fn = first_function; fn; fn = fn->next)
 		if (fn->pdev.bus->bridge == bridge)
-			bind_function(&fn->pdev);
+			bind_function(&fn->pdev, false);
+	for (struct pci_function *fn = first_function; fn; fn = fn->next)
+		if (fn->pdev.bus->bridge == bridge && fn->pdev.dev.p->is_deferred)
+			bind_function(&fn->pdev, true);
 	return 0;
 }
 

@@ -52,6 +52,16 @@ static inline struct pci_function *to_pci_function(struct pci_dev *pdev)
 /* pci.c */
 struct pci_function *berth_pci_first_function(void);
 
+/* Whether one of the program's drivers is for a function that is described by a node. */
+bool berth_pci_has_driver(const struct device_node *node);
+
+/* Device/port type of a function (PCI_EXP_TYPE_*); negative for a conventional one. */
+#define PCI_EXP_TYPE_PCI_BRIDGE 7
+int berth_pci_express_type(const struct pci_dev *pdev);
+
+/* A function of the same device that it may reach without anybody in between; NULL if none. */
+struct device *berth_pci_same(const struct pci_dev *pdev);
+
 /* Configuration space by bus: all ones where nothing answers. @where is a multiple of @bytes. */
 uint32_t berth_pci_bus_read(const struct pci_bus *bus, unsigned int devfn, unsigned int where,
 			    unsigned int bytes);

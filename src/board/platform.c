@@ -206,7 +206,9 @@ static const struct platform_driver *driver_of(const struct device *dev)
 
 static int call_probe(struct device *dev)
 {
-	return driver_of(dev)->probe(to_platform_device(dev));
+	int err = berth_iommu_before_probe(dev);
+
+	return err ? err : driver_of(dev)->probe(to_platform_device(dev));
 }
 
 static void call_remove(struct device *dev)
@@ -231,7 +233,9 @@ void berth_report_probe(const struct device *dev, const char *driver, int err)
 /* Try the drivers on one device. With @is_last_try a driver that wants to wait has failed. */
 static void try_bind(struct device *dev, const struct berth_driver *drivers, bool is_last_try)
 {
-	dev->p->is_deferred = false;
+	dev->p->is_deferred = berth_iommu_configure(dev, is_last_try) != 0;
+	if (dev->p->is_deferred)
+		return;
 	for (; drivers && (drivers->platform || drivers->pci); drivers++) {
 		const struct platform_driver *driver = drivers->platform;
 		const struct of_device_id *match;

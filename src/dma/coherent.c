@@ -43,7 +43,7 @@ int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp)
 void berth_buffer_put_pages(const struct dma_buffer *buffer)
 {
 	if (buffer->pages)
-		berth_iommu_put_pages(buffer);
+		berth_iommu_dma_put_pages(buffer);
 	else if (!buffer->dev->p->pool || !berth_swiotlb_free(buffer->dev, buffer->page))
 		berth_contiguous_free(buffer->dev, buffer->page, buffer->nr_taken);
 }
@@ -72,7 +72,7 @@ static int take_fresh(struct dma_buffer *buffer, gfp_t gfp)
 	/* Behind an IOMMU pages need not be contiguous, if the CPU can see them so. */
 	if (err && dev->backend == BERTH_DMA_IOMMU && dev_is_dma_coherent(dev) &&
 	    gfpflags_allow_blocking(gfp) && !(buffer->attrs & DMA_ATTR_FORCE_CONTIGUOUS)) {
-		err = berth_iommu_take_pages(buffer, gfp, true);
+		err = berth_iommu_dma_take_pages(buffer, gfp, true);
 		if (!err)
 			*berth_port_error() = before;
 	}
@@ -116,13 +116,13 @@ int berth_buffer_map(struct dma_buffer *buffer, gfp_t gfp)
 {
 	if (buffer->dev->backend != BERTH_DMA_IOMMU || berth_coherent_pool_is_declared(buffer))
 		return 0;
-	return berth_iommu_map_buffer(buffer, gfp);
+	return berth_iommu_dma_map_buffer(buffer, gfp);
 }
 
 void berth_buffer_unmap(struct dma_buffer *buffer)
 {
 	if (buffer->is_mapped)
-		berth_iommu_unmap_buffer(buffer);
+		berth_iommu_dma_unmap_buffer(buffer);
 }
 
 /* A name that is not an address: no machine has memory there. */

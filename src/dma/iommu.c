@@ -28,7 +28,7 @@ static bool serves(const struct device *dev, const struct iommu_dma *d)
 static bool map_at(const struct iommu_dma *d, phys_addr_t phys, uint64_t size, int prot,
 		   dma_addr_t *iova)
 {
-	*iova = berth_iommu_take_iova(d, size, d->far_pfn);
+	*iova = berth_iommu_dma_take_iova(d, size, d->far_pfn);
 	if (*iova == DMA_MAPPING_ERROR)
 		return false;
 	if (!iommu_map(d->domain, *iova, phys, size, prot, GFP_ATOMIC))
@@ -37,8 +37,8 @@ static bool map_at(const struct iommu_dma *d, phys_addr_t phys, uint64_t size, i
 	return false;
 }
 
-dma_addr_t berth_iommu_map_phys(struct device *dev, phys_addr_t phys, size_t size,
-				enum dma_data_direction dir, unsigned long attrs)
+dma_addr_t berth_iommu_dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t offset = phys & d->granule_mask, all;
@@ -48,10 +48,10 @@ dma_addr_t berth_iommu_map_phys(struct device *dev, phys_addr_t phys, size_t siz
 		return DMA_MAPPING_ERROR;
 	all = (offset + size + d->granule_mask) & ~d->granule_mask;
 	if (d->is_untrusted && ((phys | size) & d->granule_mask)) {
-		iova = berth_iommu_take_iova(d, all, d->far_pfn);
+		iova = berth_iommu_dma_take_iova(d, all, d->far_pfn);
 		if (iova == DMA_MAPPING_ERROR)
 			return iova;
-		if (!berth_iommu_bounce_map(dev, iova, phys, size, dir, attrs))
+		if (!berth_iommu_dma_bounce_map(dev, iova, phys, size, dir, attrs))
 			return iova + offset;
 		iommu_put_iova(d, iova, all);
 		return DMA_MAPPING_ERROR;
@@ -75,8 +75,8 @@ static __attribute__((noinline)) dma_addr_t map_virt_full(struct device *dev, vo
 }
 
 /* One granule for a device that needs no more than that: without calls but to the tables. */
-dma_addr_t berth_iommu_map_virt(struct device *dev, void *ptr, size_t size,
-				enum dma_data_direction dir, unsigned long attrs)
+dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t at = (uintptr_t)ptr - d->ram, mask = d->granule_mask, pfn;
@@ -99,8 +99,8 @@ dma_addr_t berth_iommu_map_virt(struct device *dev, void *ptr, size_t size,
 	return pfn << d->shift | (phys & mask);
 }
 
-bool berth_iommu_unmapped(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
-			  uint64_t size, uint64_t done, struct iommu_iotlb_gather *gather)
+bool berth_iommu_dma_unmapped(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
+			      uint64_t size, uint64_t done, struct iommu_iotlb_gather *gather)
 {
 	if (__builtin_expect(!done, 0)) {
 		refuse_unmap(dev, BERTH_REASON_NOT_OWNED, iova, size, 0);
@@ -110,7 +110,8 @@ bool berth_iommu_unmapped(const struct device *dev, const struct iommu_dma *d, d
 		iommu_iotlb_sync(d->domain, gather);
 	if (__builtin_expect(done == size, 1)) {
 		if (d->is_lazy)
-			berth_iommu_queue(d->cookie->queues, iova >> d->shift, size >> d->shift);
+			berth_iommu_dma_queue(d->cookie->queues, iova >> d->shift,
+					      size >> d->shift);
 		else
 			iommu_put_iova(d, iova, size);
 		return true;
@@ -123,8 +124,8 @@ bool berth_iommu_unmapped(const struct device *dev, const struct iommu_dma *d, d
 	return false;
 }
 
-bool berth_iommu_unmap_range(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
-			     uint64_t size)
+bool berth_iommu_dma_unmap_range(const struct device *dev, const struct iommu_dma *d,
+				 dma_addr_t iova, uint64_t size)
 {
 	struct iommu_iotlb_gather gather;
 	uint64_t done;
@@ -132,11 +133,11 @@ bool berth_iommu_unmap_range(const struct device *dev, const struct iommu_dma *d
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = d->is_lazy;
 	done = iommu_unmap_fast(d->domain, iova, size, &gather);
-	return berth_iommu_unmapped(dev, d, iova, size, done, &gather);
+	return berth_iommu_dma_unmapped(dev, d, iova, size, done, &gather);
 }
 
-bool berth_iommu_sync_range(const struct device *dev, dma_addr_t addr, size_t size,
-			    enum dma_data_direction dir, bool for_cpu)
+bool berth_iommu_dma_sync_range(const struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir, bool for_cpu)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 
@@ -170,18 +171,18 @@ static __attribute__((noinline)) void unmap_long(struct device *dev, dma_addr_t 
 		return;
 	}
 	if (d->is_untrusted && ((addr | size) & d->granule_mask)) {
-		berth_iommu_bounce_unmap(dev, addr, size, dir, attrs);
+		berth_iommu_dma_bounce_unmap(dev, addr, size, dir, attrs);
 		return;
 	}
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
-	    dir != DMA_TO_DEVICE && !berth_iommu_sync_range(dev, addr, size, dir, true))
+	    dir != DMA_TO_DEVICE && !berth_iommu_dma_sync_range(dev, addr, size, dir, true))
 		return;
-	berth_iommu_unmap_range(dev, d, addr - offset,
-				(offset + size + d->granule_mask) & ~d->granule_mask);
+	berth_iommu_dma_unmap_range(dev, d, addr - offset,
+				    (offset + size + d->granule_mask) & ~d->granule_mask);
 }
 
-void berth_iommu_unmap(struct device *dev, dma_addr_t addr, size_t size,
-		       enum dma_data_direction dir, unsigned long attrs)
+void berth_iommu_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t mask = d->granule_mask;
@@ -203,37 +204,37 @@ void berth_iommu_unmap(struct device *dev, dma_addr_t addr, size_t size,
 		return;
 	}
 	if (d->is_lazy) {
-		berth_iommu_queue(d->cookie->queues, iova >> d->shift, 1);
+		berth_iommu_dma_queue(d->cookie->queues, iova >> d->shift, 1);
 		return;
 	}
 	d->domain->ops->iotlb_sync(d->domain, &gather);
 	free_iova_fast(d->iovad, iova >> d->shift, 1);
 }
 
-void berth_iommu_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
-			      enum dma_data_direction dir)
+void berth_iommu_dma_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 
-	if (!dev_is_dma_coherent(dev) && !berth_iommu_sync_range(dev, addr, size, dir, true))
+	if (!dev_is_dma_coherent(dev) && !berth_iommu_dma_sync_range(dev, addr, size, dir, true))
 		return;
 	if (d->is_untrusted)
-		berth_iommu_bounce_sync(dev, addr, size, dir, true);
+		berth_iommu_dma_bounce_sync(dev, addr, size, dir, true);
 }
 
-void berth_iommu_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
-				 enum dma_data_direction dir)
+void berth_iommu_dma_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				     enum dma_data_direction dir)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 
 	if (d->is_untrusted)
-		berth_iommu_bounce_sync(dev, addr, size, dir, false);
+		berth_iommu_dma_bounce_sync(dev, addr, size, dir, false);
 	if (!dev_is_dma_coherent(dev))
-		berth_iommu_sync_range(dev, addr, size, dir, false);
+		berth_iommu_dma_sync_range(dev, addr, size, dir, false);
 }
 
-dma_addr_t berth_iommu_map_resource(struct device *dev, phys_addr_t phys, size_t size,
-				    enum dma_data_direction dir)
+dma_addr_t berth_iommu_dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
+					enum dma_data_direction dir)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t offset = phys & d->granule_mask;
@@ -246,11 +247,11 @@ dma_addr_t berth_iommu_map_resource(struct device *dev, phys_addr_t phys, size_t
 	return iova + offset;
 }
 
-void berth_iommu_unmap_resource(struct device *dev, dma_addr_t addr, size_t size)
+void berth_iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t offset = addr & d->granule_mask;
 
-	berth_iommu_unmap_range(dev, d, addr - offset,
-				(offset + size + d->granule_mask) & ~d->granule_mask);
+	berth_iommu_dma_unmap_range(dev, d, addr - offset,
+				    (offset + size + d->granule_mask) & ~d->granule_mask);
 }

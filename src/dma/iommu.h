@@ -21,6 +21,7 @@
 
 #include "dma/buffers.h"
 #include "iommu/internal.h"
+#include "lib/device.h"
 
 /* Rows of a hash of granules. */
 #define IOMMU_BOUNCED_ROWS 64u
@@ -103,36 +104,20 @@ static inline bool iommu_dma_serves(const struct iommu_dma *d)
 	return __atomic_load_n(&d->group->domain, __ATOMIC_RELAXED) == d->domain;
 }
 
-/* Setup (iommu_setup.c), also for the board. */
+/* Setup (iommu_setup.c). */
 
-/*
- * A device has been probed by its IOMMU: from now on the DMA API serves it as its protection says. 0,
- * or with the reason; then it does no DMA. The board fills in is_untrusted and shadow_size of its
- * private record before. May sleep.
- */
-int berth_dma_iommu_setup(struct device *dev);
-/* It goes, or another domain is to be its default: nothing is mapped any more. May sleep. */
-void berth_dma_iommu_teardown(struct device *dev);
 /* Whether something of the device's, or of its group's, is mapped. */
 bool berth_dma_iommu_is_busy(struct device *dev);
-/* PCI functions are given 64-bit addresses at once where they can (iommu.forcedac). */
-extern bool berth_iommu_force_dac;
-
-/*
- * A doorbell for the device's interrupt messages: *@addr is what it is to write to. Mappings are
- * shared by granule, and stay. 0, or with the reason. May sleep.
- */
-int berth_dma_map_msi(struct device *dev, phys_addr_t doorbell, dma_addr_t *addr);
 
 /* Cookies (iommu_cookie.c). */
 
-struct iommu_dma_cookie *berth_iommu_cookie(struct iommu_domain *domain);
+struct iommu_dma_cookie *berth_iommu_dma_cookie(struct iommu_domain *domain);
 /* What this device keeps from being given: reserved regions, its bus's windows and gaps. */
-int berth_iommu_reserve(struct device *dev, struct iommu_dma_cookie *cookie);
+int berth_iommu_dma_reserve(struct device *dev, struct iommu_dma_cookie *cookie);
 /* Ranges that are taken now; what caches and queues hold is given back first. */
-uint64_t berth_iommu_count_ranges(struct iommu_dma_cookie *cookie);
+uint64_t berth_iommu_dma_count_ranges(struct iommu_dma_cookie *cookie);
 /* @size bytes, a multiple of the granule, up to @last. DMA_MAPPING_ERROR with the reason. */
-dma_addr_t berth_iommu_take_iova(const struct iommu_dma *d, uint64_t size, uint64_t last_pfn);
+dma_addr_t berth_iommu_dma_take_iova(const struct iommu_dma *d, uint64_t size, uint64_t last_pfn);
 
 static inline void iommu_put_iova(const struct iommu_dma *d, dma_addr_t iova, uint64_t size)
 {
@@ -142,41 +127,41 @@ static inline void iommu_put_iova(const struct iommu_dma *d, dma_addr_t iova, ui
 /* Queues (iommu_queue.c). */
 
 /* NULL with the reason. */
-struct iommu_queues *berth_iommu_queues(struct iommu_dma_cookie *cookie);
-void berth_iommu_queues_free(struct iommu_queues *queues);
+struct iommu_queues *berth_iommu_dma_queues(struct iommu_dma_cookie *cookie);
+void berth_iommu_dma_queues_free(struct iommu_queues *queues);
 /* An unmapped range; its pages are free once the IOTLB does not hold them. Any context. */
-void berth_iommu_queue(struct iommu_queues *queues, uint64_t pfn, uint64_t nr);
+void berth_iommu_dma_queue(struct iommu_queues *queues, uint64_t pfn, uint64_t nr);
 /* All that waits is free. Any context. */
-void berth_iommu_queue_flush(struct iommu_queues *queues);
+void berth_iommu_dma_queue_flush(struct iommu_queues *queues);
 
 /* Mappings (iommu.c); of a device whose arguments are legal. */
 
-dma_addr_t berth_iommu_map_virt(struct device *dev, void *ptr, size_t size,
-				enum dma_data_direction dir, unsigned long attrs);
-dma_addr_t berth_iommu_map_phys(struct device *dev, phys_addr_t phys, size_t size,
-				enum dma_data_direction dir, unsigned long attrs);
-void berth_iommu_unmap(struct device *dev, dma_addr_t addr, size_t size,
-		       enum dma_data_direction dir, unsigned long attrs);
-void berth_iommu_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
-			      enum dma_data_direction dir);
-void berth_iommu_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
-				 enum dma_data_direction dir);
-dma_addr_t berth_iommu_map_resource(struct device *dev, phys_addr_t phys, size_t size,
-				    enum dma_data_direction dir);
-void berth_iommu_unmap_resource(struct device *dev, dma_addr_t addr, size_t size);
+dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs);
+dma_addr_t berth_iommu_dma_map_phys(struct device *dev, phys_addr_t phys, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs);
+void berth_iommu_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
+			   enum dma_data_direction dir, unsigned long attrs);
+void berth_iommu_dma_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir);
+void berth_iommu_dma_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				     enum dma_data_direction dir);
+dma_addr_t berth_iommu_dma_map_resource(struct device *dev, phys_addr_t phys, size_t size,
+					enum dma_data_direction dir);
+void berth_iommu_dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size);
 
 /*
  * Unmap what is in [@iova, @iova + @size), whole granules, and give the addresses back when nobody
  * remembers them. False, with the reason, if not all of it was mapped.
  */
-bool berth_iommu_unmap_range(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
-			     uint64_t size);
+bool berth_iommu_dma_unmap_range(const struct device *dev, const struct iommu_dma *d,
+				 dma_addr_t iova, uint64_t size);
 /* Cache maintenance of what a range of addresses leads to. False, with the reason, at a hole. */
-bool berth_iommu_sync_range(const struct device *dev, dma_addr_t addr, size_t size,
-			    enum dma_data_direction dir, bool for_cpu);
+bool berth_iommu_dma_sync_range(const struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir, bool for_cpu);
 /* The second half of it: @done bytes of the range were unmapped. */
-bool berth_iommu_unmapped(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
-			  uint64_t size, uint64_t done, struct iommu_iotlb_gather *gather);
+bool berth_iommu_dma_unmapped(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
+			      uint64_t size, uint64_t done, struct iommu_iotlb_gather *gather);
 
 /* Ownership by physical address, and legality (mapping.c). */
 void berth_dma_clean(const struct device *dev, phys_addr_t phys, size_t size);
@@ -194,40 +179,40 @@ dma_addr_t berth_dma_refuse_segment(const struct device *dev, phys_addr_t phys, 
 /* Lists (iommu_sg.c). */
 
 /* The number of segments, or a negative errno value with nothing mapped. */
-int berth_iommu_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs);
-void berth_iommu_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			  enum dma_data_direction dir, unsigned long attrs);
-void berth_iommu_sync_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			 enum dma_data_direction dir, bool for_cpu);
+int berth_iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			   enum dma_data_direction dir, unsigned long attrs);
+void berth_iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			      enum dma_data_direction dir, unsigned long attrs);
+void berth_iommu_dma_sync_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			     enum dma_data_direction dir, bool for_cpu);
 
 /* Bounced granules (iommu_bounce.c). */
 
 /* Map at @iova, copying the first and the last granule unless they are whole. 0, or with the reason. */
-int berth_iommu_bounce_map(struct device *dev, dma_addr_t iova, phys_addr_t phys, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs);
+int berth_iommu_dma_bounce_map(struct device *dev, dma_addr_t iova, phys_addr_t phys, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs);
 /* Undo it. False, with the reason and nothing changed, if it was not mapped so. */
-bool berth_iommu_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
-			      enum dma_data_direction dir, unsigned long attrs);
+bool berth_iommu_dma_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir, unsigned long attrs);
 /* Copy what of a range is bounced, if there is any. */
-void berth_iommu_bounce_sync(struct device *dev, dma_addr_t addr, size_t size,
-			     enum dma_data_direction dir, bool for_cpu);
-bool berth_iommu_is_bounced(const struct device *dev, dma_addr_t addr);
+void berth_iommu_dma_bounce_sync(struct device *dev, dma_addr_t addr, size_t size,
+				 enum dma_data_direction dir, bool for_cpu);
+bool berth_iommu_dma_is_bounced(const struct device *dev, dma_addr_t addr);
 /* All of them go. */
-void berth_iommu_bounce_clear(struct iommu_dma_cookie *cookie);
+void berth_iommu_dma_bounce_clear(struct iommu_dma_cookie *cookie);
 
 /* Buffers (iommu_alloc.c). */
 
 /* Scattered pages, zeroed; contiguous for the CPU if @is_seen. 0, or with the reason. */
-int berth_iommu_take_pages(struct dma_buffer *buffer, gfp_t gfp, bool is_seen);
-void berth_iommu_put_pages(const struct dma_buffer *buffer);
+int berth_iommu_dma_take_pages(struct dma_buffer *buffer, gfp_t gfp, bool is_seen);
+void berth_iommu_dma_put_pages(const struct dma_buffer *buffer);
 /* Tell the device where a buffer's memory is: fills in @addr. 0, or with the reason. */
-int berth_iommu_map_buffer(struct dma_buffer *buffer, gfp_t gfp);
-void berth_iommu_unmap_buffer(struct dma_buffer *buffer);
+int berth_iommu_dma_map_buffer(struct dma_buffer *buffer, gfp_t gfp);
+void berth_iommu_dma_unmap_buffer(struct dma_buffer *buffer);
 
 /* The limits changed: what follows from them. */
-void berth_iommu_limits_changed(struct device *dev);
+void berth_iommu_dma_limits_changed(struct device *dev);
 /* Whether there are addresses under a mask. */
-bool berth_iommu_reaches(const struct device *dev, uint64_t mask);
+bool berth_iommu_dma_reaches(const struct device *dev, uint64_t mask);
 
 #endif

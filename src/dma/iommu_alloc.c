@@ -53,7 +53,7 @@ static struct page **take_blocks(unsigned long nr, gfp_t gfp, unsigned int least
 	return pages;
 }
 
-int berth_iommu_take_pages(struct dma_buffer *buffer, gfp_t gfp, bool is_seen)
+int berth_iommu_dma_take_pages(struct dma_buffer *buffer, gfp_t gfp, bool is_seen)
 {
 	const struct iommu_dma *d = iommu_dma_of(buffer->dev);
 
@@ -74,7 +74,7 @@ int berth_iommu_take_pages(struct dma_buffer *buffer, gfp_t gfp, bool is_seen)
 	return -ENOMEM;
 }
 
-void berth_iommu_put_pages(const struct dma_buffer *buffer)
+void berth_iommu_dma_put_pages(const struct dma_buffer *buffer)
 {
 	vunmap(buffer->virt);
 	free_pages_of(buffer->pages, buffer->nr_taken);
@@ -117,7 +117,7 @@ static int map_pages(const struct iommu_dma *d, const struct dma_buffer *buffer,
 	return 0;
 }
 
-int berth_iommu_map_buffer(struct dma_buffer *buffer, gfp_t gfp)
+int berth_iommu_dma_map_buffer(struct dma_buffer *buffer, gfp_t gfp)
 {
 	struct device *dev = buffer->dev;
 	const struct iommu_dma *d = iommu_dma_of(dev);
@@ -130,7 +130,7 @@ int berth_iommu_map_buffer(struct dma_buffer *buffer, gfp_t gfp)
 	if (limit > d->cookie->last)
 		limit = d->cookie->last;
 	last = (limit >> d->shift) - ((limit & d->granule_mask) != d->granule_mask);
-	buffer->addr = berth_iommu_take_iova(d, size, last);
+	buffer->addr = berth_iommu_dma_take_iova(d, size, last);
 	if (buffer->addr == DMA_MAPPING_ERROR)
 		return -ENOMEM;
 	err = map_pages(d, buffer, buffer->addr, prot, gfp & ~(__GFP_ZERO | DMA_ZONE_FLAGS));
@@ -141,13 +141,13 @@ int berth_iommu_map_buffer(struct dma_buffer *buffer, gfp_t gfp)
 	return err;
 }
 
-void berth_iommu_unmap_buffer(struct dma_buffer *buffer)
+void berth_iommu_dma_unmap_buffer(struct dma_buffer *buffer)
 {
 	const struct iommu_dma *d = iommu_dma_of(buffer->dev);
 
 	/* The domain of before may be gone, with all that was mapped there. */
 	if (buffer->is_mapped && d)
-		berth_iommu_unmap_range(buffer->dev, d, buffer->addr,
-					(uint64_t)buffer->nr_taken << PAGE_SHIFT);
+		berth_iommu_dma_unmap_range(buffer->dev, d, buffer->addr,
+					    (uint64_t)buffer->nr_taken << PAGE_SHIFT);
 	buffer->is_mapped = false;
 }

@@ -149,8 +149,8 @@ static int map_granule(const struct iommu_dma *d, const struct iommu_bounced *b)
 		 : 0;
 }
 
-int berth_iommu_bounce_map(struct device *dev, dma_addr_t iova, phys_addr_t phys, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
+int berth_iommu_dma_bounce_map(struct device *dev, dma_addr_t iova, phys_addr_t phys, size_t size,
+			       enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	struct cut cut = { .granule = d->granule_mask + 1, .phys = phys, .end = phys + size };
@@ -235,8 +235,8 @@ static struct iommu_bounced *take(struct iommu_dma_cookie *cookie, dma_addr_t io
 	return b;
 }
 
-bool berth_iommu_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
-			      enum dma_data_direction dir, unsigned long attrs)
+bool berth_iommu_dma_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t mask = d->granule_mask;
@@ -246,7 +246,7 @@ bool berth_iommu_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	bool ok;
 
 	if (!dev_is_dma_coherent(dev) && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) &&
-	    !berth_iommu_sync_range(dev, addr, size, dir, true))
+	    !berth_iommu_dma_sync_range(dev, addr, size, dir, true))
 		return false;
 	spin_lock_irqsave(&d->cookie->lock, flags);
 	ok = is_whole(d->cookie, addr, size, dir);
@@ -266,7 +266,8 @@ bool berth_iommu_bounce_unmap(struct device *dev, dma_addr_t addr, size_t size,
 		return false;
 	}
 	/* What is copied back the device does not write any more. */
-	ok = berth_iommu_unmap_range(dev, d, addr & ~mask, ((addr & mask) + size + mask) & ~mask);
+	ok = berth_iommu_dma_unmap_range(dev, d, addr & ~mask,
+					 ((addr & mask) + size + mask) & ~mask);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (!b[i])
 			continue;
@@ -301,8 +302,8 @@ static void sync_granule(const struct device *dev, dma_addr_t iova, dma_addr_t a
 			(unsigned long long)(to - from));
 }
 
-void berth_iommu_bounce_sync(struct device *dev, dma_addr_t addr, size_t size,
-			     enum dma_data_direction dir, bool for_cpu)
+void berth_iommu_dma_bounce_sync(struct device *dev, dma_addr_t addr, size_t size,
+				 enum dma_data_direction dir, bool for_cpu)
 {
 	uint64_t mask = iommu_dma_of(dev)->granule_mask;
 	dma_addr_t first = addr & ~mask, last = (addr + (size - 1)) & ~mask;
@@ -312,7 +313,7 @@ void berth_iommu_bounce_sync(struct device *dev, dma_addr_t addr, size_t size,
 		sync_granule(dev, last, addr, size, dir, for_cpu);
 }
 
-bool berth_iommu_is_bounced(const struct device *dev, dma_addr_t addr)
+bool berth_iommu_dma_is_bounced(const struct device *dev, dma_addr_t addr)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	struct iommu_bounced b;
@@ -320,7 +321,7 @@ bool berth_iommu_is_bounced(const struct device *dev, dma_addr_t addr)
 	return d->is_untrusted && look_up(d->cookie, addr & ~d->granule_mask, &b);
 }
 
-void berth_iommu_bounce_clear(struct iommu_dma_cookie *cookie)
+void berth_iommu_dma_bounce_clear(struct iommu_dma_cookie *cookie)
 {
 	for (unsigned int i = 0; i < IOMMU_BOUNCED_ROWS; i++)
 		while (cookie->bounced[i]) {

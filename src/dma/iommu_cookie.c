@@ -2,6 +2,7 @@
 /* The addresses of a domain: which may be given, and to whom. */
 #include <berth/slab.h>
 
+#include "dma/internal.h"
 #include "dma/iommu.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -13,15 +14,15 @@ struct iommu_msi {
 	dma_addr_t iova;
 };
 
-bool berth_iommu_force_dac;
+bool berth_iommu_dma_force_dac;
 
 static void release(struct iommu_domain *domain)
 {
 	struct iommu_dma_cookie *cookie = domain->p->cookie;
 
 	domain->p->cookie = NULL;
-	berth_iommu_queues_free(cookie->queues);
-	berth_iommu_bounce_clear(cookie);
+	berth_iommu_dma_queues_free(cookie->queues);
+	berth_iommu_dma_bounce_clear(cookie);
 	while (cookie->msis) {
 		struct iommu_msi *msi = cookie->msis;
 
@@ -32,7 +33,7 @@ static void release(struct iommu_domain *domain)
 	kfree(cookie);
 }
 
-struct iommu_dma_cookie *berth_iommu_cookie(struct iommu_domain *domain)
+struct iommu_dma_cookie *berth_iommu_dma_cookie(struct iommu_domain *domain)
 {
 	uint64_t granule = domain->pgsize_bitmap & (0 - domain->pgsize_bitmap);
 	uint64_t start = (domain->geometry.aperture_start + granule - 1) / granule;
@@ -50,7 +51,7 @@ struct iommu_dma_cookie *berth_iommu_cookie(struct iommu_domain *domain)
 	if (iova_domain_init_rcaches(&cookie->iovad))
 		goto fail;
 	if (domain->type & __IOMMU_DOMAIN_DMA_FQ) {
-		cookie->queues = berth_iommu_queues(cookie);
+		cookie->queues = berth_iommu_dma_queues(cookie);
 		if (!cookie->queues)
 			goto fail;
 	}
@@ -152,7 +153,7 @@ static int reserve_gaps(struct device *dev, struct iommu_dma_cookie *cookie)
 	return err || !from ? err : reserve(cookie, from, cookie->last);
 }
 
-int berth_iommu_reserve(struct device *dev, struct iommu_dma_cookie *cookie)
+int berth_iommu_dma_reserve(struct device *dev, struct iommu_dma_cookie *cookie)
 {
 	int err = reserve_regions(dev, cookie);
 
@@ -174,13 +175,13 @@ static uint64_t count_nodes(const struct iova *iova)
 	return nr;
 }
 
-uint64_t berth_iommu_count_ranges(struct iommu_dma_cookie *cookie)
+uint64_t berth_iommu_dma_count_ranges(struct iommu_dma_cookie *cookie)
 {
 	unsigned long flags;
 	uint64_t nr;
 
 	if (cookie->queues)
-		berth_iommu_queue_flush(cookie->queues);
+		berth_iommu_dma_queue_flush(cookie->queues);
 	berth_iova_flush(&cookie->iovad);
 	spin_lock_irqsave(&cookie->iovad.lock, flags);
 	nr = count_nodes(cookie->iovad.root);
@@ -188,7 +189,7 @@ uint64_t berth_iommu_count_ranges(struct iommu_dma_cookie *cookie)
 	return nr;
 }
 
-dma_addr_t berth_iommu_take_iova(const struct iommu_dma *d, uint64_t size, uint64_t last_pfn)
+dma_addr_t berth_iommu_dma_take_iova(const struct iommu_dma *d, uint64_t size, uint64_t last_pfn)
 {
 	const struct berth_error before = *berth_last_error();
 	uint64_t nr = size >> d->shift, pfn = 0;
@@ -199,7 +200,7 @@ dma_addr_t berth_iommu_take_iova(const struct iommu_dma *d, uint64_t size, uint6
 	if (!pfn)
 		pfn = alloc_iova_fast(d->iovad, nr, last_pfn, true);
 	if (!pfn && d->cookie->queues) {
-		berth_iommu_queue_flush(d->cookie->queues);
+		berth_iommu_dma_queue_flush(d->cookie->queues);
 		pfn = alloc_iova_fast(d->iovad, nr, last_pfn, true);
 	}
 	if (!pfn)
@@ -249,7 +250,7 @@ static struct iommu_msi *add_msi(const struct iommu_dma *d, phys_addr_t phys)
 	if (!msi)
 		return NULL;
 	msi->phys = phys;
-	msi->iova = berth_iommu_take_iova(d, granule, d->far_pfn);
+	msi->iova = berth_iommu_dma_take_iova(d, granule, d->far_pfn);
 	if (msi->iova == DMA_MAPPING_ERROR)
 		goto free;
 	if (iommu_map(d->domain, msi->iova, phys, granule, IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,

@@ -77,7 +77,7 @@ static void give_back_all(struct iommu_queues *queues)
 	}
 }
 
-void berth_iommu_queue_flush(struct iommu_queues *queues)
+void berth_iommu_dma_queue_flush(struct iommu_queues *queues)
 {
 	flush(queues);
 	give_back_all(queues);
@@ -89,10 +89,10 @@ static void on_timer(struct timer_list *timer)
 
 	/* What comes from here on sets it again. */
 	__atomic_store_n(&queues->is_armed, 0, __ATOMIC_SEQ_CST);
-	berth_iommu_queue_flush(queues);
+	berth_iommu_dma_queue_flush(queues);
 }
 
-struct iommu_queues *berth_iommu_queues(struct iommu_dma_cookie *cookie)
+struct iommu_queues *berth_iommu_dma_queues(struct iommu_dma_cookie *cookie)
 {
 	struct iommu_queues *queues = kzalloc(sizeof(*queues), GFP_KERNEL);
 
@@ -103,12 +103,12 @@ struct iommu_queues *berth_iommu_queues(struct iommu_dma_cookie *cookie)
 	return queues;
 }
 
-void berth_iommu_queues_free(struct iommu_queues *queues)
+void berth_iommu_dma_queues_free(struct iommu_queues *queues)
 {
 	if (!queues)
 		return;
 	del_timer_sync(&queues->timer);
-	berth_iommu_queue_flush(queues);
+	berth_iommu_dma_queue_flush(queues);
 	for (unsigned int i = 0; i <= BERTH_PORT_MAX_SLOTS; i++)
 		kfree(queues->slots[i]);
 	kfree(queues);
@@ -140,7 +140,7 @@ static void flush_one(struct iommu_queues *queues, uint64_t pfn, uint64_t nr)
 	free_iova_fast(&queues->cookie->iovad, pfn, nr);
 }
 
-void berth_iommu_queue(struct iommu_queues *queues, uint64_t pfn, uint64_t nr)
+void berth_iommu_dma_queue(struct iommu_queues *queues, uint64_t pfn, uint64_t nr)
 {
 	unsigned int slot = berth_port_slot_or_none();
 	struct iommu_queue *queue = __atomic_load_n(&queues->slots[slot], __ATOMIC_ACQUIRE);

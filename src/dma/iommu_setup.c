@@ -28,8 +28,8 @@ static dma_addr_t low_iova(const struct iommu_dma *d, uint64_t size)
 		uint64_t last = (1ull << (bits - d->shift)) - 1;
 
 		if (size < 1ull << bits)
-			iova = berth_iommu_take_iova(d, size,
-						     last < d->far_pfn ? last : d->far_pfn);
+			iova = berth_iommu_dma_take_iova(d, size,
+							 last < d->far_pfn ? last : d->far_pfn);
 	}
 	return iova;
 }
@@ -100,7 +100,7 @@ static void unshadow(struct device *dev, struct iommu_dma *d)
 		dev->flags &= ~BERTH_DEVICE_BOUNCE;
 	dev->p->nr_windows = d->nr_windows;
 	memcpy(dev->p->windows, d->windows, sizeof(d->windows));
-	berth_iommu_unmap_range(dev, d, d->pool_iova, pool->size);
+	berth_iommu_dma_unmap_range(dev, d, d->pool_iova, pool->size);
 	berth_port_unpoison(pool->virt, pool->size);
 	berth_contiguous_free(dev, phys_to_page(pool->base),
 			      (unsigned long)(pool->size >> PAGE_SHIFT));
@@ -133,7 +133,7 @@ static void find_ram(struct iommu_dma *d)
 	}
 }
 
-void berth_iommu_limits_changed(struct device *dev)
+void berth_iommu_dma_limits_changed(struct device *dev)
 {
 	struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t limit = berth_dma_bus_limit(dev, dev->dma_mask);
@@ -144,7 +144,7 @@ void berth_iommu_limits_changed(struct device *dev)
 	d->far_pfn = last_pfn_under(d, limit);
 	d->limit_pfn = d->far_pfn;
 	/* Functions of a PCI bus have peers; they are quicker with short addresses. */
-	if (dev->p->nr_peers && !berth_iommu_force_dac && limit > UINT32_MAX)
+	if (dev->p->nr_peers && !berth_iommu_dma_force_dac && limit > UINT32_MAX)
 		d->limit_pfn = last_pfn_under(d, UINT32_MAX);
 	d->prot[DMA_BIDIRECTIONAL] = IOMMU_READ | IOMMU_WRITE;
 	d->prot[DMA_TO_DEVICE] = IOMMU_READ;
@@ -160,7 +160,7 @@ void berth_iommu_limits_changed(struct device *dev)
 			      : 0;
 }
 
-bool berth_iommu_reaches(const struct device *dev, uint64_t mask)
+bool berth_iommu_dma_reaches(const struct device *dev, uint64_t mask)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 
@@ -177,7 +177,7 @@ static struct iommu_dma *new_record(struct device *dev, struct iommu_group *grou
 
 	if (!d)
 		return NULL;
-	d->cookie = berth_iommu_cookie(domain);
+	d->cookie = berth_iommu_dma_cookie(domain);
 	if (!d->cookie) {
 		kfree(d);
 		return NULL;
@@ -221,9 +221,9 @@ static int begin(struct device *dev)
 	if (!d)
 		return -ENOMEM;
 	dev->p->iommu_dma = d;
-	err = berth_iommu_reserve(dev, d->cookie);
+	err = berth_iommu_dma_reserve(dev, d->cookie);
 	if (!err) {
-		berth_iommu_limits_changed(dev);
+		berth_iommu_dma_limits_changed(dev);
 		if (record->protection == BERTH_PROTECT_SHADOW)
 			err = shadow(dev, d);
 		else
@@ -236,7 +236,7 @@ static int begin(struct device *dev)
 	}
 	berth_dma_limits_changed(dev);
 	if (record->group->first == record)
-		d->cookie->nr_reserved = berth_iommu_count_ranges(d->cookie);
+		d->cookie->nr_reserved = berth_iommu_dma_count_ranges(d->cookie);
 	return 0;
 }
 
@@ -259,7 +259,6 @@ int berth_dma_iommu_setup(struct device *dev)
 		*berth_port_error() = why;
 		return err;
 	}
-	record->released = berth_dma_iommu_teardown;
 	berth_dma_limits_changed(dev);
 	return 0;
 }
@@ -289,5 +288,5 @@ bool berth_dma_iommu_is_busy(struct device *dev)
 		if (berth_pool_free_slots(d->pool) != d->pool->size / SLOT_SIZE)
 			return true;
 	}
-	return berth_iommu_count_ranges(d->cookie) != d->cookie->nr_reserved;
+	return berth_iommu_dma_count_ranges(d->cookie) != d->cookie->nr_reserved;
 }

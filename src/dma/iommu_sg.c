@@ -226,8 +226,8 @@ static int map_each(struct device *dev, const struct iommu_dma *d, struct scatte
 						 sg->length, dev->segment_boundary_mask + 1);
 			break;
 		}
-		sg->dma_address = berth_iommu_map_phys(dev, page_to_phys(sg_page(sg)) + sg->offset,
-						       sg->length, dir, attrs);
+		sg->dma_address = berth_iommu_dma_map_phys(
+			dev, page_to_phys(sg_page(sg)) + sg->offset, sg->length, dir, attrs);
 		if (sg->dma_address == DMA_MAPPING_ERROR)
 			break;
 		sg->dma_length = sg->length;
@@ -238,8 +238,8 @@ static int map_each(struct device *dev, const struct iommu_dma *d, struct scatte
 
 		sg = sgl;
 		for (int i = 0; i < done; i++, sg = sg_next(sg))
-			berth_iommu_unmap(dev, sg->dma_address, sg->dma_length, dir,
-					  attrs | DMA_ATTR_SKIP_CPU_SYNC);
+			berth_iommu_dma_unmap(dev, sg->dma_address, sg->dma_length, dir,
+					      attrs | DMA_ATTR_SKIP_CPU_SYNC);
 		forget(sgl, nents);
 		*berth_port_error() = why;
 		return why.code;
@@ -263,7 +263,7 @@ static int map_long(struct device *dev, struct scatterlist *sgl, int nents,
 	size = measure(dev, d, sgl, nents);
 	if (!size)
 		goto fail;
-	base = berth_iommu_take_iova(d, size, d->far_pfn);
+	base = berth_iommu_dma_take_iova(d, size, d->far_pfn);
 	if (base == DMA_MAPPING_ERROR)
 		goto fail;
 	if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
@@ -280,8 +280,8 @@ fail:
  * The short way, for whole granules of the largest bank, as page caches and pools have them: all in
  * one segment. 0, and nothing has changed, where it does not lead.
  */
-static int map_short(const struct device *dev, const struct iommu_dma *d, struct scatterlist *sgl,
-		     int nents, enum dma_data_direction dir)
+static int map_short(const struct iommu_dma *d, struct scatterlist *sgl, int nents,
+		     enum dma_data_direction dir)
 {
 	uint64_t granule = d->granule_mask + 1, size = (uint64_t)nents << d->shift, pfn, odd = 0;
 	phys_addr_t pages[MAX_SHORT];
@@ -319,8 +319,8 @@ static int map_short(const struct device *dev, const struct iommu_dma *d, struct
 	return 1;
 }
 
-int berth_iommu_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
-		       enum dma_data_direction dir, unsigned long attrs)
+int berth_iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			   enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	const struct berth_error *error;
@@ -330,7 +330,7 @@ int berth_iommu_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (d->ram_size && nents <= MAX_SHORT && valid_dma_direction(dir) && iommu_dma_serves(d) &&
 	    (uint64_t)nents << d->shift <= dev->max_segment_size &&
 	    (uint64_t)nents << d->shift <= dev->segment_boundary_mask && d->has_array &&
-	    d->shift == PAGE_SHIFT && map_short(dev, d, sgl, nents, dir))
+	    d->shift == PAGE_SHIFT && map_short(d, sgl, nents, dir))
 		return 1;
 	error = berth_last_error();
 	before = *error;
@@ -365,7 +365,7 @@ static void unmap_segments(const struct device *dev, const struct iommu_dma *d,
 	}
 	missing += run.size - iommu_unmap_fast(d->domain, run.iova, run.size, &gather);
 	size = run.iova + run.size - base;
-	berth_iommu_unmapped(dev, d, base, size, size - missing, &gather);
+	berth_iommu_dma_unmapped(dev, d, base, size, size - missing, &gather);
 }
 
 static __attribute__((noinline)) void unmap_sg_long(struct device *dev, struct scatterlist *sgl,
@@ -379,7 +379,7 @@ static __attribute__((noinline)) void unmap_sg_long(struct device *dev, struct s
 		return;
 	if (d->is_untrusted) {
 		for (int i = 0; i < nents && sg && sg->dma_length; i++, sg = sg_next(sg))
-			berth_iommu_unmap(dev, sg->dma_address, sg->dma_length, dir, attrs);
+			berth_iommu_dma_unmap(dev, sg->dma_address, sg->dma_length, dir, attrs);
 		return;
 	}
 	if (!sgl->dma_length) {
@@ -391,8 +391,8 @@ static __attribute__((noinline)) void unmap_sg_long(struct device *dev, struct s
 	unmap_segments(dev, d, sgl, nents);
 }
 
-void berth_iommu_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			  enum dma_data_direction dir, unsigned long attrs)
+void berth_iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			      enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	struct iommu_iotlb_gather gather;
@@ -402,7 +402,7 @@ void berth_iommu_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents
 	if (!d->ram_size || d->is_lazy || nents < 2 || !valid_dma_direction(dir) ||
 	    sg_is_last(sgl) || sg_is_chain(sgl + 1) || sgl[1].dma_length ||
 	    (sgl->dma_address | sgl->dma_length) & d->granule_mask ||
-	    sgl->dma_length > MAX_SHORT << d->shift || !sgl->dma_length) {
+	    sgl->dma_length > (uint64_t)MAX_SHORT << d->shift || !sgl->dma_length) {
 		unmap_sg_long(dev, sgl, nents, dir, attrs);
 		return;
 	}
@@ -412,15 +412,15 @@ void berth_iommu_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents
 	done = d->tables->unmap_pages(d->tables, sgl->dma_address, d->granule_mask + 1,
 				      size >> d->shift, &gather);
 	if (__builtin_expect(done != size, 0)) {
-		berth_iommu_unmapped(dev, d, sgl->dma_address, size, done, &gather);
+		berth_iommu_dma_unmapped(dev, d, sgl->dma_address, size, done, &gather);
 		return;
 	}
 	d->domain->ops->iotlb_sync(d->domain, &gather);
 	iommu_put_iova(d, sgl->dma_address, size);
 }
 
-void berth_iommu_sync_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			 enum dma_data_direction dir, bool for_cpu)
+void berth_iommu_dma_sync_sg(struct device *dev, struct scatterlist *sgl, int nents,
+			     enum dma_data_direction dir, bool for_cpu)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	struct scatterlist *sg = sgl;
@@ -433,8 +433,8 @@ void berth_iommu_sync_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 	for (int i = 0; i < nents && sg && sg->dma_length; i++, sg = sg_next(sg)) {
 		if (for_cpu)
-			berth_iommu_sync_for_cpu(dev, sg->dma_address, sg->dma_length, dir);
+			berth_iommu_dma_sync_for_cpu(dev, sg->dma_address, sg->dma_length, dir);
 		else
-			berth_iommu_sync_for_device(dev, sg->dma_address, sg->dma_length, dir);
+			berth_iommu_dma_sync_for_device(dev, sg->dma_address, sg->dma_length, dir);
 	}
 }

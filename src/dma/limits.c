@@ -119,7 +119,7 @@ void berth_dma_limits_changed(struct device *dev)
 	dev->map_offset = 0;
 	dev->flags &= ~BERTH_DEVICE_MAY_BOUNCE;
 	berth_bounce_forget(dev);
-	berth_iommu_limits_changed(dev);
+	berth_iommu_dma_limits_changed(dev);
 	if (dev->backend == BERTH_DMA_DIRECT && dev->dma_mask) {
 		if (may_bounce(dev))
 			dev->flags |= BERTH_DEVICE_MAY_BOUNCE;
@@ -371,7 +371,7 @@ static int check_mask(const struct device *dev, uint64_t mask)
 	if (dev->backend == BERTH_DMA_NONE || !mask)
 		return berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
 	if (dev->backend == BERTH_DMA_IOMMU
-		    ? berth_iommu_reaches(dev, mask)
+		    ? berth_iommu_dma_reaches(dev, mask)
 		    : mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
 		return 0;
 	error = berth_error_set(-EIO, BERTH_REASON_MASK, dev_name(dev));
@@ -500,7 +500,7 @@ bool dma_need_sync(struct device *dev, dma_addr_t addr)
 	struct berth_bounce bounce;
 
 	if (dev->backend == BERTH_DMA_IOMMU)
-		return !dev_is_dma_coherent(dev) || berth_iommu_is_bounced(dev, addr);
+		return !dev_is_dma_coherent(dev) || berth_iommu_dma_is_bounced(dev, addr);
 	return !dev_is_dma_coherent(dev) ||
 	       (dev->flags & BERTH_DEVICE_MAY_BOUNCE && berth_swiotlb_find(dev, addr, &bounce));
 }

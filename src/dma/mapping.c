@@ -63,7 +63,7 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	dma_addr_t addr;
 
 	if (dev->backend == BERTH_DMA_IOMMU)
-		return berth_iommu_map_phys(dev, phys, size, dir, attrs);
+		return berth_iommu_dma_map_phys(dev, phys, size, dir, attrs);
 	if (dev->flags & BERTH_DEVICE_BOUNCE)
 		return berth_swiotlb_map(dev, phys, size, dir, attrs);
 	addr = berth_dma_translate(dev, phys, size, limit, NULL);
@@ -117,7 +117,7 @@ dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 				       : berth_bounce_fill(dev, d, slot, ptr, attrs);
 	}
 	if (dev->backend == BERTH_DMA_IOMMU)
-		return berth_iommu_map_virt(dev, ptr, size, dir, attrs);
+		return berth_iommu_dma_map_virt(dev, ptr, size, dir, attrs);
 	return berth_dma_map_virt_long(dev, ptr, size, dir, attrs);
 }
 
@@ -183,7 +183,7 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;
 	if (dev->backend == BERTH_DMA_IOMMU)
-		berth_iommu_unmap(dev, addr, size, dir, attrs);
+		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
 	else
 		unmap(dev, addr, size, dir, attrs);
 }
@@ -197,7 +197,7 @@ void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 	if (!berth_dma_legal(dev, size, dir))
 		return;
 	if (dev->backend == BERTH_DMA_IOMMU) {
-		berth_iommu_sync_for_cpu(dev, addr, size, dir);
+		berth_iommu_dma_sync_for_cpu(dev, addr, size, dir);
 		return;
 	}
 	if (!lookup(dev, addr, size, true, &phys, &bounce))
@@ -217,7 +217,7 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 	if (!berth_dma_legal(dev, size, dir))
 		return;
 	if (dev->backend == BERTH_DMA_IOMMU) {
-		berth_iommu_sync_for_device(dev, addr, size, dir);
+		berth_iommu_dma_sync_for_device(dev, addr, size, dir);
 		return;
 	}
 	if (!lookup(dev, addr, size, true, &phys, &bounce))
@@ -261,7 +261,7 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
 				     (uint64_t)nents);
 	if (dev->backend == BERTH_DMA_IOMMU)
-		return berth_iommu_map_sg(dev, sgl, nents, dir, attrs);
+		return berth_iommu_dma_map_sg(dev, sgl, nents, dir, attrs);
 	for (; sg && i < nents; i++, sg = sg_next(sg)) {
 		err = map_entry(dev, sg, dir, attrs);
 		if (err)
@@ -315,7 +315,7 @@ void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
-		berth_iommu_unmap_sg(dev, sgl, nents, dir, attrs);
+		berth_iommu_dma_unmap_sg(dev, sgl, nents, dir, attrs);
 		return;
 	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
@@ -328,7 +328,7 @@ void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
-		berth_iommu_sync_sg(dev, sgl, nents, dir, true);
+		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, true);
 		return;
 	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
@@ -341,7 +341,7 @@ void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nen
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
-		berth_iommu_sync_sg(dev, sgl, nents, dir, false);
+		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, false);
 		return;
 	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
@@ -364,7 +364,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t si
 	}
 	peer = berth_dma_peer_window(dev, phys_addr, size);
 	if (!peer && iommu_dma_of(dev))
-		return berth_iommu_map_resource(dev, phys_addr, size, dir);
+		return berth_iommu_dma_map_resource(dev, phys_addr, size, dir);
 	if (!peer)
 		return berth_dma_from_phys(dev, phys_addr, size, limit);
 	limit = berth_dma_bus_limit(dev, dev->dma_mask);
@@ -391,5 +391,5 @@ void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	if (addr + (size - 1) < addr)
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
 	else if (iommu_dma_of(dev) && !is_of_peer(dev, addr))
-		berth_iommu_unmap_resource(dev, addr, size);
+		berth_iommu_dma_unmap_resource(dev, addr, size);
 }

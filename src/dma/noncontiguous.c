@@ -56,7 +56,7 @@ static int take_memory(struct dma_buffer *buffer, gfp_t gfp)
 	int err;
 
 	if (buffer->dev->backend == BERTH_DMA_IOMMU)
-		err = berth_iommu_take_pages(buffer, gfp, false);
+		err = berth_iommu_dma_take_pages(buffer, gfp, false);
 	else
 		err = berth_buffer_take_pages(buffer, gfp);
 	if (err)

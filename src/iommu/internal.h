@@ -26,7 +26,8 @@
  * @domain: what they see; NULL while no domain could be attached
  * @default_domain: what they see when nobody else decides
  * @owner: who does; NULL: nobody
- * @nr_users: devices with a driver that uses the DMA API
+ * @nr_users: devices with a driver
+ * @blocked: a domain that nothing is reachable in
  * @is_changing: somebody attaches a domain, without a lock
  */
 struct iommu_group {
@@ -45,6 +46,8 @@ struct iommu_group {
  * @next: in its group
  * @priv: the IOMMU driver's
  * @protection: as the tree or a call says
+ * @released: called before it goes; how the DMA API serves the device ends with it
+ * @resv: ranges that the tree reserves, sorted; kmalloc()'s
  * @nr_faults, @last_fault: under faults.lock
  */
 struct dev_iommu {
@@ -54,6 +57,9 @@ struct dev_iommu {
 	struct iommu_group *group;
 	void *priv;
 	enum berth_protection protection;
+	void (*released)(struct device *dev);
+	struct iommu_resv_region *resv;
+	unsigned int nr_resv;
 	uint64_t nr_faults;
 	struct berth_iommu_fault last_fault;
 	unsigned int nr_ids;
@@ -66,6 +72,7 @@ struct dev_iommu {
 /*
  * struct iommu_domain_private - what berth keeps of a domain
  * @cookie: the DMA API's (dma/iommu.h)
+ * @release_cookie: called when the domain goes, if @cookie is set
  * @nr_attached: groups that see it
  * @handler, @token: who is told of faults
  * @nr_ended: unmappings, the last of which are in @ended; read without a lock: a report may tell
@@ -73,6 +80,7 @@ struct dev_iommu {
  */
 struct iommu_domain_private {
 	void *cookie;
+	void (*release_cookie)(struct iommu_domain *domain);
 	unsigned int nr_attached;
 	iommu_fault_handler_t handler;
 	void *token;
@@ -102,18 +110,23 @@ struct iommu_device *berth_iommu_of_node(const struct device_node *node);
  * DMA_FQ; the old one is freed. 0, or with the reason and nothing changed.
  */
 int berth_iommu_set_default(struct device *dev, unsigned int type);
-/* A driver that uses the DMA API is bound, and unbound. 0, or -EBUSY (OWNED). */
+/* A driver is to be bound, and has been unbound. 0, or -EBUSY (OWNED). */
 int berth_iommu_use(struct device *dev);
 void berth_iommu_unuse(struct device *dev);
+/* Ranges that the tree reserves for a device, before it is probed or after. 0 or -ENOMEM. */
+int berth_iommu_set_resv(struct device *dev, const struct iommu_resv_region *regions,
+			 unsigned int count);
+/* A device of an IOMMU by its id; NULL if there is none. */
+struct device *berth_iommu_device_of_id(struct iommu_device *iommu, uint32_t id);
 /* Forget everything: all devices are gone. */
 void berth_iommu_reset(void);
 
 /* domain.c */
 
 /* A domain with its private part; NULL with the reason. */
-struct iommu_domain *berth_iommu_domain_alloc(struct iommu_device *iommu, unsigned int type);
+struct iommu_domain *berth_iommu_domain_new(struct iommu_device *iommu, unsigned int type);
 /* Nothing is attached, and the DMA API has nothing there any more. */
-void berth_iommu_domain_free(struct iommu_domain *domain);
+void berth_iommu_domain_drop(struct iommu_domain *domain);
 
 /* An address range has ended, or has begun to: a fault there will be told with it. */
 static inline void berth_iommu_ended(struct iommu_domain *domain, dma_addr_t iova, uint64_t size)
@@ -128,6 +141,8 @@ static inline void berth_iommu_ended(struct iommu_domain *domain, dma_addr_t iov
 
 /* fault.c */
 
+/* A device goes: nobody tells of it any more. */
+void berth_iommu_faults_forget(struct device *dev);
 void berth_iommu_faults_reset(void);
 
 /* Give back a range by its first page. False, with the reason, if it is not one's. */

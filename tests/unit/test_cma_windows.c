@@ -476,7 +476,9 @@ static void held_pages(void **state)
 	/* A tenant that refuses some times is asked again. */
 	fake_tenant.refuse_isolate = 5;
 	fake_tenant.refuse_move = 5;
+	fake_clock_step = 1; /* however long it is kept waiting here */
 	page = cma_alloc(cma, PAGES, 0, true);
+	fake_clock_step = 0;
 	assert_non_null(page);
 	assert_true(cma_release(cma, page, PAGES));
 	berth_cma_stats(cma, &stats);
