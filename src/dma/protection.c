@@ -2,6 +2,7 @@
 /* How a device is held to what was mapped for it, chosen by call. */
 #include <berth/iommu.h>
 
+#include "dma/internal.h"
 #include "dma/iommu.h"
 #include "lib/device.h"
 #include "lib/error.h"
