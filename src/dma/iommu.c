@@ -3,6 +3,7 @@
 #include "dma/iommu.h"
 
 #include "dma/internal.h"
+#include "iommu/pgtable.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -81,6 +82,7 @@ dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t at = (uintptr_t)ptr - d->ram, mask = d->granule_mask, pfn;
 	phys_addr_t phys = (uintptr_t)ptr + d->ram_bias;
+	struct pgtable_window w;
 
 	/* A granule of RAM is RAM. */
 	if (__builtin_expect(at >= d->ram_size || (uint64_t)size - 1 > mask - (phys & mask) ||
@@ -90,9 +92,13 @@ dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
 	pfn = alloc_iova_fast(d->iovad, 1, d->limit_pfn, false);
 	if (__builtin_expect(!pfn, 0))
 		return map_virt_full(dev, ptr, size, dir, attrs);
-	if (__builtin_expect(d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask,
-						  mask + 1, 1, d->prot[dir], GFP_ATOMIC, NULL),
-			     0)) {
+	if (__builtin_expect(pgtable_open(d->pt, pfn << d->shift, 1, &w), 1)) {
+		write_entry(w.entry, (phys & ~mask) | d->leaf[dir]);
+		walker_leave(w.inside);
+		return pfn << d->shift | (phys & mask);
+	}
+	if (d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask, mask + 1, 1,
+				 d->prot[dir], GFP_ATOMIC, NULL)) {
 		free_iova_fast(d->iovad, pfn, 1);
 		return DMA_MAPPING_ERROR;
 	}
@@ -199,7 +205,8 @@ void berth_iommu_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = d->is_lazy;
 	berth_iommu_ended(d->domain, iova, mask + 1);
-	if (__builtin_expect(!d->tables->unmap_pages(d->tables, iova, mask + 1, 1, &gather), 0)) {
+	if (__builtin_expect(!pgtable_clear(d->pt, iova, 1, &gather), 0) &&
+	    !d->tables->unmap_pages(d->tables, iova, mask + 1, 1, &gather)) {
 		refuse_unmap(dev, BERTH_REASON_NOT_OWNED, addr, size, 0);
 		return;
 	}

@@ -27,6 +27,7 @@
 #define IOMMU_BOUNCED_ROWS 64u
 
 struct iommu_queues;
+struct pgtable;
 struct iommu_msi;
 struct iommu_bounced;
 
@@ -56,12 +57,13 @@ struct iommu_dma_cookie {
  * @ram_bias: physical less virtual address
  * @granule_mask: low bits of an address
  * @iovad, @tables: of the domain; @tables may be NULL
+ * @pt: the tables where the short way is open
+ * @leaf: the bits of a page, by direction
  * @limit_pfn: the last page for streaming mappings, which is tried first
  * @far_pfn: the last page that the device reaches
  * @shift: log2 of the granule
  * @is_lazy: unmapped ranges wait in a queue
  * @is_untrusted: pieces of granules are bounced
- * @has_array: @tables are of berth's engine, and all pages of the bank are within its reach
  * @prot: by direction
  * @group: whose default domain @domain is
  * @bank_pages, @bank_nr, @bank_phys: pages of all RAM of that bank
@@ -74,6 +76,7 @@ struct iommu_dma {
 	uint64_t granule_mask;
 	struct iova_domain *iovad;
 	struct io_pgtable_ops *tables;
+	struct pgtable *pt;
 	uint64_t limit_pfn;
 	uint64_t far_pfn;
 	struct iommu_domain *domain;
@@ -82,8 +85,8 @@ struct iommu_dma {
 	unsigned int shift;
 	bool is_lazy;
 	bool is_untrusted;
-	bool has_array;
 	int prot[4];
+	uint64_t leaf[4];
 	struct page *bank_pages;
 	uint64_t bank_nr;
 	phys_addr_t bank_phys;

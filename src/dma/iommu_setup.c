@@ -133,6 +133,23 @@ static void find_ram(struct iommu_dma *d)
 	}
 }
 
+/* Whether all RAM of the bank can be mapped in pages without a look at what it is. */
+static bool open_short_way(struct iommu_dma *d)
+{
+	if (!d->tables || d->tables->map_pages != berth_pgtable_map)
+		return false;
+	d->pt = container_of(d->tables, struct pgtable, ops);
+	for (unsigned int dir = DMA_BIDIRECTIONAL; dir < DMA_NONE; dir++) {
+		d->leaf[dir] = d->pt->leaf[d->prot[dir] & 63];
+		if (!d->leaf[dir])
+			return false;
+	}
+	/* A granule must not reach over the bank's ends. */
+	return d->pt->is_simple && d->pt->shifts[0] == d->shift && d->bank_nr &&
+	       !((d->bank_phys | d->bank_nr << PAGE_SHIFT) & d->granule_mask) &&
+	       d->bank_phys + (d->bank_nr << PAGE_SHIFT) - 1 <= d->pt->last_phys;
+}
+
 void berth_iommu_dma_limits_changed(struct device *dev)
 {
 	struct iommu_dma *d = iommu_dma_of(dev);
@@ -152,12 +169,9 @@ void berth_iommu_dma_limits_changed(struct device *dev)
 	for (unsigned int i = 0; dev_is_dma_coherent(dev) && i < 3; i++)
 		d->prot[i] |= IOMMU_CACHE;
 	is_plain = dev->backend == BERTH_DMA_IOMMU && dev_is_dma_coherent(dev) &&
-		   !d->is_untrusted && d->tables && !d->domain->ops->iotlb_sync_map &&
-		   dev->dma_mask;
-	/* A granule must not reach over the bank's ends. */
-	d->ram_size = is_plain && !((d->bank_phys | d->bank_nr << PAGE_SHIFT) & d->granule_mask)
-			      ? d->bank_nr << PAGE_SHIFT
-			      : 0;
+		   !d->is_untrusted && !d->domain->ops->iotlb_sync_map && dev->dma_mask &&
+		   open_short_way(d);
+	d->ram_size = is_plain ? d->bank_nr << PAGE_SHIFT : 0;
 }
 
 bool berth_iommu_dma_reaches(const struct device *dev, uint64_t mask)
@@ -185,7 +199,6 @@ static struct iommu_dma *new_record(struct device *dev, struct iommu_group *grou
 	d->domain = domain;
 	d->group = group;
 	d->tables = domain->tables;
-	d->has_array = d->tables && d->tables->map_pages == berth_pgtable_map;
 	d->iovad = &d->cookie->iovad;
 	d->granule_mask = d->iovad->granule - 1;
 	d->shift = iova_shift(d->iovad);

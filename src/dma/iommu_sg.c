@@ -277,67 +277,87 @@ fail:
 }
 
 /*
- * The short way, for whole granules of the largest bank, as page caches and pools have them: all in
- * one segment. 0, and nothing has changed, where it does not lead.
+ * The entries of a table for the short way: whole granules of the largest bank, as page caches and
+ * pools have them. False: not all were such; some are written.
  */
-static int map_short(const struct iommu_dma *d, struct scatterlist *sgl, int nents,
-		     enum dma_data_direction dir)
+static bool write_entries(const struct iommu_dma *d, struct scatterlist *sg, int nents,
+			  uint64_t *entry, uint64_t bits)
 {
-	uint64_t granule = d->granule_mask + 1, size = (uint64_t)nents << d->shift, pfn, odd = 0;
-	phys_addr_t pages[MAX_SHORT];
-	struct scatterlist *sg = sgl;
+	uintptr_t pages = (uintptr_t)d->bank_pages, size = d->bank_nr * sizeof(struct page);
+	uint32_t granule = (uint32_t)d->granule_mask + 1, odd = 0;
 
-	for (int i = 0;;) {
-		uint64_t nr = (uint64_t)(sg_page(sg) - d->bank_pages);
+	bits += d->bank_phys;
+	for (;; sg++, entry++) {
+		uintptr_t link = sg->page_link, at = (link & ~(uintptr_t)SG_END) - pages;
 
-		odd |= sg->offset | (sg->length ^ granule) | (nr >= d->bank_nr);
-		pages[i] = d->bank_phys + (nr << PAGE_SHIFT);
-		if (++i == nents)
-			break;
-		/* Of entries in a row the address is known. */
-		if (__builtin_expect((sg->page_link & SG_END) || sg_is_chain(sg + 1), 0))
-			return 0;
-		sg++;
-	}
-	if (odd)
-		return 0;
-	pfn = alloc_iova_fast(d->iovad, (uint64_t)nents, d->limit_pfn, false);
-	if (!pfn)
-		return 0;
-	if (!berth_pgtable_map_array(d->tables, pfn << d->shift, pages, (unsigned int)nents,
-				     d->prot[dir])) {
-		free_iova_fast(d->iovad, pfn, (uint64_t)nents);
-		return 0;
-	}
-	for (sg = sgl + nents - 1; sg != sgl; sg--) {
+		odd |= sg->offset | (sg->length ^ granule);
 		sg->dma_address = DMA_MAPPING_ERROR;
 		sg->dma_length = 0;
+		/* A link to another chunk is no page. */
+		if (__builtin_expect(at >= size || at % sizeof(struct page), 0))
+			return false;
+		write_entry(entry, bits + at / sizeof(struct page) * PAGE_SIZE);
+		if (!--nents)
+			return !odd;
+		if (__builtin_expect(link & SG_END, 0))
+			return false;
 	}
-	sgl->dma_address = pfn << d->shift;
-	sgl->dma_length = (uint32_t)size;
+}
+
+/* All in one segment. False, and nothing is mapped, where that does not lead. */
+static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir)
+{
+	unsigned int nr = (unsigned int)nents;
+	struct pgtable_window w;
+	dma_addr_t iova = alloc_iova_fast(d->iovad, nr, d->limit_pfn, false) << d->shift;
+
+	if (__builtin_expect(!iova, 0))
+		return false;
+	if (__builtin_expect(!pgtable_open(d->pt, iova, nr, &w), 0))
+		goto free;
+	if (__builtin_expect(!write_entries(d, sgl, nents, w.entry, d->leaf[dir]), 0))
+		goto clear;
+	walker_leave(w.inside);
+	sgl->dma_address = iova;
+	sgl->dma_length = (uint32_t)(nr << d->shift);
 	sgl->dma_flags = 0;
-	return 1;
+	return true;
+clear:
+	for (unsigned int i = 0; i < nr; i++)
+		write_entry(&w.entry[i], 0);
+	pgtable_cancel(&w, nr);
+free:
+	free_iova_fast(d->iovad, iova >> d->shift, nr);
+	return false;
+}
+
+/* That the short way may have met a full cache is nobody's business. */
+static __attribute__((noinline)) int map_full(struct device *dev, struct scatterlist *sgl,
+					      int nents, enum dma_data_direction dir,
+					      unsigned long attrs)
+{
+	int ret = map_long(dev, sgl, nents, dir, attrs);
+
+	if (ret > 0 && berth_last_error()->reason == BERTH_REASON_AREA_FULL)
+		berth_clear_error();
+	return ret;
 }
 
 int berth_iommu_dma_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
-	const struct berth_error *error;
-	struct berth_error before;
-	int ret;
+	uint64_t size = (uint64_t)(unsigned int)nents << d->shift;
 
-	if (d->ram_size && nents <= MAX_SHORT && valid_dma_direction(dir) && iommu_dma_serves(d) &&
-	    (uint64_t)nents << d->shift <= dev->max_segment_size &&
-	    (uint64_t)nents << d->shift <= dev->segment_boundary_mask && d->has_array &&
-	    d->shift == PAGE_SHIFT && map_short(d, sgl, nents, dir))
+	/* A range that is aligned to its size ends in the table that it begins in. */
+	if (__builtin_expect(d->ram_size && nents <= MAX_SHORT && valid_dma_direction(dir) &&
+				     iommu_dma_serves(d) && size <= dev->max_segment_size &&
+				     size <= dev->segment_boundary_mask && d->shift == PAGE_SHIFT &&
+				     map_short(d, sgl, nents, dir),
+			     1))
 		return 1;
-	error = berth_last_error();
-	before = *error;
-	ret = map_long(dev, sgl, nents, dir, attrs);
-	if (ret > 0)
-		*berth_port_error() = before;
-	return ret;
+	return map_full(dev, sgl, nents, dir, attrs);
 }
 
 /* The addresses of a list's segments, with the gaps between them, which are not mapped. */
@@ -391,28 +411,34 @@ static __attribute__((noinline)) void unmap_sg_long(struct device *dev, struct s
 	unmap_segments(dev, d, sgl, nents);
 }
 
+static bool crosses_table(const struct iommu_dma *d, dma_addr_t iova, uint32_t size)
+{
+	return (iova ^ (iova + (size - 1))) >> d->pt->shifts[1];
+}
+
 void berth_iommu_dma_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
 			      enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	struct iommu_iotlb_gather gather;
-	uint64_t size, done;
+	uint64_t size;
 
 	/* One segment of whole granules, in a table. */
 	if (!d->ram_size || d->is_lazy || nents < 2 || !valid_dma_direction(dir) ||
 	    sg_is_last(sgl) || sg_is_chain(sgl + 1) || sgl[1].dma_length ||
 	    (sgl->dma_address | sgl->dma_length) & d->granule_mask ||
-	    sgl->dma_length > (uint64_t)MAX_SHORT << d->shift || !sgl->dma_length) {
+	    sgl->dma_length > (uint64_t)MAX_SHORT << d->shift || !sgl->dma_length ||
+	    crosses_table(d, sgl->dma_address, sgl->dma_length)) {
 		unmap_sg_long(dev, sgl, nents, dir, attrs);
 		return;
 	}
 	size = sgl->dma_length;
 	iommu_iotlb_gather_init(&gather);
 	berth_iommu_ended(d->domain, sgl->dma_address, size);
-	done = d->tables->unmap_pages(d->tables, sgl->dma_address, d->granule_mask + 1,
-				      size >> d->shift, &gather);
-	if (__builtin_expect(done != size, 0)) {
-		berth_iommu_dma_unmapped(dev, d, sgl->dma_address, size, done, &gather);
+	if (__builtin_expect(!pgtable_clear(d->pt, sgl->dma_address,
+					    (unsigned int)(size >> d->shift), &gather),
+			     0)) {
+		unmap_sg_long(dev, sgl, nents, dir, attrs);
 		return;
 	}
 	d->domain->ops->iotlb_sync(d->domain, &gather);

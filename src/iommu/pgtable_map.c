@@ -390,39 +390,6 @@ many:
 	return map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 }
 
-/* In one table that has a hint, of which nothing else is known to be in the way. */
-bool berth_pgtable_map_array(struct io_pgtable_ops *ops, dma_addr_t iova, const phys_addr_t *pages,
-			     unsigned int nr, int prot)
-{
-	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	uint64_t bits = pt->leaf[prot & 63], key = iova >> pt->shifts[1], before, *count, *entry;
-	unsigned int index = (unsigned int)(iova >> pt->shifts[0]) & pt->index_mask;
-	uint32_t *inside;
-
-	if (!pt->is_simple || !bits || index + nr > pt->index_mask + 1)
-		return false;
-	inside = walker_enter(pt);
-	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	if (!has_quick_count(pt, entry))
-		goto leave;
-	count = quick_count(pt, entry);
-	entry += index;
-	if (__atomic_load_n(count, __ATOMIC_ACQUIRE) >> 31 != key << 3)
-		goto leave;
-	before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
-	if (before & PGTABLE_DEAD || ((uint32_t)before && count_empty(entry, nr, 0) != nr)) {
-		__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
-		goto leave;
-	}
-	for (unsigned int i = 0; i < nr; i++)
-		write_entry(&entry[i], pages[i] | bits);
-	walker_leave(inside);
-	return true;
-leave:
-	walker_leave(inside);
-	return false;
-}
-
 static __attribute__((noinline)) phys_addr_t look_up(struct pgtable *pt, dma_addr_t iova)
 {
 	phys_addr_t phys = BERTH_PHYS_NONE;
