@@ -21,37 +21,41 @@ static struct smmu *to_smmu(struct iommu_device *iommu)
 	return container_of(iommu, struct smmu, iommu);
 }
 
-/* ASIDs; 0 is nobody's. */
+/* ASIDs; 0 is nobody's: its bit is set from the start. */
+
+#define BITS (CHAR_BIT * sizeof(unsigned long))
 
 static unsigned int take_asid(struct smmu *smmu)
 {
-	unsigned int nr = 1u << smmu->asid_bits, asid = 0, bits = sizeof(long) * CHAR_BIT;
+	unsigned int nr = (unsigned int)((1u << smmu->asid_bits) / BITS), asid = 0;
 	unsigned long flags;
 
 	spin_lock_irqsave(&smmu->asid_lock, flags);
 	for (unsigned int i = 0; i < nr && !asid; i++) {
 		unsigned int at = (smmu->next_asid + i) % nr;
+		unsigned long free = ~smmu->asids[at];
 
-		if (at && !(smmu->asids[at / bits] >> at % bits & 1))
-			asid = at;
-	}
-	if (asid) {
-		smmu->asids[asid / bits] |= 1ul << asid % bits;
-		smmu->next_asid = asid + 1;
+		if (!free)
+			continue;
+		smmu->asids[at] |= free & -free;
+		asid = at * (unsigned int)BITS + (unsigned int)__builtin_ctzl(free);
+		/* The same one again later rather than sooner. */
+		smmu->next_asid = at + 1;
 	}
 	spin_unlock_irqrestore(&smmu->asid_lock, flags);
-	if (!asid)
-		berth_set_error(dev_name(smmu->dev), -ENOSPC, BERTH_REASON_TABLE_FULL, 0, 0);
+	if (!asid) {
+		berth_set_error("ASIDs", -ENOSPC, BERTH_REASON_TABLE_FULL, 0, 0);
+		berth_port_error()->limit = (1u << smmu->asid_bits) - 1;
+	}
 	return asid;
 }
 
 static void give_asid_back(struct smmu *smmu, unsigned int asid)
 {
-	unsigned int bits = sizeof(long) * CHAR_BIT;
 	unsigned long flags;
 
 	spin_lock_irqsave(&smmu->asid_lock, flags);
-	smmu->asids[asid / bits] &= ~(1ul << asid % bits);
+	smmu->asids[asid / BITS] &= ~(1ul << asid % BITS);
 	spin_unlock_irqrestore(&smmu->asid_lock, flags);
 }
 

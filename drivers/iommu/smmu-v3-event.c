@@ -129,9 +129,11 @@ bool berth_smmu_gerror(struct smmu *smmu)
 	active = gerror == GONE ? 0 : gerror ^ smmu->gerrorn;
 	if (active & GERROR_CMDQ)
 		goes_on = berth_smmu_skip_command(smmu, &bad, &why);
-	if (active) {
-		smmu->gerrorn = goes_on ? gerror : gerror ^ GERROR_CMDQ;
-		smmu_write(smmu, SMMU_GERRORN, smmu->gerrorn);
+	if (!goes_on)
+		gerror ^= GERROR_CMDQ;
+	if (active && gerror != smmu->gerrorn) {
+		smmu->gerrorn = gerror;
+		smmu_write(smmu, SMMU_GERRORN, gerror);
 	}
 	spin_unlock_irqrestore(&smmu->gerror_lock, flags);
 	if (why != CERROR_NONE)

@@ -24,27 +24,33 @@ static uint64_t seen_done(const struct smmu_cmdq *q)
 	return __atomic_load_n(&q->done, __ATOMIC_ACQUIRE);
 }
 
-/* The kinds that the figures tell apart; with the queue's lock. */
+/* With the queue's lock: nobody else writes them. */
+static void count_one(uint64_t *counter)
+{
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+/* The kinds that the figures tell apart. */
 static void count_command(struct berth_smmu_v3_stats *stats, uint64_t low)
 {
-	smmu_count(&stats->commands, 1);
+	count_one(&stats->commands);
 	switch (CMD_OPCODE(low)) {
 	case CMD_TLBI_NH_VA:
-		smmu_count(&stats->tlbi_va, 1);
+		count_one(&stats->tlbi_va);
 		break;
 	case CMD_TLBI_NH_ASID:
-		smmu_count(&stats->tlbi_asid, 1);
+		count_one(&stats->tlbi_asid);
 		break;
 	case CMD_TLBI_NSNH_ALL:
 	case CMD_TLBI_EL2_ALL:
-		smmu_count(&stats->tlbi_all, 1);
+		count_one(&stats->tlbi_all);
 		break;
 	case CMD_CFGI_STE:
 	case CMD_CFGI_ALL:
-		smmu_count(&stats->cfgi, 1);
+		count_one(&stats->cfgi);
 		break;
 	case CMD_SYNC:
-		smmu_count(&stats->syncs, 1);
+		count_one(&stats->syncs);
 		break;
 	default:
 		break;
@@ -230,7 +236,12 @@ bool berth_smmu_skip_command(struct smmu *smmu, struct smmu_command *bad, unsign
 		if (smmu->aborted_at != position)
 			smmu->nr_aborts = 0;
 		smmu->aborted_at = position;
-		return ++smmu->nr_aborts <= MAX_ABORTS;
+		/* That it stands still is told once. */
+		if (smmu->nr_aborts > MAX_ABORTS)
+			*why = CERROR_NONE;
+		else
+			smmu->nr_aborts++;
+		return smmu->nr_aborts <= MAX_ABORTS;
 	}
 	smmu->refused[smmu->nr_refused % MAX_REFUSED].position = position;
 	smmu->refused[smmu->nr_refused % MAX_REFUSED].low = at[0];

@@ -83,10 +83,10 @@ static int set_gbpr(struct smmu *smmu, uint32_t gbpr)
 	return wait_for(smmu, SMMU_GBPR, GBPR_UPDATE, 0);
 }
 
-static int refuse(struct smmu *smmu, const char *why, unsigned int reg, uint32_t value)
+/* It is there, but not for this driver: @why is the reason. */
+static int refuse(const char *why, uint32_t value)
 {
-	dev_err(smmu->dev, "%s (register %#x is %#x)\n", why, reg, (unsigned int)value);
-	return berth_set_error(dev_name(smmu->dev), -ENODEV, BERTH_REASON_NO_DEVICE, reg, 0);
+	return berth_set_error(why, -ENODEV, BERTH_REASON_STATE, value, 0);
 }
 
 static int read_idr0(struct smmu *smmu)
@@ -95,15 +95,16 @@ static int read_idr0(struct smmu *smmu)
 	bool is_coherent = idr & IDR0_COHACC;
 
 	if (idr == GONE || !idr)
-		return refuse(smmu, "nothing answers", SMMU_IDR0, idr);
+		return berth_set_error(dev_name(smmu->dev), -ENODEV, BERTH_REASON_NO_DEVICE,
+				       SMMU_IDR0, 0);
 	if (!(idr & IDR0_S1P))
-		return refuse(smmu, "it has no stage 1", SMMU_IDR0, idr);
+		return refuse("it has no stage 1", idr);
 	if (!(idr & IDR0_TTF_AARCH64))
-		return refuse(smmu, "it has no AArch64 tables", SMMU_IDR0, idr);
+		return refuse("it has no AArch64 tables", idr);
 	if (order != TTENDIAN_MIXED && order != TTENDIAN_LITTLE)
-		return refuse(smmu, "its tables are big endian", SMMU_IDR0, idr);
+		return refuse("its tables are big endian", idr);
 	if (IDR0_STALL_MODEL(idr) == STALL_ALWAYS)
-		return refuse(smmu, "it stalls devices at every fault", SMMU_IDR0, idr);
+		return refuse("it stalls devices at every fault", idr);
 	/* The tree knows how it is connected. */
 	if (is_coherent != smmu->is_coherent)
 		dev_warn(smmu->dev, "it says that it sees %s caches, the tree says otherwise\n",
@@ -119,12 +120,12 @@ static int read_idr1(struct smmu *smmu)
 	unsigned int most;
 
 	if (idr & (IDR1_QUEUES_PRESET | IDR1_TABLES_PRESET))
-		return refuse(smmu, "its queues or tables are where it wants", SMMU_IDR1, idr);
+		return refuse("its queues or tables are where it wants", idr);
 	smmu->sid_bits = IDR1_SIDSIZE(idr);
 	smmu->cmdq.bits = IDR1_CMDQS(idr) < CMDQ_BITS ? IDR1_CMDQS(idr) : CMDQ_BITS;
 	smmu->events_bits = IDR1_EVENTQS(idr) < EVENTQ_BITS ? IDR1_EVENTQS(idr) : EVENTQ_BITS;
 	if (1u << smmu->cmdq.bits < 2 * (MAX_BATCH + 1))
-		return refuse(smmu, "its command queue is too short", SMMU_IDR1, idr);
+		return refuse("its command queue is too short", idr);
 	/* A table of one level is enough for as many as it describes. */
 	if (smmu->sid_bits <= L1_SHIFT)
 		smmu->has_two_levels = false;
@@ -147,7 +148,7 @@ static int read_idr5(struct smmu *smmu)
 	if (idr & IDR5_GRAN64K)
 		smmu->pgsizes |= 64 * KIB | 512 * MIB;
 	if (!smmu->pgsizes)
-		return refuse(smmu, "it has no page sizes", SMMU_IDR5, idr);
+		return refuse("it has no page sizes", idr);
 	smmu->granule = smmu->pgsizes & -smmu->pgsizes;
 	return dma_set_mask_and_coherent(smmu->dev, DMA_BIT_MASK(smmu->oas));
 }
@@ -192,6 +193,7 @@ static int alloc_memory(struct smmu *smmu)
 	    berth_smmu_alloc(smmu, &smmu->events, events, events) &&
 	    !berth_smmu_tables_start(smmu)) {
 		smmu->cmdq.ring = smmu->cmdq.memory.at;
+		smmu->asids[0] = 1;
 		return 0;
 	}
 	free_memory(smmu);
@@ -244,9 +246,9 @@ static int turn_off(struct smmu *smmu, uint32_t gbpr)
 	return ret ? ret : set_irq_ctrl(smmu, 0);
 }
 
-static int turn_on(struct smmu *smmu)
+/* Off, whoever was there before, and told where everything is. */
+static int prepare(struct smmu *smmu)
 {
-	uint32_t lines = smmu->nr_irqs ? IRQ_CTRL_GERROR | IRQ_CTRL_EVENTQ : 0;
 	int ret = turn_off(smmu, smmu->gbpr | GBPR_ABORT);
 
 	if (ret)
@@ -255,7 +257,14 @@ static int turn_on(struct smmu *smmu)
 	/* Errors of before are nobody's. */
 	smmu->gerrorn = smmu_read(smmu, SMMU_GERROR);
 	smmu_write(smmu, SMMU_GERRORN, smmu->gerrorn);
-	ret = set_cr0(smmu, CR0_CMDQEN);
+	return 0;
+}
+
+static int turn_on(struct smmu *smmu)
+{
+	uint32_t lines = smmu->nr_irqs ? IRQ_CTRL_GERROR | IRQ_CTRL_EVENTQ : 0;
+	int ret = set_cr0(smmu, CR0_CMDQEN);
+
 	if (!ret)
 		ret = forget_before(smmu);
 	if (!ret)
@@ -288,7 +297,7 @@ static const struct resource *named_irq(struct platform_device *pdev, const char
 	return NULL;
 }
 
-/* Completions are polled for, so the lines for them are not asked for. */
+/* Completions are polled for, so the lines for them are not asked for. On failure: free_irqs(). */
 static int request_irqs(struct smmu *smmu, struct platform_device *pdev)
 {
 	static const struct {
@@ -313,10 +322,8 @@ static int request_irqs(struct smmu *smmu, struct platform_device *pdev)
 			continue;
 		ret = request_irq((unsigned int)res->start, lines[i].handler, 0,
 				  dev_name(smmu->dev), smmu);
-		if (ret) {
-			free_irqs(smmu);
+		if (ret)
 			return ret;
-		}
 		smmu->irqs[smmu->nr_irqs++] = (unsigned int)res->start;
 		if (!i)
 			break;
@@ -326,15 +333,14 @@ static int request_irqs(struct smmu *smmu, struct platform_device *pdev)
 	return 0;
 }
 
-static int check_registers(struct smmu *smmu, struct platform_device *pdev)
+static int check_registers(struct platform_device *pdev)
 {
 	const struct resource *res = platform_get_resource(pdev, IORESOURCE_MEM, 0);
 
 	if (res && resource_size(res) >= SMMU_REGISTERS)
 		return 0;
-	dev_err(smmu->dev, "its node has no registers, or too few\n");
-	return berth_set_error(dev_name(smmu->dev), -EINVAL, BERTH_REASON_ARGUMENT,
-			       res ? resource_size(res) : 0, 0);
+	return berth_set_error(res ? "its node has too few registers" : "its node has no registers",
+			       -EINVAL, BERTH_REASON_STATE, 0, 0);
 }
 
 /* Its queues stay where they are as long as it may use them. */
@@ -360,7 +366,7 @@ static int smmu_probe(struct platform_device *pdev)
 	smmu->dev = &pdev->dev;
 	smmu->is_coherent = dev_is_dma_coherent(&pdev->dev);
 	timer_setup(&smmu->drain_later, berth_smmu_drain_later, 0);
-	ret = check_registers(smmu, pdev);
+	ret = check_registers(pdev);
 	if (ret)
 		return ret;
 	smmu->regs = devm_platform_ioremap_resource(pdev, 0);
@@ -372,12 +378,11 @@ static int smmu_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 	smmu->gbpr = smmu_read(smmu, SMMU_GBPR) & ~(uint32_t)GBPR_UPDATE;
-	ret = request_irqs(smmu, pdev);
-	if (ret) {
-		free_memory(smmu);
-		return ret;
-	}
-	ret = turn_on(smmu);
+	ret = prepare(smmu);
+	if (!ret)
+		ret = request_irqs(smmu, pdev);
+	if (!ret)
+		ret = turn_on(smmu);
 	if (!ret)
 		ret = iommu_device_register(&smmu->iommu, &berth_smmu_ops, &pdev->dev);
 	if (ret) {

@@ -196,7 +196,7 @@ struct smmu_cmdq {
  * @l1, @l2: stream tables: l1 of one level only has the entries themselves
  * @draining: calls of the handler that want the event queue emptied; who makes it 1 does it
  * @events_cons: how far events are read; theirs who drains
- * @asids: bits of those that are taken
+ * @asids: bits of those that are taken; @next_asid: the word in which to look first
  */
 struct smmu {
 	struct iommu_device iommu;

@@ -269,6 +269,53 @@ static void what_an_unmap_costs(void **state)
 	stop();
 }
 
+/* A table of pages is unmapped as one block: all of it is forgotten. */
+static void a_table_goes_at_once(void **state)
+{
+	struct berth_smmu_v3_stats before;
+	uint8_t *at;
+
+	(void)state;
+	start(one_edu);
+	at = must_get_pages(9);
+	for (unsigned int i = 0; i < 512; i++)
+		must_map(&edu, 2 * IOVA + i * PAGE_SIZE, at + (511 - i) * PAGE_SIZE, PAGE_SIZE, RW);
+	dma(&edu, false, 2 * IOVA, 4);
+	dma(&edu, false, 2 * IOVA + 0x1ff000, 4);
+	assert_int_equal(nr_told, 0);
+	before = stats_now();
+	assert_int_equal(iommu_unmap(edu.domain, 2 * IOVA, 2 * MIB), 2 * MIB);
+	assert_int_equal(stats_now().tlbi_va - before.tlbi_va, 1);
+	dma(&edu, false, 2 * IOVA, 4);
+	assert_fault(2 * IOVA, IOMMU_FAULT_READ, BERTH_IOMMU_FAULT_TRANSLATION, 1);
+	dma(&edu, false, 2 * IOVA + 0x1ff000, 4);
+	assert_fault(2 * IOVA + 0x1ff000, IOMMU_FAULT_READ, BERTH_IOMMU_FAULT_TRANSLATION, 1);
+	put_pages(at, 9);
+	stop();
+}
+
+/* More domains than there are ASIDs, one after the other; and one that is there all the time. */
+static void asids_are_given_back(void **state)
+{
+	uint8_t *at;
+
+	(void)state;
+	start(one_edu);
+	at = must_get_pages(0);
+	must_map(&edu, IOVA, at, PAGE_SIZE, RW);
+	for (unsigned int i = 0; i < 66000; i++) {
+		struct iommu_domain *domain = iommu_domain_alloc(&edu.pdev->dev);
+
+		assert_non_null(domain);
+		iommu_domain_free(domain);
+	}
+	dma(&edu, false, IOVA, 64);
+	assert_int_equal(nr_told, 0);
+	assert_int_equal(stats_now().domains, 3);
+	put_pages(at, 0);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +324,8 @@ int main(void)
 		cmocka_unit_test(a_forgotten_invalidation_shows),
 		cmocka_unit_test(all_granules_work),
 		cmocka_unit_test(what_an_unmap_costs),
+		cmocka_unit_test(a_table_goes_at_once),
+		cmocka_unit_test(asids_are_given_back),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
