@@ -2,9 +2,15 @@
 /* Addresses for devices, and the page tables behind them; a pair is taken and given, or mapped and unmapped. */
 #include "bench.h"
 
+#include <berth/dma-mapping.h>
 #include <berth/gfp.h>
 #include <berth/io-pgtable.h>
+#include <berth/iommu-driver.h>
 #include <berth/iova.h>
+#include <berth/of.h>
+
+#include "dma/internal.h"
+#include "iommu/internal.h"
 
 #define LIMIT_48 ((1ull << 36) - 1) /* pages of 4 KiB in 48 bits */
 #define LIMIT_32 ((1ull << 20) - 1)
@@ -245,6 +251,118 @@ static void look_up(unsigned long pages, uint64_t iterations)
 	}
 }
 
+/* The DMA API, for a device behind an IOMMU that has nothing to invalidate. */
+
+#define SG_ENTRIES 16u
+
+static struct iommu_device iommu;
+static struct iommu_domain paging, blocked;
+static struct device client;
+static struct scatterlist list[SG_ENTRIES];
+static void *buffer;
+
+static int attach(struct iommu_domain *d, struct device *dev)
+{
+	(void)d;
+	(void)dev;
+	return 0;
+}
+
+static void sync_nothing(struct iommu_domain *d, struct iommu_iotlb_gather *g)
+{
+	(void)d;
+	(void)g;
+}
+
+static void flush_nothing(struct iommu_domain *d)
+{
+	(void)d;
+}
+
+static const struct iommu_domain_ops domain_ops = { .attach_dev = attach,
+						    .iotlb_sync = sync_nothing,
+						    .flush_iotlb_all = flush_nothing,
+						    .free = flush_nothing };
+
+static struct iommu_domain *domain_alloc(struct iommu_device *device, unsigned int type)
+{
+	struct iommu_domain *d = type == IOMMU_DOMAIN_UNMANAGED ? &paging : &blocked;
+
+	(void)device;
+	*d = (struct iommu_domain){ .ops = &domain_ops };
+	if (d == &paging) {
+		d->tables = ops;
+		d->pgsize_bitmap = PAGE | 2 * MIB | 1024 * MIB;
+		d->geometry = (struct iommu_domain_geometry){ 0, (1ull << 48) - 1, true };
+	}
+	return d;
+}
+
+static int probe_device(struct iommu_device *device, struct device *dev)
+{
+	(void)device;
+	(void)dev;
+	return 0;
+}
+
+static const struct iommu_ops iommu_ops = { .domain_alloc = domain_alloc,
+					    .probe_device = probe_device };
+
+static void start_client(unsigned long protection)
+{
+	const uint32_t id = 1;
+
+	start_tables(0);
+	memset(&iommu, 0, sizeof(iommu));
+	memset(&client, 0, sizeof(client));
+	client.of_node = berth_of_root();
+	bench_must(!device_register(&client, "client"), "device_register");
+	bench_must(!iommu_device_register(&iommu, &iommu_ops, &client), "iommu_device_register");
+	bench_must(!berth_iommu_probe_device(&client, &iommu, &id, 1, NULL,
+					     (enum berth_protection)protection),
+		   "berth_iommu_probe_device");
+	bench_must(!berth_dma_iommu_setup(&client), "berth_dma_iommu_setup");
+	bench_must(!dma_set_mask(&client, DMA_BIT_MASK(48)), "dma_set_mask");
+	buffer = (void *)__get_free_pages(GFP_KERNEL, 6);
+	bench_must(buffer, "__get_free_pages");
+	sg_init_table(list, SG_ENTRIES);
+	for (unsigned int i = 0; i < SG_ENTRIES; i++)
+		sg_set_buf(&list[i], (char *)buffer + (size_t)i * 3 * PAGE, PAGE);
+}
+
+static void stop_client(void)
+{
+	free_pages((unsigned long)buffer, 6);
+	berth_dma_iommu_teardown(&client);
+	berth_iommu_release_device(&client);
+	iommu_device_unregister(&iommu);
+	device_unregister(&client);
+	stop_tables();
+}
+
+static void dma_4k(unsigned long arg, uint64_t iterations)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < iterations; i++) {
+		dma_addr_t addr = dma_map_single(&client, buffer, PAGE, DMA_BIDIRECTIONAL);
+
+		if (dma_mapping_error(&client, addr))
+			abort();
+		dma_unmap_single(&client, addr, PAGE, DMA_BIDIRECTIONAL);
+	}
+}
+
+static void dma_sg16(unsigned long arg, uint64_t iterations)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < iterations; i++) {
+		if (dma_map_sg(&client, list, SG_ENTRIES, DMA_BIDIRECTIONAL) != 1)
+			abort();
+		dma_unmap_sg(&client, list, SG_ENTRIES, DMA_BIDIRECTIONAL);
+	}
+}
+
+#define CLIENT .start = start_client, .stop = stop_client
 #define EMPTY .start = start_empty, .stop = stop_domain
 #define TABLES .start = start_tables, .stop = stop_tables
 #define STRICT .start = start_strict, .stop = stop_tables
@@ -265,6 +383,10 @@ static const struct bench_case cases[] = {
 	{ "pgtable_2m_as_512x4k_pair_strict", map_4k, .arg = 512, .count = 100, STRICT },
 	{ "pgtable_2m_block_pair", map_block, .arg = 1, TABLES },
 	{ "pgtable_2m_block_pair_strict", map_block, .arg = 1, STRICT },
+	{ "dma_map_4k_pair_iommu", dma_4k, .arg = BERTH_PROTECT_STRICT, CLIENT },
+	{ "dma_map_sg16_pair_iommu", dma_sg16, .arg = BERTH_PROTECT_STRICT, CLIENT },
+	{ "dma_map_4k_pair_iommu_lazy", dma_4k, .arg = BERTH_PROTECT_LAZY, CLIENT },
+	{ "dma_map_4k_pair_iommu_shadow", dma_4k, .arg = BERTH_PROTECT_SHADOW, CLIENT },
 	{ "iova_to_phys_1e5", look_up, .arg = 100000, .start = start_mapped, .stop = stop_tables },
 };
 

@@ -49,6 +49,8 @@ BUDGETS = {
     "pgtable_2m_as_512x4k_pair_strict": (3000, "Linux", "linux_pgtable", "map_unmap_2m_as512x4k_strict"),
     "pgtable_2m_block_pair": (190, "Linux", "linux_pgtable", "map_unmap_2m_block_lazy"),
     "pgtable_2m_block_pair_strict": (190, "Linux", "linux_pgtable", "map_unmap_2m_block_strict"),
+    "dma_map_4k_pair_iommu": (270, "Linux", "linux_pgtable", "dma_map_unmap_4k_strict"),
+    "dma_map_sg16_pair_iommu": (800, "Linux", "linux_pgtable", "dma_map_sg16_unmap_strict"),
     "iova_to_phys_1e5": (60, "Linux", "linux_pgtable", "iova_to_phys_1e5pages"),
 }
 # Bytes per page, and Linux's.

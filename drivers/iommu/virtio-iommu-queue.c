@@ -3,7 +3,6 @@
 #include <berth/dma-mapping.h>
 #include <berth/errno.h>
 #include <berth/error.h>
-#include <berth/port.h>
 #include <berth/timer.h>
 
 #include "virtio-iommu.h"
@@ -192,12 +191,7 @@ static bool wait_for(struct viommu *v, unsigned int slot, unsigned long *flags)
 
 static int gone(const struct viommu *v)
 {
-	struct berth_error *error = berth_port_error();
-
-	*error = (struct berth_error){ .code = -EIO, .reason = BERTH_REASON_NO_DEVICE };
-	for (size_t i = 0; i + 1 < sizeof(error->subject) && dev_name(&v->pdev->dev)[i]; i++)
-		error->subject[i] = dev_name(&v->pdev->dev)[i];
-	return -EIO;
+	return berth_set_error(dev_name(&v->pdev->dev), -EIO, BERTH_REASON_NO_DEVICE, 0, 0);
 }
 
 /* Put a request into the ring; its slot, or NO_SLOT. */

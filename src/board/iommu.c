@@ -53,6 +53,23 @@ void berth_iommu_read_bootargs(const char *bootargs)
 		default_protection = BERTH_PROTECT_STRICT;
 	else
 		default_protection = BERTH_PROTECT_LAZY;
+	berth_iommu_dma_force_dac = is_true(berth_bootarg(bootargs, "iommu.forcedac"), false);
+}
+
+/*
+ * What it may be: the driver of a device that can be plugged in cannot vouch for it. "external-facing"
+ * is of the port's node, or of its host.
+ */
+static void read_trust(struct device *dev, const struct device_node *node)
+{
+	const struct device_node *says = node;
+
+	while (says && !of_property_read_bool(says, "berth,untrusted") &&
+	       !of_property_read_bool(says, "external-facing"))
+		says = of_get_parent(says);
+	dev->p->is_untrusted = says != NULL;
+	while (node && of_property_read_u32(node, "berth,shadow-size", &dev->p->shadow_size))
+		node = of_get_parent(node);
 }
 
 /* What the node says, or the nearest one above that says something. */
@@ -296,6 +313,7 @@ static int take(struct device *dev, const struct device_node *node, const struct
 	if (err)
 		return err;
 	dev->p->iommu->released = berth_dma_iommu_teardown;
+	read_trust(dev, says);
 	err = dev->of_node ? read_resv(dev, dev->of_node) : 0;
 	if (!err)
 		err = berth_dma_iommu_setup(dev);

@@ -8,6 +8,7 @@
 
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "dma/iommu.h"
 #include "lib/bitmap.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -45,7 +46,10 @@ struct dma_buffer *berth_buffer_new(enum dma_buffer_kind kind, struct device *de
 		return NULL;
 	buffer->kind = kind;
 	buffer->dev = dev;
-	buffer->nr = PFN_UP(size);
+	buffer->nr = buffer->nr_taken = PFN_UP(size);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		buffer->nr_taken = (unsigned long)PFN_DOWN(
+			iova_align(iommu_dma_of(dev)->iovad, dma_buffer_size(buffer)));
 	buffer->attrs = attrs;
 	return buffer;
 }
@@ -169,6 +173,19 @@ bool berth_buffer_unview_at(const struct device *dev, const void *virt)
 	return found;
 }
 
+bool berth_buffers_any(const struct device *dev)
+{
+	bool found = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&buffers.lock, flags);
+	for (unsigned int i = 0; i < NR_ROWS && !found; i++)
+		for (struct dma_buffer *at = buffers.rows[i]; at && !found; at = at->next)
+			found = at->dev == dev;
+	spin_unlock_irqrestore(&buffers.lock, flags);
+	return found;
+}
+
 uint64_t berth_buffers_reset(void)
 {
 	uint64_t bytes = 0;
@@ -180,6 +197,7 @@ uint64_t berth_buffers_reset(void)
 			buffers.rows[i] = buffer->next;
 			if (buffer->pool)
 				bytes += dma_buffer_size(buffer);
+			kvfree(buffer->pages);
 			kfree(buffer);
 		}
 	return bytes;

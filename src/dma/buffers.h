@@ -33,6 +33,10 @@ enum dma_buffer_kind {
  * @attrs: of a coherent buffer those that it was allocated with, of others their direction
  * @type: how the CPU sees it
  * @views: other mappings of it
+ * @nr_taken: @nr with what fills up the IOMMU's last page
+ * @pages: all pages, if they are scattered; else NULL
+ * @is_mapped: an IOMMU leads to it
+ * @is_single: its pages are to be taken one by one
  * @pool, @chunk: where it is from, if not from the allocators of pages
  */
 struct dma_buffer {
@@ -44,10 +48,14 @@ struct dma_buffer {
 	phys_addr_t phys;
 	dma_addr_t addr;
 	unsigned long nr;
+	unsigned long nr_taken;
 	unsigned long attrs;
 	enum dma_buffer_kind kind;
 	enum berth_memory_type type;
 	uint32_t views;
+	bool is_mapped;
+	bool is_single;
+	struct page **pages;
 	struct coherent_pool *pool;
 	struct atomic_chunk *chunk;
 };
@@ -86,12 +94,17 @@ struct dma_buffer *berth_buffer_view(enum dma_buffer_kind kind, const struct dev
 void berth_buffer_unview(struct dma_buffer *buffer);
 /* One view less of the table at a CPU address; false with the reason. */
 bool berth_buffer_unview_at(const struct device *dev, const void *virt);
+/* Whether a device has any. */
+bool berth_buffers_any(const struct device *dev);
 /* Forget all records. Return: bytes of buffers that are from a coherent_pool. */
 uint64_t berth_buffers_reset(void);
 
 /* coherent.c: pages for a buffer, from CMA or the page allocator: 0, or with the reason. */
 int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp);
 void berth_buffer_put_pages(const struct dma_buffer *buffer);
+/* An IOMMU leads to a buffer's memory, if one is in the way: 0, or with the reason. And back. */
+int berth_buffer_map(struct dma_buffer *buffer, gfp_t gfp);
+void berth_buffer_unmap(struct dma_buffer *buffer);
 
 /* device_pool.c */
 
@@ -106,6 +119,8 @@ int berth_device_set_pool(struct device *dev, struct coherent_pool *pool);
 void berth_coherent_pool_set_default(struct coherent_pool *pool);
 /* Memory of the device's own pool. 0, or with the reason. */
 int berth_coherent_pool_take(struct coherent_pool *pool, struct dma_buffer *buffer);
+/* Whether its memory is the device's own, which no IOMMU is before. */
+bool berth_coherent_pool_is_declared(const struct dma_buffer *buffer);
 /* Memory of the default pool; false, without a reason, if it cannot be had there. */
 bool berth_default_pool_take(struct dma_buffer *buffer);
 void berth_coherent_pool_put(const struct dma_buffer *buffer);

@@ -5,6 +5,7 @@
 
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "dma/iommu.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
@@ -23,20 +24,28 @@ int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp)
 	if (dev->p->pool)
 		buffer->page = berth_swiotlb_alloc(dev, buffer->nr, &buffer->addr);
 	else
-		buffer->page = berth_contiguous_alloc(dev, buffer->nr, gfp, dev->coherent_dma_mask,
-						      &buffer->addr);
+		buffer->page = berth_contiguous_alloc(dev, buffer->nr_taken, gfp,
+						      dev->coherent_dma_mask, &buffer->addr);
 	if (!buffer->page)
 		return -ENOMEM;
 	buffer->phys = page_to_phys(buffer->page);
 	buffer->virt = page_address(buffer->page);
 	buffer->type = BERTH_MEMORY_CACHED;
+	if (buffer->nr_taken != buffer->nr) {
+		uint64_t rest = (uint64_t)(buffer->nr_taken - buffer->nr) << PAGE_SHIFT;
+
+		memset((char *)buffer->virt + dma_buffer_size(buffer), 0, rest);
+		berth_dma_clean(dev, buffer->phys + dma_buffer_size(buffer), rest);
+	}
 	return 0;
 }
 
 void berth_buffer_put_pages(const struct dma_buffer *buffer)
 {
-	if (!buffer->dev->p->pool || !berth_swiotlb_free(buffer->dev, buffer->page))
-		berth_contiguous_free(buffer->dev, buffer->page, buffer->nr);
+	if (buffer->pages)
+		berth_iommu_dma_put_pages(buffer);
+	else if (!buffer->dev->p->pool || !berth_swiotlb_free(buffer->dev, buffer->page))
+		berth_contiguous_free(buffer->dev, buffer->page, buffer->nr_taken);
 }
 
 static void put_memory(const struct dma_buffer *buffer)
@@ -55,9 +64,18 @@ static void put_memory(const struct dma_buffer *buffer)
 /* Pages of the allocators, seen by the CPU as the device needs it. */
 static int take_fresh(struct dma_buffer *buffer, gfp_t gfp)
 {
+	const struct berth_error before = *berth_last_error();
+	struct device *dev = buffer->dev;
 	struct berth_error *error;
 	int err = berth_buffer_take_pages(buffer, gfp);
 
+	/* Behind an IOMMU pages need not be contiguous, if the CPU can see them so. */
+	if (err && dev->backend == BERTH_DMA_IOMMU && dev_is_dma_coherent(dev) &&
+	    gfpflags_allow_blocking(gfp) && !(buffer->attrs & DMA_ATTR_FORCE_CONTIGUOUS)) {
+		err = berth_iommu_dma_take_pages(buffer, gfp, true);
+		if (!err)
+			*berth_port_error() = before;
+	}
 	if (err || dev_is_dma_coherent(buffer->dev))
 		return err;
 	buffer->type = buffer->attrs & DMA_ATTR_WRITE_COMBINE ? BERTH_MEMORY_WRITE_COMBINE
@@ -84,13 +102,27 @@ static int take_memory(struct dma_buffer *buffer, gfp_t gfp)
 	if (!dev_is_dma_coherent(dev) && !dev->p->pool) {
 		if (berth_default_pool_take(buffer))
 			return 0;
-		if (!gfpflags_allow_blocking(gfp) && berth_atomic_pool_take(buffer))
+		if (!gfpflags_allow_blocking(gfp) && buffer->nr == buffer->nr_taken &&
+		    berth_atomic_pool_take(buffer))
 			return 0;
 	}
 	err = take_fresh(buffer, gfp);
 	if (!err && !dev_is_dma_coherent(dev) && gfpflags_allow_blocking(gfp))
 		berth_atomic_pools_fill();
 	return err;
+}
+
+int berth_buffer_map(struct dma_buffer *buffer, gfp_t gfp)
+{
+	if (buffer->dev->backend != BERTH_DMA_IOMMU || berth_coherent_pool_is_declared(buffer))
+		return 0;
+	return berth_iommu_dma_map_buffer(buffer, gfp);
+}
+
+void berth_buffer_unmap(struct dma_buffer *buffer)
+{
+	if (buffer->is_mapped)
+		berth_iommu_dma_unmap_buffer(buffer);
 }
 
 /* A name that is not an address: no machine has memory there. */
@@ -112,11 +144,17 @@ void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, g
 	buffer = berth_buffer_new(DMA_BUFFER_COHERENT, dev, size, gfp, attrs);
 	if (!buffer)
 		return NULL;
-	if (take_memory(buffer, gfp & ~DMA_ZONE_FLAGS)) {
+	gfp &= ~DMA_ZONE_FLAGS;
+	if (take_memory(buffer, gfp)) {
 		kfree(buffer);
 		return NULL;
 	}
 	memset(buffer->virt, 0, dma_buffer_size(buffer));
+	if (berth_buffer_map(buffer, gfp)) {
+		put_memory(buffer);
+		kfree(buffer);
+		return NULL;
+	}
 	*dma_handle = buffer->addr;
 	name = attrs & DMA_ATTR_NO_KERNEL_MAPPING ? cookie_of(buffer) : buffer->virt;
 	berth_buffer_add(buffer, name);
@@ -133,6 +171,7 @@ void dma_free_attrs(struct device *dev, size_t size, void *cpu_addr, dma_addr_t 
 	buffer = berth_buffer_take(DMA_BUFFER_COHERENT, dev, size, cpu_addr, dma_handle, attrs);
 	if (!buffer)
 		return;
+	berth_buffer_unmap(buffer);
 	put_memory(buffer);
 	kfree(buffer);
 }
@@ -154,6 +193,11 @@ struct page *dma_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_ha
 		return NULL;
 	}
 	memset(buffer->virt, 0, dma_buffer_size(buffer));
+	if (berth_buffer_map(buffer, gfp)) {
+		berth_buffer_put_pages(buffer);
+		kfree(buffer);
+		return NULL;
+	}
 	*dma_handle = buffer->addr;
 	berth_buffer_add(buffer, buffer->page);
 	return buffer->page;
@@ -169,6 +213,7 @@ void dma_free_pages(struct device *dev, size_t size, struct page *page, dma_addr
 	buffer = berth_buffer_take(DMA_BUFFER_PAGES, dev, size, page, dma_handle, dir);
 	if (!buffer)
 		return;
+	berth_buffer_unmap(buffer);
 	berth_buffer_put_pages(buffer);
 	kfree(buffer);
 }

@@ -214,6 +214,11 @@ int berth_coherent_pool_take(struct coherent_pool *pool, struct dma_buffer *buff
 	return 0;
 }
 
+bool berth_coherent_pool_is_declared(const struct dma_buffer *buffer)
+{
+	return buffer->pool && buffer->pool->is_declared;
+}
+
 bool berth_default_pool_take(struct dma_buffer *buffer)
 {
 	const struct berth_error before = *berth_last_error();

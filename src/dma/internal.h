@@ -12,6 +12,9 @@ void berth_dma_init_limits(struct device *dev);
 void berth_dma_forbid(struct device *dev);
 
 /* Highest address a device may be told, under @mask and its bus. */
+uint64_t berth_dma_bus_limit(const struct device *dev, uint64_t mask);
+
+/* The same for addresses of RAM, which are behind an IOMMU, if there is one. */
 uint64_t berth_dma_limit(const struct device *dev, uint64_t mask);
 
 /*
@@ -75,15 +78,24 @@ struct page *berth_contiguous_alloc(struct device *dev, unsigned long nr, gfp_t 
 				    dma_addr_t *addr);
 void berth_contiguous_free(struct device *dev, struct page *page, unsigned long nr);
 
-/* Devices behind an IOMMU (iommu.c). */
+/* Devices behind an IOMMU (iommu_setup.c). */
 
 /*
  * The device's IOMMU knows it and its group sees the default domain: from now on the DMA API serves
- * it there, as its protection says. 0, or with the reason and nothing changed.
+ * it there, as its protection says. is_untrusted and shadow_size of its private record are filled
+ * in. May sleep. 0, or with the reason: then it does no DMA.
  */
 int berth_dma_iommu_setup(struct device *dev);
-/* It does not any more; nothing is mapped. The device does no DMA. */
+/* It does not any more; nothing is mapped. The device does no DMA. May sleep. */
 void berth_dma_iommu_teardown(struct device *dev);
+/* PCI functions are given long addresses at once where they can (iommu.forcedac). */
+extern bool berth_iommu_dma_force_dac;
+
+/*
+ * A doorbell for the device's interrupt messages: *@addr is what it is to write to. Mappings are
+ * shared by granule, and stay. May sleep. 0, or with the reason.
+ */
+int berth_dma_map_msi(struct device *dev, phys_addr_t doorbell, dma_addr_t *addr);
 
 /* Bounce buffers (swiotlb.c). */
 

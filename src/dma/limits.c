@@ -3,6 +3,7 @@
 #include <berth/dma-mapping.h>
 
 #include "dma/internal.h"
+#include "dma/iommu.h"
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
@@ -14,16 +15,21 @@ static const struct berth_dma_window everything = { 0, 0, UINT64_MAX };
 
 static const struct berth_dma_window *windows_of(const struct device *dev, unsigned int *count)
 {
-	*count = dev->p->nr_windows;
+	*count = dev->backend == BERTH_DMA_IOMMU ? 0 : dev->p->nr_windows;
 	if (*count)
 		return dev->p->windows;
 	*count = 1;
 	return &everything;
 }
 
-uint64_t berth_dma_limit(const struct device *dev, uint64_t mask)
+uint64_t berth_dma_bus_limit(const struct device *dev, uint64_t mask)
 {
 	return dev->bus_dma_limit && dev->bus_dma_limit < mask ? dev->bus_dma_limit : mask;
+}
+
+uint64_t berth_dma_limit(const struct device *dev, uint64_t mask)
+{
+	return dev->backend == BERTH_DMA_IOMMU ? UINT64_MAX : berth_dma_bus_limit(dev, mask);
 }
 
 /*
@@ -113,6 +119,7 @@ void berth_dma_limits_changed(struct device *dev)
 	dev->map_offset = 0;
 	dev->flags &= ~BERTH_DEVICE_MAY_BOUNCE;
 	berth_bounce_forget(dev);
+	berth_iommu_dma_limits_changed(dev);
 	if (dev->backend == BERTH_DMA_DIRECT && dev->dma_mask) {
 		if (may_bounce(dev))
 			dev->flags |= BERTH_DEVICE_MAY_BOUNCE;
@@ -276,7 +283,8 @@ void berth_dma_init_limits(struct device *dev)
 	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
 	dev->min_align_mask = 0;
 	dev->flags = parent ? parent->flags & BERTH_DEVICE_COHERENT : BERTH_DEVICE_COHERENT;
-	if (berth_swiotlb_mode == BERTH_SWIOTLB_FORCE || (parent && parent->p && parent->p->pool))
+	if (berth_swiotlb_mode == BERTH_SWIOTLB_FORCE ||
+	    (parent && parent->p && parent->p->pool && !parent->p->iommu_dma))
 		dev->flags |= BERTH_DEVICE_BOUNCE;
 	dev->backend = BERTH_DMA_DIRECT;
 	dev->line_shift = (uint8_t)__builtin_ctz(line ? line : 1);
@@ -288,6 +296,12 @@ void berth_dma_init_limits(struct device *dev)
 		dev->p->cma = parent->p->cma;
 		dev->p->pool = parent->p->pool;
 		dev->backend = parent->backend;
+		/* What its parent is given it is not. */
+		if (parent->p->iommu_dma) {
+			dev->backend = BERTH_DMA_NONE;
+			dev->p->pool = NULL;
+			dev->p->nr_windows = 0;
+		}
 	}
 	berth_dma_limits_changed(dev);
 }
@@ -356,10 +370,14 @@ static int check_mask(const struct device *dev, uint64_t mask)
 
 	if (dev->backend == BERTH_DMA_NONE || !mask)
 		return berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
-	if (mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
+	if (dev->backend == BERTH_DMA_IOMMU
+		    ? berth_iommu_dma_reaches(dev, mask)
+		    : mask >= DMA_BIT_MASK(32) || berth_dma_reachable(dev, mask, 0, &first, &last))
 		return 0;
 	error = berth_error_set(-EIO, BERTH_REASON_MASK, dev_name(dev));
 	error->address = berth_nr_mem_maps ? PFN_PHYS(berth_mem_map[0].pfn) : 0;
+	if (dev->backend == BERTH_DMA_IOMMU)
+		error->address = iommu_dma_of(dev)->iovad->granule;
 	error->limit = mask;
 	return -EIO;
 }
@@ -434,6 +452,9 @@ uint64_t dma_get_required_mask(struct device *dev)
 {
 	uint64_t highest = 0;
 
+	/* Any will do. */
+	if (dev->backend == BERTH_DMA_IOMMU)
+		return DMA_BIT_MASK(32);
 	for (unsigned int b = 0; b < berth_nr_mem_maps; b++) {
 		const struct berth_mem_map *bank = &berth_mem_map[b];
 		const struct berth_dma_window *windows;
@@ -462,19 +483,24 @@ size_t dma_max_mapping_size(struct device *dev)
 
 size_t dma_opt_mapping_size(struct device *dev)
 {
-	return dma_max_mapping_size(dev);
+	size_t most = dma_max_mapping_size(dev);
+
+	if (dev->backend == BERTH_DMA_IOMMU)
+		most = iova_rcache_range();
+	return most;
 }
 
 unsigned long dma_get_merge_boundary(struct device *dev)
 {
-	(void)dev;
-	return 0;
+	return dev->backend == BERTH_DMA_IOMMU ? iommu_dma_of(dev)->granule_mask : 0;
 }
 
 bool dma_need_sync(struct device *dev, dma_addr_t addr)
 {
 	struct berth_bounce bounce;
 
+	if (dev->backend == BERTH_DMA_IOMMU)
+		return !dev_is_dma_coherent(dev) || berth_iommu_dma_is_bounced(dev, addr);
 	return !dev_is_dma_coherent(dev) ||
 	       (dev->flags & BERTH_DEVICE_MAY_BOUNCE && berth_swiotlb_find(dev, addr, &bounce));
 }

@@ -3,6 +3,7 @@
 #include <berth/dma-mapping.h>
 
 #include "dma/internal.h"
+#include "dma/iommu.h"
 #include "dma/swiotlb.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -12,21 +13,21 @@
  * fall over the device's data later. A clean does both, and keeps the bytes that a device that
  * writes less than expected leaves alone.
  */
-static void sync_for_device(const struct device *dev, phys_addr_t phys, size_t size)
+void berth_dma_clean(const struct device *dev, phys_addr_t phys, size_t size)
 {
 	if (!dev_is_dma_coherent(dev))
 		berth_port_cache_clean(phys, size);
 }
 
 /* To the CPU: lines read before, or refilled meanwhile, must not hide what the device wrote. */
-static void sync_for_cpu(const struct device *dev, phys_addr_t phys, size_t size,
-			 enum dma_data_direction dir)
+void berth_dma_invalidate(const struct device *dev, phys_addr_t phys, size_t size,
+			  enum dma_data_direction dir)
 {
 	if (!dev_is_dma_coherent(dev) && dir != DMA_TO_DEVICE)
 		berth_port_cache_invalidate(phys, size);
 }
 
-static bool legal(const struct device *dev, size_t size, enum dma_data_direction dir)
+bool berth_dma_legal(const struct device *dev, size_t size, enum dma_data_direction dir)
 {
 	if (!dev->dma_mask || dev->backend == BERTH_DMA_NONE)
 		berth_fail(-EIO, BERTH_REASON_NO_MASK, dev_name(dev));
@@ -40,8 +41,8 @@ static bool legal(const struct device *dev, size_t size, enum dma_data_direction
 	return false;
 }
 
-static dma_addr_t refuse_segment(const struct device *dev, phys_addr_t phys, size_t size,
-				 uint64_t limit)
+dma_addr_t berth_dma_refuse_segment(const struct device *dev, phys_addr_t phys, size_t size,
+				    uint64_t limit)
 {
 	struct berth_error *error = berth_error_set(-EINVAL, BERTH_REASON_SEGMENT, dev_name(dev));
 
@@ -61,23 +62,25 @@ static dma_addr_t map_phys(struct device *dev, phys_addr_t phys, size_t size,
 	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
 	dma_addr_t addr;
 
+	if (dev->backend == BERTH_DMA_IOMMU)
+		return berth_iommu_dma_map_phys(dev, phys, size, dir, attrs);
 	if (dev->flags & BERTH_DEVICE_BOUNCE)
 		return berth_swiotlb_map(dev, phys, size, dir, attrs);
 	addr = berth_dma_translate(dev, phys, size, limit, NULL);
 	if (addr != DMA_MAPPING_ERROR && !((addr ^ (addr + (size - 1))) & ~boundary)) {
 		if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-			sync_for_device(dev, phys, size);
+			berth_dma_clean(dev, phys, size);
 		return addr;
 	}
 	if (dev->flags & BERTH_DEVICE_MAY_BOUNCE)
 		return berth_swiotlb_map(dev, phys, size, dir, attrs);
 	if (addr != DMA_MAPPING_ERROR)
-		return refuse_segment(dev, phys, size, boundary - (addr & boundary) + 1);
+		return berth_dma_refuse_segment(dev, phys, size, boundary - (addr & boundary) + 1);
 	return berth_dma_from_phys(dev, phys, size, limit);
 }
 
 /* Memory that no device may be given is told about once: it is the same mistake every time. */
-static dma_addr_t refuse_memory(const struct device *dev, uint64_t address)
+dma_addr_t berth_dma_refuse_memory(const struct device *dev, uint64_t address)
 {
 	static bool is_told;
 
@@ -88,16 +91,15 @@ static dma_addr_t refuse_memory(const struct device *dev, uint64_t address)
 	return DMA_MAPPING_ERROR;
 }
 
-static __attribute__((noinline)) dma_addr_t map_virt(struct device *dev, void *ptr, size_t size,
-						     enum dma_data_direction dir,
-						     unsigned long attrs)
+dma_addr_t berth_dma_map_virt_long(struct device *dev, void *ptr, size_t size,
+				   enum dma_data_direction dir, unsigned long attrs)
 {
 	uint64_t at = (uintptr_t)ptr - berth_port_linear.virt;
 
-	if (!legal(dev, size, dir))
+	if (!berth_dma_legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
 	if (at >= berth_port_linear.size || !berth_dma_is_ram(berth_port_linear.phys + at, size))
-		return refuse_memory(dev, (uintptr_t)ptr);
+		return berth_dma_refuse_memory(dev, (uintptr_t)ptr);
 	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs, UINT64_MAX);
 }
 
@@ -114,7 +116,9 @@ dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
 				       ? bounce_bus(d, slot)
 				       : berth_bounce_fill(dev, d, slot, ptr, attrs);
 	}
-	return map_virt(dev, ptr, size, dir, attrs);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		return berth_iommu_dma_map_virt(dev, ptr, size, dir, attrs);
+	return berth_dma_map_virt_long(dev, ptr, size, dir, attrs);
 }
 
 static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -122,10 +126,10 @@ static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset,
 {
 	phys_addr_t phys = page ? page_to_phys(page) + offset : 0;
 
-	if (!legal(dev, size, dir))
+	if (!berth_dma_legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
 	if (!page || !berth_dma_is_ram(phys, size))
-		return refuse_memory(dev, phys);
+		return berth_dma_refuse_memory(dev, phys);
 	return map_phys(dev, phys, size, dir, attrs, boundary);
 }
 
@@ -163,12 +167,12 @@ static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr,
 	if (d && !(attrs & DMA_ATTR_SKIP_CPU_SYNC) && berth_bounce_fetch(dev, d, addr, size, dir) &&
 	    bounce_unmap_plain(d, addr, size, dir))
 		return;
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, false, &phys, &bounce))
+	if (!berth_dma_legal(dev, size, dir) || !lookup(dev, addr, size, false, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_unmap(dev, &bounce, addr, size, dir, attrs);
 	else if (!(attrs & DMA_ATTR_SKIP_CPU_SYNC))
-		sync_for_cpu(dev, phys, size, dir);
+		berth_dma_invalidate(dev, phys, size, dir);
 }
 
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
@@ -178,7 +182,10 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;
-	unmap(dev, addr, size, dir, attrs);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
+	else
+		unmap(dev, addr, size, dir, attrs);
 }
 
 void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
@@ -187,12 +194,18 @@ void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, true, &phys, &bounce))
+	if (!berth_dma_legal(dev, size, dir))
+		return;
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		berth_iommu_dma_sync_for_cpu(dev, addr, size, dir);
+		return;
+	}
+	if (!lookup(dev, addr, size, true, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_sync_for_cpu(dev, &bounce, addr, size, dir);
 	else
-		sync_for_cpu(dev, phys, size, dir);
+		berth_dma_invalidate(dev, phys, size, dir);
 }
 
 void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size,
@@ -201,12 +214,18 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 	struct berth_bounce bounce;
 	phys_addr_t phys;
 
-	if (!legal(dev, size, dir) || !lookup(dev, addr, size, true, &phys, &bounce))
+	if (!berth_dma_legal(dev, size, dir))
+		return;
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		berth_iommu_dma_sync_for_device(dev, addr, size, dir);
+		return;
+	}
+	if (!lookup(dev, addr, size, true, &phys, &bounce))
 		return;
 	if (bounce.pool)
 		berth_swiotlb_sync_for_device(dev, &bounce, addr, size, dir);
 	else
-		sync_for_device(dev, phys, size);
+		berth_dma_clean(dev, phys, size);
 }
 
 /*
@@ -221,7 +240,7 @@ static int map_entry(struct device *dev, struct scatterlist *sg, enum dma_data_d
 	if (boundary < most - 1)
 		most = boundary + 1;
 	if (sg->length > most)
-		sg->dma_address = refuse_segment(dev, sg->offset, sg->length, most);
+		sg->dma_address = berth_dma_refuse_segment(dev, sg->offset, sg->length, most);
 	else
 		sg->dma_address =
 			map_page(dev, sg_page(sg), sg->offset, sg->length, dir, attrs, boundary);
@@ -241,6 +260,8 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (nents < 1)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
 				     (uint64_t)nents);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		return berth_iommu_dma_map_sg(dev, sgl, nents, dir, attrs);
 	for (; sg && i < nents; i++, sg = sg_next(sg)) {
 		err = map_entry(dev, sg, dir, attrs);
 		if (err)
@@ -276,6 +297,8 @@ int dma_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_dire
 	}
 	switch (berth_last_error()->reason) {
 	case BERTH_REASON_BOUNCE_FULL:
+	case BERTH_REASON_OUT_OF_MEMORY:
+	case BERTH_REASON_AREA_FULL:
 		return -ENOMEM;
 	case BERTH_REASON_MASK:
 	case BERTH_REASON_WINDOW:
@@ -291,6 +314,10 @@ void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct scatterlist *sg = sgl;
 
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		berth_iommu_dma_unmap_sg(dev, sgl, nents, dir, attrs);
+		return;
+	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
 		dma_unmap_page_attrs(dev, sg->dma_address, sg->dma_length, dir, attrs);
 }
@@ -300,6 +327,10 @@ void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
 {
 	struct scatterlist *sg = sgl;
 
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, true);
+		return;
+	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
 		dma_sync_single_for_cpu(dev, sg->dma_address, sg->dma_length, dir);
 }
@@ -309,6 +340,10 @@ void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nen
 {
 	struct scatterlist *sg = sgl;
 
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, false);
+		return;
+	}
 	for (int i = 0; i < nents && sg; i++, sg = sg_next(sg))
 		dma_sync_single_for_device(dev, sg->dma_address, sg->dma_length, dir);
 }
@@ -320,7 +355,7 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t si
 	const struct berth_dma_window *peer;
 
 	(void)attrs;
-	if (!legal(dev, size, dir))
+	if (!berth_dma_legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
 	if (phys_addr + (size - 1) < phys_addr || berth_dma_touches_ram(phys_addr, size)) {
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "dma_map_resource() of RAM",
@@ -328,18 +363,33 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t si
 		return DMA_MAPPING_ERROR;
 	}
 	peer = berth_dma_peer_window(dev, phys_addr, size);
+	if (!peer && iommu_dma_of(dev))
+		return berth_iommu_dma_map_resource(dev, phys_addr, size, dir);
 	if (!peer)
 		return berth_dma_from_phys(dev, phys_addr, size, limit);
+	limit = berth_dma_bus_limit(dev, dev->dma_mask);
 	if (peer->bus + (phys_addr - peer->cpu) + (size - 1) <= limit)
 		return peer->bus + (phys_addr - peer->cpu);
 	berth_dma_mask_error(dev, phys_addr, size, limit);
 	return DMA_MAPPING_ERROR;
 }
 
+static bool is_of_peer(const struct device *dev, dma_addr_t addr)
+{
+	for (unsigned int i = 0; i < dev->p->nr_peers; i++)
+		if (addr - dev->p->peers[i].bus < dev->p->peers[i].size)
+			return true;
+	return false;
+}
+
 void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 			enum dma_data_direction dir, unsigned long attrs)
 {
 	(void)attrs;
-	if (legal(dev, size, dir) && addr + (size - 1) < addr)
+	if (!berth_dma_legal(dev, size, dir))
+		return;
+	if (addr + (size - 1) < addr)
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
+	else if (iommu_dma_of(dev) && !is_of_peer(dev, addr))
+		berth_iommu_dma_unmap_resource(dev, addr, size);
 }

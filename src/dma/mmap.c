@@ -39,6 +39,33 @@ static int is_inside(const struct vm_area_struct *vma, const struct dma_buffer *
 	return 0;
 }
 
+static void keep_view(void *buffer)
+{
+	(void)buffer;
+}
+
+/*
+ * Scattered pages, run by run. The view goes with the first one, which goes last; so when another one
+ * fails, it goes with the area.
+ */
+static int show_pages(struct vm_area_struct *vma, struct dma_buffer *buffer)
+{
+	unsigned long first = vma->vm_pgoff, end = first + vma_pages(vma), nr;
+	int err = 0;
+
+	for (unsigned long at = first; !err && at < end; at += nr) {
+		for (nr = 1; at + nr < end && page_to_pfn(buffer->pages[at + nr]) ==
+						      page_to_pfn(buffer->pages[at]) + nr;)
+			nr++;
+		err = berth_vma_show(vma, (uint64_t)(at - first) << PAGE_SHIFT,
+				     page_to_phys(buffer->pages[at]), (uint64_t)nr << PAGE_SHIFT,
+				     buffer->type, at == first ? unview : keep_view, buffer);
+		if (err && at == first)
+			berth_buffer_unview(buffer);
+	}
+	return err;
+}
+
 /* The caller's view of @buffer becomes that of the area, or is given back. */
 static int show(struct vm_area_struct *vma, struct dma_buffer *buffer, size_t size)
 {
@@ -47,6 +74,8 @@ static int show(struct vm_area_struct *vma, struct dma_buffer *buffer, size_t si
 	if (!buffer)
 		return -EINVAL;
 	err = is_inside(vma, buffer, size);
+	if (!err && buffer->pages)
+		return show_pages(vma, buffer);
 	if (!err)
 		err = berth_vma_show(vma, 0, buffer->phys + PFN_PHYS(vma->vm_pgoff),
 				     (uint64_t)vma_pages(vma) << PAGE_SHIFT, buffer->type, unview,
@@ -88,9 +117,12 @@ int dma_get_sgtable_attrs(struct device *dev, struct sg_table *sgt, void *cpu_ad
 	else if (!buffer->page)
 		err = berth_fail_at(-ENXIO, BERTH_REASON_MAPPING, "memory without struct page",
 				    buffer->phys);
-	if (!err)
+	if (!err && buffer->pages)
+		err = sg_alloc_table_from_pages(sgt, buffer->pages, (unsigned int)PFN_UP(size), 0,
+						PAGE_ALIGN(size), GFP_KERNEL);
+	else if (!err)
 		err = sg_alloc_table(sgt, 1, GFP_KERNEL);
-	if (!err)
+	if (!err && !buffer->pages)
 		sg_set_page(sgt->sgl, buffer->page, (unsigned int)PAGE_ALIGN(size), 0);
 	berth_buffer_unview(buffer);
 	return err;

@@ -23,8 +23,7 @@ size_t berth_swiotlb_max_size(const struct device *dev)
 	return lost < SEGMENT_SIZE ? SEGMENT_SIZE - lost : 0;
 }
 
-/* Copy between memory, which may be high, and a run. Return: 0, or what was not copied. */
-static size_t copy(phys_addr_t phys, char *slot, size_t size, bool in)
+size_t berth_bounce_copy(phys_addr_t phys, char *slot, size_t size, bool in)
 {
 	struct page *page = phys_to_page(phys);
 	size_t offset = offset_in_page(phys), done;
@@ -49,12 +48,12 @@ static size_t copy(phys_addr_t phys, char *slot, size_t size, bool in)
 static bool copy_in(phys_addr_t phys, char *slot, size_t size)
 {
 	__atomic_add_fetch(&bytes_in, size, __ATOMIC_RELAXED);
-	return !copy(phys, slot, size, true);
+	return !berth_bounce_copy(phys, slot, size, true);
 }
 
 static void copy_out(const struct device *dev, phys_addr_t phys, char *slot, size_t size)
 {
-	size_t left = copy(phys, slot, size, false);
+	size_t left = berth_bounce_copy(phys, slot, size, false);
 
 	__atomic_add_fetch(&bytes_out, size, __ATOMIC_RELAXED);
 	if (left)

@@ -317,6 +317,9 @@ dma_addr_t berth_bounce_fill(const struct device *dev, const struct bounce_devic
 bool berth_bounce_fetch(const struct device *dev, const struct bounce_device *d, dma_addr_t addr,
 			size_t size, enum dma_data_direction dir);
 
+/* Copy between memory, which may be high, and a run. Return: 0, or what was not copied. */
+size_t berth_bounce_copy(phys_addr_t phys, char *slot, size_t size, bool in);
+
 /* The pools that all devices share, the newest first. */
 extern struct bounce_pool *berth_bounce_pools;
 void berth_bounce_add(struct bounce_pool *pool);

@@ -398,6 +398,106 @@ static inline void berth_pgtable_leave(struct visit *visit, bool now)
 		berth_pgtable_settle(visit->pt, place, now);
 }
 
+/*
+ * The short way for who knows that its tables are simple: pages of the smallest size that are in one
+ * table, which has a hint. Where it does not lead nothing has changed.
+ */
+
+/* Entries that are to be written; in between the table stays. */
+struct pgtable_window {
+	uint32_t *inside;
+	uint64_t *count;
+	uint64_t *entry;
+};
+
+static inline bool pgtable_find(struct pgtable *pt, dma_addr_t iova, struct pgtable_window *w)
+{
+	uint64_t key = iova >> pt->shifts[1];
+
+	w->inside = walker_enter(pt);
+	w->entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
+	if (__builtin_expect(has_quick_count(pt, w->entry), 1)) {
+		w->count = quick_count(pt, w->entry);
+		w->entry += (unsigned int)(iova >> pt->shifts[0]) & pt->index_mask;
+		if (__builtin_expect(__atomic_load_n(w->count, __ATOMIC_ACQUIRE) >> 31 == key << 3,
+				     1))
+			return true;
+	}
+	walker_leave(w->inside);
+	return false;
+}
+
+/* They are not written after all, or not any more. */
+static inline void pgtable_cancel(struct pgtable_window *w, unsigned int nr)
+{
+	__atomic_fetch_sub(w->count, nr, __ATOMIC_RELAXED);
+	walker_leave(w->inside);
+}
+
+/* @nr empty entries for @iova and what follows, which the caller writes before it leaves. */
+static inline bool pgtable_open(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
+				struct pgtable_window *w)
+{
+	uint64_t before, used = 0;
+
+	if (!pgtable_find(pt, iova, w))
+		return false;
+	before = __atomic_fetch_add(w->count, nr, __ATOMIC_ACQ_REL);
+	/* In a table in which nothing was counted all is empty. */
+	for (unsigned int i = 0; (uint32_t)before && i < nr; i++)
+		used |= read_entry(&w->entry[i]);
+	if (__builtin_expect(!(before & PGTABLE_DEAD) && !used, 1))
+		return true;
+	pgtable_cancel(w, nr);
+	return false;
+}
+
+/* To the IOMMU's driver: @nr pages are to be forgotten. */
+static inline void berth_pgtable_tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
+				      dma_addr_t iova, uint64_t pgsize, uint64_t nr)
+{
+	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
+
+	if (tlb->tlb_add_run) {
+		tlb->tlb_add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
+		return;
+	}
+	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
+		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
+}
+
+/* What is owed when a table may be empty, or others have been taken out. */
+void berth_pgtable_after(struct pgtable *pt, uint64_t key, bool is_empty);
+
+/* All @nr pages from @iova on are unmapped, and gathered unless that is queued. */
+static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
+				 struct iommu_iotlb_gather *gather)
+{
+	uint64_t all = pt->valid, key = iova >> pt->shifts[1] << 2, left;
+	struct pgtable_window w;
+
+	if (!pgtable_find(pt, iova, &w))
+		return false;
+	for (unsigned int i = 0; i < nr; i++)
+		all &= w.entry[i];
+	if (__builtin_expect(!all, 0)) {
+		walker_leave(w.inside);
+		return false;
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		write_entry(&w.entry[i], 0);
+	left = __atomic_sub_fetch(w.count, nr, __ATOMIC_ACQ_REL);
+	walker_leave(w.inside);
+	if (!gather->queued && pt->cfg.tlb)
+		berth_pgtable_tell(pt, gather, iova, 1ull << pt->shifts[0], nr);
+	if (__builtin_expect((!(uint32_t)left &&
+			      __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1) ||
+				     __atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED),
+			     0))
+		berth_pgtable_after(pt, key, !(uint32_t)left);
+	return true;
+}
+
 static inline void berth_pgtable_free_retired(struct pgtable *pt)
 {
 	if (__builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))

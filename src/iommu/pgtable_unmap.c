@@ -51,24 +51,11 @@ static void clear_run(uint64_t *entry, uint64_t nr)
 		write_entry(entry++, 0);
 }
 
-static inline void do_tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
-			   dma_addr_t iova, uint64_t pgsize, uint64_t nr)
-{
-	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
-
-	if (tlb->tlb_add_run) {
-		tlb->tlb_add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
-		return;
-	}
-	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
-		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
-}
-
 static inline void tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
 			dma_addr_t iova, uint64_t pgsize, uint64_t nr)
 {
 	if (!iommu_iotlb_gather_queued(gather) && pt->cfg.tlb)
-		do_tell(pt, gather, iova, pgsize, nr);
+		berth_pgtable_tell(pt, gather, iova, pgsize, nr);
 }
 
 /*
@@ -244,6 +231,13 @@ static __attribute__((noinline)) size_t unmap_many(struct io_pgtable_ops *ops, d
 	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
 
+void berth_pgtable_after(struct pgtable *pt, uint64_t key, bool is_empty)
+{
+	if (is_empty && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
+		berth_pgtable_settle(pt, key + 1, false);
+	berth_pgtable_free_retired(pt);
+}
+
 /* What is left to do for one page or block that is unmapped; @is_empty: so is its table. */
 static __attribute__((noinline)) size_t finish_one(struct pgtable *pt,
 						   struct iommu_iotlb_gather *gather,
@@ -251,9 +245,7 @@ static __attribute__((noinline)) size_t finish_one(struct pgtable *pt,
 						   bool is_empty)
 {
 	tell(pt, gather, iova, pgsize, 1);
-	if (is_empty && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
-		berth_pgtable_settle(pt, key + 1, false);
-	berth_pgtable_free_retired(pt);
+	berth_pgtable_after(pt, key, is_empty);
 	return pgsize;
 }
 

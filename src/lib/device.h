@@ -37,6 +37,9 @@ struct device_private {
 	struct dev_iommu *iommu;
 	/* How the DMA API serves it there (dma/iommu.h); NULL: it does not. */
 	struct iommu_dma *iommu_dma;
+	/* What the board says of it: its driver may be wrong; bytes of its copies, 0: as many as usual. */
+	bool is_untrusted;
+	uint32_t shadow_size;
 	const void *match_data;
 	bool is_deferred; /* its driver waits for another device */
 	struct devres *devres;

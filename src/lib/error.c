@@ -167,7 +167,8 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 				      e->holder, berth_error_name(e->code));
 	case BERTH_REASON_IO:
 		if (!e->length)
-			return -1;
+			return berth_snprintf(text, size, "%s failed: %s", e->subject,
+					      berth_error_name(e->code));
 		return berth_snprintf(text, size, "%s: %llu bytes at %#llx: %s", e->subject,
 				      (ull)e->length, (ull)e->address, berth_error_name(e->code));
 	case BERTH_REASON_BUS_ERROR:
