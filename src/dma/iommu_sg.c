@@ -284,13 +284,14 @@ static bool write_entries(const struct iommu_dma *d, struct scatterlist *sg, int
 			  uint64_t *entry, uint64_t bits)
 {
 	uintptr_t pages = (uintptr_t)d->bank_pages, size = d->bank_nr * sizeof(struct page);
-	uint32_t granule = (uint32_t)d->granule_mask + 1, odd = 0;
+	const uint64_t whole = (d->granule_mask + 1) << 32;
+	uint64_t odd = 0;
 
 	bits += d->bank_phys;
 	for (;; sg++, entry++) {
 		uintptr_t link = sg->page_link, at = (link & ~(uintptr_t)SG_END) - pages;
 
-		odd |= sg->offset | (sg->length ^ granule);
+		odd |= whole ^ (sg->offset | (uint64_t)sg->length << 32);
 		sg->dma_address = DMA_MAPPING_ERROR;
 		sg->dma_length = 0;
 		/* A link to another chunk is no page. */
@@ -310,8 +311,14 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 {
 	unsigned int nr = (unsigned int)nents;
 	struct pgtable_window w;
-	dma_addr_t iova = alloc_iova_fast(d->iovad, nr, d->limit_pfn, false) << d->shift;
+	dma_addr_t iova;
 
+	/* Most lists that are not such begin so, or end so, which costs more. */
+	if (sgl->offset || sgl->length != d->granule_mask + 1 ||
+	    (!sg_is_last(sgl) && nr > 1 && !sg_is_chain(sgl + 1) &&
+	     (sgl[1].offset || sgl[1].length != d->granule_mask + 1)))
+		return false;
+	iova = alloc_iova_fast(d->iovad, nr, d->limit_pfn, false) << d->shift;
 	if (__builtin_expect(!iova, 0))
 		return false;
 	if (__builtin_expect(!pgtable_open(d->pt, iova, nr, &w), 0))
@@ -324,9 +331,11 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 	sgl->dma_flags = 0;
 	return true;
 clear:
+	/* The device may have looked already, though nobody has told it to. */
 	for (unsigned int i = 0; i < nr; i++)
 		write_entry(&w.entry[i], 0);
 	pgtable_cancel(&w, nr);
+	iommu_flush_iotlb_all(d->domain);
 free:
 	free_iova_fast(d->iovad, iova >> d->shift, nr);
 	return false;
