@@ -46,7 +46,7 @@ enum berth_reason {
 	BERTH_REASON_BUS_ERROR, /* a device was refused by the bus [subject, address, length] */
 	BERTH_REASON_NO_ROOM, /* pages in the way have nowhere to go [subject, length, limit: room] */
 	BERTH_REASON_NEVER, /* nothing is left that could end this wait [subject] */
-	BERTH_REASON_IO, /* reading or writing failed [subject: file, address: offset, length] */
+	BERTH_REASON_IO, /* a file or a disk failed [subject, address: offset, length: 0 if it is not about bytes] */
 	BERTH_REASON_BOUNCE_FULL, /* no bounce buffer is free [subject: device, address, length] */
 	BERTH_REASON_BOUNCE_SIZE, /* too long for a bounce buffer [subject, address, length, limit] */
 	BERTH_REASON_SEGMENT, /* longer than the device's segments [subject, address, length, limit] */
@@ -91,6 +91,19 @@ struct berth_error {
  * if nothing has failed since the thread (or the CPU) started or berth_clear_error() was called.
  */
 const struct berth_error *berth_last_error(void);
+
+/**
+ * berth_set_error() - for drivers: why their own call fails
+ * @subject: the device; copied
+ * @code: a negative errno value
+ * @reason: what stood in the way
+ * @address: as @reason says
+ * @length: likewise
+ *
+ * It becomes the last error of this thread. Any context. Return: @code.
+ */
+int berth_set_error(const char *subject, int code, enum berth_reason reason, uint64_t address,
+		    uint64_t length);
 
 /** berth_clear_error() - forget the last error of this thread. Any context. */
 void berth_clear_error(void);

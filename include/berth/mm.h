@@ -195,6 +195,7 @@ static inline unsigned int page_count(const struct page *page)
  * @atomic_reserve: bytes of @free that only those who may not sleep (GFP_ATOMIC) can have
  * @high: bytes of high memory that the page allocator has
  * @high_free: bytes of it that are free
+ * @tables: bytes of @used that the port has for page tables, as long as mappings are split
  */
 struct berth_memory_info {
 	uint64_t total;
@@ -208,6 +209,7 @@ struct berth_memory_info {
 	uint64_t atomic_reserve;
 	uint64_t high;
 	uint64_t high_free;
+	uint64_t tables;
 };
 
 /** berth_memory_info() - fill @info; a snapshot if other threads allocate. Any context. */

@@ -306,6 +306,8 @@
 #undef pci_clear_master
 #undef pci_disable_device
 #undef pci_enable_device
+#undef pci_find_capability
+#undef pci_find_next_capability
 #undef pci_get_device
 #undef pci_get_drvdata
 #undef pci_host_probe

@@ -312,6 +312,8 @@
 #define pci_clear_master berth_pci_clear_master
 #define pci_disable_device berth_pci_disable_device
 #define pci_enable_device berth_pci_enable_device
+#define pci_find_capability berth_pci_find_capability
+#define pci_find_next_capability berth_pci_find_next_capability
 #define pci_get_device berth_pci_get_device
 #define pci_get_drvdata berth_pci_get_drvdata
 #define pci_host_probe berth_pci_host_probe

@@ -107,6 +107,18 @@ static inline struct pci_dev *to_pci_dev(struct device *dev)
 	return container_of(dev, struct pci_dev, dev);
 }
 
+/**
+ * pci_find_capability() - where a function's capability begins in configuration space
+ * @pdev: the function
+ * @cap: its id (PCI_CAP_ID_*)
+ *
+ * Any context. Return: 0 if there is none.
+ */
+uint8_t pci_find_capability(struct pci_dev *pdev, int cap);
+
+/** pci_find_next_capability() - the next one of that id behind the one at @pos; 0 at the end. */
+uint8_t pci_find_next_capability(struct pci_dev *pdev, uint8_t pos, int cap);
+
 /** pci_set_drvdata() - dev_set_drvdata() */
 static inline void pci_set_drvdata(struct pci_dev *pdev, void *data)
 {

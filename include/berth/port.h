@@ -154,8 +154,9 @@ struct berth_error *berth_port_error(void);
  * The caller owns the pages and nobody uses their linear mapping; on return caches hold nothing
  * of them. Where the architecture forbids two mappings of different types the linear mapping
  * itself is changed (or taken away), so it must not be used until berth_port_unremap().
- * Any context: coherent memory may be asked for where nobody may sleep. Return: the mapping, or
- * NULL if this port cannot.
+ * Any context: coherent memory may be asked for where nobody may sleep. Other CPUs use the pages around
+ * it all the while. Return: the mapping, or NULL with nothing changed: this port cannot, one of the pages
+ * has such a mapping already, or berth_table_alloc() has no page.
  */
 void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 
@@ -166,6 +167,18 @@ void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type t
  * @size: as given to berth_port_remap()
  */
 void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size);
+
+/**
+ * berth_table_alloc() - one page for page tables: called by the port, implemented by berth
+ *
+ * For ports that change mappings by splitting larger ones. Between berth_port_ram() and
+ * berth_port_stop(), with no lock of the port's held. Any context. Return: a page of the linear map, cached,
+ * its bytes undefined, until berth_table_free() or berth_port_stop(); 0 if there is none.
+ */
+phys_addr_t berth_table_alloc(void);
+
+/** berth_table_free() - give a page of berth_table_alloc() back. No TLB knows of it. Any context. */
+void berth_table_free(phys_addr_t page);
 
 /**
  * berth_port_ioremap() - a cookie for device registers

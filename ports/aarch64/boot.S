@@ -58,7 +58,11 @@ at_el1:	ldr	x0, =SCTLR_OFF
 	bfi	x0, x1, #32, #3
 	msr	tcr_el1, x0
 	adrp	x0, berth_a64_boot_l1
-	msr	ttbr0_el1, x0
+	cbz	x19, 1f
+	/* Not even for a moment a map that shows as cached what others have made uncached. */
+	adrp	x0, berth_a64_ttbr0
+	ldr	x0, [x0, :lo12:berth_a64_ttbr0]
+1:	msr	ttbr0_el1, x0
 	adrp	x0, berth_a64_io_l1
 	msr	ttbr1_el1, x0
 	isb

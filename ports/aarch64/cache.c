@@ -69,7 +69,7 @@ static void maintain(phys_addr_t phys, uint64_t size, void (*op)(uintptr_t virt,
 		uint64_t part = PAGE_BYTES - (phys & (PAGE_BYTES - 1));
 
 		part = part < size ? part : size;
-		if (!berth_a64_mmu_is_nomap(phys) || !berth_a64_view_op(phys, part, op))
+		if (berth_a64_translates(phys, false) || !berth_a64_view_op(phys, part, op))
 			op(phys, part);
 		phys += part;
 		size -= part;

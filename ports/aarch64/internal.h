@@ -9,11 +9,18 @@
 
 #include "board.h"
 
+#define PAGE_SHIFT 12
 #define PAGE_BYTES 4096ul
 #define PAGE_ROUND(n) (((n) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1))
 
 #define PTE_VALID 1ull
 #define PTE_ADDRESS 0x0000fffffffff000ull
+/* For software. RAM that is not part of the linear map: */
+#define PTE_NOMAP (1ull << 55)
+/* a table that berth_table_alloc() has given, */
+#define PTE_LENT (1ull << 56)
+/* a block that was joined, and whose table is kept. */
+#define PTE_KEPT (1ull << 57)
 
 #define read_sysreg(name)                                                   \
 	({                                                                  \
@@ -86,28 +93,72 @@ void berth_a64_gic_broadcast(unsigned int sgi);
 void berth_a64_timer_init_cpu(void);
 void berth_a64_timer_interrupt(void);
 
+/* split.c */
+
+/* An entry of the linear map's tables: of a block or a page of 1 << shift bytes. */
+struct berth_a64_place {
+	uint64_t *entry;
+	unsigned int shift;
+};
+
+/* Tables that are in no use. */
+struct berth_a64_spare {
+	uint64_t *first;
+	unsigned int nr;
+};
+
+/* Of the linear map's tables, and of range.c's entries. A leaf, and held while they are read. */
+extern struct berth_a64_lock berth_a64_tables_lock;
+
+/* False: no RAM can be there. */
+bool berth_a64_find(phys_addr_t phys, struct berth_a64_place *place);
+bool berth_a64_translates(uintptr_t virt, bool is_write);
+bool berth_a64_settles(uintptr_t virt, bool is_write);
+/* Without the lock: tables until there are @nr; false if there are no more. And all of them back. */
+bool berth_a64_spare_get(struct berth_a64_spare *spare, unsigned int nr);
+void berth_a64_spare_put(struct berth_a64_spare *spare);
+/* With the lock: how many it takes, at most, to split a range off, or to divide it into pages. */
+unsigned int berth_a64_tables_needed(phys_addr_t phys, uint64_t size);
+unsigned int berth_a64_tables_needed_pages(phys_addr_t phys, uint64_t size);
+/* With the lock, and so many in @spare. */
+void berth_a64_split(phys_addr_t phys, uint64_t size, struct berth_a64_spare *spare);
+void berth_a64_split_pages(phys_addr_t phys, uint64_t size, struct berth_a64_spare *spare);
+/* With the lock: join what can be joined; tables that nobody needs any more go to @spare. */
+void berth_a64_join(phys_addr_t phys, uint64_t size, struct berth_a64_spare *spare);
+/* With the lock: a block with PTE_KEPT changes whole, and needs its table no more. */
+void berth_a64_unkeep(struct berth_a64_spare *spare);
+/* What @parent says, as a table of the next level. */
+void berth_a64_table_fill(uint64_t *table, const struct berth_a64_place *parent);
+void berth_a64_split_stop(void);
+
 /* mmu.c */
 void berth_a64_mmu_init_cpu(void);
 void berth_a64_mmu_adopt(void);
+extern uint64_t berth_a64_ttbr0;
+void berth_a64_mmu_hold(void);
+void berth_a64_mmu_release(void);
 void berth_a64_mmu_stop(void);
 bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size);
-/* RAM outside the linear map, whether range.c shows it or not. */
-bool berth_a64_mmu_is_nomap(phys_addr_t phys);
 /* RAM of which all is outside the linear map and has no mapping at all. */
 bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size);
-/* In the linear map, with its own type. */
-bool berth_a64_mmu_is_cached(phys_addr_t phys);
-/* In the linear map, made uncached by berth_port_remap(). */
-bool berth_a64_mmu_is_remapped(phys_addr_t phys);
-/* Count cached mappings of a page outside the linear map: how many there were before. */
+/*
+ * With the lock: what a page is. NOMAP: outside the linear map, whether range.c shows it or not;
+ * CACHED, UNCACHED: in it, as it is or by berth_port_remap(); NONE: anything else.
+ */
+enum berth_a64_kind { RAM_NONE, RAM_NOMAP, RAM_CACHED, RAM_UNCACHED };
+enum berth_a64_kind berth_a64_kind_of(phys_addr_t phys);
+/* With the lock. Count cached mappings of a page outside the linear map: how many there were before. */
 unsigned int berth_a64_mmu_view(phys_addr_t phys, int more);
 /* range.c */
-int berth_a64_ranges_start(const struct berth_port_ram *ram);
+int berth_a64_ranges_start(const struct berth_port_ram *ram, uint64_t mapped);
 void berth_a64_ranges_stop(void);
 /* Pages outside the linear map that have a cached mapping. */
 extern uint64_t berth_a64_nr_views;
 /* Maintain a part of a page through a mapping, if it is one of them. */
 bool berth_a64_view_op(phys_addr_t phys, uint64_t size, void (*op)(uintptr_t virt, uint64_t size));
+/* With the lock. Another address for a page, until it is closed: it is cached. */
+uintptr_t berth_a64_window_open(phys_addr_t page);
+void berth_a64_window_close(void);
 /* ioremap.c */
 void berth_a64_ioremap_stop(void);
 

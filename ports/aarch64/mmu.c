@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The maps of RAM. At boot: blocks of 1 GiB, from tables.S. Between berth_port_ram() and
- * berth_port_stop(): pages of 4 KiB, each at its own address, so that the type of one page can be
- * changed by break-before-make on it alone. Each map has an ASID, and no entry of either is
+ * berth_port_stop(): the largest blocks that there can be, each at its own address; split.c divides
+ * them where the type of a part changes. Each map has an ASID, and no entry of either is
  * global: a CPU goes from one to the other by one write of TTBR0.
  *
- * A page of RAM that is not mapped has a table entry all the same, which says that RAM is there.
+ * RAM that is not mapped has an entry all the same, which says that RAM is there.
  */
 #include "internal.h"
 
-#define PTE_NOMAP (1ull << 55) /* for software: the page is not part of the linear map */
-#define PTE_RAM ((uint64_t)(PTE_PAGE | PTE_INNER | PTE_AF | PTE_NG))
+#define PTE_RAM ((uint64_t)(PTE_BLOCK | PTE_INNER | PTE_AF | PTE_NG))
 #define PTE_DATA (PTE_RAM | PTE_ATTR_CACHED | PTE_XN)
 /* In the entry of such a page: how many cached mappings range.c has made of it. */
 #define VIEW_SHIFT 2
 #define VIEWS (0xffffull << VIEW_SHIFT)
 #define GIB (1ull << 30)
 #define MAX_BANKS 16
-/* From here on one invalidation of everything is cheaper than one per page. */
-#define TLBI_ALL_PAGES 64
+/* From here on one invalidation of everything is cheaper than one per entry. */
+#define TLBI_ALL_ENTRIES 64
+/* Tables for RAM outside the linear map are made at start as long as they take no more of it. */
+#define NOMAP_SHARE 64
 
 struct berth_port_linear berth_port_linear;
 
 static struct berth_range banks[MAX_BANKS];
 static unsigned int nr_banks;
-static uint64_t current_ttbr0;
+static uint32_t switching;
+
+/* What all CPUs use. */
+uint64_t berth_a64_ttbr0;
 
 static uint64_t ttbr0_of(const uint64_t *table, uint64_t asid)
 {
@@ -38,73 +42,62 @@ static void tlbi_asid(uint64_t asid)
 	isb();
 }
 
-static void tlbi_pages(phys_addr_t phys, uint64_t size)
+static uint64_t size_of(const struct berth_a64_place *place)
 {
-	if (size > TLBI_ALL_PAGES * PAGE_BYTES) {
-		tlbi_asid(PORT_ASID_LINEAR);
-		return;
-	}
-	for (uint64_t at = 0; at < size; at += PAGE_BYTES)
-		__asm__ volatile("tlbi vae1is, %0" ::"r"((uint64_t)PORT_ASID_LINEAR << 48 |
-							 (phys + at) >> 12)
-				 : "memory");
-	dsb(ish);
-	isb();
+	return 1ull << place->shift;
 }
 
-/* The page's entry; NULL if there is no table for it. */
-static uint64_t *leaf_of(phys_addr_t phys)
+/* What an entry at some level has besides the type: block or page, and where. */
+static uint64_t leaf_bits(phys_addr_t phys, const struct berth_a64_place *place)
 {
-	uint64_t *table, entry;
-
-	if (phys < GIB || phys >= 512 * GIB)
-		return NULL;
-	entry = berth_a64_linear_l1[phys >> 30];
-	if (!(entry & PTE_VALID))
-		return NULL;
-	table = (uint64_t *)(uintptr_t)(entry & PTE_ADDRESS);
-	entry = table[phys >> 21 & 511];
-	if (!(entry & PTE_VALID))
-		return NULL;
-	table = (uint64_t *)(uintptr_t)(entry & PTE_ADDRESS);
-	return &table[phys >> 12 & 511];
+	return (phys & ~(size_of(place) - 1)) | (place->shift == PAGE_SHIFT ? PTE_PAGE : PTE_BLOCK);
 }
 
-static int grow(uint64_t *entry, const struct berth_port_ram *ram)
+/* While nobody uses the map. */
+static int grow(const struct berth_a64_place *place, const struct berth_port_ram *ram)
 {
-	phys_addr_t page;
+	phys_addr_t page = ram->alloc_page();
 
-	if (*entry & PTE_VALID)
-		return 0;
-	page = ram->alloc_page();
 	if (!page)
 		return -ENOMEM;
-	memset((void *)page, 0, PAGE_BYTES);
-	*entry = page | PTE_TABLE;
+	berth_a64_table_fill((uint64_t *)page, place);
+	*place->entry = page | PTE_TABLE;
 	return 0;
 }
 
-/* Have all pages of a range read as @bits, and their address if that makes them valid. */
+/* Have a range read as @bits, and its address if that makes it valid. */
 static int fill(const struct berth_range *range, uint64_t bits, const struct berth_port_ram *ram)
 {
-	phys_addr_t end = range->base + range->size;
-	int ret;
+	phys_addr_t at = range->base, end = range->base + range->size;
+	struct berth_a64_place place;
 
-	for (phys_addr_t at = range->base; at < end;) {
-		uint64_t *l2, *leaf;
+	while (at < end && berth_a64_find(at, &place)) {
+		if (at & (size_of(&place) - 1) || end - at < size_of(&place)) {
+			if (grow(&place, ram))
+				return -ENOMEM;
+			continue;
+		}
+		*place.entry = bits & PTE_VALID ? bits | leaf_bits(at, &place) : bits;
+		at += size_of(&place);
+	}
+	return 0;
+}
 
-		ret = grow(&berth_a64_linear_l1[at >> 30], ram);
-		if (ret)
-			return ret;
-		l2 = (uint64_t *)(uintptr_t)(berth_a64_linear_l1[at >> 30] & PTE_ADDRESS);
-		ret = grow(&l2[at >> 21 & 511], ram);
-		if (ret)
-			return ret;
-		leaf = leaf_of(at);
-		do {
-			*leaf++ = bits & PTE_VALID ? bits | at : bits;
-			at += PAGE_BYTES;
-		} while (at < end && at & 0x1fffff);
+/* So that mapping RAM outside the linear map takes no memory, if there is not too much of it. */
+static int prepare_nomap(const struct berth_range *bank, uint64_t *nr,
+			 const struct berth_port_ram *ram)
+{
+	phys_addr_t at = bank->base, end = bank->base + bank->size;
+	struct berth_a64_place place;
+
+	while (at < end && *nr && berth_a64_find(at, &place)) {
+		if (*place.entry == PTE_NOMAP && place.shift > PAGE_SHIFT) {
+			if (grow(&place, ram))
+				return -ENOMEM;
+			--*nr;
+			continue;
+		}
+		at = (at | (size_of(&place) - 1)) + 1;
 	}
 	return 0;
 }
@@ -121,33 +114,72 @@ static int check_ranges(const struct berth_range *ranges, unsigned int nr)
 	return nr ? 0 : -EINVAL;
 }
 
-/* Text is read-only, only text can be executed, and below each stack is a hole. */
-static void protect_image(void)
+static int set_page(uintptr_t at, uint64_t bits, const struct berth_port_ram *ram)
 {
-	for (uintptr_t at = (uintptr_t)__image_start; at < (uintptr_t)__rodata_end;
-	     at += PAGE_BYTES) {
-		uint64_t *leaf = leaf_of(at);
-		uint64_t xn = at < (uintptr_t)__text_end ? PTE_UXN : PTE_XN;
+	const struct berth_range page = { at, PAGE_BYTES };
+	struct berth_a64_place place;
 
-		if (leaf)
-			*leaf = PTE_RAM | PTE_ATTR_CACHED | PTE_RO | xn | at;
-	}
-	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++) {
-		uint64_t *leaf = leaf_of((uintptr_t)berth_a64_stacks[i]);
-
-		if (leaf)
-			*leaf = 0;
-	}
+	return berth_a64_find(at, &place) && *place.entry ? fill(&page, bits, ram) : 0;
 }
 
-/* Load what all CPUs are to use; again after a CPU has said that it is online. */
+/* Text is read-only, only text can be executed, and below each stack is a hole. */
+static int protect_image(const struct berth_port_ram *ram)
+{
+	int err = 0;
+
+	for (uintptr_t at = (uintptr_t)__image_start; at < (uintptr_t)__rodata_end && !err;
+	     at += PAGE_BYTES) {
+		uint64_t xn = at < (uintptr_t)__text_end ? PTE_UXN : PTE_XN;
+
+		err = set_page(at, PTE_RAM | PTE_ATTR_CACHED | PTE_RO | xn, ram);
+	}
+	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS && !err; i++)
+		err = set_page((uintptr_t)berth_a64_stacks[i], 0, ram);
+	return err;
+}
+
+/* The tables of the linear map, which nobody uses yet. */
+static int build(const struct berth_port_ram *ram)
+{
+	uint64_t mapped = 0, nr_tables;
+	int err = 0;
+
+	memset(&berth_a64_linear_l1[1], 0,
+	       sizeof(berth_a64_linear_l1) - sizeof(berth_a64_linear_l1[0]));
+	for (unsigned int i = 0; i < ram->nr_banks && !err; i++)
+		err = fill(&ram->banks[i], PTE_NOMAP, ram);
+	for (unsigned int i = 0; i < ram->nr_mapped && !err; i++) {
+		err = fill(&ram->mapped[i], PTE_DATA, ram);
+		mapped += ram->mapped[i].size;
+	}
+	if (!err)
+		err = protect_image(ram);
+	nr_tables = mapped / NOMAP_SHARE / PAGE_BYTES;
+	for (unsigned int i = 0; i < ram->nr_banks && !err; i++)
+		err = prepare_nomap(&ram->banks[i], &nr_tables, ram);
+	return err ? err : berth_a64_ranges_start(ram, mapped);
+}
+
+/* Load what all CPUs are to use. */
 void berth_a64_mmu_adopt(void)
 {
-	uint64_t ttbr0 = __atomic_load_n(&current_ttbr0, __ATOMIC_SEQ_CST);
+	uint64_t ttbr0 = __atomic_load_n(&berth_a64_ttbr0, __ATOMIC_SEQ_CST);
 
 	write_sysreg("ttbr0_el1", ttbr0);
 	isb();
 	__atomic_store_n(&this_cpu()->ttbr0, ttbr0, __ATOMIC_SEQ_CST);
+}
+
+/* Nobody changes tables, or starts a CPU, meanwhile. Interrupts are let through: others may wait. */
+void berth_a64_mmu_hold(void)
+{
+	while (__atomic_exchange_n(&switching, 1, __ATOMIC_ACQUIRE))
+		berth_port_relax();
+}
+
+void berth_a64_mmu_release(void)
+{
+	__atomic_store_n(&switching, 0, __ATOMIC_RELEASE);
 }
 
 /* On every CPU that is online, in whatever function it is. */
@@ -156,7 +188,8 @@ static void use_tables(uint64_t ttbr0)
 	uint32_t others;
 
 	dsb(ish);
-	__atomic_store_n(&current_ttbr0, ttbr0, __ATOMIC_SEQ_CST);
+	berth_a64_mmu_hold();
+	__atomic_store_n(&berth_a64_ttbr0, ttbr0, __ATOMIC_SEQ_CST);
 	berth_a64_mmu_adopt();
 	others = berth_a64_cpus_online() & ~(1u << berth_port_slot());
 	if (others)
@@ -165,12 +198,13 @@ static void use_tables(uint64_t ttbr0)
 		while (others & 1u << i &&
 		       __atomic_load_n(&berth_a64_cpus[i].ttbr0, __ATOMIC_SEQ_CST) != ttbr0)
 			berth_port_relax();
+	berth_a64_mmu_release();
 }
 
 void berth_a64_mmu_init_cpu(void)
 {
-	if (!current_ttbr0)
-		current_ttbr0 = ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT);
+	if (!berth_a64_ttbr0)
+		berth_a64_ttbr0 = ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT);
 	berth_a64_mmu_adopt();
 }
 
@@ -198,23 +232,9 @@ int berth_port_ram(const struct berth_port_ram *ram)
 	dsb(ishst);
 	isb();
 
-	memset(&berth_a64_linear_l1[1], 0,
-	       sizeof(berth_a64_linear_l1) - sizeof(berth_a64_linear_l1[0]));
-	for (unsigned int i = 0; i < ram->nr_banks; i++) {
-		ret = fill(&ram->banks[i], PTE_NOMAP, ram);
-		if (ret)
-			return ret;
-	}
-	for (unsigned int i = 0; i < ram->nr_mapped; i++) {
-		ret = fill(&ram->mapped[i], PTE_DATA, ram);
-		if (ret)
-			return ret;
-	}
-	protect_image();
-	ret = berth_a64_ranges_start(ram);
+	ret = build(ram);
 	if (ret)
 		return ret;
-
 	use_tables(ttbr0_of(berth_a64_linear_l1, PORT_ASID_LINEAR));
 	memcpy(banks, ram->banks, ram->nr_banks * sizeof(banks[0]));
 	nr_banks = ram->nr_banks;
@@ -230,6 +250,7 @@ void berth_a64_mmu_stop(void)
 	if (!berth_port_linear.size)
 		return;
 	berth_a64_ranges_stop();
+	berth_a64_split_stop();
 	use_tables(ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT));
 	tlbi_asid(PORT_ASID_LINEAR);
 	memset(&berth_a64_linear_l1[1], 0,
@@ -240,15 +261,17 @@ void berth_a64_mmu_stop(void)
 
 bool berth_a64_mmu_is_spare(phys_addr_t phys, uint64_t size)
 {
-	phys_addr_t at = phys & ~(PAGE_BYTES - 1);
+	unsigned long flags = berth_a64_lock(&berth_a64_tables_lock);
+	struct berth_a64_place place;
+	phys_addr_t at = phys;
+	bool is_spare = true;
 
-	for (; at < phys + size; at += PAGE_BYTES) {
-		const uint64_t *leaf = leaf_of(at);
-
-		if (!leaf || *leaf != PTE_NOMAP)
-			return false;
+	while (at < phys + size && is_spare) {
+		is_spare = berth_a64_find(at, &place) && *place.entry == PTE_NOMAP;
+		at = is_spare ? (at | (size_of(&place) - 1)) + 1 : at;
 	}
-	return true;
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
+	return is_spare;
 }
 
 bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size)
@@ -259,73 +282,126 @@ bool berth_a64_mmu_is_ram(phys_addr_t phys, uint64_t size)
 	return false;
 }
 
-bool berth_a64_mmu_is_nomap(phys_addr_t phys)
+enum berth_a64_kind berth_a64_kind_of(phys_addr_t phys)
 {
-	const uint64_t *leaf = leaf_of(phys);
+	struct berth_a64_place place;
 
-	return leaf && (*leaf & ~VIEWS) == PTE_NOMAP;
-}
-
-bool berth_a64_mmu_is_cached(phys_addr_t phys)
-{
-	const uint64_t *leaf = leaf_of(phys);
-
-	return leaf &&
-	       (*leaf & (PTE_VALID | PTE_NOMAP | PTE_ATTR)) == (PTE_VALID | PTE_ATTR_CACHED);
-}
-
-bool berth_a64_mmu_is_remapped(phys_addr_t phys)
-{
-	const uint64_t *leaf = leaf_of(phys);
-
-	return leaf &&
-	       (*leaf & (PTE_VALID | PTE_NOMAP | PTE_ATTR)) == (PTE_VALID | PTE_ATTR_UNCACHED);
+	if (!berth_a64_find(phys, &place) || !*place.entry)
+		return RAM_NONE;
+	if ((*place.entry & ~VIEWS) == PTE_NOMAP)
+		return RAM_NOMAP;
+	if (!(*place.entry & PTE_VALID) || *place.entry & PTE_NOMAP)
+		return RAM_NONE;
+	return *place.entry & PTE_ATTR ? RAM_UNCACHED : RAM_CACHED;
 }
 
 unsigned int berth_a64_mmu_view(phys_addr_t phys, int more)
 {
-	uint64_t *leaf = leaf_of(phys);
-	unsigned int views = (unsigned int)((*leaf & VIEWS) >> VIEW_SHIFT);
+	struct berth_a64_place place;
+	unsigned int views;
 
-	*leaf = (*leaf & ~VIEWS) | (uint64_t)(views + (unsigned int)more) << VIEW_SHIFT;
+	berth_a64_find(phys, &place);
+	views = (unsigned int)((*place.entry & VIEWS) >> VIEW_SHIFT);
+	if (more)
+		*place.entry = (*place.entry & ~VIEWS) | (uint64_t)(views + (unsigned int)more)
+								 << VIEW_SHIFT;
 	return views;
 }
 
-/* Replace entries that may be in a TLB: what is between the two steps must not be touched. */
-static void break_and_make(phys_addr_t phys, uint64_t size, bool uncached)
+/* With the lock. All of it not in the linear map, without a view; or all in it, as it was made. */
+static bool is_plain(phys_addr_t phys, uint64_t size)
 {
-	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES)
-		*leaf_of(at) &= PTE_NOMAP;
-	dsb(ishst);
-	tlbi_pages(phys, size);
-	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES) {
-		uint64_t *leaf = leaf_of(at);
+	bool is_nomap = berth_a64_kind_of(phys) == RAM_NOMAP;
+	struct berth_a64_place place;
 
+	for (phys_addr_t at = phys; at < phys + size; at = (at | (size_of(&place) - 1)) + 1)
+		if (!berth_a64_find(at, &place) ||
+		    *place.entry != (is_nomap ? PTE_NOMAP : PTE_DATA | leaf_bits(at, &place)))
+			return false;
+	return true;
+}
+
+static bool is_remapped(phys_addr_t phys, uint64_t size)
+{
+	struct berth_a64_place place;
+
+	for (phys_addr_t at = phys; at < phys + size; at = (at | (size_of(&place) - 1)) + 1)
+		if (!berth_a64_find(at, &place) ||
+		    (*place.entry & (PTE_VALID | PTE_ATTR)) != (PTE_VALID | PTE_ATTR_UNCACHED))
+			return false;
+	return true;
+}
+
+/* With the lock, and no entry reaching beyond the range. Nobody uses it between the two steps. */
+static void break_and_make(phys_addr_t phys, uint64_t size, bool uncached,
+			   struct berth_a64_spare *spare)
+{
+	unsigned int nr = 0;
+	struct berth_a64_place place;
+
+	for (phys_addr_t at = phys; at < phys + size; at += size_of(&place), nr++) {
+		berth_a64_find(at, &place);
+		if (*place.entry & PTE_KEPT)
+			berth_a64_unkeep(spare);
+		*place.entry &= PTE_NOMAP;
+	}
+	dsb(ishst);
+	for (phys_addr_t at = phys; at < phys + size && nr <= TLBI_ALL_ENTRIES;
+	     at += size_of(&place)) {
+		berth_a64_find(at, &place);
+		__asm__ volatile(
+			"tlbi vae1is, %0" ::"r"((uint64_t)PORT_ASID_LINEAR << 48 | at >> 12)
+			: "memory");
+	}
+	if (nr > TLBI_ALL_ENTRIES)
+		tlbi_asid(PORT_ASID_LINEAR);
+	dsb(ish);
+	isb();
+	for (phys_addr_t at = phys; at < phys + size; at += size_of(&place)) {
+		berth_a64_find(at, &place);
 		if (uncached)
-			*leaf |= PTE_RAM | PTE_ATTR_UNCACHED | PTE_XN | at;
-		else if (!*leaf)
-			*leaf = PTE_DATA | at;
+			*place.entry |= PTE_RAM | PTE_ATTR_UNCACHED | PTE_XN |
+					leaf_bits(at, &place);
+		else if (!*place.entry)
+			*place.entry = PTE_DATA | leaf_bits(at, &place);
 	}
 	dsb(ishst);
 	isb();
 }
 
+/* With the lock. */
+static void change(phys_addr_t phys, uint64_t size, bool uncached, struct berth_a64_spare *spare)
+{
+	berth_a64_split(phys, size, spare);
+	break_and_make(phys, size, uncached, spare);
+	berth_a64_join(phys, size, spare);
+}
+
 void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
-	bool is_nomap = berth_a64_mmu_is_nomap(phys);
+	struct berth_a64_spare spare = { 0 };
+	unsigned int needed;
+	unsigned long flags;
+	bool is_done;
 
 	if ((phys | size) & (PAGE_BYTES - 1) || !size || phys + size < phys)
 		return NULL;
 	if (type != BERTH_MEMORY_UNCACHED && type != BERTH_MEMORY_WRITE_COMBINE)
 		return NULL;
-	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES) {
-		const uint64_t *leaf = leaf_of(at);
-
-		/* A view of it is a second mapping: refused. */
-		if (!leaf || *leaf != (is_nomap ? PTE_NOMAP : PTE_DATA | at))
-			return NULL;
-	}
-	break_and_make(phys, size, true);
+	/* Tables first, without the lock; what is needed may change meanwhile. */
+	do {
+		flags = berth_a64_lock(&berth_a64_tables_lock);
+		needed = berth_a64_tables_needed(phys, size);
+		is_done = is_plain(phys, size) && needed <= spare.nr;
+		if (is_done)
+			change(phys, size, true, &spare);
+		else if (!is_plain(phys, size))
+			needed = 0;
+		berth_a64_unlock(&berth_a64_tables_lock, flags);
+	} while (!is_done && needed && berth_a64_spare_get(&spare, needed));
+	berth_a64_spare_put(&spare);
+	if (!is_done)
+		return NULL;
 	/* Through the new mapping: with the old one gone nothing can bring a line back. */
 	berth_a64_cache_flush_virt(phys, size);
 	return (void *)phys;
@@ -333,8 +409,16 @@ void *berth_port_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type t
 
 void berth_port_unremap(void *virt, phys_addr_t phys, uint64_t size)
 {
+	struct berth_a64_spare spare = { 0 };
+	unsigned long flags;
+
 	(void)virt;
 	/* No write may still be on its way when the cache starts to hold lines of it. */
 	dsb(sy);
-	break_and_make(phys, size, false);
+	flags = berth_a64_lock(&berth_a64_tables_lock);
+	/* What was taken together is never in a block with more, unless a table is kept for that. */
+	if (is_remapped(phys, size) && !berth_a64_tables_needed(phys, size))
+		change(phys, size, false, &spare);
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
+	berth_a64_spare_put(&spare);
 }

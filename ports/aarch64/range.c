@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Ranges of addresses in which the caller maps RAM: pages in the second GiB of TTBR1's half, as many
- * as there is RAM, but 16 MiB at least and 1 GiB at most. The tables are made with the linear map.
+ * as there is RAM, but 16 MiB at least and 1 GiB at most. The tables are made with the linear map,
+ * of which they take no more than one page in 32.
  *
  * An entry is 0: free; RESERVED: of a range, or in front of one, not mapped; or valid. In the linear
  * map's tables the entry of a page that is not mapped there counts the cached mappings here. The
@@ -13,14 +14,14 @@
 #define TABLE_BYTES (1ull << 21)
 #define MIN_TABLES 8
 #define MAX_TABLES 512
+/* Of pages that the linear map shows. */
+#define TABLES_SHARE 32
 #define RESERVED 2ull
 #define SHOWN ((uint64_t)(PTE_PAGE | PTE_INNER | PTE_AF) | PTE_XN)
 #define TLBI_ALL_PAGES 64
 
 extern uint64_t berth_a64_io_l1[512];
 
-/* A leaf: of the entries, and of the counts in the linear map's tables. */
-static struct berth_a64_lock ranges_lock;
 static uint64_t *level2;
 static uint64_t nr_pages, next_page;
 
@@ -67,14 +68,15 @@ static void tlbi(uintptr_t virt, uint64_t size)
 	isb();
 }
 
-int berth_a64_ranges_start(const struct berth_port_ram *ram)
+int berth_a64_ranges_start(const struct berth_port_ram *ram, uint64_t mapped)
 {
-	uint64_t total = 0, tables;
+	uint64_t total = 0, most = mapped / PAGE_BYTES / TABLES_SHARE, tables;
 	phys_addr_t page = ram->alloc_page();
 
 	for (unsigned int i = 0; i < ram->nr_banks; i++)
 		total += ram->banks[i].size;
 	tables = total / TABLE_BYTES;
+	tables = tables > most ? most : tables;
 	tables = tables < MIN_TABLES ? MIN_TABLES : tables > MAX_TABLES ? MAX_TABLES : tables;
 	if (!page)
 		return -ENOMEM;
@@ -126,7 +128,7 @@ void *berth_port_range_reserve(uint64_t size)
 		refuse(-EINVAL, 0, size);
 		return NULL;
 	}
-	flags = berth_a64_lock(&ranges_lock);
+	flags = berth_a64_lock(&berth_a64_tables_lock);
 	first = find_room(next_page, nr_pages, nr);
 	if (first == nr_pages)
 		first = find_room(1, nr_pages, nr);
@@ -135,7 +137,7 @@ void *berth_port_range_reserve(uint64_t size)
 			*entry_of(address_of(first + i)) = RESERVED;
 		next_page = first + nr;
 	}
-	berth_a64_unlock(&ranges_lock, flags);
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
 	if (first < nr_pages)
 		return (void *)address_of(first + 1);
 	refuse(-ENOMEM, 0, size);
@@ -156,50 +158,83 @@ void berth_port_range_release(void *virt, uint64_t size)
 
 	if (!is_range((uintptr_t)virt, size))
 		return;
-	flags = berth_a64_lock(&ranges_lock);
+	flags = berth_a64_lock(&berth_a64_tables_lock);
 	for (uint64_t at = 0; at <= size; at += PAGE_BYTES)
 		*entry_of(first + at) = 0;
-	berth_a64_unlock(&ranges_lock, flags);
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
+}
+
+uintptr_t berth_a64_window_open(phys_addr_t page)
+{
+	*entry_of(RANGES_BASE) = page | SHOWN | PTE_ATTR_CACHED;
+	dsb(ishst);
+	isb();
+	return RANGES_BASE;
+}
+
+void berth_a64_window_close(void)
+{
+	*entry_of(RANGES_BASE) = RESERVED;
+	tlbi(RANGES_BASE, PAGE_BYTES);
 }
 
 /* With the lock. Whether pages may be shown as a type: all in the linear map with it, or none. */
 static bool is_showable(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
-	bool is_nomap, is_cached = type == BERTH_MEMORY_CACHED;
+	enum berth_a64_kind kind = berth_a64_kind_of(phys);
 
 	if (phys & (PAGE_BYTES - 1) || phys + size < phys || type == BERTH_MEMORY_DEVICE)
 		return false;
-	is_nomap = berth_a64_mmu_is_nomap(phys);
+	if (kind != RAM_NOMAP && kind != (type == BERTH_MEMORY_CACHED ? RAM_CACHED : RAM_UNCACHED))
+		return false;
 	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES)
-		if (is_nomap	? !berth_a64_mmu_is_nomap(at)
-		    : is_cached ? !berth_a64_mmu_is_cached(at)
-				: !berth_a64_mmu_is_remapped(at))
+		if (berth_a64_kind_of(at) != kind)
 			return false;
 	return true;
 }
 
-int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+/* With the lock. */
+static void show(uintptr_t virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type,
+		 bool is_view)
 {
 	uint64_t bits = SHOWN | (type == BERTH_MEMORY_CACHED ? PTE_ATTR_CACHED : PTE_ATTR_UNCACHED);
-	unsigned long flags;
-	bool is_nomap;
 
-	if (!is_range((uintptr_t)virt, size))
-		return refuse(-EINVAL, (uintptr_t)virt, size);
-	flags = berth_a64_lock(&ranges_lock);
-	if (!is_showable(phys, size, type)) {
-		berth_a64_unlock(&ranges_lock, flags);
-		return refuse(-EINVAL, phys, size);
-	}
-	is_nomap = berth_a64_mmu_is_nomap(phys);
 	for (uint64_t at = 0; at < size; at += PAGE_BYTES) {
-		*entry_of((uintptr_t)virt + at) = (phys + at) | bits;
-		if (is_nomap && type == BERTH_MEMORY_CACHED && !berth_a64_mmu_view(phys + at, 1))
+		*entry_of(virt + at) = (phys + at) | bits;
+		if (is_view && !berth_a64_mmu_view(phys + at, 1))
 			berth_a64_nr_views++;
 	}
 	dsb(ishst);
 	isb();
-	berth_a64_unlock(&ranges_lock, flags);
+}
+
+int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	struct berth_a64_spare spare = { 0 };
+	bool is_nomap, is_view, is_fit, is_done = false;
+	unsigned int needed;
+	unsigned long flags;
+
+	if (!is_range((uintptr_t)virt, size))
+		return refuse(-EINVAL, (uintptr_t)virt, size);
+	/* Tables first, without the lock: views are counted for each page. */
+	do {
+		flags = berth_a64_lock(&berth_a64_tables_lock);
+		is_fit = is_showable(phys, size, type);
+		is_nomap = is_fit && berth_a64_kind_of(phys) == RAM_NOMAP;
+		is_view = is_nomap && type == BERTH_MEMORY_CACHED;
+		needed = is_view ? berth_a64_tables_needed_pages(phys, size) : 0;
+		if (is_fit && needed <= spare.nr) {
+			if (is_view)
+				berth_a64_split_pages(phys, size, &spare);
+			show((uintptr_t)virt, phys, size, type, is_view);
+			is_done = true;
+		}
+		berth_a64_unlock(&berth_a64_tables_lock, flags);
+	} while (is_fit && !is_done && berth_a64_spare_get(&spare, needed));
+	berth_a64_spare_put(&spare);
+	if (!is_done)
+		return refuse(is_fit ? -ENOMEM : -EINVAL, phys, size);
 	/* What the map at boot, or a device behind its back, has left. */
 	if (is_nomap)
 		berth_a64_cache_flush_virt((uintptr_t)virt, size);
@@ -217,9 +252,22 @@ static void flush_last(uintptr_t virt, phys_addr_t phys)
 	tlbi(virt, PAGE_BYTES);
 }
 
+/* With the lock, and no entry left. */
+static void drop_views(uintptr_t virt, phys_addr_t phys, uint64_t size,
+		       struct berth_a64_spare *spare)
+{
+	for (uint64_t at = 0; at < size; at += PAGE_BYTES)
+		if (berth_a64_mmu_view(phys + at, -1) == 1) {
+			flush_last(virt + at, phys + at);
+			berth_a64_nr_views--;
+		}
+	berth_a64_join(phys, size, spare);
+}
+
 void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
 			    enum berth_memory_type type)
 {
+	struct berth_a64_spare spare = { 0 };
 	uintptr_t first = (uintptr_t)virt;
 	unsigned long flags;
 
@@ -227,33 +275,26 @@ void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
 		return;
 	/* No write may still be on its way when a cache starts to hold lines of it. */
 	dsb(sy);
-	flags = berth_a64_lock(&ranges_lock);
+	flags = berth_a64_lock(&berth_a64_tables_lock);
 	for (uint64_t at = 0; at < size; at += PAGE_BYTES)
 		*entry_of(first + at) = RESERVED;
 	tlbi(first, size);
-	if (type == BERTH_MEMORY_CACHED && berth_a64_mmu_is_nomap(phys))
-		for (uint64_t at = 0; at < size; at += PAGE_BYTES)
-			if (berth_a64_mmu_view(phys + at, -1) == 1) {
-				flush_last(first + at, phys + at);
-				berth_a64_nr_views--;
-			}
-	berth_a64_unlock(&ranges_lock, flags);
+	if (type == BERTH_MEMORY_CACHED && berth_a64_kind_of(phys) == RAM_NOMAP)
+		drop_views(first, phys, size, &spare);
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
+	berth_a64_spare_put(&spare);
 }
 
 bool berth_a64_view_op(phys_addr_t phys, uint64_t size, void (*op)(uintptr_t virt, uint64_t size))
 {
 	phys_addr_t page = phys & ~(PAGE_BYTES - 1);
-	unsigned long flags = berth_a64_lock(&ranges_lock);
-	bool is_viewed = berth_a64_mmu_is_nomap(page) && berth_a64_mmu_view(page, 0);
+	unsigned long flags = berth_a64_lock(&berth_a64_tables_lock);
+	bool is_viewed = berth_a64_kind_of(page) == RAM_NOMAP && berth_a64_mmu_view(page, 0);
 
 	if (is_viewed) {
-		*entry_of(RANGES_BASE) = page | SHOWN | PTE_ATTR_CACHED;
-		dsb(ishst);
-		isb();
-		op(RANGES_BASE + (phys - page), size);
-		*entry_of(RANGES_BASE) = RESERVED;
-		tlbi(RANGES_BASE, PAGE_BYTES);
+		op(berth_a64_window_open(page) + (phys - page), size);
+		berth_a64_window_close();
 	}
-	berth_a64_unlock(&ranges_lock, flags);
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
 	return is_viewed;
 }

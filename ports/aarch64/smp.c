@@ -49,9 +49,8 @@ void berth_a64_secondary(void)
 
 	berth_a64_timer_init_cpu();
 	berth_a64_gic_init_cpu();
-	/* Who changes tables either sees this CPU or has changed them before it looks. */
-	__atomic_fetch_or(&online, 1u << berth_port_slot(), __ATOMIC_SEQ_CST);
 	berth_a64_mmu_adopt();
+	__atomic_fetch_or(&online, 1u << berth_port_slot(), __ATOMIC_SEQ_CST);
 	berth_port_irq_restore(0);
 	for (;;) {
 		if (__atomic_load_n(&cpu->state, __ATOMIC_ACQUIRE) == CPU_RUNS) {
@@ -67,6 +66,21 @@ void berth_a64_secondary(void)
 unsigned int berth_cpu_count(void)
 {
 	return nr_cpus;
+}
+
+/* The tables that it begins with stay until it is online, and is told when they change. */
+static bool switch_on(unsigned int cpu)
+{
+	bool is_on;
+
+	berth_a64_mmu_hold();
+	/* It reads this without caches. */
+	berth_port_cache_clean((uintptr_t)&berth_a64_ttbr0, sizeof(berth_a64_ttbr0));
+	is_on = !psci(PSCI_CPU_ON, cpu, (uintptr_t)berth_a64_secondary_entry, cpu);
+	while (is_on && !(berth_a64_cpus_online() & 1u << cpu))
+		berth_port_relax();
+	berth_a64_mmu_release();
+	return is_on;
 }
 
 int berth_cpu_start(unsigned int cpu, void (*fn)(void *), void *arg)
@@ -89,8 +103,7 @@ int berth_cpu_start(unsigned int cpu, void (*fn)(void *), void *arg)
 		berth_port_wake(&other->state);
 		return 0;
 	}
-	dsb(sy);
-	if (!psci(PSCI_CPU_ON, cpu, (uintptr_t)berth_a64_secondary_entry, cpu))
+	if (switch_on(cpu))
 		return 0;
 	__atomic_store_n(&other->state, CPU_OFF, __ATOMIC_RELEASE);
 	return -EIO;

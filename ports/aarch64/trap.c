@@ -6,6 +6,9 @@
 #define EC_INSTRUCTION_ABORT 0x21
 #define ESR_IS_CACHE_OP (1u << 8)
 #define ESR_IS_WRITE (1u << 6)
+/* The lowest two bits are a level. */
+#define ESR_STATUS 0x3c
+#define ESR_NOT_MAPPED 0x04
 #define KIND_SYNC 4
 #define EXIT_FAULT 134
 
@@ -39,10 +42,10 @@ static const char *cause_of(unsigned int kind, uint64_t esr)
 
 static const char *status_of(uint64_t esr)
 {
-	switch (esr & 0x3c) {
+	switch (esr & ESR_STATUS) {
 	case 0x00:
 		return " (address too large)";
-	case 0x04:
+	case ESR_NOT_MAPPED:
 		return " (not mapped)";
 	case 0x0c:
 		return " (not permitted)";
@@ -88,18 +91,39 @@ static void report(const struct berth_a64_trap_frame *frame, unsigned int kind)
 	}
 }
 
-/* From vectors.S, on a stack of its own. */
-void berth_a64_trap(struct berth_a64_trap_frame *frame, unsigned int kind)
+static bool is_outside(phys_addr_t phys)
 {
+	unsigned long flags = berth_a64_lock(&berth_a64_tables_lock);
+	bool is_nomap = berth_a64_kind_of(phys) == RAM_NOMAP;
+
+	berth_a64_unlock(&berth_a64_tables_lock, flags);
+	return is_nomap;
+}
+
+static bool is_cured(struct berth_a64_trap_frame *frame)
+{
+	bool is_op = frame->esr & ESR_IS_CACHE_OP;
+
+	if (frame->esr >> 26 != EC_DATA_ABORT || (frame->esr & ESR_STATUS) != ESR_NOT_MAPPED)
+		return false;
+	/* Somebody was replacing the entry of the block. */
+	if (berth_a64_settles(frame->far, frame->esr & ESR_IS_WRITE && !is_op))
+		return true;
 	/*
 	 * Cache maintenance of RAM outside the linear map: there is no mapping through which a line
 	 * could have come into a cache, and so nothing to do.
 	 */
-	if (kind == KIND_SYNC && frame->esr >> 26 == EC_DATA_ABORT &&
-	    frame->esr & ESR_IS_CACHE_OP && berth_a64_mmu_is_nomap(frame->far)) {
-		frame->elr += 4;
+	if (!is_op || !is_outside(frame->far))
+		return false;
+	frame->elr += 4;
+	return true;
+}
+
+/* From vectors.S, on a stack of its own. */
+void berth_a64_trap(struct berth_a64_trap_frame *frame, unsigned int kind)
+{
+	if (kind == KIND_SYNC && is_cured(frame))
 		return;
-	}
 	if (!this_cpu()->traps++) {
 		berth_a64_console_seize();
 		report(frame, kind);

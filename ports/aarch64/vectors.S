@@ -7,9 +7,21 @@
 
 #define FRAME_SIZE (36 * 8)
 
+	/* From the usual stack to the other one. SP_EL0 and TPIDRRO_EL0 have no use outside this file. */
 	.macro	fault kind
 	.balign	0x80
-	msr	tpidr_el0, x0
+	msr	sp_el0, x0
+	msr	tpidrro_el0, x1
+	mov	x0, sp
+	mrs	x1, tpidr_el1
+	add	x1, x1, #1
+	lsl	x1, x1, #PORT_TRAP_STACK_SHIFT
+	mov	sp, x1
+	adrp	x1, berth_a64_trap_stacks
+	add	x1, x1, :lo12:berth_a64_trap_stacks
+	add	sp, sp, x1
+	sub	sp, sp, #FRAME_SIZE
+	stp	x30, x0, [sp, #240]
 	mov	x0, #\kind
 	b	fault_entry
 	.endm
@@ -33,8 +45,29 @@ berth_a64_vectors:
 	.set	kind, kind + 1
 	.endr
 
+/*
+ * The stack may lie in a block whose entry is invalid for a moment: until ELR and SPSR are safe it is
+ * not used. They are at the far end of the other stack; interrupts do not nest.
+ */
+	.macro	safe_place reg, scratch
+	mrs	\reg, tpidr_el1
+	lsl	\reg, \reg, #PORT_TRAP_STACK_SHIFT
+	adrp	\scratch, berth_a64_trap_stacks
+	add	\reg, \reg, \scratch
+	add	\reg, \reg, :lo12:berth_a64_trap_stacks
+	.endm
+
 irq_entry:
-	sub	sp, sp, #208
+	msr	sp_el0, x0
+	msr	tpidrro_el0, x1
+	safe_place x0, x1
+	mrs	x1, elr_el1
+	str	x1, [x0]
+	mrs	x1, spsr_el1
+	str	x1, [x0, #8]
+	mrs	x1, tpidrro_el0
+	mrs	x0, sp_el0
+	sub	sp, sp, #176
 	stp	x0, x1, [sp]
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
@@ -45,17 +78,13 @@ irq_entry:
 	stp	x14, x15, [sp, #112]
 	stp	x16, x17, [sp, #128]
 	stp	x18, x30, [sp, #144]
-	mrs	x0, elr_el1
-	mrs	x1, spsr_el1
-	stp	x0, x1, [sp, #160]
+	safe_place x0, x1
+	ldr	x0, [x0]
 	/* A frame record, so that a backtrace goes on through the interrupt. */
-	stp	x29, x0, [sp, #192]
-	add	x29, sp, #192
+	stp	x29, x0, [sp, #160]
+	add	x29, sp, #160
 	bl	berth_a64_irq
-	ldr	x29, [sp, #192]
-	ldp	x0, x1, [sp, #160]
-	msr	elr_el1, x0
-	msr	spsr_el1, x1
+	ldr	x29, [sp, #160]
 	ldp	x18, x30, [sp, #144]
 	ldp	x16, x17, [sp, #128]
 	ldp	x14, x15, [sp, #112]
@@ -66,23 +95,19 @@ irq_entry:
 	ldp	x4, x5, [sp, #32]
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
-	add	sp, sp, #208
+	add	sp, sp, #176
+	msr	sp_el0, x0
+	msr	tpidrro_el0, x1
+	safe_place x0, x1
+	ldr	x1, [x0]
+	msr	elr_el1, x1
+	ldr	x1, [x0, #8]
+	msr	spsr_el1, x1
+	mrs	x1, tpidrro_el0
+	mrs	x0, sp_el0
 	eret
 
 fault_entry:
-	/* TPIDR_EL0 holds x0. SP_EL0 and TPIDRRO_EL0 have no other use than here. */
-	msr	tpidrro_el0, x1
-	mov	x1, sp
-	msr	sp_el0, x1
-	mrs	x1, tpidr_el1
-	add	x1, x1, #1
-	lsl	x1, x1, #PORT_TRAP_STACK_SHIFT
-	mov	sp, x1
-	adrp	x1, berth_a64_trap_stacks
-	add	x1, x1, :lo12:berth_a64_trap_stacks
-	add	sp, sp, x1
-
-	sub	sp, sp, #FRAME_SIZE
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
 	stp	x6, x7, [sp, #48]
@@ -94,14 +119,12 @@ fault_entry:
 	stp	x18, x19, [sp, #144]
 	stp	x20, x21, [sp, #160]
 	stp	x22, x23, [sp, #176]
-	stp	x24, x25, [sp, #192]
+	stp	x24, x25, [sp, #160]
 	stp	x26, x27, [sp, #208]
 	stp	x28, x29, [sp, #224]
-	mrs	x2, tpidr_el0
+	mrs	x2, sp_el0
 	mrs	x3, tpidrro_el0
 	stp	x2, x3, [sp]
-	mrs	x2, sp_el0
-	stp	x30, x2, [sp, #240]
 	mrs	x2, elr_el1
 	mrs	x3, spsr_el1
 	stp	x2, x3, [sp, #256]
@@ -129,8 +152,8 @@ fault_entry:
 	ldp	x4, x5, [sp, #32]
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp]
-	msr	tpidr_el0, x0
+	msr	tpidrro_el0, x0
 	mrs	x0, sp_el0
 	mov	sp, x0
-	mrs	x0, tpidr_el0
+	mrs	x0, tpidrro_el0
 	eret

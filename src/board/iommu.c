@@ -366,7 +366,7 @@ static int add_aliases(const struct pci_dev *pdev, const struct device_node *hos
 		       struct iommu_ids *ids)
 {
 	for (const struct pci_bus *bus = pdev->bus; bus->self; bus = bus->self->pdev.bus) {
-		const struct pci_dev *bridge = &bus->self->pdev;
+		struct pci_dev *bridge = &bus->self->pdev;
 		int err, kind = berth_pci_express_type(bridge);
 		uint32_t rid;
 

@@ -227,20 +227,36 @@ static uint32_t read_of(const struct pci_dev *pdev, unsigned int where, unsigned
 	return berth_pci_bus_read(pdev->bus, pdev->devfn, where, bytes);
 }
 
-int berth_pci_express_type(const struct pci_dev *pdev)
+/* The next entry of a list of capabilities from @at on that has the id. */
+static uint8_t find_cap(const struct pci_dev *pdev, uint32_t at, unsigned int cap)
 {
-	unsigned int at;
-
-	if (!(read_of(pdev, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
-		return -1;
-	at = read_of(pdev, PCI_CAPABILITY_LIST, 1) & ~3u;
+	at &= ~3u;
 	/* A list may be damaged: it has no more entries than fit. */
 	for (unsigned int i = 0; i < 48 && at >= 0x40; i++) {
-		if (read_of(pdev, at, 1) == PCI_CAP_ID_EXP)
-			return (int)(read_of(pdev, at + 2, 2) >> 4 & 0xf);
+		if (read_of(pdev, at, 1) == cap)
+			return (uint8_t)at;
 		at = read_of(pdev, at + 1, 1) & ~3u;
 	}
-	return -1;
+	return 0;
+}
+
+uint8_t pci_find_capability(struct pci_dev *pdev, int cap)
+{
+	if (!(read_of(pdev, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
+		return 0;
+	return find_cap(pdev, read_of(pdev, PCI_CAPABILITY_LIST, 1), (unsigned int)cap);
+}
+
+uint8_t pci_find_next_capability(struct pci_dev *pdev, uint8_t pos, int cap)
+{
+	return pos < 0x40 ? 0 : find_cap(pdev, read_of(pdev, pos + 1u, 1), (unsigned int)cap);
+}
+
+int berth_pci_express_type(struct pci_dev *pdev)
+{
+	uint8_t at = pci_find_capability(pdev, PCI_CAP_ID_EXP);
+
+	return at ? (int)(read_of(pdev, at + 2u, 2) >> 4 & 0xf) : -1;
 }
 
 /* Access control services: what it sends to its neighbours goes by way of the IOMMU. */

@@ -57,7 +57,7 @@ bool berth_pci_has_driver(const struct device_node *node);
 
 /* Device/port type of a function (PCI_EXP_TYPE_*); negative for a conventional one. */
 #define PCI_EXP_TYPE_PCI_BRIDGE 7
-int berth_pci_express_type(const struct pci_dev *pdev);
+int berth_pci_express_type(struct pci_dev *pdev);
 
 /* A function of the same device that it may reach without anybody in between; NULL if none. */
 struct device *berth_pci_same(const struct pci_dev *pdev);

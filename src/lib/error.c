@@ -22,6 +22,16 @@ const struct berth_error *berth_last_error(void)
 	return berth_port_error();
 }
 
+int berth_set_error(const char *subject, int code, enum berth_reason reason, uint64_t address,
+		    uint64_t length)
+{
+	struct berth_error *error = berth_error_set(code, reason, subject);
+
+	error->address = address;
+	error->length = length;
+	return code;
+}
+
 void berth_clear_error(void)
 {
 	memset(berth_port_error(), 0, sizeof(struct berth_error));
@@ -156,6 +166,9 @@ static int text_device(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size, "%s: probe by %s failed: %s", e->subject,
 				      e->holder, berth_error_name(e->code));
 	case BERTH_REASON_IO:
+		if (!e->length)
+			return berth_snprintf(text, size, "%s failed: %s", e->subject,
+					      berth_error_name(e->code));
 		return berth_snprintf(text, size, "%s: %llu bytes at %#llx: %s", e->subject,
 				      (ull)e->length, (ull)e->address, berth_error_name(e->code));
 	case BERTH_REASON_BUS_ERROR:

@@ -458,6 +458,9 @@ void berth_view_put(struct page *page);
 void *berth_pages_remap(struct page *page, uint64_t nr, enum berth_memory_type type);
 void berth_pages_unremap(void *virt, struct page *page, uint64_t nr);
 
+/* Pages that the port has for page tables (tables.c, which a test of a port may replace). */
+extern uint64_t berth_nr_tables;
+
 /* Mappings outside the linear map (vmalloc.c, ioremap.c). */
 
 /* They are gone with the port's addresses. */

@@ -10,6 +10,7 @@
 
 struct berth_mem_map berth_mem_map[BERTH_MAX_BANKS];
 unsigned int berth_nr_mem_maps;
+uint64_t berth_nr_tables;
 
 /* A bank is memory that touches no other and is in the linear map, or high. */
 static int find_banks(struct berth_mem_map *banks, unsigned int *nr_banks)
@@ -115,6 +116,8 @@ void berth_mm_stop(void)
 	berth_nr_mem_maps = 0;
 	memset(berth_mem_map, 0, sizeof(berth_mem_map));
 	berth_highmem_stop();
+	/* What the port still has goes with it. */
+	__atomic_store_n(&berth_nr_tables, 0, __ATOMIC_RELAXED);
 	berth_zones_reset();
 }
 
@@ -159,6 +162,7 @@ void berth_memory_info(struct berth_memory_info *info)
 	info->cma_total = cma << PAGE_SHIFT;
 	info->cma_used = cma_used << PAGE_SHIFT;
 	info->slab = berth_slab_pages() << PAGE_SHIFT;
+	info->tables = __atomic_load_n(&berth_nr_tables, __ATOMIC_RELAXED) << PAGE_SHIFT;
 	info->atomic_reserve = 0;
 	for (unsigned int i = 0; i < NR_ZONES; i++)
 		info->atomic_reserve += berth_zones[i].reserve << PAGE_SHIFT;
@@ -173,7 +177,9 @@ uint64_t berth_mm_leaked(void)
 	uint64_t managed, nr_free, free_cma;
 
 	count_pages(&managed, &nr_free, &free_cma);
-	return ((managed - nr_free - berth_slab_pages()) << PAGE_SHIFT) + berth_slab_live_bytes();
+	/* The port's tables are as many as its users' mappings need. */
+	managed -= berth_slab_pages() + __atomic_load_n(&berth_nr_tables, __ATOMIC_RELAXED);
+	return ((managed - nr_free) << PAGE_SHIFT) + berth_slab_live_bytes();
 }
 
 enum berth_page_use berth_page_use(uint64_t pfn)

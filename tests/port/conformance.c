@@ -167,6 +167,68 @@ void *conformance_pages(unsigned int nr)
 	return conformance_virt(pool->base + pool_left);
 }
 
+#define NR_TABLES 64
+
+/* Pages for tables: each holds the address of the next. */
+static struct {
+	uint32_t lock, nr_out, most;
+	phys_addr_t first;
+} tables;
+
+uint32_t conformance_tables(void)
+{
+	return __atomic_load_n(&tables.nr_out, __ATOMIC_RELAXED);
+}
+
+void conformance_tables_limit(uint32_t more)
+{
+	tables.most = more == UINT32_MAX ? more : tables.nr_out + more;
+}
+
+static void lock_tables(void)
+{
+	while (__atomic_exchange_n(&tables.lock, 1, __ATOMIC_ACQUIRE))
+		berth_port_relax();
+}
+
+phys_addr_t berth_table_alloc(void)
+{
+	unsigned long flags = berth_port_irq_save();
+	phys_addr_t page = 0;
+
+	lock_tables();
+	if (tables.nr_out < tables.most)
+		page = tables.first;
+	if (page) {
+		tables.first = *(uint64_t *)conformance_virt(page);
+		tables.nr_out++;
+	}
+	__atomic_store_n(&tables.lock, 0, __ATOMIC_RELEASE);
+	berth_port_irq_restore(flags);
+	return page;
+}
+
+void berth_table_free(phys_addr_t page)
+{
+	unsigned long flags = berth_port_irq_save();
+
+	lock_tables();
+	*(uint64_t *)conformance_virt(page) = tables.first;
+	tables.first = page;
+	tables.nr_out--;
+	__atomic_store_n(&tables.lock, 0, __ATOMIC_RELEASE);
+	berth_port_irq_restore(flags);
+}
+
+static void take_tables(void)
+{
+	tables.first = 0;
+	tables.nr_out = NR_TABLES;
+	tables.most = UINT32_MAX;
+	for (unsigned int i = 0; i < NR_TABLES; i++)
+		berth_table_free(take_page());
+}
+
 int conformance_start(void)
 {
 	struct berth_port_ram ram = { .alloc_page = take_page };
@@ -196,10 +258,12 @@ int conformance_start(void)
 	ram.mapped = conformance_mapped.at;
 	ram.nr_mapped = conformance_mapped.nr;
 	ret = berth_port_ram(&ram);
-	/* What the port has taken is not free any more. */
-	pool->size = pool_left;
 	if (ret)
 		berth_port_stop();
+	else
+		take_tables();
+	/* What the port has taken, or will, is not free any more. */
+	pool->size = pool_left;
 	return ret;
 }
 

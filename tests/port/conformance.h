@@ -60,6 +60,10 @@ void *conformance_pages(unsigned int nr);
 phys_addr_t conformance_phys(const void *virt);
 void *conformance_virt(phys_addr_t phys);
 
+/* How many pages of berth_table_alloc() the port has, and how many more it can have; UINT32_MAX: all. */
+uint32_t conformance_tables(void);
+void conformance_tables_limit(uint32_t more);
+
 /* What berth_irq_handle() counts. Set @irq before it is unmasked: others are not taken. */
 struct conformance_irq {
 	unsigned int irq;

@@ -28,6 +28,16 @@ static phys_addr_t alloc_page(void)
 	return next_table;
 }
 
+phys_addr_t berth_table_alloc(void)
+{
+	return alloc_page();
+}
+
+void berth_table_free(phys_addr_t page)
+{
+	(void)page;
+}
+
 static int start(void)
 {
 	static const struct berth_range bank = { RAM, 256 * MIB };

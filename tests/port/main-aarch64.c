@@ -2,7 +2,7 @@
 /* The suite on ports/aarch64, and what only that port has: on QEMU's virt with any -m and -smp. */
 #include <berth/aarch64.h>
 
-#include "conformance.h"
+#include "aarch64.h"
 
 #define RAM 0x40000000ul
 #define GICD 0x08000000ul
@@ -23,31 +23,8 @@
 #define FREE_IRQ (32 + 200)
 #define MIB 0x100000ul
 
-#define MEMORY_CACHED 0xff
-#define MEMORY_UNCACHED 0x44
-#define MEMORY_DEVICE 0x04
-#define NOT_MAPPED (-1)
-
 static char __iomem *gicd;
 static char __iomem *rtc;
-
-/* The true type of what the CPU sees at an address: what the MMU says. */
-static int type_at(const volatile void *virt, bool write)
-{
-	uint64_t par;
-
-	if (write)
-		__asm__ volatile("at s1e1w, %1\n\tisb\n\tmrs %0, par_el1"
-				 : "=r"(par)
-				 : "r"(virt)
-				 : "memory");
-	else
-		__asm__ volatile("at s1e1r, %1\n\tisb\n\tmrs %0, par_el1"
-				 : "=r"(par)
-				 : "r"(virt)
-				 : "memory");
-	return par & 1 ? NOT_MAPPED : (int)(par >> 56);
-}
 
 static const struct berth_range *nomap(void);
 static uint64_t ram_size(void);
@@ -339,6 +316,8 @@ static const struct conformance_test own[] = {
 	{ "aarch64: every CPU answers", test_cpus },
 };
 
+static struct conformance_test all_own[ARRAY_SIZE(own) + NR_AARCH64_BLOCKS];
+
 static int run_on_other_cpu(void (*fn)(void *), void *arg)
 {
 	return berth_cpu_start(1, fn, arg);
@@ -406,12 +385,16 @@ int main(void)
 		.registers_value = 0x31,
 		.run_on_other_cpu = berth_cpu_count() > 1 ? run_on_other_cpu : NULL,
 		.join_other_cpu = join_other_cpu,
-		.own = own,
-		.nr_own = ARRAY_SIZE(own),
+		.own = all_own,
+		.nr_own = ARRAY_SIZE(all_own),
 	};
 
 	/* Not aligned to the 2 MiB of a table. */
 	hole.base = RAM + 64 * MIB + 0x5000;
 	hole.size = 3 * MIB + 0x1000;
+	for (unsigned int i = 0; i < ARRAY_SIZE(own); i++)
+		all_own[i] = own[i];
+	for (unsigned int i = 0; i < NR_AARCH64_BLOCKS; i++)
+		all_own[ARRAY_SIZE(own) + i] = aarch64_blocks[i];
 	return conformance_run(&env);
 }

@@ -287,6 +287,38 @@ static void test_linear_type(void **state)
 	__free_pages(block, 1);
 }
 
+/* What the port has for tables is in the linear map, is counted, and is nobody's leak. */
+static void test_tables(void **state)
+{
+	enum { NR = 20 };
+	struct berth_memory_info info;
+	phys_addr_t tables[NR];
+	uint64_t used;
+
+	(void)state;
+	berth_memory_info(&info);
+	used = info.used;
+	for (unsigned int i = 0; i < NR; i++) {
+		tables[i] = berth_table_alloc();
+		assert_true(tables[i] && !offset_in_page(tables[i]));
+		assert_false(is_high(phys_to_page(tables[i])));
+		memset(phys_to_virt(tables[i]), 0xa5, PAGE_SIZE);
+	}
+	berth_memory_info(&info);
+	assert_int_equal(info.tables, NR * PAGE_SIZE);
+	assert_int_equal(info.used, used + NR * PAGE_SIZE);
+	assert_int_equal(berth_mm_leaked(), 0);
+	berth_test_fail_nth(1);
+	assert_int_equal(berth_table_alloc(), 0);
+	assert_true(berth_test_failed());
+	assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+	for (unsigned int i = 0; i < NR; i++)
+		berth_table_free(tables[i]);
+	berth_memory_info(&info);
+	assert_int_equal(info.tables, 0);
+	assert_int_equal(info.used, used);
+}
+
 /* Memory of vmalloc() needs no linear map: that is left to others. */
 static void test_vmalloc(void **state)
 {
@@ -412,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_copies, start, stop),
 		cmocka_unit_test_setup_teardown(test_types, start, stop),
 		cmocka_unit_test_setup_teardown(test_linear_type, start, stop),
+		cmocka_unit_test_setup_teardown(test_tables, start, stop),
 		cmocka_unit_test_setup_teardown(test_vmalloc, start, stop),
 		cmocka_unit_test_setup_teardown(test_failures, start, stop),
 		cmocka_unit_test_setup_teardown(test_threads, start, stop),

@@ -11,5 +11,6 @@ extern const struct model_device_type model_camera;
 extern const struct model_device_type model_display;
 extern const struct model_device_type model_pdma;
 extern const struct model_device_type model_rtl8139;
+extern const struct model_device_type model_smmu;
 
 #endif

@@ -26,11 +26,14 @@ static uint64_t run_at(const struct model_device *dev, phys_addr_t phys, uint64_
 	return left < size ? left : size;
 }
 
+/* How a device means an address. */
+enum space { BUS, PHYSICAL };
+
 /* One piece that is behind one window, and one run. Returns its length, 0: nothing is there. */
-static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t size,
-			  phys_addr_t *phys, struct model_device **peer)
+static uint64_t translate(const struct model_device *dev, enum space space, uint64_t bus,
+			  uint64_t size, phys_addr_t *phys, struct model_device **peer)
 {
-	if (!dev->nr_windows) {
+	if (space == PHYSICAL || !dev->nr_windows) {
 		*phys = bus;
 		return run_at(dev, bus, size, peer);
 	}
@@ -50,18 +53,22 @@ static uint64_t translate(const struct model_device *dev, uint64_t bus, uint64_t
 	return 0;
 }
 
-static bool is_reachable(struct model_device *dev, uint64_t bus, uint64_t size)
+static int bus_error(uint64_t bus, uint64_t size)
+{
+	soc.stats.bus_errors++;
+	model_note(NOTE_BUS_ERROR, bus, size);
+	return -EFAULT;
+}
+
+static bool is_reachable(struct model_device *dev, enum space space, uint64_t bus, uint64_t size)
 {
 	while (size) {
 		struct model_device *peer;
 		phys_addr_t phys;
-		uint64_t part = translate(dev, bus, size, &phys, &peer);
+		uint64_t part = translate(dev, space, bus, size, &phys, &peer);
 
-		if (!part || (part < size && bus + part < bus)) {
-			soc.stats.bus_errors++;
-			model_note(NOTE_BUS_ERROR, bus, size);
+		if (!part || (part < size && bus + part < bus))
 			return false;
-		}
 		bus += part;
 		size -= part;
 	}
@@ -162,12 +169,13 @@ struct piece {
 	bool is_mapped;
 };
 
-static struct piece next_piece(struct model_device *dev, uint64_t bus, uint64_t size)
+static struct piece next_piece(struct model_device *dev, enum space space, uint64_t bus,
+			       uint64_t size)
 {
 	struct piece piece = { 0 };
 	uint64_t page;
 
-	piece.size = translate(dev, bus, size, &piece.phys, &piece.peer);
+	piece.size = translate(dev, space, bus, size, &piece.phys, &piece.peer);
 	if (piece.peer)
 		return piece;
 	page = MODEL_PAGE - (piece.phys & (MODEL_PAGE - 1));
@@ -178,14 +186,14 @@ static struct piece next_piece(struct model_device *dev, uint64_t bus, uint64_t 
 }
 
 /* @to or @from is NULL. */
-static int transfer(struct model_device *dev, enum note note, uint64_t bus, uint8_t *to,
+static int transfer(struct model_device *dev, enum space space, uint64_t bus, uint8_t *to,
 		    const uint8_t *from, size_t size)
 {
-	if (!is_reachable(dev, bus, size))
-		return -EFAULT;
-	model_note(note, bus, size);
+	if (!is_reachable(dev, space, bus, size))
+		return bus_error(bus, size);
+	model_note(to ? NOTE_DMA_READ : NOTE_DMA_WRITE, bus, size);
 	while (size) {
-		struct piece piece = next_piece(dev, bus, size);
+		struct piece piece = next_piece(dev, space, bus, size);
 
 		if (to) {
 			if (piece.peer)
@@ -210,18 +218,95 @@ static int transfer(struct model_device *dev, enum note note, uint64_t bus, uint
 	return 0;
 }
 
+/* Whether the device's bus carries the address at all; where to, the IOMMU says. */
+static bool is_carried(const struct model_device *dev, uint64_t bus, uint64_t size)
+{
+	for (unsigned int i = 0; i < dev->nr_windows; i++) {
+		const struct model_window *window = &dev->windows[i];
+
+		if (bus >= window->bus && bus - window->bus < window->size &&
+		    window->size - (bus - window->bus) >= size)
+			return true;
+	}
+	return !dev->nr_windows;
+}
+
+/* Within a page of 4 KiB: one transaction. */
+static int transfer_page(struct model_device *dev, uint64_t bus, uint8_t *to, const uint8_t *from,
+			 size_t size)
+{
+	struct model_device *iommu = dev->iommu;
+	phys_addr_t phys;
+	int how;
+
+	if (!iommu)
+		return transfer(dev, BUS, bus, to, from, size);
+	if (!is_carried(dev, bus, size))
+		return bus_error(bus, size);
+	how = iommu->type->translate(iommu, dev->stream, bus, !to, &phys);
+	if (how < 0) {
+		model_note(NOTE_FAULT, bus, dev->stream);
+		return how;
+	}
+	return how == MODEL_BYPASSED ? transfer(dev, BUS, bus, to, from, size)
+				     : transfer(dev, PHYSICAL, phys, to, from, size);
+}
+
+/* A page that fails does not keep the others from being transferred. */
+static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, const uint8_t *from,
+			 size_t size)
+{
+	uint64_t *moved = to ? &soc.stats.dma_read : &soc.stats.dma_written;
+	int ret = 0;
+
+	while (size) {
+		uint64_t page = MODEL_PAGE - (bus & (MODEL_PAGE - 1));
+		size_t part = dev->iommu && page < size ? (size_t)page : size;
+		int err = transfer_page(dev, bus, to, from, part);
+
+		*moved += err ? 0 : part;
+		ret = ret ? ret : err;
+		bus += part;
+		to = to ? to + part : NULL;
+		from = from ? from + part : NULL;
+		size -= part;
+		if (size && !bus)
+			return bus_error(bus, size);
+	}
+	return ret;
+}
+
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
-	int ret = transfer(dev, NOTE_DMA_READ, bus, buffer, NULL, size);
-
-	soc.stats.dma_read += ret ? 0 : size;
-	return ret;
+	return access_memory(dev, bus, buffer, NULL, size);
 }
 
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size)
 {
-	int ret = transfer(dev, NOTE_DMA_WRITE, bus, NULL, buffer, size);
+	return access_memory(dev, bus, NULL, buffer, size);
+}
 
-	soc.stats.dma_written += ret ? 0 : size;
-	return ret;
+int dma_read_physical(struct model_device *dev, phys_addr_t phys, void *buffer, size_t size)
+{
+	if (ram_run(soc.ram.banks, soc.ram.nr_banks, phys, size) != size)
+		return -EFAULT;
+	return transfer(dev, PHYSICAL, phys, buffer, NULL, size);
+}
+
+int dma_write_physical(struct model_device *dev, phys_addr_t phys, const void *buffer, size_t size)
+{
+	return transfer(dev, PHYSICAL, phys, NULL, buffer, size);
+}
+
+int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, size_t size)
+{
+	uint64_t at = phys - soc.ram.base;
+	bool is_mapped;
+
+	if (ram_run(soc.ram.banks, soc.ram.nr_banks, phys, size) != size)
+		return -EFAULT;
+	is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) == size ||
+		    view_is_cached(phys);
+	raw_read(buffer, (is_mapped && dev->coherent ? soc.ram.c : soc.ram.d) + at, size);
+	return 0;
 }

@@ -35,6 +35,7 @@ enum note {
 	NOTE_LINE,
 	NOTE_IRQ,
 	NOTE_ALARM,
+	NOTE_FAULT,
 };
 
 /* What the model keeps for a device beside its public part. */
@@ -92,6 +93,7 @@ struct waiter {
 struct soc {
 	pthread_mutex_t lock;
 	struct berth_model_config config;
+	struct berth_model_smmu_config smmu; /* a copy, with the defaults */
 	struct berth_model_stats stats;
 	const void *fdt;
 	uint64_t chance[CHANCES];
@@ -218,6 +220,14 @@ void cache_before_coherent_read(phys_addr_t phys, uint64_t size);
 void cache_before_coherent_write(phys_addr_t phys, uint64_t size);
 /* A coherent device's write, inside the linear map. */
 void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size);
+
+/*
+ * dma.c: accesses of an IOMMU of its own, by physical address; -EFAULT if not all of it is RAM. A
+ * write reaches registers as well. To peek has no effect on the caches, and is no event.
+ */
+int dma_read_physical(struct model_device *dev, phys_addr_t phys, void *buffer, size_t size);
+int dma_write_physical(struct model_device *dev, phys_addr_t phys, const void *buffer, size_t size);
+int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, size_t size);
 
 /* raw.c: touches C and D as hardware does, unseen by sanitizers */
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);

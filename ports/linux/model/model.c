@@ -8,6 +8,8 @@
 
 #define GOLDEN 0x9e3779b97f4a7c15ull
 #define MAX_ADDED_TYPES 16
+#define SMMU_MAX_ENTRIES 65536u
+#define SMMU_MAX_LATENCY_NS 1000000000u
 
 struct soc soc;
 
@@ -192,8 +194,37 @@ void berth_model_stats(struct berth_model_stats *stats)
 	pthread_mutex_unlock(&soc.lock);
 }
 
+/* With the defaults for what is 0. */
+static struct berth_model_smmu_config smmu_settings(const struct berth_model_config *config)
+{
+	static const unsigned int walk_entries[] = { 16, 16, 32 };
+	struct berth_model_smmu_config smmu = { 0 };
+
+	if (config->smmu)
+		smmu = *config->smmu;
+	if (!smmu.iotlb_entries)
+		smmu.iotlb_entries = 64;
+	for (unsigned int i = 0; i < ARRAY_SIZE(walk_entries); i++)
+		if (!smmu.walk_entries[i])
+			smmu.walk_entries[i] = walk_entries[i];
+	return smmu;
+}
+
+static const char *bad_smmu_setting(const struct berth_model_smmu_config *smmu)
+{
+	if (smmu->iotlb_entries > SMMU_MAX_ENTRIES)
+		return "iotlb_entries";
+	if (smmu->iotlb_ways && smmu->iotlb_entries % smmu->iotlb_ways)
+		return "iotlb_ways";
+	for (unsigned int i = 0; i < ARRAY_SIZE(smmu->walk_entries); i++)
+		if (smmu->walk_entries[i] > SMMU_MAX_ENTRIES)
+			return "walk_entries";
+	return smmu->latency_ns > SMMU_MAX_LATENCY_NS ? "latency_ns" : NULL;
+}
+
 static const char *bad_setting(const struct berth_model_config *config)
 {
+	const struct berth_model_smmu_config smmu = smmu_settings(config);
 	unsigned int line = config->line_size;
 
 	if (line && line != 32 && line != 64 && line != 128)
@@ -204,7 +235,9 @@ static const char *bad_setting(const struct berth_model_config *config)
 		return "write_back_permille";
 	if (config->refill_permille > 1000)
 		return "refill_permille";
-	return config->follow_permille > 1000 ? "follow_permille" : NULL;
+	if (config->follow_permille > 1000)
+		return "follow_permille";
+	return bad_smmu_setting(&smmu);
 }
 
 static uint32_t limit(unsigned int permille, unsigned int otherwise)
@@ -215,6 +248,8 @@ static uint32_t limit(unsigned int permille, unsigned int otherwise)
 static void configure(const struct berth_model_config *config)
 {
 	soc.config = *config;
+	soc.config.smmu = NULL;
+	soc.smmu = smmu_settings(config);
 	soc.line = config->line_size ? config->line_size : 64;
 	soc.write_back_limit = limit(config->write_back_permille, 125);
 	soc.refill_limit = limit(config->refill_permille, 250);

@@ -24,7 +24,15 @@ struct model_device_type {
 	uint64_t (*read)(struct model_device *dev, uint64_t offset, unsigned int bytes);
 	void (*write)(struct model_device *dev, uint64_t offset, unsigned int bytes,
 		      uint64_t value);
+	/*
+	 * Of an IOMMU: where an access within a page of 4 KiB goes. MODEL_BYPASSED, MODEL_TRANSLATED
+	 * with its physical address, or -EFAULT: then the IOMMU has reported it.
+	 */
+	int (*translate)(struct model_device *dev, uint32_t stream, uint64_t address, bool is_write,
+			 uint64_t *phys);
 };
+
+enum { MODEL_BYPASSED, MODEL_TRANSLATED };
 
 struct model_window {
 	uint64_t cpu, bus, size;
@@ -40,6 +48,8 @@ struct model_device {
 	struct model_window windows[MODEL_MAX_WINDOWS];
 	unsigned int nr_windows; /* 0: one to one */
 	bool coherent;
+	struct model_device *iommu; /* the one that the tree puts it behind; NULL */
+	uint32_t stream; /* how that one calls it */
 	const void *fdt;
 	int node; /* offset in fdt, for properties of its own */
 	void *state;
@@ -69,7 +79,8 @@ void model_unlock(void);
  * The device reads or writes memory, or another device's registers, by bus address. Registers are
  * accessed by 8, 4, 2 or 1 bytes, as many as are aligned; a device on which such an access has an
  * effect at once reaches memory alone meanwhile. 0, or -EFAULT if any byte is neither behind one of
- * its windows; then nothing was transferred.
+ * its windows; then nothing was transferred. Behind an IOMMU each page of 4 KiB is an access of its
+ * own: of one that fails nothing is transferred, the others are, and it is -EFAULT.
  */
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size);
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size);

@@ -16,6 +16,9 @@
 #define cache_invalidate berth_model_cache_invalidate
 #define cache_line_size berth_model_cache_line_size
 #define cache_set_chances berth_model_cache_set_chances
+#define dma_peek berth_model_dma_peek
+#define dma_read_physical berth_model_dma_read_physical
+#define dma_write_physical berth_model_dma_write_physical
 #define gic_mask berth_model_gic_mask
 #define gic_unmask berth_model_gic_unmask
 #define irq_alarm berth_model_irq_alarm
@@ -53,6 +56,7 @@
 #define model_oom berth_model_oom
 #define model_pdma berth_model_pdma
 #define model_rtl8139 berth_model_rtl8139
+#define model_smmu berth_model_smmu
 #define model_random berth_model_random
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
@@ -78,6 +82,18 @@
 #define sched_now berth_model_sched_now
 #define sched_wait berth_model_sched_wait
 #define sched_wake berth_model_sched_wake
+#define smmu_cache_find berth_model_smmu_cache_find
+#define smmu_cache_insert berth_model_smmu_cache_insert
+#define smmu_cache_start berth_model_smmu_cache_start
+#define smmu_configure berth_model_smmu_configure
+#define smmu_consume berth_model_smmu_consume
+#define smmu_forget_configs berth_model_smmu_forget_configs
+#define smmu_forget_contexts berth_model_smmu_forget_contexts
+#define smmu_global_error berth_model_smmu_global_error
+#define smmu_interrupt berth_model_smmu_interrupt
+#define smmu_invalidate berth_model_smmu_invalidate
+#define smmu_record berth_model_smmu_record
+#define smmu_translate berth_model_smmu_translate
 #define soc berth_model_soc
 #define tree_start berth_model_tree_start
 #define tree_stop berth_model_tree_stop

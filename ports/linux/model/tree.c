@@ -334,9 +334,32 @@ static int walk(const struct scope *up)
 	return 0;
 }
 
+/* Behind the first IOMMU it names, if the model has that one and its streams are one cell. */
+static int get_iommu(struct model_device *dev)
+{
+	int size, node;
+	const fdt32_t *cells = fdt_getprop(fdt, dev->node, "iommus", &size);
+
+	if (!cells)
+		return 0;
+	if (size < 8)
+		return bad_tree(dev->path);
+	node = fdt_node_offset_by_phandle(fdt, fdt32_to_cpu(cells[0]));
+	for (struct model_device *iommu = soc.devices; iommu; iommu = iommu->next) {
+		if (iommu->node != node || !iommu->type->translate)
+			continue;
+		if (cell_property(node, "#iommu-cells", 0) != 1)
+			return bad_tree(iommu->path);
+		dev->iommu = iommu;
+		dev->stream = fdt32_to_cpu(cells[1]);
+	}
+	return 0;
+}
+
 int tree_start(const void *tree)
 {
 	struct scope root = { .up = NULL };
+	int ret;
 
 	if (fdt_check_header(tree))
 		return bad_tree("header");
@@ -348,7 +371,10 @@ int tree_start(const void *tree)
 	if (root.address_cells > 4 || root.size_cells > 4)
 		return bad_tree("#address-cells");
 	root.is_coherent = fdt_getprop(fdt, 0, "dma-coherent", NULL) != NULL;
-	return walk(&root);
+	ret = walk(&root);
+	for (struct model_device *dev = soc.devices; dev && !ret; dev = dev->next)
+		ret = get_iommu(dev);
+	return ret;
 }
 
 void tree_stop(void)

@@ -41,6 +41,29 @@ enum berth_model_cache_op {
 };
 
 /**
+ * struct berth_model_smmu_config - settings of the SMMUs; all zero is QEMU's SMMUv3 with caches
+ * @iotlb_entries: of the IOTLB; 0: 64; at most 65536
+ * @iotlb_ways: entries of a set; 0: all, any entry may be anywhere
+ * @walk_entries: of the caches of table descriptors of levels 0, 1 and 2, each; 0: 16, 16, 32
+ * @latency_ns: what a command takes, and a register until it is acknowledged; 0: nothing, a write to
+ *	CMDQ_PROD returns when the commands are done
+ * @has_msi: IDR0.MSI: interrupts as writes to memory or a doorbell, if their address is set
+ * @no_range: no range invalidation (IDR3.RIL)
+ * @no_two_level: no two-level stream tables (IDR0.STLEVEL)
+ * @watch_stale: count @stale_hits; costs a walk for each hit of the IOTLB
+ */
+struct berth_model_smmu_config {
+	unsigned int iotlb_entries;
+	unsigned int iotlb_ways;
+	unsigned int walk_entries[3];
+	unsigned int latency_ns;
+	bool has_msi;
+	bool no_range;
+	bool no_two_level;
+	bool watch_stale;
+};
+
+/**
  * struct berth_model_config - settings; all zero is a good choice
  * @seed: of everything that happens by chance
  * @line_size: bytes of a cache line: 32, 64, 128; 0: 64
@@ -52,6 +75,7 @@ enum berth_model_cache_op {
  * @no_fresh_pattern: do not fill newly allocated memory with a pattern
  * @on_cache_op: called for each operation with its number, before it is done, if not NULL
  * @on_cache_op_data: handed to it
+ * @smmu: settings of the SMMUs of the tree, read during berth_start(); NULL: all zero
  */
 struct berth_model_config {
 	uint64_t seed;
@@ -65,6 +89,7 @@ struct berth_model_config {
 	void (*on_cache_op)(void *data, uint64_t number, enum berth_model_cache_op op,
 			    phys_addr_t phys, uint64_t size);
 	void *on_cache_op_data;
+	const struct berth_model_smmu_config *smmu;
 };
 
 /* The machine for struct berth_options; its config is a struct berth_model_config, or NULL. */
@@ -104,6 +129,101 @@ struct berth_model_stats {
 
 /** berth_model_stats() - figures of the run, also after berth_stop(), until the next start. */
 void berth_model_stats(struct berth_model_stats *stats);
+
+/**
+ * enum berth_model_smmu_command - the commands of an SMMU, as they are counted
+ * @BERTH_MODEL_SMMU_PREFETCH: both, which have no effect
+ * @BERTH_MODEL_SMMU_CFGI_STE: one stream's entry
+ * @BERTH_MODEL_SMMU_CFGI_RANGE: of a range of streams, or all
+ * @BERTH_MODEL_SMMU_CFGI_CD: one context descriptor
+ * @BERTH_MODEL_SMMU_CFGI_CD_ALL: all of a stream
+ * @BERTH_MODEL_SMMU_TLBI_ALL: TLBI_NH_ALL and TLBI_NSNH_ALL
+ * @BERTH_MODEL_SMMU_TLBI_ASID: an address space
+ * @BERTH_MODEL_SMMU_TLBI_VA: an address, or a range, of an address space
+ * @BERTH_MODEL_SMMU_TLBI_VAA: the same in all
+ * @BERTH_MODEL_SMMU_SYNC: CMD_SYNC
+ * @BERTH_MODEL_SMMU_UNKNOWN: any other, which is an error
+ * @BERTH_MODEL_SMMU_COMMANDS: how many there are
+ */
+enum berth_model_smmu_command {
+	BERTH_MODEL_SMMU_PREFETCH,
+	BERTH_MODEL_SMMU_CFGI_STE,
+	BERTH_MODEL_SMMU_CFGI_RANGE,
+	BERTH_MODEL_SMMU_CFGI_CD,
+	BERTH_MODEL_SMMU_CFGI_CD_ALL,
+	BERTH_MODEL_SMMU_TLBI_ALL,
+	BERTH_MODEL_SMMU_TLBI_ASID,
+	BERTH_MODEL_SMMU_TLBI_VA,
+	BERTH_MODEL_SMMU_TLBI_VAA,
+	BERTH_MODEL_SMMU_SYNC,
+	BERTH_MODEL_SMMU_UNKNOWN,
+	BERTH_MODEL_SMMU_COMMANDS,
+};
+
+/**
+ * struct berth_model_smmu_stats - what an SMMU did since berth_start()
+ * @translations: accesses of devices, of a page at most each, that were to be translated
+ * @bypassed: that passed as they were
+ * @aborted: that were refused without an event: by the STE, or by GBPR
+ * @faults: that were refused for another reason
+ * @iotlb_hits: translations that the IOTLB knew
+ * @iotlb_misses: that it did not: walks
+ * @stale_hits: hits for which the tables in memory said otherwise; with @watch_stale
+ * @walk_hits: of the caches of table descriptors of levels 0, 1, 2: where the walk began
+ * @walk_misses: of the same, asked in vain, the deepest first
+ * @walk_reads: descriptors read from memory
+ * @evicted: entries of the IOTLB and the walk caches that gave way to others
+ * @config_lookups: times that a stream's STE and CD were needed
+ * @config_reads: STEs, their first-level descriptors, and CDs read from memory
+ * @commands: by kind, see &enum berth_model_smmu_command
+ * @command_errors: that stopped the queue
+ * @invalidations: commands that invalidate translations
+ * @range_invalidations: of these, those that name a range by its granule
+ * @iotlb_dropped: entries that they took out of the IOTLB
+ * @walks_dropped: out of the walk caches
+ * @events_recorded: events in the queue
+ * @events_lost: that were not: no room, no queue, or no memory
+ * @interrupts: edges on its lines
+ * @messages: interrupts that were written to memory instead
+ * @register_reads: of its registers
+ * @register_writes: of its registers
+ */
+struct berth_model_smmu_stats {
+	uint64_t translations;
+	uint64_t bypassed;
+	uint64_t aborted;
+	uint64_t faults;
+	uint64_t iotlb_hits;
+	uint64_t iotlb_misses;
+	uint64_t stale_hits;
+	uint64_t walk_hits[3];
+	uint64_t walk_misses[3];
+	uint64_t walk_reads;
+	uint64_t evicted;
+	uint64_t config_lookups;
+	uint64_t config_reads;
+	uint64_t commands[BERTH_MODEL_SMMU_COMMANDS];
+	uint64_t command_errors;
+	uint64_t invalidations;
+	uint64_t range_invalidations;
+	uint64_t iotlb_dropped;
+	uint64_t walks_dropped;
+	uint64_t events_recorded;
+	uint64_t events_lost;
+	uint64_t interrupts;
+	uint64_t messages;
+	uint64_t register_reads;
+	uint64_t register_writes;
+};
+
+/**
+ * berth_model_smmu_stats() - figures of an SMMU
+ * @path: its node; NULL: the first one of the tree
+ * @stats: filled in
+ *
+ * While berth runs, any thread. Return: 0, or -ENODEV.
+ */
+int berth_model_smmu_stats(const char *path, struct berth_model_smmu_stats *stats);
 
 /** berth_model_memory() - RAM as it is in memory, behind the caches; NULL if there is none. */
 void *berth_model_memory(phys_addr_t phys);

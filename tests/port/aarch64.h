@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the tests of ports/aarch64 share: what the hardware says. */
+#ifndef TEST_AARCH64_H
+#define TEST_AARCH64_H
+
+#include "conformance.h"
+
+#define MEMORY_CACHED 0xff
+#define MEMORY_UNCACHED 0x44
+#define MEMORY_DEVICE 0x04
+#define NOT_MAPPED (-1)
+
+/* The true type of what the CPU sees at an address: what the MMU says. */
+static inline int type_at(const volatile void *virt, bool write)
+{
+	uint64_t par;
+
+	if (write)
+		__asm__ volatile("at s1e1w, %1\n\tisb\n\tmrs %0, par_el1"
+				 : "=r"(par)
+				 : "r"(virt)
+				 : "memory");
+	else
+		__asm__ volatile("at s1e1r, %1\n\tisb\n\tmrs %0, par_el1"
+				 : "=r"(par)
+				 : "r"(virt)
+				 : "memory");
+	return par & 1 ? NOT_MAPPED : (int)(par >> 56);
+}
+
+/* aarch64-blocks.c */
+extern const struct conformance_test aarch64_blocks[];
+#define NR_AARCH64_BLOCKS 8
+
+#endif
