@@ -280,26 +280,27 @@ fail:
  * The entries of a table for the short way: whole granules of the largest bank, as page caches and
  * pools have them. False: not all were such; some are written.
  */
-static bool write_entries(const struct iommu_dma *d, struct scatterlist *sg, int nents,
-			  uint64_t *entry, uint64_t bits)
+static __attribute__((noinline)) bool write_entries(struct scatterlist *sg, uint64_t *entry,
+						    const uint64_t *end, uintptr_t pages,
+						    uintptr_t size, uint64_t bits)
 {
-	uintptr_t pages = (uintptr_t)d->bank_pages, size = d->bank_nr * sizeof(struct page);
-	const uint64_t whole = (d->granule_mask + 1) << 32;
-	uint64_t odd = 0;
+	uintptr_t all = 0;
+	uint32_t odd = 0;
 
-	bits += d->bank_phys;
-	for (;; sg++, entry++) {
+	for (;; sg++) {
 		uintptr_t link = sg->page_link, at = (link & ~(uintptr_t)SG_END) - pages;
 
-		odd |= whole ^ (sg->offset | (uint64_t)sg->length << 32);
+		odd |= sg->offset;
+		odd |= sg->length ^ (uint32_t)PAGE_SIZE;
+		all |= at;
 		sg->dma_address = DMA_MAPPING_ERROR;
 		sg->dma_length = 0;
-		/* A link to another chunk is no page. */
-		if (__builtin_expect(at >= size || at % sizeof(struct page), 0))
+		if (__builtin_expect(at >= size, 0))
 			return false;
-		write_entry(entry, bits + at / sizeof(struct page) * PAGE_SIZE);
-		if (!--nents)
-			return !odd;
+		write_entry(entry++, bits + at * (PAGE_SIZE / sizeof(struct page)));
+		if (entry == end)
+			/* A link to another chunk is no page. */
+			return !odd && !(all % sizeof(struct page));
 		if (__builtin_expect(link & SG_END, 0))
 			return false;
 	}
@@ -323,7 +324,10 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 		return false;
 	if (__builtin_expect(!pgtable_open(d->pt, iova, nr, &w), 0))
 		goto free;
-	if (__builtin_expect(!write_entries(d, sgl, nents, w.entry, d->leaf[dir]), 0))
+	if (__builtin_expect(!write_entries(sgl, w.entry, w.entry + nr, (uintptr_t)d->bank_pages,
+					    d->bank_nr * sizeof(struct page),
+					    d->bank_phys + d->leaf[dir]),
+			     0))
 		goto clear;
 	walker_leave(w.inside);
 	sgl->dma_address = iova;
