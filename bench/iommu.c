@@ -176,19 +176,24 @@ static const struct iommu_flush_ops tlb = {
 	.tlb_add_run = add_run,
 };
 
-static void start_tables(unsigned long arg)
+static void start_tables_for(const struct iommu_flush_ops *flush)
 {
 	struct io_pgtable_cfg cfg = { .pgsize_bitmap = PAGE | 2 * MIB | 1024 * MIB,
 				      .ias = 48,
 				      .oas = 48,
 				      .coherent_walk = true,
-				      .tlb = &tlb };
+				      .tlb = flush };
 
-	(void)arg;
 	start_machine();
 	ops = alloc_io_pgtable_ops(ARM_64_LPAE_S1, &cfg, NULL);
 	bench_must(ops, "alloc_io_pgtable_ops");
 	lazy = true;
+}
+
+static void start_tables(unsigned long arg)
+{
+	(void)arg;
+	start_tables_for(&tlb);
 }
 
 static void start_strict(unsigned long arg)
@@ -312,7 +317,7 @@ static void start_client(unsigned long protection)
 {
 	const uint32_t id = 1;
 
-	start_tables(0);
+	start_tables_for(NULL);
 	memset(&iommu, 0, sizeof(iommu));
 	memset(&client, 0, sizeof(client));
 	client.of_node = berth_of_root();

@@ -61,7 +61,8 @@ struct iommu_domain_ops {
  * @probe_device: a device with ids of this IOMMU is there, see dev_iommu_ids(); dev_iommu_priv_set()
  *	keeps what the driver wants to remember. May sleep. 0, or a negative errno value with the
  *	reason (an id that is out of range, or one whose tables cannot be had): the device is refused.
- * @release_device: it goes, and has been attached to a blocked domain. May be NULL.
+ * @release_device: it goes, and has been attached to a blocked domain. Its ids are those that no other
+ *	device has; there may be none. May be NULL.
  * @of_xlate: an entry of "iommus" becomes an id; NULL: its first argument, or 0 without one
  * @capable: see device_iommu_capable(); may be NULL
  * @resv_regions: ranges that this IOMMU keeps for itself for a device: fill in at most @max, return

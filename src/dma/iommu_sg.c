@@ -280,25 +280,27 @@ fail:
  * The entries of a table for the short way: whole granules of the largest bank, as page caches and
  * pools have them. False: not all were such; some are written.
  */
-static bool write_entries(const struct iommu_dma *d, struct scatterlist *sg, int nents,
-			  uint64_t *entry, uint64_t bits)
+static __attribute__((noinline)) bool write_entries(struct scatterlist *sg, uint64_t *entry,
+						    const uint64_t *end, uintptr_t pages,
+						    uintptr_t size, uint64_t bits)
 {
-	uintptr_t pages = (uintptr_t)d->bank_pages, size = d->bank_nr * sizeof(struct page);
-	uint32_t granule = (uint32_t)d->granule_mask + 1, odd = 0;
+	uintptr_t all = 0;
+	uint32_t odd = 0;
 
-	bits += d->bank_phys;
-	for (;; sg++, entry++) {
+	for (;; sg++) {
 		uintptr_t link = sg->page_link, at = (link & ~(uintptr_t)SG_END) - pages;
 
-		odd |= sg->offset | (sg->length ^ granule);
+		odd |= sg->offset;
+		odd |= sg->length ^ (uint32_t)PAGE_SIZE;
+		all |= at;
 		sg->dma_address = DMA_MAPPING_ERROR;
 		sg->dma_length = 0;
-		/* A link to another chunk is no page. */
-		if (__builtin_expect(at >= size || at % sizeof(struct page), 0))
+		if (__builtin_expect(at >= size, 0))
 			return false;
-		write_entry(entry, bits + at / sizeof(struct page) * PAGE_SIZE);
-		if (!--nents)
-			return !odd;
+		write_entry(entry++, bits + at * (PAGE_SIZE / sizeof(struct page)));
+		if (entry == end)
+			/* A link to another chunk is no page. */
+			return !odd && !(all % sizeof(struct page));
 		if (__builtin_expect(link & SG_END, 0))
 			return false;
 	}
@@ -310,13 +312,22 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 {
 	unsigned int nr = (unsigned int)nents;
 	struct pgtable_window w;
-	dma_addr_t iova = alloc_iova_fast(d->iovad, nr, d->limit_pfn, false) << d->shift;
+	dma_addr_t iova;
 
+	/* Most lists that are not such begin so, or end so, which costs more. */
+	if (sgl->offset || sgl->length != d->granule_mask + 1 ||
+	    (!sg_is_last(sgl) && nr > 1 && !sg_is_chain(sgl + 1) &&
+	     (sgl[1].offset || sgl[1].length != d->granule_mask + 1)))
+		return false;
+	iova = alloc_iova_fast(d->iovad, nr, d->limit_pfn, false) << d->shift;
 	if (__builtin_expect(!iova, 0))
 		return false;
 	if (__builtin_expect(!pgtable_open(d->pt, iova, nr, &w), 0))
 		goto free;
-	if (__builtin_expect(!write_entries(d, sgl, nents, w.entry, d->leaf[dir]), 0))
+	if (__builtin_expect(!write_entries(sgl, w.entry, w.entry + nr, (uintptr_t)d->bank_pages,
+					    d->bank_nr * sizeof(struct page),
+					    d->bank_phys + d->leaf[dir]),
+			     0))
 		goto clear;
 	walker_leave(w.inside);
 	sgl->dma_address = iova;
@@ -324,9 +335,11 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 	sgl->dma_flags = 0;
 	return true;
 clear:
+	/* The device may have looked already, though nobody has told it to. */
 	for (unsigned int i = 0; i < nr; i++)
 		write_entry(&w.entry[i], 0);
 	pgtable_cancel(&w, nr);
+	iommu_flush_iotlb_all(d->domain);
 free:
 	free_iova_fast(d->iovad, iova >> d->shift, nr);
 	return false;

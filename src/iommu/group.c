@@ -397,6 +397,25 @@ int berth_iommu_probe_device(struct device *dev, struct iommu_device *iommu, con
 	return err;
 }
 
+/* Ids that another device has as well stay with that one. */
+static void drop_shared_ids(struct dev_iommu *record)
+{
+	unsigned int nr = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&groups.lock, flags);
+	for (unsigned int i = 0; i < record->nr_ids; i++) {
+		const struct dev_iommu *other = record->group->first;
+
+		while (other && (other == record || !has_id(other, record->ids[i])))
+			other = other->next;
+		if (!other)
+			record->ids[nr++] = record->ids[i];
+	}
+	record->nr_ids = nr;
+	spin_unlock_irqrestore(&groups.lock, flags);
+}
+
 void berth_iommu_release_device(struct device *dev)
 {
 	struct dev_iommu *record = dev->p->iommu;
@@ -407,6 +426,7 @@ void berth_iommu_release_device(struct device *dev)
 	group = record->group;
 	if (record->released)
 		record->released(dev);
+	drop_shared_ids(record);
 	group->blocked->ops->attach_dev(group->blocked, dev);
 	if (record->iommu->ops->release_device)
 		record->iommu->ops->release_device(record->iommu, dev);

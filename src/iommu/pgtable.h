@@ -475,16 +475,25 @@ static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, unsigned i
 {
 	uint64_t all = pt->valid, key = iova >> pt->shifts[1] << 2, left;
 	struct pgtable_window w;
+	unsigned int i = 0;
 
 	if (!pgtable_find(pt, iova, &w))
 		return false;
-	for (unsigned int i = 0; i < nr; i++)
+	for (; i + 4 <= nr; i += 4)
+		all &= w.entry[i] & w.entry[i + 1] & w.entry[i + 2] & w.entry[i + 3];
+	for (; i < nr; i++)
 		all &= w.entry[i];
 	if (__builtin_expect(!all, 0)) {
 		walker_leave(w.inside);
 		return false;
 	}
-	for (unsigned int i = 0; i < nr; i++)
+	for (i = 0; i + 4 <= nr; i += 4) {
+		write_entry(&w.entry[i], 0);
+		write_entry(&w.entry[i + 1], 0);
+		write_entry(&w.entry[i + 2], 0);
+		write_entry(&w.entry[i + 3], 0);
+	}
+	for (; i < nr; i++)
 		write_entry(&w.entry[i], 0);
 	left = __atomic_sub_fetch(w.count, nr, __ATOMIC_ACQ_REL);
 	walker_leave(w.inside);

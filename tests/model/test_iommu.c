@@ -437,6 +437,11 @@ static void the_same_id_is_the_same_group(void **state)
 	iommu_detach_group(domain, group);
 	assert_int_equal(iommu_domain_type(seen[4]), IOMMU_DOMAIN_DMA);
 	iommu_domain_free(domain);
+	/* One goes: the other one keeps the id that they shared. */
+	domain = iommu_get_domain_for_dev(dev);
+	device_unregister(device_at("/two"));
+	assert_ptr_equal(seen[4], domain);
+	assert_ptr_equal(seen[6], &fakes[0]->blocked);
 	must_stop();
 }
 
