@@ -165,7 +165,7 @@ static int start_queue(struct viommu *v, uint16_t index, struct vring *ring, uns
 	max = readw(v->common + QUEUE_SIZE);
 	if (max < size)
 		return refuse(v, "has queues that are too short");
-	err = viommu_ring_init(v, ring, size);
+	err = berth_viommu_ring_init(v, ring, size);
 	if (err)
 		return err;
 	offset = (uint64_t)readw(v->common + QUEUE_NOTIFY_OFF) * v->notify_multiplier;
@@ -181,7 +181,7 @@ static int start_queue(struct viommu *v, uint16_t index, struct vring *ring, uns
 	return 0;
 }
 
-int viommu_pci_start(struct viommu *v)
+int berth_viommu_pci_start(struct viommu *v)
 {
 	int err = find_registers(v);
 
@@ -197,7 +197,7 @@ int viommu_pci_start(struct viommu *v)
 		err = read_config(v);
 	writew(NO_VECTOR, v->common + MSIX_VECTOR);
 	if (!err)
-		err = viommu_queue_init(v);
+		err = berth_viommu_queue_init(v);
 	if (!err)
 		err = start_queue(v, 0, &v->requests.ring, VIOMMU_MAX_QUEUE);
 	if (!err)
@@ -207,17 +207,17 @@ int viommu_pci_start(struct viommu *v)
 		return err;
 	}
 	add_status(v, STATUS_DRIVER_OK);
-	viommu_events_fill(v);
+	berth_viommu_events_fill(v);
 	return 0;
 }
 
-void viommu_pci_stop(struct viommu *v)
+void berth_viommu_pci_stop(struct viommu *v)
 {
 	if (v->common)
 		reset(v);
-	viommu_ring_free(v, &v->events);
-	viommu_ring_free(v, &v->requests.ring);
-	viommu_queue_free(v);
+	berth_viommu_ring_free(v, &v->events);
+	berth_viommu_ring_free(v, &v->requests.ring);
+	berth_viommu_queue_free(v);
 	for (unsigned int bar = 0; bar < PCI_STD_NUM_BARS; bar++)
 		if (v->bars[bar])
 			pci_iounmap(v->pdev, v->bars[bar]);

@@ -19,7 +19,7 @@ static struct vring_used_elem *used_entry(const struct vring *ring, uint16_t ind
 	return (struct vring_used_elem *)(void *)entries + index % ring->size;
 }
 
-int viommu_ring_init(struct viommu *v, struct vring *ring, unsigned int size)
+int berth_viommu_ring_init(struct viommu *v, struct vring *ring, unsigned int size)
 {
 	size_t desc = size * sizeof(struct vring_desc), avail = 6 + 2 * size;
 	size_t used = 6 + size * sizeof(struct vring_used_elem);
@@ -38,7 +38,7 @@ int viommu_ring_init(struct viommu *v, struct vring *ring, unsigned int size)
 	return 0;
 }
 
-void viommu_ring_free(struct viommu *v, struct vring *ring)
+void berth_viommu_ring_free(struct viommu *v, struct vring *ring)
 {
 	if (ring->memory)
 		dma_free_coherent(&v->pdev->dev, ring->bytes, ring->memory, ring->bus);
@@ -48,7 +48,7 @@ void viommu_ring_free(struct viommu *v, struct vring *ring)
 #define BUFFERS_BYTES (VIOMMU_SLOTS * (VIOMMU_OUT_BYTES + VIOMMU_IN_BYTES))
 #define EVENTS_BYTES (VIOMMU_EVENTS * sizeof(struct viommu_fault))
 
-int viommu_queue_init(struct viommu *v)
+int berth_viommu_queue_init(struct viommu *v)
 {
 	struct viommu_queue *q = &v->requests;
 
@@ -58,7 +58,7 @@ int viommu_queue_init(struct viommu *v)
 	return q->buffers && v->event_buffers ? 0 : -ENOMEM;
 }
 
-void viommu_queue_free(struct viommu *v)
+void berth_viommu_queue_free(struct viommu *v)
 {
 	struct viommu_queue *q = &v->requests;
 
@@ -234,8 +234,8 @@ static unsigned int send(struct viommu *v, const void *request, size_t size, dma
 	return slot;
 }
 
-int viommu_ask(struct viommu *v, const void *request, size_t size, dma_addr_t in, size_t in_size,
-	       const uint8_t *in_status)
+int berth_viommu_ask(struct viommu *v, const void *request, size_t size, dma_addr_t in,
+		     size_t in_size, const uint8_t *in_status)
 {
 	struct viommu_queue *q = &v->requests;
 	unsigned int slot = send(v, request, size, in, in_size, SLOT_WAITED_FOR);
@@ -254,12 +254,12 @@ int viommu_ask(struct viommu *v, const void *request, size_t size, dma_addr_t in
 	return is_done ? error_of(status) : gone(v);
 }
 
-int viommu_tell(struct viommu *v, const void *request, size_t size)
+int berth_viommu_tell(struct viommu *v, const void *request, size_t size)
 {
 	return send(v, request, size, 0, 0, SLOT_ALONE) == NO_SLOT ? gone(v) : 0;
 }
 
-void viommu_sync(struct viommu *v)
+void berth_viommu_sync(struct viommu *v)
 {
 	struct viommu_queue *q = &v->requests;
 	uint64_t before, deadline = ktime_get_ns() + TIMEOUT_NS;
@@ -291,7 +291,7 @@ static void offer_event(struct viommu *v, uint16_t index)
 	publish(&v->events, index);
 }
 
-void viommu_events_fill(struct viommu *v)
+void berth_viommu_events_fill(struct viommu *v)
 {
 	for (uint16_t i = 0; i < v->events.size && i < VIOMMU_EVENTS; i++)
 		offer_event(v, i);
@@ -313,7 +313,7 @@ static void report(struct viommu *v, const struct viommu_fault *fault)
 		fault->flags & VIOMMU_FAULT_WRITE ? IOMMU_FAULT_WRITE : IOMMU_FAULT_READ, reason);
 }
 
-bool viommu_events_drain(struct viommu *v)
+bool berth_viommu_events_drain(struct viommu *v)
 {
 	bool any = false;
 	uint32_t index;

@@ -92,7 +92,7 @@ static int attach(struct iommu_domain *domain, struct device *dev)
 			.flags = d->is_bypass ? VIOMMU_ATTACH_BYPASS : 0,
 		};
 
-		err = viommu_ask(d->v, &request, sizeof(request), 0, 0, NULL);
+		err = berth_viommu_ask(d->v, &request, sizeof(request), 0, 0, NULL);
 	}
 	return err;
 }
@@ -125,7 +125,7 @@ static int map_pages(struct iommu_domain *domain, dma_addr_t iova, phys_addr_t p
 	err = -ENOMEM;
 	if (!range)
 		goto out;
-	err = viommu_ask(d->v, &request, offsetof(struct viommu_map, pad), 0, 0, NULL);
+	err = berth_viommu_ask(d->v, &request, offsetof(struct viommu_map, pad), 0, 0, NULL);
 	if (!err) {
 		d->v->counts.maps++;
 		*mapped += pgsize * pgcount;
@@ -176,7 +176,7 @@ static size_t unmap_pages(struct iommu_domain *domain, dma_addr_t iova, size_t p
 	d->tables->unmap_pages(d->tables, iova, (size_t)d->granule, size / (size_t)d->granule,
 			       NULL);
 	d->v->counts.unmaps++;
-	viommu_tell(d->v, &request, offsetof(struct viommu_unmap, pad));
+	berth_viommu_tell(d->v, &request, offsetof(struct viommu_unmap, pad));
 	return size;
 }
 
@@ -190,12 +190,12 @@ static phys_addr_t iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
 static void sync_gathered(struct iommu_domain *domain, struct iommu_iotlb_gather *gather)
 {
 	(void)gather;
-	viommu_sync(domain_of(domain)->v);
+	berth_viommu_sync(domain_of(domain)->v);
 }
 
 static void flush_all(struct iommu_domain *domain)
 {
-	viommu_sync(domain_of(domain)->v);
+	berth_viommu_sync(domain_of(domain)->v);
 }
 
 static void free_domain(struct iommu_domain *domain)
@@ -319,7 +319,7 @@ static int probe_endpoint(struct viommu *v, struct viommu_endpoint *endpoint, ui
 
 	if (!answer)
 		return -ENOMEM;
-	err = viommu_ask(v, &request, sizeof(request), bus, size, answer + v->probe_size);
+	err = berth_viommu_ask(v, &request, sizeof(request), bus, size, answer + v->probe_size);
 	if (!err)
 		read_properties(endpoint, answer, v->probe_size);
 	/* A device that does not answer may still write there: then it is not given back. */
@@ -399,13 +399,13 @@ static irqreturn_t interrupt(int irq, void *dev_id)
 	/* Reading it takes the line back. */
 	if (!readb(v->isr))
 		return IRQ_NONE;
-	viommu_events_drain(v);
+	berth_viommu_events_drain(v);
 	return IRQ_HANDLED;
 }
 
 static void free_viommu(struct viommu *v)
 {
-	viommu_pci_stop(v);
+	berth_viommu_pci_stop(v);
 	pci_disable_device(v->pdev);
 	kfree(v->domains);
 	kfree(v);
@@ -426,7 +426,7 @@ static int viommu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (!err) {
 		pci_set_master(pdev);
-		err = viommu_pci_start(v);
+		err = berth_viommu_pci_start(v);
 	}
 	if (err)
 		goto fail;

@@ -189,31 +189,31 @@ static inline bool viommu_has(const struct viommu *v, unsigned int feature)
 /* virtio-iommu-pci.c */
 
 /* Find the registers, agree on features, make the queues. 0, or with the reason. */
-int viommu_pci_start(struct viommu *v);
-void viommu_pci_stop(struct viommu *v);
+int berth_viommu_pci_start(struct viommu *v);
+void berth_viommu_pci_stop(struct viommu *v);
 
 /* virtio-iommu-queue.c */
 
 /* Rings and buffers. */
-int viommu_ring_init(struct viommu *v, struct vring *ring, unsigned int size);
-void viommu_ring_free(struct viommu *v, struct vring *ring);
-int viommu_queue_init(struct viommu *v);
-void viommu_queue_free(struct viommu *v);
+int berth_viommu_ring_init(struct viommu *v, struct vring *ring, unsigned int size);
+void berth_viommu_ring_free(struct viommu *v, struct vring *ring);
+int berth_viommu_queue_init(struct viommu *v);
+void berth_viommu_queue_free(struct viommu *v);
 
 /*
  * Send a request and wait for the answer. @in, if not NULL, is DMA memory for @in_size bytes of it in
  * front of the status. 0, or a negative errno value with the reason. Any context.
  */
-int viommu_ask(struct viommu *v, const void *request, size_t size, dma_addr_t in, size_t in_size,
-	       const uint8_t *in_status);
+int berth_viommu_ask(struct viommu *v, const void *request, size_t size, dma_addr_t in,
+		     size_t in_size, const uint8_t *in_status);
 /* Send one and do not wait. */
-int viommu_tell(struct viommu *v, const void *request, size_t size);
+int berth_viommu_tell(struct viommu *v, const void *request, size_t size);
 /* Return when all that was sent has been answered. */
-void viommu_sync(struct viommu *v);
+void berth_viommu_sync(struct viommu *v);
 
 /* Buffers for the device's events, all of them. */
-void viommu_events_fill(struct viommu *v);
+void berth_viommu_events_fill(struct viommu *v);
 /* What came is reported. Whether there was something. */
-bool viommu_events_drain(struct viommu *v);
+bool berth_viommu_events_drain(struct viommu *v);
 
 #endif
