@@ -386,7 +386,7 @@ struct berth_iommu_fault {
  *	direction and reason, one after the other; NULL: they are told on the console
  * @data: handed to it
  *
- * Until berth_stop().
+ * Until berth_stop(). A listener takes no device or driver away.
  */
 void berth_iommu_set_listener(void (*listener)(const struct berth_iommu_fault *fault, void *data),
 			      void *data);

@@ -11,6 +11,22 @@
 #include "lib/printk.h"
 #include "lib/string.h"
 
+/*
+ * A device is looked up, and told of, between begin() and end(); one that goes waits until nobody is
+ * in between who may have found it.
+ */
+static uint32_t nr_telling;
+
+static void begin(void)
+{
+	__atomic_fetch_add(&nr_telling, 1, __ATOMIC_SEQ_CST);
+}
+
+static void end(void)
+{
+	__atomic_fetch_sub(&nr_telling, 1, __ATOMIC_SEQ_CST);
+}
+
 /* One run for each IOMMU at most, since each reports from one handler at a time. */
 #define MAX_RUNS 8u
 
@@ -158,6 +174,7 @@ void berth_iommu_report_fault(struct iommu_device *iommu, uint32_t id, dma_addr_
 	struct fault_run *run;
 	unsigned long irq;
 
+	begin();
 	fault.dev = berth_iommu_device_of_id(iommu, id);
 	spin_lock_irqsave(&faults.lock, irq);
 	if (fault.dev)
@@ -176,6 +193,7 @@ void berth_iommu_report_fault(struct iommu_device *iommu, uint32_t id, dma_addr_
 	spin_unlock_irqrestore(&faults.lock, irq);
 	if (ended.count)
 		tell(&ended);
+	end();
 }
 
 void berth_iommu_report_end(struct iommu_device *iommu)
@@ -184,6 +202,7 @@ void berth_iommu_report_end(struct iommu_device *iommu)
 	struct fault_run *run;
 	unsigned long irq;
 
+	begin();
 	spin_lock_irqsave(&faults.lock, irq);
 	run = run_of(iommu);
 	if (run && run->iommu) {
@@ -193,6 +212,7 @@ void berth_iommu_report_end(struct iommu_device *iommu)
 	spin_unlock_irqrestore(&faults.lock, irq);
 	if (ended.count)
 		tell(&ended);
+	end();
 }
 
 void berth_iommu_set_listener(void (*listener)(const struct berth_iommu_fault *fault, void *data),
@@ -240,6 +260,8 @@ void berth_iommu_faults_forget(struct device *dev)
 		if (faults.runs[i].iommu && faults.runs[i].fault.dev == dev)
 			faults.runs[i].fault.dev = NULL;
 	spin_unlock_irqrestore(&faults.lock, flags);
+	while (__atomic_load_n(&nr_telling, __ATOMIC_SEQ_CST))
+		berth_port_relax();
 }
 
 void berth_iommu_faults_reset(void)

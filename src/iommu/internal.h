@@ -141,7 +141,7 @@ static inline void berth_iommu_ended(struct iommu_domain *domain, dma_addr_t iov
 
 /* fault.c */
 
-/* A device goes: nobody tells of it any more. */
+/* A device is in no group any more: on return nobody tells of it, nor will. May wait. */
 void berth_iommu_faults_forget(struct device *dev);
 void berth_iommu_faults_reset(void);
 
