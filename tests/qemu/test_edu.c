@@ -72,7 +72,7 @@ static void edu_computes(void **state)
 	assert_int_equal(berth_edu_factorial(edu, 10, &result), 0);
 	assert_int_equal(result, 3628800);
 	for (uint32_t i = 0; i < 20; i++)
-		assert_int_equal(berth_edu_interrupt(edu, 0x1000 << i % 8), 0);
+		assert_int_equal(berth_edu_interrupt(edu, 0x1000u << i % 8), 0);
 	berth_qemu_stats(&stats);
 	/* Level triggered: calm when it is acknowledged, so each comes once. */
 	assert_int_equal(stats.interrupts, 21);
