@@ -17,6 +17,7 @@
 
 #define STRAY_AT 128u /* in the page */
 #define STRAY_BYTES 64u
+#define STRAY_TRIES 500u /* of 10 ms */
 #define STRAY_OLD 0x55u /* what is in the memory; the device writes zeros */
 
 /*
@@ -55,7 +56,7 @@ static inline uint64_t stray_told(void)
 /* Interrupts come when they come. */
 static inline bool stray_is_told(uint64_t records)
 {
-	for (unsigned int i = 0; i < 3000 && stray_told() < records; i++)
+	for (unsigned int i = 0; i < STRAY_TRIES && stray_told() < records; i++)
 		msleep(10);
 	return stray_told() == records;
 }
@@ -126,7 +127,7 @@ static inline bool stray_strict(void)
 	dma_unmap_page(stray.dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
 	stray_fill(page);
 	stray.write(addr + STRAY_AT);
-	right = stray_is_told(stray.records) && stray_is(page, STRAY_OLD) &&
+	right = stray_is(page, STRAY_OLD) && stray_is_told(stray.records) &&
 		stray_first_is_right(addr, 1) &&
 		berth_iommu_faults(stray.dev) - faults == stray.records && right;
 	__free_page(page);
@@ -166,7 +167,7 @@ static inline bool stray_lazy(void)
 		dma_unmap_page(stray.dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
 		right = true;
 	}
-	for (unsigned int i = 0; i < 3000 && !stray_told(); i++) {
+	for (unsigned int i = 0; i < STRAY_TRIES && !stray_told(); i++) {
 		msleep(10);
 		stray.write(addr + STRAY_AT);
 	}

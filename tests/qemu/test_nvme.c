@@ -261,6 +261,47 @@ static void machine_dies(void **state)
 	halt();
 }
 
+/* Lines on the console, by what they say. */
+static unsigned int count_lines(int console, const char *what)
+{
+	char text[8192];
+	long size = pread(console, text, sizeof(text) - 1, 0);
+	unsigned int nr = 0;
+
+	assert_true(size >= 0 && size < (long)sizeof(text) - 1);
+	text[size] = 0;
+	for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+		nr++;
+	return nr;
+}
+
+/* Each unmap of the requests waits for an SMMU that is gone: in vain, for a moment, and told once. */
+static void machine_dies_with_its_smmu(void **state)
+{
+	FILE *console = tmpfile();
+	int err, old = dup(STDERR_FILENO);
+
+	(void)state;
+	boot(SMMU_MACHINE, NULL, SLOW, WINDOW_BYTES);
+	assert_int_equal(steps_submit_all(BERTH_NVME_READ, 0), 0);
+	assert_non_null(console);
+	fflush(stderr);
+	dup2(fileno(console), STDERR_FILENO);
+	err = kill(berth_qemu_pid(), SIGKILL);
+	steps_wait();
+	dup2(old, STDERR_FILENO);
+	close(old);
+	assert_int_equal(err, 0);
+	assert_true(steps_count(-EIO));
+	assert_int_equal(steps_count(-EIO) + steps_count(0), STEPS_REQUESTS);
+	assert_int_equal(count_lines(fileno(console), "old translations"), 1);
+	fclose(console);
+	steps_end();
+	/* Who may still write to memory keeps it. */
+	assert_int_not_equal(berth_stop(), 0);
+	assert_reason(BERTH_REASON_LEAK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +313,7 @@ int main(void)
 		cmocka_unit_test(too_slow),
 		cmocka_unit_test(leaving),
 		cmocka_unit_test(machine_dies),
+		cmocka_unit_test(machine_dies_with_its_smmu),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, make_disk, remove_disk) : 0;
