@@ -80,7 +80,9 @@ static void forget_everything(struct smmu *smmu)
 	const struct smmu_command command = { CMD_TLBI_NSNH_ALL, 0 };
 	int ret = berth_smmu_submit(smmu, &command, 1, true);
 
-	if (ret)
+	/* Of one that stands still it is told once. */
+	if (ret &&
+	    (ret != -ETIMEDOUT || !__atomic_exchange_n(&smmu->cmdq.is_told, 1, __ATOMIC_RELAXED)))
 		dev_err(smmu->dev, "old translations may still be used: %s\n",
 			berth_error_name(ret));
 }

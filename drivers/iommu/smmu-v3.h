@@ -175,6 +175,7 @@ struct smmu_memory {
  * @done: up to here the SMMU has dealt with them, as far as anybody has seen
  * @is_ringing: somebody writes the producer register
  * @is_late: a wait was in vain: the next ones are short
+ * @is_told: that translations may be old was told since then
  */
 struct smmu_cmdq {
 	spinlock_t lock;
@@ -185,6 +186,7 @@ struct smmu_cmdq {
 	uint64_t done;
 	uint32_t is_ringing;
 	uint32_t is_late;
+	uint32_t is_told;
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The NVMe driver with QEMU's controller; tests/boards/nvme says what is on the disk, and looks at it
- * afterwards. The boot arguments choose: poll, masked, bad, slow, gone, leave; else with interrupts. Prints TAP.
+ * afterwards. The boot arguments choose: poll, masked, bad, slow, gone, leave; else with interrupts; smmu: through it. Prints TAP.
  */
 #include <berth/aarch64.h>
 #include <berth/swiotlb.h>
@@ -15,13 +15,16 @@
 #define WINDOW_BYTES (8 * MIB)
 #define BAD_BLOCK 100u /* in a run with "bad" */
 
+/* The first is left out where nobody asks for the SMMU. */
 static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pci_host_generic_driver),
 	BERTH_PCI_DRIVER(&berth_nvme_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 
 static unsigned int checks, failures;
+static bool use_smmu;
 
 static void say(const char *text)
 {
@@ -77,9 +80,16 @@ static bool has_word(const char *word)
 	return false;
 }
 
+/* What the boot arguments say is known when berth runs. */
 static bool start(void)
 {
-	return !berth_start(NULL, drivers, NULL) && steps_find() && steps_begin(WINDOW_BYTES, 7);
+	const struct berth_driver none[] = { BERTH_NO_MORE_DRIVERS };
+
+	if (berth_start(NULL, none, NULL))
+		return false;
+	use_smmu = has_word("smmu");
+	return !berth_stop() && !berth_start(NULL, drivers + !use_smmu, NULL) && steps_find() &&
+	       steps_begin(WINDOW_BYTES, 7);
 }
 
 static void check_identity(void)
@@ -91,7 +101,7 @@ static void check_identity(void)
 		      info.serial[1] == '7' && !info.serial[2] && info.max_transfer == 512u << 10 &&
 		      info.nr_namespaces == 1 && berth_nvme_id(steps.ns) == 1 &&
 		      berth_nvme_blocks(steps.ns) ==
-			      (has_word("swiotlb=force") ? 8 : 64) * MIB / STEPS_BLOCK &&
+			      (has_word("small") ? 8 : 64) * MIB / STEPS_BLOCK &&
 		      berth_nvme_block_bytes(steps.ns) == STEPS_BLOCK,
 	      "the controller and its namespace say what they are");
 }
@@ -166,6 +176,8 @@ static void check_good(bool polling)
 	check_file_cache();
 	check_end(writes);
 	berth_swiotlb_info(&steps.pdev->dev, &info);
+	check(use_smmu ? steps_smmu_is_content(!has_word("iommu.strict=0")) : !steps_smmu(),
+	      "the SMMU refuses nothing, and is asked little");
 	check(!info.nr_maps == !has_word("swiotlb=force"), "bounced only if that is asked for");
 	say("# all register writes ");
 	say_number(steps_stats().register_writes);
@@ -202,7 +214,7 @@ static void check_starts(void)
 
 	for (uint64_t nth = 1; failed && nth < 2000; nth++) {
 		berth_test_fail_nth(nth);
-		if (!berth_start(NULL, drivers, NULL)) {
+		if (!berth_start(NULL, drivers + !use_smmu, NULL)) {
 			starts++;
 			failed = berth_test_failed();
 			berth_test_fail_nth(0);

@@ -13,11 +13,15 @@
 #include <berth/filecache.h>
 #include <berth/highmem.h>
 #include <berth/interrupt.h>
+#include <berth/iommu.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 #include <berth/timer.h>
 #include <berth/vmalloc.h>
 
 #include <berth/drivers/nvme.h>
+#include <berth/drivers/smmu-v3.h>
 
 #include "sha256.h"
 
@@ -88,6 +92,31 @@ static inline bool steps_find(void)
 		if (steps.pdev->class_code == 0x010802 && steps.pdev->dev.driver)
 			steps.ns = berth_nvme_get_namespace(steps.pdev, 0);
 	return steps.ns != NULL;
+}
+
+/* The SMMU that the controller is behind; NULL: none. */
+static inline struct device *steps_smmu(void)
+{
+	struct device_node *node = of_find_compatible_node(NULL, NULL, "arm,smmu-v3");
+	struct platform_device *smmu = node ? of_find_device_by_node(node) : NULL;
+
+	return smmu && device_iommu_mapped(&steps.pdev->dev) ? &smmu->dev : NULL;
+}
+
+/*
+ * What the SMMU was asked: at most one register written and one read for each synchronisation. And no
+ * access was refused: QEMU's controller says that a command has succeeded even then. @is_strict: about
+ * one range is forgotten for each command; else all at once, now and then.
+ */
+static inline bool steps_smmu_is_content(bool is_strict)
+{
+	struct berth_smmu_v3_stats stats;
+
+	berth_smmu_v3_stats(steps_smmu(), &stats);
+	return !berth_iommu_faults(&steps.pdev->dev) && !stats.events && !stats.timeouts &&
+	       !stats.command_errors && !stats.fullness && stats.doorbells <= stats.syncs &&
+	       stats.looks <= stats.syncs &&
+	       (stats.tlbi_va > steps_stats().commands / 2) == is_strict;
 }
 
 /* Memory for @window_bytes, with a controller that was found: STEPS_REQUESTS times 1 to 16 pages. */
@@ -408,6 +437,15 @@ static inline bool steps_behind_the_end(void)
 	       !berth_nvme_read(steps.ns, last - 1, &sg, 1);
 }
 
+/* Pages of the default area that nobody has been given: an IOMMU's tables and queues may lie there. */
+static inline unsigned long steps_area(void)
+{
+	struct berth_cma_stats area;
+
+	berth_cma_stats(berth_cma_default(), &area);
+	return (unsigned long)area.longest_free_run;
+}
+
 /* The default area, or a part of it, is a device's for a moment. Return: whether it could be had. */
 static inline bool steps_take_area(unsigned long pages)
 {
@@ -464,7 +502,7 @@ static inline bool steps_cache_round(struct cached_file *file, bool is_write)
 static inline bool steps_file_cache(unsigned int rounds, const struct steps_taker *taker)
 {
 	struct cached_file *file = berth_filecache_open(berth_nvme_backing(steps.ns));
-	unsigned long area = cma_get_size(berth_cma_default()) / PAGE_SIZE;
+	unsigned long area = steps_area();
 	struct berth_filecache_stats stats = { .pages = 0 };
 	bool is_ok = file != NULL;
 

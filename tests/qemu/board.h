@@ -27,10 +27,14 @@
 /* On a busy host an emulator may get no CPU for seconds: no driver's timeout may strike for that. */
 #define SLOW_DOWN 20
 
-static inline int start_with(const struct berth_driver *drivers, uint64_t ram_size,
-			     const char *bootargs, const char *const *arguments)
+#define SMMU_MACHINE "virt,dtb-randomness=off,iommu=smmuv3,gic-version=3"
+
+/* @machine: NULL is a board without an IOMMU. */
+static inline int start_on(const char *machine, const struct berth_driver *drivers,
+			   uint64_t ram_size, const char *bootargs, const char *const *arguments)
 {
 	const struct berth_qemu_config config = {
+		.machine = machine,
 		.ram_size = ram_size,
 		.arguments = arguments,
 		.timeout_ms = 120000,
@@ -47,15 +51,28 @@ static inline int start_with(const struct berth_driver *drivers, uint64_t ram_si
 	return berth_start(NULL, drivers, &options);
 }
 
-static inline void must_start(const struct berth_driver *drivers, uint64_t ram_size,
-			      const char *bootargs, const char *const *arguments)
+static inline int start_with(const struct berth_driver *drivers, uint64_t ram_size,
+			     const char *bootargs, const char *const *arguments)
+{
+	return start_on(NULL, drivers, ram_size, bootargs, arguments);
+}
+
+static inline void must_start_on(const char *machine, const struct berth_driver *drivers,
+				 uint64_t ram_size, const char *bootargs,
+				 const char *const *arguments)
 {
 	char why[200];
 
-	if (start_with(drivers, ram_size, bootargs, arguments)) {
+	if (start_on(machine, drivers, ram_size, bootargs, arguments)) {
 		berth_error_text(NULL, why, sizeof(why));
 		fail_msg("berth_start: %s", why);
 	}
+}
+
+static inline void must_start(const struct berth_driver *drivers, uint64_t ram_size,
+			      const char *bootargs, const char *const *arguments)
+{
+	must_start_on(NULL, drivers, ram_size, bootargs, arguments);
 }
 
 static inline void must_stop(void)

@@ -47,26 +47,7 @@ struct raw {
 
 static inline void start_machine(const char *const *arguments, const char *bootargs)
 {
-	static const char *const machine = "virt,dtb-randomness=off,iommu=smmuv3,gic-version=3";
-	const struct berth_qemu_config config = {
-		.machine = machine,
-		.arguments = arguments,
-		.timeout_ms = 120000,
-		.slow_down = SLOW_DOWN,
-	};
-	const struct berth_options options = {
-		.machine = &berth_qemu,
-		.machine_config = &config,
-		.bootargs = bootargs,
-	};
-	char why[200];
-
-	if (berth_running())
-		berth_stop();
-	if (berth_start(NULL, drivers, &options)) {
-		berth_error_text(NULL, why, sizeof(why));
-		fail_msg("berth_start: %s", why);
-	}
+	must_start_on(SMMU_MACHINE, drivers, 0, bootargs, arguments);
 }
 
 static inline void find_smmu(void)

@@ -13,6 +13,7 @@
 #define WINDOW_BYTES (8u << 20)
 
 static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pci_host_generic_driver),
 	BERTH_PCI_DRIVER(&berth_nvme_driver),
 	BERTH_NO_MORE_DRIVERS,
@@ -67,8 +68,8 @@ static void sum(const uint8_t *bytes, size_t size, uint8_t digest[32])
 	sha256_end(&sha, digest);
 }
 
-/* The disk's first bytes, as they were at first. @options: of the drive. */
-static void boot(const char *bootargs, const char *options, size_t bytes)
+/* The disk's first bytes, as they were at first. @machine: NULL: no IOMMU; @options: of the drive. */
+static void boot(const char *machine, const char *bootargs, const char *options, size_t bytes)
 {
 	static char drive[200];
 	const char *arguments[] = { "-drive", drive, "-device", "nvme,drive=d0,serial=b7", NULL };
@@ -77,7 +78,7 @@ static void boot(const char *bootargs, const char *options, size_t bytes)
 	write_all(file, disk, bytes);
 	close(file);
 	snprintf(drive, sizeof(drive), "if=none,id=d0,format=raw,file=%s%s", path, options);
-	must_start(drivers, 256 * MIB, bootargs, arguments);
+	must_start_on(machine, drivers, 256 * MIB, bootargs, arguments);
 	assert_true(steps_find() && steps_begin(WINDOW_BYTES, 7));
 }
 
@@ -131,13 +132,13 @@ static void must_be_in_file(const uint8_t wanted[32], size_t size)
 	assert_memory_equal(digest, wanted, sizeof(digest));
 }
 
-static void all_steps(const char *bootargs, size_t size, bool is_polling)
+static void all_steps(const char *machine, const char *bootargs, size_t size, bool is_polling)
 {
 	uint8_t wanted[32], digest[32], written[32];
 	struct berth_nvme_stats before, after;
 	struct berth_swiotlb_info bounce;
 
-	boot(bootargs, "", size);
+	boot(machine, bootargs, "", size);
 	if (is_polling)
 		assert_int_equal(berth_nvme_set_polling(steps.pdev, true), 0);
 	steps.is_polling = is_polling;
@@ -156,6 +157,8 @@ static void all_steps(const char *bootargs, size_t size, bool is_polling)
 	assert_true(steps_write_disk(written) && steps_read_disk(digest));
 	assert_memory_equal(digest, written, sizeof(digest));
 	after = steps_stats();
+	assert_int_equal(steps_smmu() != NULL, machine != NULL);
+	assert_true(!machine || steps_smmu_is_content(!strstr(bootargs, "iommu.")));
 	assert_true(after.register_writes - before.register_writes <=
 		    2 * (after.commands - before.commands));
 	berth_swiotlb_info(&steps.pdev->dev, &bounce);
@@ -167,26 +170,35 @@ static void all_steps(const char *bootargs, size_t size, bool is_polling)
 static void with_interrupts(void **state)
 {
 	(void)state;
-	all_steps("cma=140M", DISK_BYTES, false);
+	all_steps(NULL, "cma=140M", DISK_BYTES, false);
 }
 
 static void by_polling(void **state)
 {
 	(void)state;
-	all_steps("cma=140M", WINDOW_BYTES, true);
+	all_steps(NULL, "cma=140M", WINDOW_BYTES, true);
 }
 
 static void with_bounce_buffers(void **state)
 {
 	(void)state;
-	all_steps("cma=140M swiotlb=8192,force", WINDOW_BYTES, false);
+	all_steps(NULL, "cma=140M swiotlb=8192,force", WINDOW_BYTES, false);
+}
+
+/* Each piece of memory is one of the addresses that the SMMU knows. */
+static void through_an_smmu(void **state)
+{
+	(void)state;
+	all_steps(SMMU_MACHINE, "cma=140M", DISK_BYTES, false);
+	all_steps(SMMU_MACHINE, "cma=140M iommu.strict=0", WINDOW_BYTES, false);
+	all_steps(SMMU_MACHINE, "cma=140M iommu.passthrough=1", WINDOW_BYTES, true);
 }
 
 /* With the line held back, the check for interrupts is false. */
 static void line_held_back(void **state)
 {
 	(void)state;
-	boot(NULL, "", WINDOW_BYTES);
+	boot(NULL, NULL, "", WINDOW_BYTES);
 	assert_int_equal(berth_nvme_set_timeout(steps.pdev, 100), 0);
 	disable_irq(steps.pdev->irq);
 	assert_int_equal(berth_nvme_flush(steps.ns), 0);
@@ -202,7 +214,7 @@ static void line_held_back(void **state)
 static void too_slow(void **state)
 {
 	(void)state;
-	boot(NULL, SLOW, WINDOW_BYTES);
+	boot(NULL, NULL, SLOW, WINDOW_BYTES);
 	assert_int_equal(berth_nvme_set_timeout(steps.pdev, 100), 0);
 	assert_int_equal(steps_submit_all(BERTH_NVME_READ, 0), 0);
 	steps_wait();
@@ -223,7 +235,7 @@ static void leaving(void **state)
 {
 	(void)state;
 	for (unsigned int i = 0; i < 2; i++) {
-		boot(i ? "swiotlb=8192,force" : NULL, SLOW, WINDOW_BYTES);
+		boot(NULL, i ? "swiotlb=8192,force" : NULL, SLOW, WINDOW_BYTES);
 		steps.done = give_back;
 		assert_int_equal(steps_submit_all(BERTH_NVME_READ, 0), 0);
 		vfree(steps.pages);
@@ -239,7 +251,7 @@ static void leaving(void **state)
 static void machine_dies(void **state)
 {
 	(void)state;
-	boot(NULL, SLOW, WINDOW_BYTES);
+	boot(NULL, NULL, SLOW, WINDOW_BYTES);
 	assert_int_equal(steps_submit_all(BERTH_NVME_READ, 0), 0);
 	assert_int_equal(kill(berth_qemu_pid(), SIGKILL), 0);
 	steps_wait();
@@ -249,16 +261,59 @@ static void machine_dies(void **state)
 	halt();
 }
 
+/* Lines on the console, by what they say. */
+static unsigned int count_lines(int console, const char *what)
+{
+	char text[8192];
+	long size = pread(console, text, sizeof(text) - 1, 0);
+	unsigned int nr = 0;
+
+	assert_true(size >= 0 && size < (long)sizeof(text) - 1);
+	text[size] = 0;
+	for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+		nr++;
+	return nr;
+}
+
+/* Each unmap of the requests waits for an SMMU that is gone: in vain, for a moment, and told once. */
+static void machine_dies_with_its_smmu(void **state)
+{
+	FILE *console = tmpfile();
+	int err, old = dup(STDERR_FILENO);
+
+	(void)state;
+	boot(SMMU_MACHINE, NULL, SLOW, WINDOW_BYTES);
+	assert_int_equal(steps_submit_all(BERTH_NVME_READ, 0), 0);
+	assert_non_null(console);
+	fflush(stderr);
+	dup2(fileno(console), STDERR_FILENO);
+	err = kill(berth_qemu_pid(), SIGKILL);
+	steps_wait();
+	dup2(old, STDERR_FILENO);
+	close(old);
+	assert_int_equal(err, 0);
+	assert_true(steps_count(-EIO));
+	assert_int_equal(steps_count(-EIO) + steps_count(0), STEPS_REQUESTS);
+	assert_int_equal(count_lines(fileno(console), "old translations"), 1);
+	fclose(console);
+	steps_end();
+	/* Who may still write to memory keeps it. */
+	assert_int_not_equal(berth_stop(), 0);
+	assert_reason(BERTH_REASON_LEAK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(with_interrupts),
 		cmocka_unit_test(by_polling),
 		cmocka_unit_test(with_bounce_buffers),
+		cmocka_unit_test(through_an_smmu),
 		cmocka_unit_test(line_held_back),
 		cmocka_unit_test(too_slow),
 		cmocka_unit_test(leaving),
 		cmocka_unit_test(machine_dies),
+		cmocka_unit_test(machine_dies_with_its_smmu),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, make_disk, remove_disk) : 0;
