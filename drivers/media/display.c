@@ -50,6 +50,9 @@ struct display {
 	bool is_busy;
 	dma_addr_t dma;
 	size_t size;
+	struct sg_table *sgt; /* NULL: one piece */
+	struct display_header *header; /* of pictures in pieces; NULL: there was none yet */
+	dma_addr_t header_dma;
 };
 
 static uint32_t display_read(struct display *dis, unsigned int reg)
@@ -99,11 +102,9 @@ static void display_release(struct display *dis)
 	spin_unlock_irqrestore(&dis->lock, flags);
 }
 
-static void display_write_header(const struct berth_display_picture *picture)
+static void display_write_header(struct display_header *header,
+				 const struct berth_display_picture *picture)
 {
-	struct display_header *header =
-		(void *)((char *)page_address(picture->page) + picture->offset);
-
 	header->magic = DISPLAY_MAGIC;
 	header->sequence = picture->sequence;
 	header->bytes = picture->bytes;
@@ -113,32 +114,79 @@ static void display_write_header(const struct berth_display_picture *picture)
 			 BERTH_DISPLAY_TEXT - picture->text_length);
 }
 
+/* Pieces, as one segment: the display knows no scatter-gather. */
+static int display_map_table(struct device *dev, struct display *dis,
+			     const struct berth_display_picture *picture)
+{
+	struct sg_table *sgt = picture->sgt;
+
+	if (!dis->header)
+		dis->header =
+			dma_alloc_coherent(dev, sizeof(*dis->header), &dis->header_dma, GFP_KERNEL);
+	if (!dis->header || dma_map_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs))
+		return -ENOMEM;
+	if (sgt->nents != 1 || sg_dma_len(sgt->sgl) < picture->bytes) {
+		dma_unmap_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs);
+		return -EINVAL;
+	}
+	dis->dma = sg_dma_address(sgt->sgl);
+	dis->sgt = sgt;
+	display_write_header(dis->header, picture);
+	return 0;
+}
+
+static int display_map(struct device *dev, struct display *dis,
+		       const struct berth_display_picture *picture)
+{
+	if (picture->sgt)
+		return display_map_table(dev, dis, picture);
+	display_write_header((void *)((char *)page_address(picture->page) + picture->offset),
+			     picture);
+	dis->sgt = NULL;
+	dis->size = sizeof(struct display_header) + picture->bytes;
+	dis->dma = dma_map_page(dev, picture->page, picture->offset, dis->size, DMA_TO_DEVICE);
+	return dma_mapping_error(dev, dis->dma) ? -ENOMEM : 0;
+}
+
+static void display_unmap(struct device *dev, struct display *dis)
+{
+	if (dis->sgt)
+		dma_unmap_sgtable(dev, dis->sgt, DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC);
+	else
+		dma_unmap_page(dev, dis->dma, dis->size, DMA_TO_DEVICE);
+}
+
+static bool display_takes(const struct berth_display_picture *picture)
+{
+	return picture->bytes && picture->text_length <= BERTH_DISPLAY_TEXT &&
+	       (picture->sgt || !(picture->offset & (sizeof(uint32_t) - 1)));
+}
+
 int berth_display_show(struct device *dev, const struct berth_display_picture *picture)
 {
 	struct display *dis = dev_get_drvdata(dev);
-	dma_addr_t at;
+	dma_addr_t header, at;
+	int ret;
 
 	if (!dis)
 		return -ENODEV;
-	if (!picture->bytes || picture->text_length > BERTH_DISPLAY_TEXT ||
-	    (picture->offset & (sizeof(uint32_t) - 1)))
+	if (!display_takes(picture))
 		return -EINVAL;
 	if (!display_take(dis))
 		return -EBUSY;
 
-	display_write_header(picture);
-	dis->size = sizeof(struct display_header) + picture->bytes;
-	dis->dma = dma_map_page(dev, picture->page, picture->offset, dis->size, DMA_TO_DEVICE);
-	if (dma_mapping_error(dev, dis->dma)) {
+	ret = display_map(dev, dis, picture);
+	if (ret) {
 		display_release(dis);
-		return -ENOMEM;
+		return ret;
 	}
-	at = dis->dma + sizeof(struct display_header);
+	header = dis->sgt ? dis->header_dma : dis->dma;
+	at = dis->sgt ? dis->dma : dis->dma + sizeof(struct display_header);
 
 	reinit_completion(&dis->done);
 	display_write(dis, DISPLAY_BYTES, picture->bytes);
-	display_write(dis, DISPLAY_HEADER_LO, lower_32_bits(dis->dma));
-	display_write(dis, DISPLAY_HEADER_HI, upper_32_bits(dis->dma));
+	display_write(dis, DISPLAY_HEADER_LO, lower_32_bits(header));
+	display_write(dis, DISPLAY_HEADER_HI, upper_32_bits(header));
 	display_write(dis, DISPLAY_PICTURE_LO, lower_32_bits(at));
 	display_write(dis, DISPLAY_PICTURE_HI, upper_32_bits(at));
 	display_write(dis, DISPLAY_SEQUENCE, picture->sequence);
@@ -170,7 +218,7 @@ int berth_display_wait(struct device *dev, unsigned long timeout)
 	} else if (dis->errors) {
 		ret = -EIO;
 	}
-	dma_unmap_page(dev, dis->dma, dis->size, DMA_TO_DEVICE);
+	display_unmap(dev, dis);
 	display_release(dis);
 	return ret;
 }
@@ -198,6 +246,8 @@ static int display_probe(struct platform_device *pdev)
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
 	if (ret)
 		return ret;
+	/* What is one for it may be of any length. */
+	dma_set_max_seg_size(dev, UINT32_MAX);
 	display_write(dis, DISPLAY_CONTROL, DISPLAY_CONTROL_RESET);
 	ret = request_irq(dis->irq, display_irq, 0, dev_name(dev), dis);
 	if (ret)
@@ -215,7 +265,8 @@ static int display_remove(struct platform_device *pdev)
 	display_write(dis, DISPLAY_CONTROL, DISPLAY_CONTROL_RESET);
 	free_irq(dis->irq, dis);
 	if (dis->is_busy)
-		dma_unmap_page(&pdev->dev, dis->dma, dis->size, DMA_TO_DEVICE);
+		display_unmap(&pdev->dev, dis);
+	dma_free_coherent(&pdev->dev, sizeof(*dis->header), dis->header, dis->header_dma);
 	platform_set_drvdata(pdev, NULL);
 	return 0;
 }

@@ -31,6 +31,17 @@ static bool network_is_right(const struct run_result *result, uint64_t frames)
 	       bounce->bytes_in == network->bytes_out && !bounce->bytes_out && !bounce->used;
 }
 
+/* A picture is one invalidation; what leads to its pages is looked for once, not for each picture. */
+static bool display_is_right(const struct run_result *result, uint64_t frames)
+{
+	const struct scatter_work *work = &result->display;
+
+	return work->is_there && work->requests == frames && !work->faults &&
+	       work->pages == PFN_UP(result->frame_bytes) &&
+	       work->moved == frames * result->frame_bytes && work->invalidations == frames &&
+	       work->misses[0] <= 1 && work->misses[1] <= 1 && work->misses[2] <= 1;
+}
+
 static void assert_identical(const struct run_options *options)
 {
 	struct run_result result;
@@ -38,7 +49,8 @@ static void assert_identical(const struct run_options *options)
 
 	if (status || result.identical_display != options->frames ||
 	    result.identical_cpu != options->frames || result.copied ||
-	    !network_is_right(&result, options->frames))
+	    !network_is_right(&result, options->frames) ||
+	    !display_is_right(&result, options->frames))
 		fail_msg("seed %llu, lines of %u: status %d: %s%s",
 			 (unsigned long long)options->model.seed, options->model.line_size, status,
 			 result.error, result.difference);
@@ -138,6 +150,21 @@ static void test_tenants(void **state)
 	unsetenv("BERTH_GATE");
 }
 
+#define UNUSED "a new table of the SMMU's: each of its entries is cleaned once more when it is used"
+#define SAME_LINE "an entry of a table: the next one is in the same line, and cleaned with it"
+#define UNMAPPED "it keeps the display from what is not its own any more, which changes no picture"
+
+/*
+ * Cache operations of a run of that many pictures, of two pages. Of each its paint, its bytes, two
+ * entries of a table and their end; of a frame on the network its bytes and the two parts of what comes
+ * back. Once: the card's ring, the slot that its frames go through, the display's two pages, four
+ * tables, three links to them, and the entry of the display's header.
+ */
+static uint64_t ops(uint64_t frames)
+{
+	return 8 * frames + 12;
+}
+
 /* Operations of the run that could be left out without harm, each with its reason. */
 struct redundant {
 	uint64_t number;
@@ -145,7 +172,21 @@ struct redundant {
 };
 
 static const struct redundant redundant[] = {
-	{ 8, "what was in a slot of a pool before is not for the card, which does not look at it" },
+	{ 1, UNUSED },
+	{ 10, UNUSED },
+	{ 12, UNUSED },
+	{ 14, UNUSED },
+	{ 16, SAME_LINE },
+	{ 17, SAME_LINE },
+	{ 25, SAME_LINE },
+	{ 32, SAME_LINE },
+	{ 39, SAME_LINE },
+	{ 19, UNMAPPED },
+	{ 27, UNMAPPED },
+	{ 34, UNMAPPED },
+	{ 41, UNMAPPED },
+	{ 20,
+	  "what was in a slot of a pool before is not for the card, which does not look at it" },
 };
 
 static bool is_redundant(uint64_t number)
@@ -180,9 +221,9 @@ static void test_every_sync_matters(void **state)
 	(void)state;
 	options.frames = 4;
 	assert_int_equal(run_job(&options, &result), RUN_DONE);
-	/* Of a picture its paint, its bytes and its header; of a frame its bytes and the two parts of
-	 * what comes back; once the card's ring, and the slot that its frames go through. */
-	assert_int_equal(result.stats.cache_ops, 6 * options.frames + 2);
+	assert_int_equal(result.stats.cache_ops, ops(options.frames));
+	assert_int_equal(result.stats.cache_ops,
+			 result.cache_ops[0] + result.cache_ops[1] + result.cache_ops[2]);
 	for (uint64_t n = 1; n <= result.stats.cache_ops; n++)
 		if (some_seed_differs(n) == is_redundant(n))
 			fail_msg("operation %llu", (unsigned long long)n);
@@ -196,7 +237,7 @@ static void test_recycled_buffers(void **state)
 
 	(void)state;
 	options.frames = 12;
-	for (uint64_t n = 33; n <= 44; n++)
+	for (uint64_t n = 49; n <= 64; n++)
 		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 			struct run_result result;
 
@@ -207,6 +248,7 @@ static void test_recycled_buffers(void **state)
 				break;
 			}
 		}
+	/* Of each of the two pictures an entry, and the end of both, change nothing. */
 	assert_int_equal(found, 12);
 }
 
@@ -217,7 +259,7 @@ static void test_adversarial_needs_no_luck(void **state)
 	(void)state;
 	options.frames = 4;
 	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
-	for (uint64_t n = 1; n <= 6 * options.frames + 2; n++) {
+	for (uint64_t n = 1; n <= ops(options.frames); n++) {
 		struct run_result result;
 
 		options.model.drop_cache_op = n;
@@ -235,7 +277,7 @@ static void test_network_counts(void **state)
 	(void)state;
 	options.frames = 2;
 	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
-	for (uint64_t n = 1; n <= 6 * options.frames + 2; n++) {
+	for (uint64_t n = 1; n <= ops(options.frames); n++) {
 		struct run_result result;
 
 		options.model.drop_cache_op = n;
@@ -250,6 +292,57 @@ static void test_network_counts(void **state)
 	}
 	assert_true(wrong >= 2);
 	assert_true(lost >= 2);
+}
+
+static void test_protection(void **state)
+{
+	struct run_options options = small(1);
+	struct run_result result;
+
+	(void)state;
+	options.is_protection_chosen = true;
+	for (int p = BERTH_PROTECT_PASSTHROUGH; p <= BERTH_PROTECT_SHADOW; p++) {
+		const struct scatter_work *work = &result.display;
+		bool is_strict = p == BERTH_PROTECT_STRICT, is_lazy = p == BERTH_PROTECT_LAZY;
+
+		options.protection = (enum berth_protection)p;
+		assert_int_equal(run_job(&options, &result), RUN_DONE);
+		assert_int_equal(result.identical_display, options.frames);
+		assert_string_equal(work->protection, berth_protection_name(options.protection));
+		assert_int_equal(work->requests, options.frames);
+		assert_int_equal(work->faults, 0);
+		assert_int_equal(work->pages, is_strict || is_lazy ? 2 : 0);
+		if (is_strict)
+			assert_true(display_is_right(&result, options.frames));
+		else if (is_lazy)
+			assert_true(work->invalidations <= options.frames);
+		else
+			assert_int_equal(work->invalidations, 0);
+		/* What the display sees then are copies, headers included. */
+		assert_int_equal(result.copied,
+				 p == BERTH_PROTECT_SHADOW
+					 ? options.frames * (256 + result.frame_bytes)
+					 : 0);
+	}
+	options.board = board_network;
+	assert_int_equal(run_job(&options, &result), RUN_UNUSABLE);
+	assert_non_null(strstr(result.error, "no display behind an IOMMU"));
+	assert_false(berth_running());
+}
+
+/* As budgeted for requests of 64 pages: an invalidation each, and tables that stay known. */
+static void test_large_pictures(void **state)
+{
+	struct run_options options = small(1);
+	struct run_result result;
+
+	(void)state;
+	options.width = 512;
+	options.height = 340;
+	options.frames = 20;
+	assert_int_equal(run_job(&options, &result), RUN_DONE);
+	assert_int_equal(result.display.pages, 64);
+	assert_true(display_is_right(&result, options.frames));
 }
 
 /* One line that says why, and nothing left behind. */
@@ -293,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_recycled_buffers),
 		cmocka_unit_test(test_adversarial_needs_no_luck),
 		cmocka_unit_test(test_network_counts),
+		cmocka_unit_test(test_protection),
+		cmocka_unit_test(test_large_pictures),
 		cmocka_unit_test(test_unusable),
 		cmocka_unit_test(test_too_large),
 	};

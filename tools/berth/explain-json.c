@@ -182,7 +182,7 @@ static void print_devices(const struct explanation *e)
 		fputs("\"backend\": ", stdout);
 		string_or_null(explain_backend_name(device->backend));
 		printf(", \"assumed_mask_bits\": %d, \"protection\": ", EXPLAIN_MASK_BITS);
-		string_or_null(explain_protection(e, device));
+		string_or_null(explain_protection(device));
 		putchar('}');
 	}
 	printf("%s,\n", last_line(e->nr_devices));

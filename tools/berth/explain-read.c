@@ -114,6 +114,36 @@ static bool has_restricted_pool(const struct explanation *e, const struct device
 	return false;
 }
 
+static bool is_trusted(const struct device_node *node)
+{
+	for (; node; node = of_get_parent(node))
+		if (of_property_read_bool(node, "berth,untrusted") ||
+		    of_property_read_bool(node, "external-facing"))
+			return false;
+	return true;
+}
+
+/* What the node asks for, or the nearest above; else the boot arguments. At the start it is the same. */
+static enum berth_protection protection_of(const struct explanation *e,
+					   const struct device_node *node)
+{
+	enum berth_protection told = e->is_passthrough ? BERTH_PROTECT_PASSTHROUGH
+				     : e->is_strict    ? BERTH_PROTECT_STRICT
+						       : BERTH_PROTECT_LAZY;
+	const struct device_node *says = node;
+	const char *name;
+
+	while (says && of_property_read_string(says, "berth,protection", &name))
+		says = of_get_parent(says);
+	if (says) {
+		told = BERTH_PROTECT_STRICT;
+		for (int p = BERTH_PROTECT_PASSTHROUGH; p <= BERTH_PROTECT_SHADOW; p++)
+			if (!strcmp(name, berth_protection_name((enum berth_protection)p)))
+				told = (enum berth_protection)p;
+	}
+	return told < BERTH_PROTECT_STRICT && !is_trusted(node) ? BERTH_PROTECT_STRICT : told;
+}
+
 static enum explain_backend backend_of(const struct explanation *e,
 				       const struct explain_device *device)
 {
@@ -121,7 +151,9 @@ static enum explain_backend backend_of(const struct explanation *e,
 
 	if (!e->nr_memory)
 		return EXPLAIN_UNKNOWN;
-	if (device->iommu_works && !e->is_passthrough)
+	if (device->iommu_works && device->protection == BERTH_PROTECT_SHADOW)
+		return EXPLAIN_BOUNCE;
+	if (device->iommu_works && device->protection != BERTH_PROTECT_PASSTHROUGH)
 		return EXPLAIN_IOMMU;
 	if (e->bounce_forced || has_restricted_pool(e, device->node))
 		return EXPLAIN_BOUNCE;
@@ -150,6 +182,7 @@ static int read_device(struct explanation *e, struct device_node *node)
 		return err;
 	read_iommus(device);
 	read_iommu_map(device);
+	device->protection = protection_of(e, node);
 	device->backend = backend_of(e, device);
 	return 0;
 }

@@ -54,11 +54,9 @@ const char *explain_severity_name(enum explain_severity severity)
 	return severities[severity];
 }
 
-const char *explain_protection(const struct explanation *e, const struct explain_device *device)
+const char *explain_protection(const struct explain_device *device)
 {
-	if (!device->iommu_works)
-		return NULL;
-	return e->is_passthrough ? "passthrough" : e->is_strict ? "strict" : "lazy";
+	return device->iommu_works ? berth_protection_name(device->protection) : NULL;
 }
 
 /* Names are bytes of the file: a terminal gets letters. */
@@ -197,7 +195,7 @@ static void print_device(const struct explanation *e, const struct explain_devic
 			 int width)
 {
 	const char *backend = explain_backend_name(device->backend);
-	const char *protection = explain_protection(e, device);
+	const char *protection = explain_protection(device);
 
 	printf("  ");
 	print_path(device->node);

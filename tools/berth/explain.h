@@ -4,6 +4,7 @@
 #define TOOL_EXPLAIN_H
 
 #include <berth/dma-mapping.h>
+#include <berth/iommu.h>
 #include <berth/of.h>
 #include <berth/types.h>
 
@@ -49,6 +50,7 @@ struct explain_device {
 	const struct device_node *iommu; /* the first that iommus or iommu-map names */
 	bool has_iommus, has_map;
 	bool iommu_works; /* one of those it names is enabled */
+	enum berth_protection protection; /* if it works */
 	uint32_t *ids; /* all cells for that IOMMU */
 	unsigned int nr_ids;
 	enum explain_backend backend;
@@ -155,6 +157,6 @@ const struct explain_reserved *explain_reserved_of(const struct explanation *e,
 const char *explain_kind_name(enum explain_kind kind);
 const char *explain_backend_name(enum explain_backend backend); /* NULL: unknown */
 const char *explain_severity_name(enum explain_severity severity);
-const char *explain_protection(const struct explanation *e, const struct explain_device *device);
+const char *explain_protection(const struct explain_device *device); /* NULL: there is none */
 
 #endif

@@ -23,6 +23,7 @@
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
 #include <berth/drivers/rtl8139.h>
+#include <berth/drivers/smmu-v3.h>
 #include "run.h"
 #include "source.h"
 
@@ -40,14 +41,17 @@ struct job {
 	struct device stand_in; /* for the camera, where there is none */
 	struct tenants *tenants; /* NULL: none */
 	struct network *network; /* NULL: none */
+	struct scatter *scatter; /* NULL: the display shows what lies in the camera's buffers */
 	char camera_path[256], display_path[256];
 	struct berth_camera_buffer *buffers[RUN_BUFFERS];
 	unsigned int queued;
+	bool is_counted; /* what follows is not of the run */
 	uint64_t latency[RUN_BUFFERS + RUN_TRIES];
 	bool out_failed;
 };
 
 static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
 	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
@@ -93,7 +97,8 @@ static void count_cache_op(void *data, uint64_t number, enum berth_model_cache_o
 	struct job *job = data;
 	struct run_result *result = job->result;
 
-	result->cache_ops[op]++;
+	if (!job->is_counted)
+		result->cache_ops[op]++;
 	if (number != job->options->model.drop_cache_op)
 		return;
 	result->dropped = true;
@@ -316,18 +321,37 @@ static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, 
 	return show_at(job, buffer, *copy);
 }
 
-static int show(struct job *job, const struct berth_camera_buffer *buffer)
+/* The engine scatters the picture, and the IOMMU makes it one again. */
+static int show_scattered(struct job *job, struct berth_camera_buffer *buffer)
+{
+	struct berth_display_picture picture = {
+		.sgt = scatter_table(job->scatter),
+		.attrs = DMA_ATTR_SKIP_CPU_SYNC,
+		.bytes = buffer->bytes,
+		.sequence = buffer->sequence,
+		.text_length = buffer->text_length,
+		.text = buffer->text,
+	};
+	int ret = scatter_fill(job->scatter, berth_camera_picture(buffer));
+
+	job->result->display.moved += buffer->bytes;
+	return ret ? ret : berth_display_show(job->display, &picture);
+}
+
+static int show(struct job *job, struct berth_camera_buffer *buffer)
 {
 	struct page *copy = NULL;
 	dma_addr_t copy_dma;
-	int ret = show_at(job, buffer, buffer->page);
+	int ret = job->scatter ? show_scattered(job, buffer) : show_at(job, buffer, buffer->page);
 
-	if (ret == -ENOMEM)
+	if (ret == -ENOMEM && !job->scatter)
 		ret = show_copy(job, buffer, &copy, &copy_dma);
 	if (!ret)
 		ret = berth_display_wait(job->display, msecs_to_jiffies(WAIT_MS));
 	if (copy)
 		dma_free_pages(job->display, buffer->size, copy, copy_dma, DMA_TO_DEVICE);
+	if (ret == -ENOMEM)
+		return fail_berth(job, RUN_FOUND, "the display cannot be given a picture");
 	/* A black screen has been compared already. */
 	if (ret && ret != -EIO)
 		return fail(job, RUN_FOUND, "frame %u: the display does not show it: %s",
@@ -384,6 +408,54 @@ static int one_frame(struct job *job)
 	return refill(job, buffer);
 }
 
+/*
+ * How the display reaches its pictures: behind an IOMMU that translates they are scattered, if there
+ * is an engine that does it.
+ */
+static int start_display(struct job *job)
+{
+	const struct run_options *options = job->options;
+	struct scatter_work *work = &job->result->display;
+	struct device_node *node = of_find_compatible_node(NULL, NULL, "sifive,fu540-c000-pdma");
+	struct platform_device *engine = node ? of_find_device_by_node(node) : NULL;
+	enum berth_protection protection;
+
+	work->is_there = job->display && device_iommu_mapped(job->display);
+	if (!work->is_there && options->is_protection_chosen)
+		return fail(job, RUN_UNUSABLE,
+			    "--protection: the board has no display behind an IOMMU");
+	if (!work->is_there)
+		return RUN_DONE;
+	if (options->is_protection_chosen &&
+	    berth_device_set_protection(job->display, options->protection))
+		return fail_berth(job, RUN_UNUSABLE, "--protection");
+	protection = berth_device_protection(job->display);
+	work->protection = berth_protection_name(protection);
+	if ((protection != BERTH_PROTECT_LAZY && protection != BERTH_PROTECT_STRICT) || !engine ||
+	    !platform_get_drvdata(engine))
+		return RUN_DONE;
+	job->scatter = scatter_start(&engine->dev, job->source.format.frame_bytes);
+	if (!job->scatter)
+		return fail_berth(job, RUN_FOUND, "no memory for a scattered frame");
+	work->pages = scatter_pages(job->scatter);
+	return RUN_DONE;
+}
+
+/* What the first IOMMU of the board did meanwhile: the display is all there is behind it. */
+static void count_iommu(struct job *job, const struct berth_model_smmu_stats *before)
+{
+	struct scatter_work *work = &job->result->display;
+	struct berth_model_smmu_stats now;
+
+	if (!work->is_there || berth_model_smmu_stats(NULL, &now))
+		return;
+	work->requests = job->result->frames_out;
+	work->faults = now.faults + now.aborted - before->faults - before->aborted;
+	work->invalidations = now.invalidations - before->invalidations;
+	for (unsigned int level = 0; level < ARRAY_SIZE(work->misses); level++)
+		work->misses[level] = now.walk_misses[level] - before->walk_misses[level];
+}
+
 static uint32_t frame_interval_ns(const struct y4m_format *format)
 {
 	uint64_t ns;
@@ -407,6 +479,7 @@ static int stream(struct job *job)
 		.frames = (uint32_t)job->source.limit,
 		.hold = true,
 	};
+	struct berth_model_smmu_stats before = { 0 };
 	int ret = RUN_DONE;
 
 	for (unsigned int i = 0; i < job->result->buffers && !ret; i++)
@@ -418,8 +491,10 @@ static int stream(struct job *job)
 	ret = berth_camera_start(job->camera, &format);
 	if (ret)
 		return fail(job, RUN_FOUND, "the camera does not start: %s", berth_error_name(ret));
+	berth_model_smmu_stats(NULL, &before);
 	while (job->queued && !ret)
 		ret = one_frame(job);
+	count_iommu(job, &before);
 	berth_camera_stop(job->camera);
 	return ret;
 }
@@ -514,8 +589,11 @@ static int drive(struct job *job)
 	if (!ret)
 		ret = start_network(job);
 	if (!ret)
+		ret = start_display(job);
+	if (!ret)
 		ret = start_tenants(job);
 	if (ret) {
+		scatter_end(job->scatter);
 		end_network(job);
 		return ret;
 	}
@@ -523,10 +601,12 @@ static int drive(struct job *job)
 	if (!ret && !job->result->missing[0])
 		ret = stream(job);
 	free_buffers(job);
+	scatter_end(job->scatter);
 	end_network(job);
 	sample(job);
 	berth_memory_info(&job->result->after);
 	berth_model_stats(&job->result->stats);
+	job->is_counted = true;
 	if (!ret)
 		try_allocations(job);
 	ended = end_tenants(job);

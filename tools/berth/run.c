@@ -27,6 +27,8 @@ static const char usage[] =
 	"  --seed N              of everything that happens by chance; 0\n"
 	"  --cache WHEN          write-backs and refills: random, adversarial or quiet; random\n"
 	"  --drop-sync N         leave out the N-th cache operation of the run\n"
+	"  --protection HOW      of the display behind an IOMMU: passthrough, lazy, strict or\n"
+	"                        shadow; as the board says, or strict\n"
 	"  --no-tenants          leave the memory that the devices do not use idle\n"
 	"  --mem BASE:SIZE       RAM that the board does not mention; may be repeated\n"
 	"  --json                the figures as JSON\n"
@@ -44,6 +46,7 @@ enum {
 	OPT_SEED,
 	OPT_CACHE,
 	OPT_DROP_SYNC,
+	OPT_PROTECTION,
 	OPT_NO_TENANTS,
 	OPT_MEM,
 	OPT_JSON,
@@ -59,6 +62,7 @@ static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "cache", required_argument, NULL, OPT_CACHE },
 	{ "drop-sync", required_argument, NULL, OPT_DROP_SYNC },
+	{ "protection", required_argument, NULL, OPT_PROTECTION },
 	{ "no-tenants", no_argument, NULL, OPT_NO_TENANTS },
 	{ "mem", required_argument, NULL, OPT_MEM },
 	{ "json", no_argument, NULL, OPT_JSON },
@@ -148,6 +152,17 @@ static bool parse_cache(struct run_options *run, const char *text)
 	return false;
 }
 
+static bool parse_protection(struct run_options *run, const char *text)
+{
+	for (int p = BERTH_PROTECT_PASSTHROUGH; p <= BERTH_PROTECT_SHADOW; p++)
+		if (!strcmp(text, berth_protection_name((enum berth_protection)p))) {
+			run->protection = (enum berth_protection)p;
+			run->is_protection_chosen = true;
+			return true;
+		}
+	return false;
+}
+
 /* 0, or -1 if the argument cannot be used. */
 static int parse_option(struct command_line *line, int option, const char *arg)
 {
@@ -171,6 +186,8 @@ static int parse_option(struct command_line *line, int option, const char *arg)
 		return parse_cache(run, arg) ? 0 : -1;
 	case OPT_DROP_SYNC:
 		return parse_count(arg, &run->model.drop_cache_op, 1, UINT64_MAX) ? 0 : -1;
+	case OPT_PROTECTION:
+		return parse_protection(run, arg) ? 0 : -1;
 	case OPT_NO_TENANTS:
 		run->tenants = false;
 		return 0;

@@ -4,12 +4,14 @@
 #define TOOL_RUN_H
 
 #include <berth/berth.h>
+#include <berth/iommu.h>
 #include <berth/mm.h>
 #include <berth/model.h>
 #include <berth/swiotlb.h>
 
 #include "memory-log.h"
 #include "network.h"
+#include "scatter.h"
 #include "tenants.h"
 
 #define RUN_MAX_MEM 8
@@ -31,6 +33,8 @@ struct run_options {
 	struct berth_range mem[RUN_MAX_MEM];
 	unsigned int nr_mem;
 	bool tenants; /* all memory is in use before the devices start */
+	bool is_protection_chosen; /* else as the board says */
+	enum berth_protection protection; /* of the display */
 	bool verbose;
 	struct memory_log *log; /* filled in if not NULL; memory_log_free() is the caller's */
 	void (*progress)(void *data, uint64_t frame, uint64_t frames);
@@ -62,6 +66,7 @@ struct run_result {
 	bool differs;
 	char difference[160]; /* the first one */
 	struct network_work network;
+	struct scatter_work display;
 	struct berth_swiotlb_info bounce; /* of all devices */
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */

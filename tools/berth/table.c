@@ -92,6 +92,27 @@ static void print_network(const struct run_result *r)
 		    b->nr_maps, n->bounced, b->bytes_in, b->bytes_out);
 }
 
+/* Levels as budgets and papers count them: 1 is the root's entries. */
+static void print_iommu(const struct run_result *r)
+{
+	const struct scatter_work *w = &r->display;
+	double requests = w->requests ? (double)w->requests : 1;
+
+	if (!w->is_there)
+		return;
+	row("display's protection", "%s", w->protection);
+	if (w->pages)
+		row("  its pictures",
+		    "in %" PRIu64 " scattered pages, where an engine put %" PRIu64 " bytes",
+		    w->pages, w->moved);
+	row("  mapped, faults", "%" PRIu64 ", %" PRIu64, w->requests, w->faults);
+	row("  invalidation commands", "%" PRIu64 ", %.2f a picture", w->invalidations,
+	    (double)w->invalidations / requests);
+	row("  walk-cache misses", "level 1 %.2f, level 2 %.2f, level 3 %.2f a picture",
+	    (double)w->misses[0] / requests, (double)w->misses[1] / requests,
+	    (double)w->misses[2] / requests);
+}
+
 static void print_cache(const struct run_options *options, const struct run_result *r)
 {
 	const struct berth_model_stats *s = &r->stats;
@@ -134,6 +155,7 @@ static void print_devices(const struct run_options *options, const struct run_re
 {
 	const struct berth_model_stats *s = &r->stats;
 
+	print_iommu(r);
 	print_cache(options, r);
 	row_bytes("read by devices", s->dma_read);
 	row_bytes("written by devices", s->dma_written);
@@ -253,6 +275,25 @@ static void json_network(const struct run_result *r)
 	json_u64("bounced_bytes", n->bounced_bytes, "},\n");
 }
 
+static void json_iommu(const struct run_result *r)
+{
+	const struct scatter_work *w = &r->display;
+
+	fputs("  \"iommu\": ", stdout);
+	if (!w->is_there) {
+		fputs("null,\n", stdout);
+		return;
+	}
+	printf("{\"protection\": \"%s\", ", w->protection);
+	json_u64("requests", w->requests, ", ");
+	json_u64("scattered_pages", w->pages, ", ");
+	json_u64("moved_bytes", w->moved, ", ");
+	json_u64("faults", w->faults, ", ");
+	json_u64("invalidations", w->invalidations, ", \"walk_misses\": [");
+	printf("%" PRIu64 ", %" PRIu64 ", %" PRIu64 "]},\n", w->misses[0], w->misses[1],
+	       w->misses[2]);
+}
+
 static void json_bounce(const struct berth_swiotlb_info *b)
 {
 	fputs("  \"bounce\": {", stdout);
@@ -326,6 +367,7 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("without_cma", r->without_cma, "},\n");
 	json_tenants(options, r);
 	json_network(r);
+	json_iommu(r);
 	json_bounce(&r->bounce);
 	json_model(options, r);
 	fputs("  ", stdout);

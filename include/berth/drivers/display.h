@@ -3,7 +3,7 @@
  * DOC: display - driver of the display "berth,model-display"
  *
  * The display shows a picture where it lies in memory. It first reads a header that the CPU has
- * written right in front of it.
+ * written: right in front of it, or, of a picture in pieces, in memory of the driver's own.
  */
 #ifndef BERTH_DRIVERS_DISPLAY_H
 #define BERTH_DRIVERS_DISPLAY_H
@@ -11,6 +11,7 @@
 #include <berth/device.h>
 #include <berth/mm.h>
 #include <berth/platform_device.h>
+#include <berth/scatterlist.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
@@ -27,6 +28,8 @@ extern const struct platform_driver berth_display_driver;
  * struct berth_display_picture - what to show
  * @page: pages in the linear map, at least BERTH_DISPLAY_HEADER + @bytes behind @offset
  * @offset: where the header goes, from the start of @page; the picture follows it
+ * @sgt: the picture in pieces, which an IOMMU makes one, instead of @page and @offset; NULL
+ * @attrs: of the mapping of @sgt: DMA_ATTR_SKIP_CPU_SYNC if only devices have written it
  * @bytes: of the picture
  * @sequence: its number
  * @text_length: bytes of @text, at most BERTH_DISPLAY_TEXT
@@ -35,6 +38,8 @@ extern const struct platform_driver berth_display_driver;
 struct berth_display_picture {
 	struct page *page;
 	size_t offset;
+	struct sg_table *sgt;
+	unsigned long attrs;
 	uint32_t bytes;
 	uint32_t sequence;
 	uint32_t text_length;
@@ -46,7 +51,8 @@ struct berth_display_picture {
  *
  * Writes the header, gives header and picture to the display and starts it. Nobody may write to
  * them before berth_display_wait(). May sleep. Return: 0; -EBUSY (it is showing one), -EINVAL
- * (text or size), -ENOMEM (it cannot be mapped: berth_last_error()), -ENODEV.
+ * (text or size; @sgt is too short, or more than one segment for the display), -ENOMEM (it cannot be
+ * mapped: berth_last_error()), -ENODEV.
  */
 int berth_display_show(struct device *dev, const struct berth_display_picture *picture);
 
