@@ -2,7 +2,10 @@
 /* The drivers of camera and display by themselves: what the main job never does to them. */
 #include "machine.h"
 
+#include <berth/dma-mapping.h>
+#include <berth/gfp.h>
 #include <berth/interrupt.h>
+#include <berth/slab.h>
 #include <berth/test.h>
 #include <berth/timer.h>
 
@@ -10,6 +13,8 @@
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
 #include <berth/drivers/sifive-pdma.h>
+#include <berth/drivers/smmu-v3.h>
+#include "scatter.h"
 
 #define BYTES (64u * 48 * 3 / 2)
 
@@ -49,13 +54,13 @@ static struct device *find(const char *compatible)
 	return &of_find_device_by_node(node)->dev;
 }
 
-static void start(void)
+static void start_with(const struct berth_driver *list)
 {
 	char path[128];
 
 	if (berth_running())
 		berth_stop(); /* a test before this one has failed */
-	assert_int_equal(start_tree(board_multimedia, drivers, NULL), 0);
+	assert_int_equal(start_tree(board_multimedia, list, NULL), 0);
 	camera = find("berth,model-camera");
 	display = find("berth,model-display");
 	berth_of_node_path(display->of_node, path, sizeof(path));
@@ -63,6 +68,11 @@ static void start(void)
 	assert_int_equal(berth_model_display_sink("/nowhere", shown, NULL), -ENODEV);
 	assert_int_equal(berth_model_camera_source(path, NULL, NULL), -ENODEV);
 	shown_count = 0;
+}
+
+static void start(void)
+{
+	start_with(drivers);
 }
 
 static struct berth_camera_buffer *new_buffer(uint32_t bytes)
@@ -275,6 +285,92 @@ static void test_display(void **state)
 	must_stop();
 }
 
+static const struct berth_driver with_smmu[] = {
+	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
+	BERTH_PLATFORM_DRIVER(&berth_display_driver),
+	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
+	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
+	BERTH_NO_MORE_DRIVERS,
+};
+
+/* Pages that do not touch are one picture behind an IOMMU alone, which may lack memory for it. */
+static void test_picture_in_pieces(void **state)
+{
+	struct berth_display_picture picture = { .bytes = BYTES, .sequence = 5, .text = "" };
+	struct scatter *scatter;
+	unsigned int failures = 0;
+	uint8_t *from;
+	dma_addr_t at;
+	bool happened = true;
+
+	(void)state;
+	for (unsigned int behind = 0; behind < 2; behind++) {
+		start_with(with_smmu + !behind);
+		from = kmalloc(BYTES, GFP_KERNEL);
+		scatter = scatter_start(find("sifive,fu540-c000-pdma"), BYTES);
+		assert_true(from && scatter);
+		assert_int_equal(scatter_pages(scatter), 2);
+		memset(from, 0x35, BYTES);
+		at = dma_map_single(find("sifive,fu540-c000-pdma"), from, BYTES, DMA_TO_DEVICE);
+		dma_unmap_single(find("sifive,fu540-c000-pdma"), at, BYTES, DMA_TO_DEVICE);
+		assert_int_equal(scatter_fill(scatter, from), 0);
+		picture.sgt = scatter_table(scatter);
+		picture.attrs = DMA_ATTR_SKIP_CPU_SYNC;
+		if (!behind) {
+			assert_int_equal(berth_display_show(display, &picture), -EINVAL);
+			assert_int_equal(berth_display_wait(display, 1), -ENOENT);
+		}
+		for (uint64_t n = 1; behind && happened; n++) {
+			int ret;
+
+			berth_test_fail_nth(n);
+			ret = berth_display_show(display, &picture);
+			happened = berth_test_failed();
+			berth_test_fail_nth(0);
+			/* Some that fail are done without. */
+			assert_true(!ret || (happened && ret == -ENOMEM));
+			failures += ret != 0;
+			assert_int_equal(berth_display_wait(display, 100), ret ? -ENOENT : 0);
+			/* The next one begins without a header, too. */
+			berth_display_driver.remove(to_platform_device(display));
+			assert_int_equal(berth_display_driver.probe(to_platform_device(display)),
+					 0);
+		}
+		if (behind)
+			assert_memory_equal(shown_picture, from, BYTES);
+		picture.bytes = BYTES + PAGE_SIZE; /* more than there is */
+		assert_int_equal(berth_display_show(display, &picture), -EINVAL);
+		picture.bytes = BYTES;
+		scatter_end(scatter);
+		kfree(from);
+		must_stop();
+	}
+	assert_true(failures);
+}
+
+static void every_allocation_of_a_scattered_frame_may_fail(void **state)
+{
+	struct berth_memory_info before, after;
+	struct scatter *scatter = NULL;
+	unsigned int failures = 0;
+
+	(void)state;
+	start_with(with_smmu);
+	scatter_end(scatter_start(find("sifive,fu540-c000-pdma"), BYTES)); /* lists are filled */
+	berth_memory_info(&before);
+	for (uint64_t n = 1; !scatter; n++) {
+		berth_test_fail_nth(n);
+		scatter = scatter_start(find("sifive,fu540-c000-pdma"), BYTES);
+		berth_test_fail_nth(0);
+		failures += !scatter;
+	}
+	assert_in_range(failures, 4, 100);
+	scatter_end(scatter);
+	berth_memory_info(&after);
+	assert_int_equal(before.used, after.used);
+	must_stop();
+}
+
 static irqreturn_t not_mine(int irq, void *data)
 {
 	(void)irq;
@@ -384,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_camera_end_and_overrun),
 		cmocka_unit_test(test_remove_while_streaming),
 		cmocka_unit_test(test_display),
+		cmocka_unit_test(test_picture_in_pieces),
+		cmocka_unit_test(every_allocation_of_a_scattered_frame_may_fail),
 		cmocka_unit_test(test_taken_interrupts),
 		cmocka_unit_test(test_failing_allocations),
 		cmocka_unit_test(every_allocation_of_a_start_may_fail),
