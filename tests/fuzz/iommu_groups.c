@@ -95,6 +95,10 @@ static void protect(struct party *party)
 	bool is_untrusted = false;
 	int err;
 
+	/* Nobody knows what is mapped there. */
+	if (party->nr_live && (party->protection == BERTH_PROTECT_PASSTHROUGH ||
+			       party->protection == BERTH_PROTECT_SHADOW))
+		return;
 	for (unsigned int i = 0; i < NR_DEVICES; i++)
 		is_untrusted = is_untrusted || (clients[i].dev == dev && clients[i].is_untrusted);
 	berth_clear_error();

@@ -447,6 +447,28 @@ static void make(struct space *space)
 	}
 }
 
+/* Run by run. */
+static void unmap_all(struct space *space)
+{
+	for (unsigned int w = 0; w < NR_WINDOWS; w++) {
+		for (uint64_t i = 0, nr; i < window_pages(); i += nr + 1) {
+			dma_addr_t at = window_base(w) + (i << world.shift);
+
+			for (nr = 0; i + nr < window_pages() && space->pages[w][i + nr] & MAPPED;)
+				nr++;
+			if (!nr)
+				continue;
+			MUST(iommu_unmap(space->domain, at, nr << world.shift) ==
+			     nr << world.shift);
+			clear_range(space, at, nr << world.shift, nr << world.shift, false);
+		}
+	}
+	sync_space(space);
+	berth_io_pgtable_trim(space->domain->tables);
+	MUST(!berth_io_pgtable_tables(space->domain->tables));
+	check_all(space);
+}
+
 static void end(struct space *space, bool is_empty)
 {
 	unsigned int nr_attached = 0;
@@ -456,22 +478,8 @@ static void end(struct space *space, bool is_empty)
 	for (unsigned int i = 0; i < nr_parties; i++)
 		nr_attached += parties[i].sees == (int)(space - spaces);
 	check_all(space);
-	for (unsigned int w = 0; is_empty && w < NR_WINDOWS; w++)
-		for (uint64_t i = 0; i < window_pages(); i++)
-			if (space->pages[w][i] & MAPPED) {
-				dma_addr_t at = window_base(w) + (i << world.shift);
-				uint64_t size = space->pages[w][i] & IN_BLOCK ? world.block
-									      : world.granule;
-
-				MUST(iommu_unmap(space->domain, at, size) == size);
-				clear_range(space, at, size, size, false);
-			}
-	if (is_empty) {
-		sync_space(space);
-		berth_io_pgtable_trim(space->domain->tables);
-		MUST(!berth_io_pgtable_tables(space->domain->tables));
-		check_all(space);
-	}
+	if (is_empty)
+		unmap_all(space);
 	berth_clear_error();
 	iommu_domain_free(space->domain);
 	if (nr_attached)

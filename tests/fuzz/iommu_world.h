@@ -33,7 +33,7 @@
 #define NR_DEVICES 6u
 #define NR_SPACES 3u
 #define NR_WINDOWS 3u
-#define NR_REMEMBERED 512u
+#define NR_REMEMBERED 128u
 
 /* A page: where it leads, and in the low bits how. */
 typedef uint64_t word;
