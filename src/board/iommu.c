@@ -78,8 +78,13 @@ static enum berth_protection protection_of(const struct device *dev, const struc
 	const char *name;
 
 	for (; node; node = of_get_parent(node)) {
-		if (of_property_read_string(node, "berth,protection", &name))
+		int err = of_property_read_string(node, "berth,protection", &name);
+
+		if (err == -EINVAL)
 			continue;
+		/* It says something that nobody can read: not what its parent says, or the default. */
+		if (err)
+			name = "";
 		for (int p = BERTH_PROTECT_PASSTHROUGH; p <= BERTH_PROTECT_SHADOW; p++)
 			if (!berth_strcmp(name, berth_protection_name((enum berth_protection)p)))
 				return (enum berth_protection)p;
@@ -168,7 +173,9 @@ static int read_iommus(const struct device *dev, const struct device_node *node,
 	const uint8_t *cells = of_get_property(node, "iommus", &length);
 	uint32_t nr, args[MAX_ARGS];
 
-	for (int at = 0; cells && !err && at + 4 <= length;) {
+	if (cells && (!length || length % 4))
+		return bad_tree(dev, "whose iommus are cut short");
+	for (int at = 0; cells && !err && at < length;) {
 		const struct device_node *target =
 			of_find_node_by_phandle((uint32_t)of_read_number(cells + at, 1));
 		struct iommu_device *iommu;
@@ -238,7 +245,11 @@ static int read_map(const struct device *dev, const struct device_node *host, ui
 {
 	uint32_t mask = UINT32_MAX;
 	struct map_entry entry;
+	int length;
 
+	/* Who is in what is missing nobody knows. */
+	if (of_get_property(host, "iommu-map", &length) && length % 16)
+		return bad_tree(dev, "whose host's iommu-map is cut short");
 	of_property_read_u32(host, "iommu-map-mask", &mask);
 	rid &= mask;
 	for (int i = 0; map_entry(host, i, &entry); i++) {

@@ -24,11 +24,19 @@ struct layout {
 	uint64_t at;
 };
 
+/* Where an entry begins in its granule, which may be of several pages. */
+static inline uint64_t offset_of(const struct iommu_dma *d, const struct scatterlist *sg)
+{
+	if (__builtin_expect(d->granule_mask >= PAGE_SIZE, 0))
+		return (page_to_phys(sg_page(sg)) + sg->offset) & d->granule_mask;
+	return sg->offset & d->granule_mask;
+}
+
 /* The place of an entry's first granule. False, with the reason, if it can be in no segment. */
 static bool place(struct layout *layout, const struct scatterlist *sg, uint64_t *start)
 {
 	uint64_t mask = layout->d->granule_mask, boundary = layout->dev->segment_boundary_mask;
-	uint64_t offset = sg->offset & mask, at = layout->at;
+	uint64_t offset = offset_of(layout->d, sg), at = layout->at;
 
 	if (sg->length <= layout->dev->max_segment_size &&
 	    ((at + offset) ^ (at + offset + (sg->length - 1))) & ~boundary)
@@ -172,7 +180,7 @@ static int finish(const struct device *dev, const struct iommu_dma *d, struct sc
 	int nr = 0;
 
 	for (int i = 0; i < nents; i++, sg = sg_next(sg)) {
-		uint64_t offset = sg->offset & d->granule_mask;
+		uint64_t offset = offset_of(d, sg);
 
 		place(&layout, sg, &start);
 		/* The DMA side of an entry that was looked at already may be written. */

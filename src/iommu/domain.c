@@ -270,7 +270,9 @@ size_t iommu_unmap_fast(struct iommu_domain *domain, dma_addr_t iova, size_t siz
 
 void iommu_iotlb_sync(struct iommu_domain *domain, struct iommu_iotlb_gather *gather)
 {
-	domain->ops->iotlb_sync(domain, gather);
+	/* One without pages has nothing to forget. */
+	if (domain->ops->iotlb_sync)
+		domain->ops->iotlb_sync(domain, gather);
 	iommu_iotlb_gather_init(gather);
 }
 

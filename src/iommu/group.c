@@ -610,7 +610,7 @@ void iommu_group_release_dma_owner(struct iommu_group *group)
 		return;
 	if (!group->owner)
 		berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "iommu_group_release_dma_owner");
-	else if (attach_all(group, group->default_domain))
+	else if (attach_all(group, group->default_domain) && !attach_all(group, group->blocked))
 		dev_err(group->first->dev, "sees nothing: its domain could not be attached\n");
 	group->owner = NULL;
 	end_change(group);
