@@ -151,6 +151,27 @@ static inline uintptr_t *berth_iova_own(struct iova_domain *iovad, uint64_t size
 			   order];
 }
 
+/*
+ * What the caller's slot's cache has on top, for sizes from 1 to BERTH_IOVA_CACHED_PAGES; 0, without a
+ * reason, if that does not do. Private.
+ */
+static inline uint64_t berth_iova_alloc_cached(struct iova_domain *iovad, uint64_t size,
+					       uint64_t limit_pfn)
+{
+	uintptr_t *own = berth_iova_own(iovad, size);
+	uintptr_t top = __atomic_exchange_n(own, BERTH_IOVA_BUSY, __ATOMIC_ACQUIRE);
+	uint64_t pfn = *(const uint64_t *)top;
+
+	if (__builtin_expect((pfn | (size - 1)) > (limit_pfn & INT64_MAX), 0)) {
+		/* If somebody else has the word he puts it back. */
+		if (top != BERTH_IOVA_BUSY)
+			__atomic_store_n(own, top, __ATOMIC_RELEASE);
+		return 0;
+	}
+	__atomic_store_n(own, top - sizeof(pfn), __ATOMIC_RELEASE);
+	return pfn;
+}
+
 /**
  * alloc_iova_fast() - take a size-aligned range, from the caller's slot's cache if it has one
  * @iovad: the address space, with a first page other than 0

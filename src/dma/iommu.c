@@ -64,9 +64,8 @@ dma_addr_t berth_iommu_dma_map_phys(struct device *dev, phys_addr_t phys, size_t
 }
 
 /* The first attempt found no address: that it failed is nobody's business if another one does not. */
-static __attribute__((noinline)) dma_addr_t map_virt_full(struct device *dev, void *ptr,
-							  size_t size, enum dma_data_direction dir,
-							  unsigned long attrs)
+static dma_addr_t map_virt_full(struct device *dev, void *ptr, size_t size,
+				enum dma_data_direction dir, unsigned long attrs)
 {
 	dma_addr_t addr = berth_dma_map_virt_long(dev, ptr, size, dir, attrs);
 
@@ -75,7 +74,33 @@ static __attribute__((noinline)) dma_addr_t map_virt_full(struct device *dev, vo
 	return addr;
 }
 
-/* One granule for a device that needs no more than that: without calls but to the tables. */
+/* One granule, at an address that is there already. */
+static __attribute__((noinline)) dma_addr_t
+map_granule(const struct iommu_dma *d, uint64_t pfn, phys_addr_t phys, enum dma_data_direction dir)
+{
+	uint64_t mask = d->granule_mask;
+
+	if (d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask, mask + 1, 1,
+				 d->prot[dir], GFP_ATOMIC, NULL)) {
+		free_iova_fast(d->iovad, pfn, 1);
+		return DMA_MAPPING_ERROR;
+	}
+	return pfn << d->shift | (phys & mask);
+}
+
+/* The slot's cache has no address for it. */
+static __attribute__((noinline)) dma_addr_t map_virt_other(struct device *dev, void *ptr,
+							   size_t size, enum dma_data_direction dir,
+							   unsigned long attrs)
+{
+	const struct iommu_dma *d = iommu_dma_of(dev);
+	uint64_t pfn = alloc_iova_fast(d->iovad, 1, d->limit_pfn, false);
+
+	return pfn ? map_granule(d, pfn, (uintptr_t)ptr + d->ram_bias, dir)
+		   : map_virt_full(dev, ptr, size, dir, attrs);
+}
+
+/* One granule for a device that needs no more than that: without calls. */
 dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
 				    enum dma_data_direction dir, unsigned long attrs)
 {
@@ -89,19 +114,13 @@ dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
 				     !valid_dma_direction(dir) || !iommu_dma_serves(d),
 			     0))
 		return berth_dma_map_virt_long(dev, ptr, size, dir, attrs);
-	pfn = alloc_iova_fast(d->iovad, 1, d->limit_pfn, false);
+	pfn = berth_iova_alloc_cached(d->iovad, 1, d->limit_pfn);
 	if (__builtin_expect(!pfn, 0))
-		return map_virt_full(dev, ptr, size, dir, attrs);
-	if (__builtin_expect(pgtable_open(d->pt, pfn << d->shift, 1, &w), 1)) {
-		write_entry(w.entry, (phys & ~mask) | d->leaf[dir]);
-		walker_leave(w.inside);
-		return pfn << d->shift | (phys & mask);
-	}
-	if (d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask, mask + 1, 1,
-				 d->prot[dir], GFP_ATOMIC, NULL)) {
-		free_iova_fast(d->iovad, pfn, 1);
-		return DMA_MAPPING_ERROR;
-	}
+		return map_virt_other(dev, ptr, size, dir, attrs);
+	if (__builtin_expect(!pgtable_open(d->pt, pfn << d->shift, 1, &w), 0))
+		return map_granule(d, pfn, phys, dir);
+	write_entry(w.entry, (phys & ~mask) | d->leaf[dir]);
+	walker_leave(w.inside);
 	return pfn << d->shift | (phys & mask);
 }
 
@@ -187,6 +206,40 @@ static __attribute__((noinline)) void unmap_long(struct device *dev, dma_addr_t 
 				    (offset + size + d->granule_mask) & ~d->granule_mask);
 }
 
+/* A granule is unmapped: its address may be given again when nobody remembers it. */
+static inline void put_granule(const struct iommu_dma *d, dma_addr_t iova,
+			       struct iommu_iotlb_gather *gather)
+{
+	if (d->is_lazy) {
+		berth_iommu_dma_queue(d->cookie->queues, iova >> d->shift, 1);
+		return;
+	}
+	d->domain->ops->iotlb_sync(d->domain, gather);
+	free_iova_fast(d->iovad, iova >> d->shift, 1);
+}
+
+static __attribute__((noinline)) void unmap_granule(const struct device *dev, dma_addr_t addr,
+						    size_t size)
+{
+	const struct iommu_dma *d = iommu_dma_of(dev);
+	uint64_t mask = d->granule_mask;
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	gather.queued = d->is_lazy;
+	if (d->tables->unmap_pages(d->tables, addr & ~mask, mask + 1, 1, &gather))
+		put_granule(d, addr & ~mask, &gather);
+	else
+		refuse_unmap(dev, BERTH_REASON_NOT_OWNED, addr, size, 0);
+}
+
+static __attribute__((noinline)) void unmap_other(struct device *dev, dma_addr_t addr, size_t size,
+						  enum dma_data_direction dir, unsigned long attrs)
+{
+	if (berth_dma_legal(dev, size, dir))
+		unmap_long(dev, addr, size, dir, attrs);
+}
+
 void berth_iommu_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			   enum dma_data_direction dir, unsigned long attrs)
 {
@@ -198,24 +251,16 @@ void berth_iommu_dma_unmap(struct device *dev, dma_addr_t addr, size_t size,
 	if (__builtin_expect((uint64_t)size - 1 > mask - (addr & mask) || !d->ram_size ||
 				     !valid_dma_direction(dir),
 			     0)) {
-		if (berth_dma_legal(dev, size, dir))
-			unmap_long(dev, addr, size, dir, attrs);
+		unmap_other(dev, addr, size, dir, attrs);
 		return;
 	}
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = d->is_lazy;
 	berth_iommu_ended(d->domain, iova, mask + 1);
-	if (__builtin_expect(!pgtable_clear(d->pt, iova, 1, &gather), 0) &&
-	    !d->tables->unmap_pages(d->tables, iova, mask + 1, 1, &gather)) {
-		refuse_unmap(dev, BERTH_REASON_NOT_OWNED, addr, size, 0);
-		return;
-	}
-	if (d->is_lazy) {
-		berth_iommu_dma_queue(d->cookie->queues, iova >> d->shift, 1);
-		return;
-	}
-	d->domain->ops->iotlb_sync(d->domain, &gather);
-	free_iova_fast(d->iovad, iova >> d->shift, 1);
+	if (__builtin_expect(pgtable_clear(d->pt, iova, 1, &gather), 1))
+		put_granule(d, iova, &gather);
+	else
+		unmap_granule(dev, addr, size);
 }
 
 void berth_iommu_dma_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,

@@ -288,30 +288,40 @@ fail:
  * The entries of a table for the short way: whole granules of the largest bank, as page caches and
  * pools have them. False: not all were such; some are written.
  */
+static inline bool write_one(struct scatterlist *sg, uintptr_t link, uint64_t *entry,
+			     uintptr_t pages, uint64_t nr_pages, uint64_t bits)
+{
+	const uint32_t whole[2] = { 0, (uint32_t)PAGE_SIZE };
+	uintptr_t n = link - pages;
+	uint64_t piece, wanted;
+
+	_Static_assert(offsetof(struct scatterlist, length) ==
+			       offsetof(struct scatterlist, offset) + sizeof(uint32_t),
+		       "both are read at once");
+	__builtin_memcpy(&wanted, whole, sizeof(wanted));
+	__builtin_memcpy(&piece, &sg->offset, sizeof(piece));
+	sg->dma_address = DMA_MAPPING_ERROR;
+	sg->dma_length = 0;
+	/* The low bits, of a link to another chunk or of an early end, make it too large. */
+	n = n / sizeof(struct page) | n << (64 - __builtin_ctzl(sizeof(struct page)));
+	if (__builtin_expect(n >= nr_pages, 0) || __builtin_expect(piece != wanted, 0))
+		return false;
+	write_entry(entry, bits + (n << PAGE_SHIFT));
+	return true;
+}
+
 static __attribute__((noinline)) bool write_entries(struct scatterlist *sg, uint64_t *entry,
 						    const uint64_t *end, uintptr_t pages,
-						    uintptr_t size, uint64_t bits)
+						    uint64_t nr_pages, uint64_t bits)
 {
-	uintptr_t all = 0;
-	uint32_t odd = 0;
-
-	for (;; sg++) {
-		uintptr_t link = sg->page_link, at = (link & ~(uintptr_t)SG_END) - pages;
-
-		odd |= sg->offset;
-		odd |= sg->length ^ (uint32_t)PAGE_SIZE;
-		all |= at;
-		sg->dma_address = DMA_MAPPING_ERROR;
-		sg->dma_length = 0;
-		if (__builtin_expect(at >= size, 0))
+	for (; entry + 2 < end; entry += 2, sg += 2)
+		if (!write_one(&sg[0], sg[0].page_link, &entry[0], pages, nr_pages, bits) ||
+		    !write_one(&sg[1], sg[1].page_link, &entry[1], pages, nr_pages, bits))
 			return false;
-		write_entry(entry++, bits + at * (PAGE_SIZE / sizeof(struct page)));
-		if (entry == end)
-			/* A link to another chunk is no page. */
-			return !odd && !(all % sizeof(struct page));
-		if (__builtin_expect(link & SG_END, 0))
+	for (; entry + 1 < end; entry++, sg++)
+		if (!write_one(sg, sg->page_link, entry, pages, nr_pages, bits))
 			return false;
-	}
+	return write_one(sg, sg->page_link & ~(uintptr_t)SG_END, entry, pages, nr_pages, bits);
 }
 
 /* All in one segment. False, and nothing is mapped, where that does not lead. */
@@ -333,8 +343,7 @@ static bool map_short(const struct iommu_dma *d, struct scatterlist *sgl, int ne
 	if (__builtin_expect(!pgtable_open(d->pt, iova, nr, &w), 0))
 		goto free;
 	if (__builtin_expect(!write_entries(sgl, w.entry, w.entry + nr, (uintptr_t)d->bank_pages,
-					    d->bank_nr * sizeof(struct page),
-					    d->bank_phys + d->leaf[dir]),
+					    d->bank_nr, d->bank_phys + d->leaf[dir]),
 			     0))
 		goto clear;
 	walker_leave(w.inside);

@@ -25,8 +25,6 @@ static const struct pgtable_format *find_format(enum io_pgtable_fmt fmt)
 
 static void set_up(struct pgtable *pt)
 {
-	const struct berth_mem_map *bank = &berth_mem_map[0];
-
 	pt->plain = !pt->shape.high && !pt->shape.address_right;
 	pt->clean = !pt->cfg.coherent_walk;
 	pt->top = (uint8_t)(pt->shape.levels - 1);
@@ -46,34 +44,48 @@ static void set_up(struct pgtable *pt)
 	for (unsigned int level = 0; level <= pt->shape.levels; level++)
 		pt->shifts[level] = (uint8_t)(pt->shape.page_shift + level * pt->bits);
 	for (unsigned int shift = 0; shift < ARRAY_SIZE(pt->by_shift); shift++)
-		pt->by_shift[shift] =
-			(struct pgtable_size){ .level = PGTABLE_MAX_LEVELS - 1, .leaf = 128 };
+		pt->by_shift[shift] = (struct pgtable_size){ PGTABLE_MAX_LEVELS - 1, 128 };
 	for (unsigned int level = 0; level < pt->shape.levels; level++)
 		if (pt->sizes >> pt->shifts[level] & 1)
-			pt->by_shift[pt->shifts[level]] = (struct pgtable_size){
-				.level = (uint8_t)level,
-				.table_shift = pt->shifts[level + 1],
-				.leaf = level ? 64 : 0,
-			};
+			pt->by_shift[pt->shifts[level]] =
+				(struct pgtable_size){ (uint8_t)level, level ? 64 : 0 };
 	pt->top_shift = pt->shifts[pt->top];
 	for (int prot = 0; prot < 64; prot++)
 		if (prot & (IOMMU_READ | IOMMU_WRITE)) {
 			pt->leaf[prot] = pt->format->leaf(prot) | pt->format->page;
 			pt->leaf[prot + 64] = pt->format->leaf(prot) | pt->format->block;
 		}
+	for (unsigned int level = 0; level < 2; level++) {
+		bool is_there = level < pt->shape.levels && pt->sizes >> pt->shifts[level] & 1;
+
+		pt->one[level].size = 1ULL << pt->shifts[is_there ? level : 0];
+		for (unsigned int prot = 0; prot < 64; prot++)
+			pt->one[level].leaf[prot] = pt->leaf[level * 64 + prot];
+	}
 	pt->now = pt->walkers[0];
-	pt->is_simple = pt->plain && !pt->clean;
-	for (unsigned int i = 1; i < berth_nr_mem_maps; i++)
-		if (berth_mem_map[i].nr > bank->nr && berth_mem_map[i].pfn < berth_high_pfn)
-			bank = &berth_mem_map[i];
-	pt->bank_virt = (uintptr_t)phys_to_virt(PFN_PHYS(bank->pfn));
-	pt->bank_nr = bank->nr;
-	pt->bank_pages = bank->pages;
+	pt->is_simple = pt->plain && !pt->clean && pt->sizes >> pt->shifts[0] & 1;
+	pt->add_run = pt->cfg.tlb ? pt->cfg.tlb->tlb_add_run : NULL;
 	pt->ops = (struct io_pgtable_ops){
-		.map_pages = berth_pgtable_map,
-		.unmap_pages = berth_pgtable_unmap,
+		.map_pages = pt->is_simple ? berth_pgtable_map : berth_pgtable_map_many,
+		.unmap_pages = pt->is_simple ? berth_pgtable_unmap : berth_pgtable_unmap_many,
 		.iova_to_phys = berth_pgtable_iova_to_phys,
 	};
+}
+
+/* Most often all tables are in the bank that the root is in. */
+static void find_bank(struct pgtable *pt)
+{
+	uint64_t pfn = page_to_pfn(virt_to_page(pt->root));
+
+	for (unsigned int i = 0; i < berth_nr_mem_maps; i++) {
+		const struct berth_mem_map *bank = &berth_mem_map[i];
+
+		if (pfn - bank->pfn >= bank->nr)
+			continue;
+		pt->bank_virt = (uintptr_t)phys_to_virt(PFN_PHYS(bank->pfn));
+		pt->bank_nr = bank->nr;
+		pt->count_bias = (uintptr_t)&bank->pages[0].index - (pt->bank_virt >> 8);
+	}
 }
 
 static uint64_t root_size(const struct pgtable *pt)
@@ -101,6 +113,7 @@ static bool new_root(struct pgtable *pt)
 		return false;
 	}
 	page->index = PGTABLE_NO_KEY << 32;
+	find_bank(pt);
 	for (unsigned int i = 0; i < PGTABLE_HINTS; i++)
 		pt->hints[i] = pt->root;
 	clean_entries(pt, pt->root, root_size(pt) / sizeof(uint64_t));

@@ -95,14 +95,21 @@ struct pgtable_walkers {
  * struct pgtable_size - a size of pages or blocks
  * @level: of the tables that they are in; of a size that there is not it is the highest, which is
  *	the root's if it is anything, and has no hints
- * @table_shift: log2 of what such a table is for
  * @leaf: where struct pgtable::leaf has their bits: 0 for pages, 64 for blocks, 128 for neither
  */
 struct pgtable_size {
 	uint8_t level;
-	uint8_t table_shift;
 	uint8_t leaf;
-	uint8_t unused;
+};
+
+/*
+ * struct pgtable_one - for the short way of one page, or of one block of the level above
+ * @size: bytes; if there are no such blocks that of a page, which is looked at first
+ * @leaf: all bits of it by its protection
+ */
+struct pgtable_one {
+	uint64_t size;
+	uint64_t leaf[64];
 };
 
 /*
@@ -114,16 +121,19 @@ struct pgtable_size {
  * @top_shift: of its entries
  * @shifts: log2 of what an entry maps, by level
  * @by_shift: what there is to know of a size, by its log2
- * @is_simple: plain and not to be cleaned
+ * @one: pages, and blocks
+ * @is_simple: plain, not to be cleaned, and there are pages
  * @leaf: all bits of a page, and of a block, by its protection; 0: there is none such
  * @virt: what leads from a table's physical address to the CPU's
- * @bank_virt, @bank_nr, @bank_pages: the largest bank of RAM, to find counts quickly
+ * @bank_virt, @bank_nr: the bank of RAM that the root is in, to find counts quickly
+ * @count_bias: what leads from a table there, shifted right by 8, to its count
  * @marker: what the last marker was
- * @kept: places; a place is a table's key + 1
+ * @kept: places; a place is a table's key * 2 + 1
  * @now: the row of @walkers for who comes in this epoch; the other one is of that before. Changed
  *	under @lock
  * @taken_out: tables taken out in this epoch, in the one before, and earlier: chains of page numbers
- * @hints: tables; the root where there is none
+ * @hints: tables in the root's bank; the root where there is none
+ * @add_run: of @cfg's functions
  * @has_retired: there are such tables; looked at without the lock
  */
 struct pgtable {
@@ -143,14 +153,17 @@ struct pgtable {
 	uint64_t last_iova, last_phys, page_mask;
 	uintptr_t bank_virt;
 	uint64_t bank_nr;
-	struct page *bank_pages;
+	uintptr_t count_bias;
 	uint8_t shifts[PGTABLE_MAX_LEVELS + 1];
 	struct pgtable_size by_shift[64];
+	struct pgtable_one one[2];
 	uint64_t leaf[192];
 	const struct pgtable_format *format;
 	struct pgtable_shape shape;
 	struct io_pgtable_cfg cfg;
 	void *cookie;
+	void (*add_run)(struct iommu_iotlb_gather *gather, dma_addr_t iova, size_t granule,
+			size_t count, void *cookie);
 	uint64_t marker;
 	uint64_t kept[PGTABLE_KEPT];
 	uint32_t nr_tables;
@@ -251,7 +264,8 @@ static inline bool has_quick_count(const struct pgtable *pt, const uint64_t *tab
 
 static inline uint64_t *quick_count(const struct pgtable *pt, const uint64_t *table)
 {
-	return &pt->bank_pages[((uintptr_t)table - pt->bank_virt) / 4096].index;
+	_Static_assert(sizeof(struct page) == 4096 >> 8, "a page's record for its address");
+	return (uint64_t *)(((uintptr_t)table >> 8) + pt->count_bias);
 }
 
 /* How many entries of a table are in use, or are to be written; and PGTABLE_DEAD. */
@@ -272,14 +286,38 @@ static inline uint64_t **hint_at(struct pgtable *pt, uint64_t key)
 	return &pt->hints[key / 4 % PGTABLE_HINTS];
 }
 
+/*
+ * What the count of a table of @level for @prefix, the address without the bits that the table and
+ * its entries are for, has above the number: the key, and that it is not dead.
+ */
+static inline uint64_t table_mark(uint64_t prefix, unsigned int level)
+{
+	return prefix * 8 + level * 2;
+}
+
+/* A table by its hint, and its count. It is the one that is meant if the count has its mark. */
+static inline uint64_t *hinted_at(const struct pgtable *pt, uint64_t prefix, uint64_t **count)
+{
+	/* Compilers make two steps of an element of an array in the middle of a structure. */
+	uintptr_t at = (uintptr_t)pt + prefix % PGTABLE_HINTS * sizeof(pt->hints[0]);
+	uint64_t *table = __atomic_load_n((uint64_t *const *)(at + offsetof(struct pgtable, hints)),
+					  __ATOMIC_ACQUIRE);
+
+	*count = quick_count(pt, table);
+	return table;
+}
+
+static inline bool has_mark(const uint64_t *count, uint64_t mark)
+{
+	return __builtin_expect(__atomic_load_n(count, __ATOMIC_ACQUIRE) >> 31 == mark, 1);
+}
+
 /* A table by its hint, and its count; NULL: go down from the root. */
 static inline uint64_t *hinted(struct pgtable *pt, uint64_t key, uint64_t **count)
 {
-	uint64_t *table = __atomic_load_n(hint_at(pt, key), __ATOMIC_ACQUIRE);
+	uint64_t *table = hinted_at(pt, key / 4, count);
 
-	*count = count_of(pt, table);
-	/* The key, and not dead. */
-	return __atomic_load_n(*count, __ATOMIC_ACQUIRE) >> 31 == key << 1 ? table : NULL;
+	return has_mark(*count, key * 2) ? table : NULL;
 }
 
 /* Bytes that a table, or a place in mind, is for. */
@@ -290,12 +328,15 @@ static inline uint64_t table_size(const struct pgtable *pt, unsigned int level)
 
 static inline uint64_t place_of(const struct pgtable *pt, dma_addr_t iova, unsigned int level)
 {
-	return level == pt->top ? 0 : table_key(pt, iova, level) + 1;
+	return level == pt->top ? 0 : table_key(pt, iova, level) * 2 + 1;
 }
 
-static inline uint64_t *kept_place(struct pgtable *pt, uint64_t key)
+static inline uint64_t *kept_place(struct pgtable *pt, uint64_t place)
 {
-	return &pt->kept[key / 4 % PGTABLE_KEPT];
+	/* As hinted_at() does it. */
+	uintptr_t at = (uintptr_t)pt + place / 8 % PGTABLE_KEPT * sizeof(pt->kept[0]);
+
+	return (uint64_t *)(at + offsetof(struct pgtable, kept));
 }
 
 /* From here to visit_leave() no table that can be reached is freed. */
@@ -312,6 +353,16 @@ static inline uint32_t *walker_enter(struct pgtable *pt)
 			return &row[slot].inside;
 		__atomic_fetch_sub(&row[slot].inside, 1, __ATOMIC_RELEASE);
 	}
+}
+
+/* The same, but it may fail; the caller leaves even so. */
+static inline bool walker_try(struct pgtable *pt, uint32_t **inside)
+{
+	struct pgtable_walkers *row = __atomic_load_n(&pt->now, __ATOMIC_ACQUIRE);
+
+	*inside = &row[berth_port_slot_or_none()].inside;
+	__atomic_fetch_add(*inside, 1, __ATOMIC_SEQ_CST);
+	return __builtin_expect(__atomic_load_n(&pt->now, __ATOMIC_SEQ_CST) == row, 1);
 }
 
 static inline void walker_leave(uint32_t *inside)
@@ -380,6 +431,11 @@ void berth_pgtable_free_all(struct pgtable *pt);
 
 /* Functions of the tables (pgtable_map.c, pgtable_unmap.c). */
 
+int berth_pgtable_map_many(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr,
+			   size_t pgsize, size_t pgcount, int prot, gfp_t gfp, size_t *mapped);
+size_t berth_pgtable_unmap_many(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
+				size_t pgcount, struct iommu_iotlb_gather *gather);
+/* The same for simple tables. */
 int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
 		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped);
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
@@ -394,7 +450,7 @@ static inline void berth_pgtable_leave(struct visit *visit, bool now)
 	visit->empty = 0;
 	/* Most often the same table is empty again. */
 	if (place &&
-	    (now || __atomic_load_n(kept_place(visit->pt, place - 1), __ATOMIC_RELAXED) != place))
+	    (now || __atomic_load_n(kept_place(visit->pt, place), __ATOMIC_RELAXED) != place))
 		berth_pgtable_settle(visit->pt, place, now);
 }
 
@@ -405,6 +461,7 @@ static inline void berth_pgtable_leave(struct visit *visit, bool now)
 
 /* Entries that are to be written; in between the table stays. */
 struct pgtable_window {
+	uint64_t mark;
 	uint32_t *inside;
 	uint64_t *count;
 	uint64_t *entry;
@@ -412,19 +469,24 @@ struct pgtable_window {
 
 static inline bool pgtable_find(struct pgtable *pt, dma_addr_t iova, struct pgtable_window *w)
 {
-	uint64_t key = iova >> pt->shifts[1];
+	uint64_t prefix = iova >> pt->shifts[1];
 
-	w->inside = walker_enter(pt);
-	w->entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	if (__builtin_expect(has_quick_count(pt, w->entry), 1)) {
-		w->count = quick_count(pt, w->entry);
-		w->entry += (unsigned int)(iova >> pt->shifts[0]) & pt->index_mask;
-		if (__builtin_expect(__atomic_load_n(w->count, __ATOMIC_ACQUIRE) >> 31 == key << 3,
-				     1))
+	if (walker_try(pt, &w->inside)) {
+		w->entry = hinted_at(pt, prefix, &w->count);
+		w->mark = table_mark(prefix, 0);
+		if (has_mark(w->count, w->mark)) {
+			w->entry += (unsigned int)(iova >> pt->shifts[0]) & pt->index_mask;
 			return true;
+		}
 	}
 	walker_leave(w->inside);
 	return false;
+}
+
+/* Whether @nr pages from @iova on, and not none, are in one table. */
+static inline bool pgtable_is_one(const struct pgtable *pt, dma_addr_t iova, uint64_t nr)
+{
+	return nr - 1 <= (~(iova >> pt->shifts[0]) & pt->index_mask);
 }
 
 /* They are not written after all, or not any more. */
@@ -434,19 +496,64 @@ static inline void pgtable_cancel(struct pgtable_window *w, unsigned int nr)
 	walker_leave(w->inside);
 }
 
+/* Whether all of @nr entries are valid, and whether one is in use. Nobody else writes them. */
+#define ENTRIES_4(op, at) (entry[at] op entry[(at) + 1] op entry[(at) + 2] op entry[(at) + 3])
+#define ENTRIES_16(op) \
+	(ENTRIES_4(op, 0) op ENTRIES_4(op, 4) op ENTRIES_4(op, 8) op ENTRIES_4(op, 12))
+static inline bool are_valid(const uint64_t *entry, uint64_t nr, uint64_t valid)
+{
+	for (; nr >= 16; nr -= 16, entry += 16)
+		if (!(ENTRIES_16(&) & valid))
+			return false;
+	for (; nr; nr--)
+		if (!(*entry++ & valid))
+			return false;
+	return true;
+}
+
+static inline bool is_one_used(const uint64_t *entry, uint64_t nr)
+{
+	for (; nr >= 16; nr -= 16, entry += 16)
+		if (ENTRIES_16(|))
+			return true;
+	for (; nr; nr--)
+		if (*entry++)
+			return true;
+	return false;
+}
+#undef ENTRIES_16
+#undef ENTRIES_4
+
+static inline void entries_clear(uint64_t *entry, uint64_t nr)
+{
+#define CLEAR_4(at)                       \
+	write_entry(&entry[at], 0);       \
+	write_entry(&entry[(at) + 1], 0); \
+	write_entry(&entry[(at) + 2], 0); \
+	write_entry(&entry[(at) + 3], 0)
+	for (; nr >= 16; nr -= 16, entry += 16) {
+		CLEAR_4(0);
+		CLEAR_4(4);
+		CLEAR_4(8);
+		CLEAR_4(12);
+	}
+	for (; nr; nr--)
+		write_entry(entry++, 0);
+#undef CLEAR_4
+}
+
 /* @nr empty entries for @iova and what follows, which the caller writes before it leaves. */
 static inline bool pgtable_open(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
 				struct pgtable_window *w)
 {
-	uint64_t before, used = 0;
+	uint64_t before;
 
 	if (!pgtable_find(pt, iova, w))
 		return false;
 	before = __atomic_fetch_add(w->count, nr, __ATOMIC_ACQ_REL);
 	/* In a table in which nothing was counted all is empty. */
-	for (unsigned int i = 0; (uint32_t)before && i < nr; i++)
-		used |= read_entry(&w->entry[i]);
-	if (__builtin_expect(!(before & PGTABLE_DEAD) && !used, 1))
+	if (!(uint32_t)before ||
+	    __builtin_expect(!(before & PGTABLE_DEAD) && !is_one_used(w->entry, nr), 1))
 		return true;
 	pgtable_cancel(w, nr);
 	return false;
@@ -458,52 +565,41 @@ static inline void berth_pgtable_tell(const struct pgtable *pt, struct iommu_iot
 {
 	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
 
-	if (tlb->tlb_add_run) {
-		tlb->tlb_add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
+	if (__builtin_expect(pt->add_run != NULL, 1)) {
+		pt->add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
 		return;
 	}
-	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
+	for (; tlb && tlb->tlb_add_page && nr; nr--, iova += pgsize)
 		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
 }
 
-/* What is owed when a table may be empty, or others have been taken out. */
-void berth_pgtable_after(struct pgtable *pt, uint64_t key, bool is_empty);
+/* What is owed when others have been taken out, and for a table that is empty at @place, if not 0. */
+void berth_pgtable_after(struct pgtable *pt, uint64_t place);
 
 /* All @nr pages from @iova on are unmapped, and gathered unless that is queued. */
 static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
 				 struct iommu_iotlb_gather *gather)
 {
-	uint64_t all = pt->valid, key = iova >> pt->shifts[1] << 2, left;
+	uint64_t place, left;
 	struct pgtable_window w;
-	unsigned int i = 0;
 
 	if (!pgtable_find(pt, iova, &w))
 		return false;
-	for (; i + 4 <= nr; i += 4)
-		all &= w.entry[i] & w.entry[i + 1] & w.entry[i + 2] & w.entry[i + 3];
-	for (; i < nr; i++)
-		all &= w.entry[i];
-	if (__builtin_expect(!all, 0)) {
+	if (__builtin_expect(!are_valid(w.entry, nr, pt->valid), 0)) {
 		walker_leave(w.inside);
 		return false;
 	}
-	for (i = 0; i + 4 <= nr; i += 4) {
-		write_entry(&w.entry[i], 0);
-		write_entry(&w.entry[i + 1], 0);
-		write_entry(&w.entry[i + 2], 0);
-		write_entry(&w.entry[i + 3], 0);
-	}
-	for (; i < nr; i++)
-		write_entry(&w.entry[i], 0);
+	entries_clear(w.entry, nr);
 	left = __atomic_sub_fetch(w.count, nr, __ATOMIC_ACQ_REL);
 	walker_leave(w.inside);
-	if (!gather->queued && pt->cfg.tlb)
-		berth_pgtable_tell(pt, gather, iova, 1ull << pt->shifts[0], nr);
-	if (__builtin_expect((!(uint32_t)left &&
-			      __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1) ||
+	if (!iommu_iotlb_gather_queued(gather))
+		berth_pgtable_tell(pt, gather, iova, pt->one[0].size, nr);
+	place = (uint32_t)left ? 0 : w.mark + 1;
+	if (__builtin_expect((place &&
+			      __atomic_load_n(kept_place(pt, place), __ATOMIC_RELAXED) != place) ||
 				     __atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED),
 			     0))
-		berth_pgtable_after(pt, key, !(uint32_t)left);
+		berth_pgtable_after(pt, place);
 	return true;
 }
 

@@ -122,7 +122,7 @@ static uint64_t count_empty(const uint64_t *entry, uint64_t nr, unsigned int lev
 	return n;
 }
 
-static void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
+static inline void write_values(uint64_t *entry, uint64_t value, uint64_t step, uint64_t nr)
 {
 #define WRITE_4(at)                                 \
 	write_entry(&entry[at], value);             \
@@ -295,37 +295,10 @@ static __attribute__((noinline)) int map_steps(struct pgtable *pt, const struct 
 	return 0;
 }
 
-/*
- * What most mappings of several pages are: entries of one table, which has a hint, and all empty.
- * False, and nothing has changed, if it is not so.
- */
-static bool map_in_table(struct pgtable *pt, const struct run *run)
-{
-	uint32_t *inside = walker_enter(pt);
-	uint64_t *count, *table = hinted(pt, table_key(pt, run->iova, run->level), &count);
-	unsigned int index = (unsigned int)(run->iova >> run->shift) & pt->index_mask;
-	uint64_t nr = run->count, before;
-	bool done = false;
-
-	if (table && nr <= pt->index_mask + 1u - index) {
-		before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
-		/* In a table in which nothing was counted all is empty. */
-		done = !(uint32_t)before || (!(before & PGTABLE_DEAD) &&
-					     count_empty(&table[index], nr, run->level) == nr);
-		if (done) {
-			write_run(pt, &table[index], run, nr);
-			clean_entries(pt, &table[index], nr);
-		} else {
-			__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
-		}
-	}
-	walker_leave(inside);
-	return done;
-}
-
-static __attribute__((noinline)) int map_many(struct io_pgtable_ops *ops, dma_addr_t iova,
-					      phys_addr_t paddr, size_t pgsize, size_t pgcount,
-					      int prot, gfp_t gfp, size_t *mapped)
+__attribute__((noinline)) int berth_pgtable_map_many(struct io_pgtable_ops *ops, dma_addr_t iova,
+						     phys_addr_t paddr, size_t pgsize,
+						     size_t pgcount, int prot, gfp_t gfp,
+						     size_t *mapped)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
@@ -339,55 +312,89 @@ static __attribute__((noinline)) int map_many(struct io_pgtable_ops *ops, dma_ad
 	    (uint64_t)(pgcount - 1) >> 32 || (iova | (iova + more)) > pt->last_iova ||
 	    (paddr | (paddr + more)) > pt->last_phys)
 		return refuse_map(pt, iova, paddr, pgsize, pgcount, prot);
-	if (!map_in_table(pt, &run))
-		return map_steps(pt, &run, mapped);
-	if (mapped)
-		*mapped += pgcount << shift;
-	return 0;
+	return map_steps(pt, &run, mapped);
 }
 
 /*
- * One page or block, in a table that has a hint: without calls but the last one, and so short. There
- * are no bits for a size that there is not, and no hint for an address that is too large.
+ * One page or block, in a table that has a hint: without calls, and so short. There are no bits for a
+ * size that there is not, and no hint for an address that is too large.
  */
-int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
-		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
+static inline __attribute__((always_inline)) bool
+map_one(struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr, int prot, unsigned int level)
+{
+	uint64_t prefix, *count, *entry;
+	uint32_t *inside;
+	bool done = false;
+
+	if (__builtin_expect(((iova | paddr) & (pt->one[level].size - 1)) ||
+				     !(prot & (IOMMU_READ | IOMMU_WRITE)) || paddr > pt->last_phys,
+			     0))
+		return false;
+	if (!walker_try(pt, &inside))
+		goto leave;
+	prefix = iova >> pt->shifts[level + 1];
+	entry = hinted_at(pt, prefix, &count);
+	if (__builtin_expect(!has_mark(count, table_mark(prefix, level)), 0))
+		goto leave;
+	if (__builtin_expect(__atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL) & PGTABLE_DEAD, 0))
+		goto cancel;
+	entry += (unsigned int)(iova >> pt->shifts[level]) & pt->index_mask;
+	if (__builtin_expect(read_entry(entry) != 0, 0))
+		goto cancel;
+	write_entry(entry, paddr | pt->one[level].leaf[(unsigned int)prot & 63]);
+	done = true;
+	goto leave;
+cancel:
+	__atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
+leave:
+	walker_leave(inside);
+	return done;
+}
+
+static __attribute__((noinline)) int map_single(struct io_pgtable_ops *ops, dma_addr_t iova,
+						phys_addr_t paddr, size_t pgsize, size_t pgcount,
+						int prot, gfp_t gfp, size_t *mapped)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
-	const struct pgtable_size *size = &pt->by_shift[shift];
-	uint64_t bits = pt->leaf[size->leaf + (prot & 63)], key, *count, *entry, before;
-	uint32_t *inside;
 
-	if (__builtin_expect(pgcount != 1 || !pt->is_simple ||
-				     ((iova | paddr | pgsize) & (pgsize - 1)) || !bits ||
-				     paddr > pt->last_phys,
-			     0))
-		goto many;
-	key = iova >> size->table_shift;
-	inside = walker_enter(pt);
-	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	if (__builtin_expect(!has_quick_count(pt, entry), 0))
-		goto leave;
-	count = quick_count(pt, entry);
-	entry += (unsigned int)(iova >> shift) & pt->index_mask;
-	before = __atomic_load_n(count, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(before >> 31 != (key << 3 | size->level * 2u), 0))
-		goto leave;
-	before = __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL);
-	if (__builtin_expect((before & PGTABLE_DEAD) || read_entry(entry), 0)) {
-		__atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
-		goto leave;
-	}
-	write_entry(entry, paddr | bits);
-	walker_leave(inside);
+	if (!(pgsize == pt->one[0].size	  ? map_one(pt, iova, paddr, prot, 0)
+	      : pgsize == pt->one[1].size ? map_one(pt, iova, paddr, prot, 1)
+					  : false))
+		return berth_pgtable_map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 	if (mapped)
 		*mapped += pgsize;
 	return 0;
-leave:
-	walker_leave(inside);
-many:
-	return map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
+}
+
+/* Several pages in such a table. */
+static __attribute__((noinline)) int map_several(struct io_pgtable_ops *ops, dma_addr_t iova,
+						 phys_addr_t paddr, size_t pgsize, size_t pgcount,
+						 int prot, gfp_t gfp, size_t *mapped)
+{
+	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	uint64_t more = (pgcount - 1) * pgsize;
+	struct pgtable_window w;
+
+	if (__builtin_expect(pgsize != pt->one[0].size || ((iova | paddr) & (pgsize - 1)) ||
+				     !(prot & (IOMMU_READ | IOMMU_WRITE)) ||
+				     !pgtable_is_one(pt, iova, pgcount) ||
+				     (paddr | (paddr + more)) > pt->last_phys,
+			     0) ||
+	    __builtin_expect(!pgtable_open(pt, iova, (unsigned int)pgcount, &w), 0))
+		return berth_pgtable_map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
+	write_values(w.entry, paddr | pt->one[0].leaf[(unsigned int)prot & 63], pgsize, pgcount);
+	walker_leave(w.inside);
+	if (mapped)
+		*mapped += pgcount * pgsize;
+	return 0;
+}
+
+int berth_pgtable_map(struct io_pgtable_ops *ops, dma_addr_t iova, phys_addr_t paddr, size_t pgsize,
+		      size_t pgcount, int prot, gfp_t gfp, size_t *mapped)
+{
+	if (__builtin_expect(pgcount == 1, 1))
+		return map_single(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
+	return map_several(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 }
 
 static __attribute__((noinline)) phys_addr_t look_up(struct pgtable *pt, dma_addr_t iova)
@@ -416,13 +423,10 @@ phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t io
 	unsigned int shift = pt->shifts[0];
 	uint64_t key = iova >> pt->shifts[1], value;
 	uint32_t *inside = walker_enter(pt);
-	uint64_t *entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
+	uint64_t *count, *entry = hinted_at(pt, key, &count);
 
-	value = has_quick_count(pt, entry)
-			? __atomic_load_n(quick_count(pt, entry), __ATOMIC_ACQUIRE)
-			: UINT64_MAX;
 	entry += (unsigned int)(iova >> shift) & pt->index_mask;
-	if (__builtin_expect(value >> 31 == key << 3, 1)) {
+	if (has_mark(count, table_mark(key, 0))) {
 		value = read_entry(entry);
 		walker_leave(inside);
 		if (__builtin_expect(value & pt->valid && pt->plain, 1))

@@ -65,7 +65,7 @@ void berth_pgtable_hint(struct pgtable *pt, uint64_t *table)
 	uint64_t *count = count_of(pt, table), *hint = table;
 	uint64_t key = __atomic_load_n(count, __ATOMIC_ACQUIRE) >> 32;
 
-	if (table == pt->root)
+	if (table == pt->root || !has_quick_count(pt, table))
 		return;
 	__atomic_store_n(hint_at(pt, key), table, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(count, __ATOMIC_SEQ_CST) & PGTABLE_DEAD)
@@ -234,8 +234,8 @@ static uint64_t *take_out(struct pgtable *pt, dma_addr_t iova, unsigned int leve
 static void reap(struct pgtable *pt, uint64_t place)
 {
 	while (place) {
-		unsigned int level = (unsigned int)(place - 1) & 3;
-		dma_addr_t iova = (place - 1) >> 2 << level_shift(pt, level + 1);
+		unsigned int level = (unsigned int)(place / 2) & 3;
+		dma_addr_t iova = (place >> 3) << level_shift(pt, level + 1);
 		uint64_t *above, *entry, marker, *table;
 		struct visit visit;
 
@@ -261,7 +261,7 @@ static void reap(struct pgtable *pt, uint64_t place)
 void berth_pgtable_settle(struct pgtable *pt, uint64_t place, bool now)
 {
 	if (!now)
-		place = __atomic_exchange_n(kept_place(pt, place - 1), place, __ATOMIC_RELAXED);
+		place = __atomic_exchange_n(kept_place(pt, place), place, __ATOMIC_RELAXED);
 	if (place)
 		reap(pt, place);
 }

@@ -34,27 +34,10 @@ count_leaves(const struct pgtable *pt, const uint64_t *entry, uint64_t nr, unsig
 	return n;
 }
 
-static void clear_run(uint64_t *entry, uint64_t nr)
-{
-#define CLEAR_4(at)                     \
-	write_entry(&entry[at], 0);     \
-	write_entry(&entry[at + 1], 0); \
-	write_entry(&entry[at + 2], 0); \
-	write_entry(&entry[at + 3], 0)
-	for (; nr >= 16; nr -= 16, entry += 16) {
-		CLEAR_4(0);
-		CLEAR_4(4);
-		CLEAR_4(8);
-		CLEAR_4(12);
-	}
-	for (; nr; nr--)
-		write_entry(entry++, 0);
-}
-
 static inline void tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
 			dma_addr_t iova, uint64_t pgsize, uint64_t nr)
 {
-	if (!iommu_iotlb_gather_queued(gather) && pt->cfg.tlb)
+	if (!iommu_iotlb_gather_queued(gather))
 		berth_pgtable_tell(pt, gather, iova, pgsize, nr);
 }
 
@@ -176,7 +159,7 @@ static inline uint64_t unmap_run(struct visit *visit, dma_addr_t iova, unsigned 
 		*again = !nr;
 		return nr;
 	}
-	clear_run(spot.entry, nr);
+	entries_clear(spot.entry, nr);
 	clean_entries(pt, spot.entry, nr);
 	tell(pt, gather, iova, 1ULL << shift, nr);
 	uncount(visit, count_at, nr, iova, level);
@@ -216,9 +199,10 @@ static __attribute__((noinline)) size_t unmap_steps(struct pgtable *pt, dma_addr
 	return (size_t)(count - left) << shift;
 }
 
-static __attribute__((noinline)) size_t unmap_many(struct io_pgtable_ops *ops, dma_addr_t iova,
-						   size_t pgsize, size_t pgcount,
-						   struct iommu_iotlb_gather *gather)
+__attribute__((noinline)) size_t berth_pgtable_unmap_many(struct io_pgtable_ops *ops,
+							  dma_addr_t iova, size_t pgsize,
+							  size_t pgcount,
+							  struct iommu_iotlb_gather *gather)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
 	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
@@ -231,65 +215,95 @@ static __attribute__((noinline)) size_t unmap_many(struct io_pgtable_ops *ops, d
 	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
 
-void berth_pgtable_after(struct pgtable *pt, uint64_t key, bool is_empty)
+void berth_pgtable_after(struct pgtable *pt, uint64_t place)
 {
-	if (is_empty && __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) != key + 1)
-		berth_pgtable_settle(pt, key + 1, false);
+	if (place && __atomic_load_n(kept_place(pt, place), __ATOMIC_RELAXED) != place)
+		berth_pgtable_settle(pt, place, false);
 	berth_pgtable_free_retired(pt);
 }
 
-/* What is left to do for one page or block that is unmapped; @is_empty: so is its table. */
-static __attribute__((noinline)) size_t finish_one(struct pgtable *pt,
-						   struct iommu_iotlb_gather *gather,
-						   dma_addr_t iova, size_t pgsize, uint64_t key,
-						   bool is_empty)
+/*
+ * What is left to do for a page or block that is unmapped; the first arguments are where add_run()
+ * has them.
+ */
+static __attribute__((noinline)) size_t finish(struct iommu_iotlb_gather *gather, dma_addr_t iova,
+					       size_t pgsize, struct pgtable *pt, uint64_t place)
 {
 	tell(pt, gather, iova, pgsize, 1);
-	berth_pgtable_after(pt, key, is_empty);
+	berth_pgtable_after(pt, place);
+	return pgsize;
+}
+
+static __attribute__((noinline)) size_t
+finish_strict(struct iommu_iotlb_gather *gather, dma_addr_t iova, size_t pgsize, struct pgtable *pt)
+{
+	if (__builtin_expect(!pt->add_run, 0))
+		return finish(gather, iova, pgsize, pt, 0);
+	pt->add_run(gather, iova, pgsize, 1, pt->cookie);
 	return pgsize;
 }
 
 /* One page or block, in a table that has a hint: without calls but the last one, and so short. */
+static inline __attribute__((always_inline)) size_t unmap_one(struct pgtable *pt, dma_addr_t iova,
+							      size_t pgsize,
+							      struct iommu_iotlb_gather *gather,
+							      unsigned int level)
+{
+	uint64_t prefix, place, *count, *entry, value;
+	uint32_t *inside;
+
+	if (__builtin_expect((iova & (pgsize - 1)) != 0, 0))
+		goto many;
+	if (!walker_try(pt, &inside))
+		goto leave;
+	prefix = iova >> pt->shifts[level + 1];
+	entry = hinted_at(pt, prefix, &count);
+	if (__builtin_expect(!has_mark(count, table_mark(prefix, level)), 0))
+		goto leave;
+	entry += (unsigned int)(iova >> pt->shifts[level]) & pt->index_mask;
+	value = read_entry(entry);
+	if (!(value & pt->valid) || (level && (value & pt->kind) == pt->link))
+		goto leave;
+	write_entry(entry, 0);
+	value = __atomic_fetch_sub(count, 1, __ATOMIC_ACQ_REL);
+	walker_leave(inside);
+	place = table_mark(prefix, level) + 1;
+	/* Most often it was empty before. */
+	if (__builtin_expect((uint32_t)value == 1 && __atomic_load_n(kept_place(pt, place),
+								     __ATOMIC_RELAXED) != place,
+			     0) ||
+	    __builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
+		return finish(gather, iova, pgsize, pt, (uint32_t)value == 1 ? place : 0);
+	return iommu_iotlb_gather_queued(gather) ? pgsize : finish_strict(gather, iova, pgsize, pt);
+leave:
+	walker_leave(inside);
+many:
+	return berth_pgtable_unmap_many(&pt->ops, iova, pgsize, 1, gather);
+}
+
+/* Several pages in such a table. */
+static __attribute__((noinline)) size_t unmap_several(struct pgtable *pt, dma_addr_t iova,
+						      size_t pgsize, size_t pgcount,
+						      struct iommu_iotlb_gather *gather)
+{
+	if (__builtin_expect(pgsize == pt->one[0].size && !(iova & (pgsize - 1)) &&
+				     pgtable_is_one(pt, iova, pgcount),
+			     1) &&
+	    pgtable_clear(pt, iova, (unsigned int)pgcount, gather))
+		return pgcount * pgsize;
+	return berth_pgtable_unmap_many(&pt->ops, iova, pgsize, pgcount, gather);
+}
+
 size_t berth_pgtable_unmap(struct io_pgtable_ops *ops, dma_addr_t iova, size_t pgsize,
 			   size_t pgcount, struct iommu_iotlb_gather *gather)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	unsigned int shift = (unsigned int)__builtin_ctzll(pgsize | 1ULL << 63);
-	const struct pgtable_size *size = &pt->by_shift[shift];
-	uint64_t key, *count, *entry, value;
-	uint32_t *inside;
 
-	if (__builtin_expect(pgcount != 1 || !pt->is_simple || ((iova | pgsize) & (pgsize - 1)), 0))
-		goto many;
-	key = iova >> size->table_shift;
-	inside = walker_enter(pt);
-	entry = __atomic_load_n(&pt->hints[key % PGTABLE_HINTS], __ATOMIC_ACQUIRE);
-	if (__builtin_expect(!has_quick_count(pt, entry), 0))
-		goto leave;
-	count = quick_count(pt, entry);
-	entry += (unsigned int)(iova >> shift) & pt->index_mask;
-	key = key << 2 | size->level;
-	value = __atomic_load_n(count, __ATOMIC_ACQUIRE);
-	if (__builtin_expect(value >> 31 != key << 1, 0))
-		goto leave;
-	value = read_entry(entry);
-	if (__builtin_expect(
-		    !(value & pt->valid) || (size->level && (value & pt->kind) == pt->link), 0))
-		goto leave;
-	write_entry(entry, 0);
-	value = __atomic_sub_fetch(count, 1, __ATOMIC_ACQ_REL);
-	walker_leave(inside);
-	/* Most often it was empty before. */
-	if (__builtin_expect(gather && gather->queued &&
-				     ((uint32_t)value ||
-				      __atomic_load_n(kept_place(pt, key), __ATOMIC_RELAXED) ==
-					      key + 1) &&
-				     !__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED),
-			     1))
-		return pgsize;
-	return finish_one(pt, gather, iova, pgsize, key, !(uint32_t)value);
-leave:
-	walker_leave(inside);
-many:
-	return unmap_many(ops, iova, pgsize, pgcount, gather);
+	if (__builtin_expect(pgcount != 1, 0))
+		return unmap_several(pt, iova, pgsize, pgcount, gather);
+	if (pgsize == pt->one[0].size)
+		return unmap_one(pt, iova, pgsize, gather, 0);
+	if (pgsize == pt->one[1].size)
+		return unmap_one(pt, iova, pgsize, gather, 1);
+	return berth_pgtable_unmap_many(ops, iova, pgsize, pgcount, gather);
 }
