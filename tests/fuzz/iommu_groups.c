@@ -112,7 +112,8 @@ static void protect(struct party *party)
 		party->protection = (enum berth_protection)protection;
 		party->nr_pages = protection == BERTH_PROTECT_SHADOW ? 256 * KIB >> world.shift : 0;
 	} else {
-		MUST(berth_last_error()->code == err);
+		/* Of a refused attach the driver would say why: this one does not. */
+		MUST(berth_last_error()->code == err || err == -EIO);
 		MUST((err == -EINVAL && (protection > BERTH_PROTECT_SHADOW ||
 					 party->nr_devices > 1 || is_untrusted)) ||
 		     (err == -EBUSY &&
@@ -130,8 +131,12 @@ void group_call(void)
 	struct space *space = &spaces[take_below(NR_SPACES)];
 	uint8_t what = take();
 
+	/* Most often one that fits. */
+	for (unsigned int i = 0; i < NR_SPACES && what & 0x30; i++)
+		if (!space->domain || space->iommu != party->iommu)
+			space = &spaces[i];
 	if (what > 0xc0) {
-		attaches_left = 1 + (what & 3);
+		attaches_left = 1 + (what >> 3 & 1);
 		world.fails = true;
 	}
 	switch (what & 7) {

@@ -285,6 +285,15 @@ static void an_owner_decides_alone(void **state)
 	iommu_group_release_dma_owner(group);
 	assert_false(iommu_group_dma_owner_claimed(group));
 	assert_ptr_equal(seen[5], own);
+	/* A release that cannot go back takes away what the owner had attached all the same. */
+	assert_int_equal(iommu_group_claim_dma_owner(group, &group), 0);
+	assert_int_equal(iommu_attach_group(domain, group), 0);
+	attaches_left = 1;
+	iommu_group_release_dma_owner(group);
+	assert_ptr_equal(seen[5], &fakes[0]->blocked);
+	assert_int_equal(iommu_attach_group(domain, group), 0);
+	iommu_detach_group(domain, group);
+	assert_ptr_equal(seen[5], own);
 	/* Without an owner, from a domain of one's own back to the default. */
 	assert_int_equal(iommu_attach_device(domain, used), 0);
 	assert_ptr_equal(iommu_get_domain_for_dev(used), domain);
