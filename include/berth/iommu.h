@@ -239,7 +239,8 @@ int iommu_group_for_each_dev(struct iommu_group *group, void *data,
  * @owner: who; not NULL
  *
  * For drivers in user space: afterwards the devices see nothing, until a domain is attached. No driver
- * can be bound to them, and the DMA API refuses. May sleep. Return: 0, -EBUSY (a driver uses one of
+ * can be bound to them, and what the DMA API maps for them does not reach them: it refuses (OWNED), but
+ * for PASSTHROUGH and SHADOW, where a mapping asks no IOMMU. May sleep. Return: 0, -EBUSY (a driver uses one of
  * them, or somebody else owns it: OWNED), or the IOMMU driver's error.
  */
 int iommu_group_claim_dma_owner(struct iommu_group *group, void *owner);
