@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Addresses for devices, and the page tables behind them; a pair is taken and given, or mapped and unmapped. */
 #include "bench.h"
+#include "smmu.h"
 
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
@@ -8,6 +9,9 @@
 #include <berth/iommu-driver.h>
 #include <berth/iova.h>
 #include <berth/of.h>
+#include <berth/platform_device.h>
+
+#include <berth/drivers/smmu-v3.h>
 
 #include "dma/internal.h"
 #include "iommu/internal.h"
@@ -357,6 +361,48 @@ static void dma_4k(unsigned long arg, uint64_t iterations)
 	}
 }
 
+/* The same with the SMMUv3 driver on the modelled SMMU, strict: each unmapping waits for its commands. */
+
+static struct device *behind;
+
+static void start_behind(unsigned long protection)
+{
+	static const struct berth_driver drivers[] = {
+		BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
+		BERTH_NO_MORE_DRIVERS,
+	};
+	static struct berth_machine machine;
+	const struct berth_options options = { .machine = &machine };
+
+	machine = berth_model;
+	machine.fresh = NULL;
+	bench_must(!berth_start(bench_smmu, drivers, &options), "berth_start");
+	behind = &of_find_device_by_node(of_find_node_by_path("/client@10000000"))->dev;
+	bench_must(!berth_device_set_protection(behind, (enum berth_protection)protection),
+		   "berth_device_set_protection");
+	bench_must(!dma_set_mask(behind, DMA_BIT_MASK(48)), "dma_set_mask");
+	buffer = (void *)__get_free_pages(GFP_KERNEL, 0);
+	bench_must(buffer, "__get_free_pages");
+}
+
+static void stop_behind(void)
+{
+	free_pages((unsigned long)buffer, 0);
+	bench_stop_machine();
+}
+
+static void dma_4k_behind(unsigned long arg, uint64_t iterations)
+{
+	(void)arg;
+	for (uint64_t i = 0; i < iterations; i++) {
+		dma_addr_t addr = dma_map_single(behind, buffer, PAGE, DMA_BIDIRECTIONAL);
+
+		if (dma_mapping_error(behind, addr))
+			abort();
+		dma_unmap_single(behind, addr, PAGE, DMA_BIDIRECTIONAL);
+	}
+}
+
 static void dma_sg16(unsigned long arg, uint64_t iterations)
 {
 	(void)arg;
@@ -390,6 +436,8 @@ static const struct bench_case cases[] = {
 	{ "pgtable_2m_block_pair_strict", map_block, .arg = 1, STRICT },
 	{ "dma_map_4k_pair_iommu", dma_4k, .arg = BERTH_PROTECT_STRICT, CLIENT },
 	{ "dma_map_sg16_pair_iommu", dma_sg16, .arg = BERTH_PROTECT_STRICT, CLIENT },
+	{ "dma_map_4k_pair_iommu_strict", dma_4k_behind, .arg = BERTH_PROTECT_STRICT,
+	  .start = start_behind, .stop = stop_behind },
 	{ "dma_map_4k_pair_iommu_lazy", dma_4k, .arg = BERTH_PROTECT_LAZY, CLIENT },
 	{ "dma_map_4k_pair_iommu_shadow", dma_4k, .arg = BERTH_PROTECT_SHADOW, CLIENT },
 	{ "iova_to_phys_1e5", look_up, .arg = 100000, .start = start_mapped, .stop = stop_tables },
