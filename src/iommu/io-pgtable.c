@@ -148,10 +148,11 @@ struct io_pgtable_ops *alloc_io_pgtable_ops(enum io_pgtable_fmt fmt, struct io_p
 
 void free_io_pgtable_ops(struct io_pgtable_ops *ops)
 {
-	struct pgtable *pt = container_of(ops, struct pgtable, ops);
+	struct pgtable *pt;
 
 	if (!ops)
 		return;
+	pt = container_of(ops, struct pgtable, ops);
 	if (pt->cfg.tlb && pt->cfg.tlb->tlb_flush_all)
 		pt->cfg.tlb->tlb_flush_all(pt->cookie);
 	berth_pgtable_free_all(pt);
