@@ -25,72 +25,83 @@ static uint64_t seen_done(const struct smmu_cmdq *q)
 }
 
 /* With the queue's lock: nobody else writes them. */
-static void count_one(uint64_t *counter)
+static void count(uint64_t *counter, uint64_t nr)
 {
-	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(counter, *counter + nr, __ATOMIC_RELAXED);
 }
 
-/* The kinds that the figures tell apart. */
-static void count_command(struct berth_smmu_v3_stats *stats, uint64_t low)
+/* The kinds that the figures tell apart; most are pages and synchronisations, counted elsewhere. */
+static __attribute__((noinline)) void count_other(struct berth_smmu_v3_stats *stats, uint64_t low)
 {
-	count_one(&stats->commands);
 	switch (CMD_OPCODE(low)) {
-	case CMD_TLBI_NH_VA:
-		count_one(&stats->tlbi_va);
-		break;
 	case CMD_TLBI_NH_ASID:
-		count_one(&stats->tlbi_asid);
+		count(&stats->tlbi_asid, 1);
 		break;
 	case CMD_TLBI_NSNH_ALL:
 	case CMD_TLBI_EL2_ALL:
-		count_one(&stats->tlbi_all);
+		count(&stats->tlbi_all, 1);
 		break;
 	case CMD_CFGI_STE:
 	case CMD_CFGI_ALL:
-		count_one(&stats->cfgi);
-		break;
-	case CMD_SYNC:
-		count_one(&stats->syncs);
+		count(&stats->cfgi, 1);
 		break;
 	default:
 		break;
 	}
 }
 
-static void put(struct smmu *smmu, uint64_t position, const struct smmu_command *command)
+/* At @position, of which @mask has the index. */
+static void put(uint64_t *ring, uint64_t position, uint64_t mask, uint64_t low, uint64_t high)
 {
-	struct smmu_cmdq *q = &smmu->cmdq;
-	uint64_t *at = q->ring + 2 * (position & (room(q) - 1));
+	uint64_t *at = ring + 2 * (position & mask);
 
-	at[0] = command->low;
-	at[1] = command->high;
-	count_command(&smmu->stats, command->low);
+	at[0] = low;
+	at[1] = high;
+}
+
+/* With the queue's lock, and room: the position behind the last one. */
+static inline uint64_t put_all(struct smmu *smmu, const struct smmu_command *commands,
+			       unsigned int nr, bool sync)
+{
+	uint64_t *ring = smmu->cmdq.ring, mask = room(&smmu->cmdq) - 1, at = smmu->cmdq.written;
+	struct berth_smmu_v3_stats *stats = &smmu->stats;
+	const struct smmu_command *end = commands + nr;
+	uint64_t pages = 0;
+
+	count(&stats->commands, nr + sync);
+	for (; commands != end; commands++) {
+		put(ring, at++, mask, commands->low, commands->high);
+		if (__builtin_expect(CMD_OPCODE(commands->low) == CMD_TLBI_NH_VA, 1))
+			pages++;
+		else
+			count_other(stats, commands->low);
+	}
+	count(&stats->tlbi_va, pages);
+	if (sync) {
+		put(ring, at++, mask, CMD_SYNC, 0);
+		count(&stats->syncs, 1);
+	}
+	return at;
 }
 
 /* All of them or, where there is no room, none. *@end: the position behind the last one. */
-static bool append(struct smmu *smmu, const struct smmu_command *commands, unsigned int nr,
-		   bool sync, uint64_t *end)
+static inline bool append(struct smmu *smmu, const struct smmu_command *commands, unsigned int nr,
+			  bool sync, uint64_t *end)
 {
-	const struct smmu_command last = { CMD_SYNC, 0 };
 	struct smmu_cmdq *q = &smmu->cmdq;
-	uint64_t at;
 	unsigned long flags;
 	bool has_room;
 
 	spin_lock_irqsave(&q->lock, flags);
-	at = q->written;
-	has_room = at + nr + sync - seen_done(q) <= room(q);
-	if (has_room) {
-		for (unsigned int i = 0; i < nr; i++)
-			put(smmu, at++, &commands[i]);
-		if (sync)
-			put(smmu, at++, &last);
+	*end = q->written;
+	has_room = *end + nr + sync - seen_done(q) <= room(q);
+	if (__builtin_expect(has_room, 1)) {
+		*end = put_all(smmu, commands, nr, sync);
 		/* For the SMMU, whoever rings. */
 		dma_wmb();
-		__atomic_store_n(&q->written, at, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&q->written, *end, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock_irqrestore(&q->lock, flags);
-	*end = at;
 	return has_room;
 }
 
@@ -99,7 +110,7 @@ static bool append(struct smmu *smmu, const struct smmu_command *commands, unsig
  * nobody leaves before the last command is told. With interrupts away, as a handler may want to wait
  * for a command of its own.
  */
-static void ring(struct smmu *smmu)
+static inline __attribute__((always_inline)) void ring(struct smmu *smmu)
 {
 	struct smmu_cmdq *q = &smmu->cmdq;
 	uint64_t written;
@@ -194,6 +205,14 @@ static int find_refused(struct smmu *smmu, uint32_t nr_before, uint64_t start, u
 			       position == UINT64_MAX ? 0 : CMD_OPCODE(low), 0);
 }
 
+/* There is no room for @nr commands behind @end: until there is. 0, or with the reason. */
+static __attribute__((noinline)) int wait_for_room(struct smmu *smmu, uint64_t end, unsigned int nr)
+{
+	smmu_count(&smmu->stats.fullness, 1);
+	ring(smmu);
+	return wait_until(smmu, end + nr - room(&smmu->cmdq));
+}
+
 int berth_smmu_submit(struct smmu *smmu, const struct smmu_command *commands, unsigned int nr,
 		      bool sync)
 {
@@ -202,9 +221,7 @@ int berth_smmu_submit(struct smmu *smmu, const struct smmu_command *commands, un
 	int ret;
 
 	while (!append(smmu, commands, nr, sync, &end)) {
-		smmu_count(&smmu->stats.fullness, 1);
-		ring(smmu);
-		ret = wait_until(smmu, end + nr + sync - room(&smmu->cmdq));
+		ret = wait_for_room(smmu, end, nr + sync);
 		if (ret)
 			return ret;
 	}

@@ -9,9 +9,10 @@
 #define MAX_PAGES (1ull << 31)
 #define ASID_SHIFT 48
 #define TTL_SHIFT 8
+#define LAST_LEVEL 3ull
 #define TG_SHIFT 10
 
-/* TG, and TTL of a page or block: 3 for the last level. */
+/* TG, and TTL of a page or block. */
 static uint64_t granule_field(const struct smmu_range *range)
 {
 	return (uint64_t)(range->tg_shift / 2 - 5) << TG_SHIFT;
@@ -53,7 +54,8 @@ static unsigned int encode_runs(const struct smmu_range *range, uint64_t nr, uin
 	return used;
 }
 
-unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_command *commands)
+static __attribute__((noinline)) unsigned int encode_any(const struct smmu_range *range,
+							 struct smmu_command *commands)
 {
 	uint64_t asid = (uint64_t)range->asid << ASID_SHIFT, low = CMD_TLBI_NH_VA | asid;
 	uint64_t step = range->is_leaf ? range->pgsize : 1ull << range->tg_shift;
@@ -72,6 +74,22 @@ unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_comma
 			((range->iova + i * step) & ~0xfffull) | (range->is_leaf ? TLBI_LEAF : 0),
 		};
 	return (unsigned int)nr;
+}
+
+unsigned int berth_smmu_encode(const struct smmu_range *range, struct smmu_command *commands)
+{
+	uint64_t high;
+
+	/* One page of the smallest size, of the last level: most often it is that. */
+	if (!range->is_leaf || range->pgsize >> range->tg_shift != 1 ||
+	    range->last - range->iova >= range->pgsize)
+		return encode_any(range, commands);
+	high = (range->iova & ~0xfffull) | TLBI_LEAF;
+	if (range->has_ril)
+		high |= granule_field(range) | LAST_LEVEL << TTL_SHIFT;
+	commands[0].low = CMD_TLBI_NH_VA | (uint64_t)range->asid << ASID_SHIFT;
+	commands[0].high = high;
+	return 1;
 }
 
 /* The SMMU did not forget: it is told to forget everything; if not even that, somebody should know. */

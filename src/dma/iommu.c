@@ -106,22 +106,24 @@ dma_addr_t berth_iommu_dma_map_virt(struct device *dev, void *ptr, size_t size,
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
 	uint64_t at = (uintptr_t)ptr - d->ram, mask = d->granule_mask, pfn;
-	phys_addr_t phys = (uintptr_t)ptr + d->ram_bias;
+	phys_addr_t phys = (uintptr_t)ptr + d->ram_bias, offset = phys & mask;
 	struct pgtable_window w;
+	dma_addr_t iova;
 
 	/* A granule of RAM is RAM. */
-	if (__builtin_expect(at >= d->ram_size || (uint64_t)size - 1 > mask - (phys & mask) ||
+	if (__builtin_expect(at >= d->ram_size || (uint64_t)size - 1 > mask - offset ||
 				     !valid_dma_direction(dir) || !iommu_dma_serves(d),
 			     0))
 		return berth_dma_map_virt_long(dev, ptr, size, dir, attrs);
 	pfn = berth_iova_alloc_cached(d->iovad, 1, d->limit_pfn);
 	if (__builtin_expect(!pfn, 0))
 		return map_virt_other(dev, ptr, size, dir, attrs);
-	if (__builtin_expect(!pgtable_open(d->pt, pfn << d->shift, 1, &w), 0))
+	iova = pfn << d->shift;
+	if (__builtin_expect(!pgtable_open(d->pt, iova, 1, &w), 0))
 		return map_granule(d, pfn, phys, dir);
-	write_entry(w.entry, (phys & ~mask) | d->leaf[dir]);
+	write_entry(w.entry, (phys - offset) | d->leaf[dir]);
 	walker_leave(w.inside);
-	return pfn << d->shift | (phys & mask);
+	return iova | offset;
 }
 
 bool berth_iommu_dma_unmapped(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,

@@ -26,6 +26,7 @@ static const struct pgtable_format *find_format(enum io_pgtable_fmt fmt)
 static void set_up(struct pgtable *pt)
 {
 	pt->plain = !pt->shape.high && !pt->shape.address_right;
+	pt->plain_valid = pt->plain ? pt->format->valid : 0;
 	pt->clean = !pt->cfg.coherent_walk;
 	pt->top = (uint8_t)(pt->shape.levels - 1);
 	pt->last_iova = UINT64_MAX >> (64 - pt->cfg.ias);

@@ -116,6 +116,7 @@ struct pgtable_one {
  * struct pgtable - an address space's tables
  * @format, @shape, @cfg: what they are like; what every call needs of that is in the fields before
  * @plain: addresses stand in entries as they are
+ * @plain_valid: @valid of plain tables; of others 0
  * @clean: the IOMMU does not look into caches
  * @top: the root's level
  * @top_shift: of its entries
@@ -140,7 +141,7 @@ struct pgtable {
 	struct io_pgtable_ops ops;
 	uint64_t *root;
 	uintptr_t virt;
-	uint64_t valid, kind, link, address;
+	uint64_t valid, plain_valid, kind, link, address;
 	unsigned int index_mask;
 	unsigned int top_shift;
 	unsigned int bits;
@@ -490,7 +491,7 @@ static inline bool pgtable_is_one(const struct pgtable *pt, dma_addr_t iova, uin
 }
 
 /* They are not written after all, or not any more. */
-static inline void pgtable_cancel(struct pgtable_window *w, unsigned int nr)
+static inline void pgtable_cancel(struct pgtable_window *w, uint64_t nr)
 {
 	__atomic_fetch_sub(w->count, nr, __ATOMIC_RELAXED);
 	walker_leave(w->inside);
@@ -502,22 +503,26 @@ static inline void pgtable_cancel(struct pgtable_window *w, unsigned int nr)
 	(ENTRIES_4(op, 0) op ENTRIES_4(op, 4) op ENTRIES_4(op, 8) op ENTRIES_4(op, 12))
 static inline bool are_valid(const uint64_t *entry, uint64_t nr, uint64_t valid)
 {
-	for (; nr >= 16; nr -= 16, entry += 16)
+	const uint64_t *end = entry + nr, *last = entry + (nr & ~15ull);
+
+	for (; entry != last; entry += 16)
 		if (!(ENTRIES_16(&) & valid))
 			return false;
-	for (; nr; nr--)
-		if (!(*entry++ & valid))
+	for (; entry != end; entry++)
+		if (!(*entry & valid))
 			return false;
 	return true;
 }
 
 static inline bool is_one_used(const uint64_t *entry, uint64_t nr)
 {
-	for (; nr >= 16; nr -= 16, entry += 16)
+	const uint64_t *end = entry + nr, *last = entry + (nr & ~15ull);
+
+	for (; entry != last; entry += 16)
 		if (ENTRIES_16(|))
 			return true;
-	for (; nr; nr--)
-		if (*entry++)
+	for (; entry != end; entry++)
+		if (*entry)
 			return true;
 	return false;
 }
@@ -531,19 +536,21 @@ static inline void entries_clear(uint64_t *entry, uint64_t nr)
 	write_entry(&entry[(at) + 1], 0); \
 	write_entry(&entry[(at) + 2], 0); \
 	write_entry(&entry[(at) + 3], 0)
-	for (; nr >= 16; nr -= 16, entry += 16) {
+	uint64_t *end = entry + nr, *last = entry + (nr & ~15ull);
+
+	for (; entry != last; entry += 16) {
 		CLEAR_4(0);
 		CLEAR_4(4);
 		CLEAR_4(8);
 		CLEAR_4(12);
 	}
-	for (; nr; nr--)
-		write_entry(entry++, 0);
+	for (; entry != end; entry++)
+		write_entry(entry, 0);
 #undef CLEAR_4
 }
 
 /* @nr empty entries for @iova and what follows, which the caller writes before it leaves. */
-static inline bool pgtable_open(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
+static inline bool pgtable_open(struct pgtable *pt, dma_addr_t iova, uint64_t nr,
 				struct pgtable_window *w)
 {
 	uint64_t before;
@@ -559,29 +566,29 @@ static inline bool pgtable_open(struct pgtable *pt, dma_addr_t iova, unsigned in
 	return false;
 }
 
+/* Page by page, to a driver that wants no runs. */
+void berth_pgtable_tell_pages(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
+			      dma_addr_t iova, uint64_t pgsize, uint64_t nr);
+
 /* To the IOMMU's driver: @nr pages are to be forgotten. */
 static inline void berth_pgtable_tell(const struct pgtable *pt, struct iommu_iotlb_gather *gather,
 				      dma_addr_t iova, uint64_t pgsize, uint64_t nr)
 {
-	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
-
-	if (__builtin_expect(pt->add_run != NULL, 1)) {
+	if (__builtin_expect(pt->add_run != NULL, 1))
 		pt->add_run(gather, iova, (size_t)pgsize, (size_t)nr, pt->cookie);
-		return;
-	}
-	for (; tlb && tlb->tlb_add_page && nr; nr--, iova += pgsize)
-		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
+	else if (__builtin_expect(pt->cfg.tlb != NULL, 0))
+		berth_pgtable_tell_pages(pt, gather, iova, pgsize, nr);
 }
 
 /* What is owed when others have been taken out, and for a table that is empty at @place, if not 0. */
 void berth_pgtable_after(struct pgtable *pt, uint64_t place);
 
 /* All @nr pages from @iova on are unmapped, and gathered unless that is queued. */
-static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, unsigned int nr,
+static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, uint64_t nr,
 				 struct iommu_iotlb_gather *gather)
 {
-	uint64_t place, left;
 	struct pgtable_window w;
+	uint64_t place, before;
 
 	if (!pgtable_find(pt, iova, &w))
 		return false;
@@ -590,16 +597,17 @@ static inline bool pgtable_clear(struct pgtable *pt, dma_addr_t iova, unsigned i
 		return false;
 	}
 	entries_clear(w.entry, nr);
-	left = __atomic_sub_fetch(w.count, nr, __ATOMIC_ACQ_REL);
+	before = __atomic_fetch_sub(w.count, nr, __ATOMIC_ACQ_REL);
 	walker_leave(w.inside);
 	if (!iommu_iotlb_gather_queued(gather))
 		berth_pgtable_tell(pt, gather, iova, pt->one[0].size, nr);
-	place = (uint32_t)left ? 0 : w.mark + 1;
-	if (__builtin_expect((place &&
-			      __atomic_load_n(kept_place(pt, place), __ATOMIC_RELAXED) != place) ||
-				     __atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED),
-			     0))
-		berth_pgtable_after(pt, place);
+	place = w.mark + 1;
+	/* Most often it was empty before. */
+	if (__builtin_expect((uint32_t)before == nr && __atomic_load_n(kept_place(pt, place),
+								       __ATOMIC_RELAXED) != place,
+			     0) ||
+	    __builtin_expect(__atomic_load_n(&pt->has_retired, __ATOMIC_RELAXED), 0))
+		berth_pgtable_after(pt, (uint32_t)before == nr ? place : 0);
 	return true;
 }
 

@@ -130,14 +130,16 @@ static inline void write_values(uint64_t *entry, uint64_t value, uint64_t step, 
 	write_entry(&entry[at + 2], value += step); \
 	write_entry(&entry[at + 3], value += step); \
 	value += step
-	for (; nr >= 16; nr -= 16, entry += 16) {
+	uint64_t *end = entry + nr, *last = entry + (nr & ~15ull);
+
+	for (; entry != last; entry += 16) {
 		WRITE_4(0);
 		WRITE_4(4);
 		WRITE_4(8);
 		WRITE_4(12);
 	}
-	for (; nr; nr--, value += step)
-		write_entry(entry++, value);
+	for (; entry != end; entry++, value += step)
+		write_entry(entry, value);
 }
 
 static void write_run(const struct pgtable *pt, uint64_t *entry, const struct run *run, uint64_t nr)
@@ -380,7 +382,7 @@ static __attribute__((noinline)) int map_several(struct io_pgtable_ops *ops, dma
 				     !pgtable_is_one(pt, iova, pgcount) ||
 				     (paddr | (paddr + more)) > pt->last_phys,
 			     0) ||
-	    __builtin_expect(!pgtable_open(pt, iova, (unsigned int)pgcount, &w), 0))
+	    __builtin_expect(!pgtable_open(pt, iova, pgcount, &w), 0))
 		return berth_pgtable_map_many(ops, iova, paddr, pgsize, pgcount, prot, gfp, mapped);
 	write_values(w.entry, paddr | pt->one[0].leaf[(unsigned int)prot & 63], pgsize, pgcount);
 	walker_leave(w.inside);
@@ -420,19 +422,14 @@ static __attribute__((noinline)) phys_addr_t look_up(struct pgtable *pt, dma_add
 phys_addr_t berth_pgtable_iova_to_phys(struct io_pgtable_ops *ops, dma_addr_t iova)
 {
 	struct pgtable *pt = container_of(ops, struct pgtable, ops);
-	unsigned int shift = pt->shifts[0];
-	uint64_t key = iova >> pt->shifts[1], value;
-	uint32_t *inside = walker_enter(pt);
-	uint64_t *count, *entry = hinted_at(pt, key, &count);
+	struct pgtable_window w;
+	uint64_t value;
 
-	entry += (unsigned int)(iova >> shift) & pt->index_mask;
-	if (has_mark(count, table_mark(key, 0))) {
-		value = read_entry(entry);
-		walker_leave(inside);
-		if (__builtin_expect(value & pt->valid && pt->plain, 1))
-			return (value & pt->address) | (iova & pt->page_mask);
-	} else {
-		walker_leave(inside);
-	}
-	return look_up(pt, iova);
+	if (!pgtable_find(pt, iova, &w))
+		return look_up(pt, iova);
+	value = read_entry(w.entry);
+	walker_leave(w.inside);
+	if (__builtin_expect(!(value & pt->plain_valid), 0))
+		return look_up(pt, iova);
+	return (value & pt->address) | (iova & pt->page_mask);
 }

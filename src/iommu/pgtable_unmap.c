@@ -215,7 +215,18 @@ __attribute__((noinline)) size_t berth_pgtable_unmap_many(struct io_pgtable_ops 
 	return unmap_steps(pt, iova, shift, pgcount, gather);
 }
 
-void berth_pgtable_after(struct pgtable *pt, uint64_t place)
+__attribute__((noinline)) void berth_pgtable_tell_pages(const struct pgtable *pt,
+							struct iommu_iotlb_gather *gather,
+							dma_addr_t iova, uint64_t pgsize,
+							uint64_t nr)
+{
+	const struct iommu_flush_ops *tlb = pt->cfg.tlb;
+
+	for (; tlb->tlb_add_page && nr; nr--, iova += pgsize)
+		tlb->tlb_add_page(gather, iova, (size_t)pgsize, pt->cookie);
+}
+
+__attribute__((noinline)) void berth_pgtable_after(struct pgtable *pt, uint64_t place)
 {
 	if (place && __atomic_load_n(kept_place(pt, place), __ATOMIC_RELAXED) != place)
 		berth_pgtable_settle(pt, place, false);
@@ -289,7 +300,7 @@ static __attribute__((noinline)) size_t unmap_several(struct pgtable *pt, dma_ad
 	if (__builtin_expect(pgsize == pt->one[0].size && !(iova & (pgsize - 1)) &&
 				     pgtable_is_one(pt, iova, pgcount),
 			     1) &&
-	    pgtable_clear(pt, iova, (unsigned int)pgcount, gather))
+	    pgtable_clear(pt, iova, pgcount, gather))
 		return pgcount * pgsize;
 	return berth_pgtable_unmap_many(&pt->ops, iova, pgsize, pgcount, gather);
 }
