@@ -236,7 +236,7 @@ static void reap(struct pgtable *pt, uint64_t place)
 	while (place) {
 		unsigned int level = (unsigned int)(place / 2) & 3;
 		dma_addr_t iova = (place >> 3) << level_shift(pt, level + 1);
-		uint64_t *above, *entry, marker, *table;
+		uint64_t *above = NULL, *entry = NULL, marker = 0, *table;
 		struct visit visit;
 
 		place = 0;
