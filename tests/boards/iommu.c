@@ -19,6 +19,8 @@
 #include <berth/drivers/host-generic.h>
 #include <berth/drivers/smmu-v3.h>
 
+#include "tap.h"
+
 #define IOVA 0x1000000ull
 #define MIB (1024u * 1024u)
 #define EDU_BUFFER 0x40000u
@@ -30,38 +32,12 @@ static const struct berth_driver drivers[] = {
 	BERTH_NO_MORE_DRIVERS,
 };
 
-static unsigned int checks, failures;
 static struct device *smmu;
 static struct pci_dev *edu;
 static char __iomem *regs;
 static struct iommu_domain *domain;
 static struct berth_iommu_fault last;
 static uint64_t nr_faults;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static void note(const struct berth_iommu_fault *fault, void *data)
 {

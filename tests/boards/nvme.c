@@ -10,6 +10,7 @@
 #include <berth/drivers/host-generic.h>
 
 #include "nvme_steps.h"
+#include "tap.h"
 
 #define MIB (1u << 20)
 #define WINDOW_BYTES (8 * MIB)
@@ -23,33 +24,7 @@ static const struct berth_driver drivers[] = {
 	BERTH_NO_MORE_DRIVERS,
 };
 
-static unsigned int checks, failures;
 static bool use_smmu;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static void say_digest(const char *what, const uint8_t digest[32])
 {

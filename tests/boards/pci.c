@@ -7,6 +7,8 @@
 #include <berth/drivers/edu.h>
 #include <berth/drivers/host-generic.h>
 
+#include "tap.h"
+
 #define WINDOW_32_FIRST 0x10000000ull
 #define WINDOW_32_LAST 0x3efeffffull
 #define WINDOW_64_FIRST 0x8000000000ull
@@ -19,33 +21,6 @@ static const struct berth_driver drivers[] = {
 	BERTH_PCI_DRIVER(&berth_edu_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
-
-static unsigned int checks, failures;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static bool has_name(const char *name, const char *wanted)
 {

@@ -16,6 +16,8 @@
 #include <berth/drivers/host-generic.h>
 #include <berth/drivers/rtl8139.h>
 
+#include "tap.h"
+
 #define FOUR_GIB (1ull << 32)
 #define RAM_START 0x40000000u
 #define NR_FRAMES 400u
@@ -33,36 +35,10 @@ static const struct berth_driver drivers[] = {
 	BERTH_NO_MORE_DRIVERS,
 };
 
-static unsigned int checks, failures;
 static struct device *card[2];
 static struct pci_dev *small_edu, *large_edu, *shared;
 static struct completion back;
 static uint32_t seed = 1;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static uint8_t any_byte(void)
 {

@@ -10,6 +10,8 @@
 #include <berth/drivers/host-generic.h>
 #include <berth/drivers/rtl8139.h>
 
+#include "tap.h"
+
 #define MIN BERTH_RTL8139_MIN_FRAME
 #define MAX BERTH_RTL8139_MAX_FRAME
 #define SENDS BERTH_RTL8139_SENDS
@@ -27,37 +29,11 @@ static const uint8_t mac[2][6] = {
 	{ 0x52, 0x54, 0, 0, 0, 2 },
 };
 
-static unsigned int checks, failures;
 static struct device *card[2];
 static uint8_t *frames; /* SENDS of them */
 static uint8_t buffer[PLACE];
 static struct completion back;
 static uint32_t errors;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static void sent(void *data, void *frame, int error)
 {

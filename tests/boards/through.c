@@ -13,6 +13,7 @@
 #include <berth/drivers/virtio-iommu.h>
 
 #include "edu_steps.h"
+#include "tap.h"
 
 static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
@@ -29,33 +30,6 @@ static const struct berth_driver stray_drivers[] = {
 	BERTH_PCI_DRIVER(&stray_edu_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
-
-static unsigned int checks, failures;
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_number(uint64_t n)
-{
-	char digit = (char)('0' + n % 10);
-
-	if (n >= 10)
-		say_number(n / 10);
-	berth_port_print(&digit, 1);
-}
-
-static void check(bool is_ok, const char *what)
-{
-	failures += !is_ok;
-	say(is_ok ? "ok " : "not ok ");
-	say_number(++checks);
-	say(" - ");
-	say(what);
-	say("\n");
-}
 
 static struct device *smmu(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The SMMUv3 driver where something is wrong: tables, commands, queues, memory, the machine. */
-#include "smmu.h"
+#include "smmu_edu.h"
 
 #include <berth/iommu-driver.h>
 
@@ -9,49 +9,6 @@
 #define CFGI_STE 0x03u
 #define CFGI_CD 0x05u
 #define CFGI_ALL 0x04u
-
-static struct raw edu;
-static struct berth_iommu_fault last;
-static unsigned int nr_told;
-static uint64_t nr_faults;
-
-static void note(const struct berth_iommu_fault *fault, void *data)
-{
-	(void)data;
-	last = *fault;
-	nr_told++;
-	nr_faults += fault->count;
-}
-
-static void forget_faults(void)
-{
-	last = (struct berth_iommu_fault){ 0 };
-	nr_told = 0;
-	nr_faults = 0;
-}
-
-static void start(const char *const *arguments)
-{
-	start_machine(arguments, NULL);
-	find_smmu();
-	take_edu(&edu, NULL);
-	berth_iommu_set_listener(note, NULL);
-	forget_faults();
-}
-
-static void stop(void)
-{
-	leave_edu(&edu);
-	must_stop();
-}
-
-static struct berth_smmu_v3_stats stats_now(void)
-{
-	struct berth_smmu_v3_stats stats;
-
-	berth_smmu_v3_stats(smmu, &stats);
-	return stats;
-}
 
 /* Where the SMMU finds what it is to know of a stream id: entries of the first level and the second. */
 static uint64_t *l1_entry(unsigned int id)
