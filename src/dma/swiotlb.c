@@ -88,8 +88,7 @@ static struct bounce_slot *take_shared(struct device *dev, struct bounce_request
 {
 	struct bounce_slot *slot = NULL;
 
-	*pool = dev->p->pool ? dev->p->pool
-			     : __atomic_load_n(&berth_bounce_pools, __ATOMIC_ACQUIRE);
+	*pool = dev->p->pool ? dev->p->pool : bounce_newest();
 	while (*pool) {
 		if (berth_bounce_reaches(dev, *pool, &request->bus))
 			slot = berth_pool_take(*pool, request);
@@ -262,8 +261,7 @@ bool berth_swiotlb_find(const struct device *dev, dma_addr_t addr, struct berth_
 		pool = d->pool;
 		bus = d->bus;
 	} else {
-		pool = dev->p->pool ? dev->p->pool
-				    : __atomic_load_n(&berth_bounce_pools, __ATOMIC_ACQUIRE);
+		pool = dev->p->pool ? dev->p->pool : bounce_newest();
 		while (pool && !(berth_bounce_reaches(dev, pool, &bus) && addr - bus < pool->size))
 			pool = dev->p->pool ? NULL : pool->next;
 		if (!pool)
@@ -405,7 +403,7 @@ void berth_swiotlb_info(const struct device *dev, struct berth_swiotlb_info *inf
 	if (pool)
 		count_pool(pool, info);
 	else
-		for (pool = berth_bounce_pools; pool; pool = pool->next)
+		for (pool = bounce_newest(); pool; pool = pool->next)
 			count_pool(pool, info);
 	info->nr_maps = dev ? berth_bounce_maps(dev) : 0;
 	for (dev = dev ? NULL : berth_device_first(); dev; dev = berth_device_next(dev))

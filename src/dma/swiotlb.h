@@ -320,8 +320,13 @@ bool berth_bounce_fetch(const struct device *dev, const struct bounce_device *d,
 /* Copy between memory, which may be high, and a run. Return: 0, or what was not copied. */
 size_t berth_bounce_copy(phys_addr_t phys, char *slot, size_t size, bool in);
 
-/* The pools that all devices share, the newest first. */
+/* The pools that all devices share, the newest first; another thread may add one at any time. */
 extern struct bounce_pool *berth_bounce_pools;
+static inline struct bounce_pool *bounce_newest(void)
+{
+	return __atomic_load_n(&berth_bounce_pools, __ATOMIC_ACQUIRE);
+}
+
 void berth_bounce_add(struct bounce_pool *pool);
 
 /* Forget the pools; nobody uses them any more. */

@@ -190,7 +190,7 @@ void berth_bounce_gone(struct device *dev)
 	berth_bounce_forget(dev);
 	if (dev->p->pool)
 		nr += release_live(dev->p->pool, dev->p->bounce_owner);
-	for (struct bounce_pool *pool = berth_bounce_pools; pool; pool = pool->next)
+	for (struct bounce_pool *pool = bounce_newest(); pool; pool = pool->next)
 		nr += release_live(pool, dev->p->bounce_owner);
 	spin_lock_irqsave(&devices.lock, irq);
 	for (unsigned int i = 0; i < MAX_BOUNCE_DEVICES; i++)
@@ -222,7 +222,7 @@ static uint64_t shared_bytes(void)
 {
 	uint64_t bytes = 0;
 
-	for (struct bounce_pool *pool = berth_bounce_pools; pool; pool = pool->next)
+	for (struct bounce_pool *pool = bounce_newest(); pool; pool = pool->next)
 		bytes += pool->size;
 	return bytes;
 }
