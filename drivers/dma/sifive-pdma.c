@@ -443,16 +443,19 @@ static int pdma_probe(struct platform_device *pdev)
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
+	dma_set_max_seg_size(dev, UINT32_MAX);
 	pdma = pdma_new(pdev, regs);
 	if (!pdma)
 		return -ENOMEM;
 	ret = pdma_request_irqs(pdev, pdma);
 	if (ret)
 		goto free_irqs;
-	ret = dma_async_device_register(&pdma->dma);
-	if (ret)
-		goto free_irqs;
 	pdma->refs++;
+	ret = dma_async_device_register(&pdma->dma);
+	if (ret) {
+		pdma->refs--;
+		goto free_irqs;
+	}
 	ret = of_dma_controller_register(dev->of_node, of_dma_xlate_by_chan_id, &pdma->dma);
 	if (ret)
 		goto unregister;

@@ -11,5 +11,7 @@ extern const unsigned char tree_guaranteed[];
 extern const size_t tree_guaranteed_size;
 extern const unsigned char tree_minimal[];
 extern const size_t tree_minimal_size;
+extern const unsigned char tree_playback[];
+extern const size_t tree_playback_size;
 
 #endif
