@@ -22,11 +22,11 @@
 #define ENTRY_NOMAP (1u << 2)
 #define VIEW_SHIFT 3
 
-#define read_cp15(name)                                                     \
-	({                                                                  \
-		uint32_t value_;                                            \
+#define read_cp15(name)                                                      \
+	({                                                                   \
+		uint32_t value_;                                             \
 		__asm__ volatile("mrc p15, " name : "=r"(value_)::"memory"); \
-		value_;                                                     \
+		value_;                                                      \
 	})
 /* "opc1, %0, CRn, CRm, opc2" */
 #define write_cp15(name, value) \

@@ -29,7 +29,8 @@ static void __iomem *ioremap_as(phys_addr_t phys, uint64_t size, uint32_t attr)
 	uintptr_t virt;
 	bool is_ram;
 
-	if (!size || phys > UINT32_MAX || size - 1 > UINT32_MAX - phys || size > NR_PAGES * PAGE_BYTES)
+	if (!size || phys > UINT32_MAX || size - 1 > UINT32_MAX - phys ||
+	    size > NR_PAGES * PAGE_BYTES)
 		return NULL;
 	nr = (uint32_t)(PAGE_ROUND(phys + size) - first) / PAGE_BYTES;
 	flags = berth_port_irq_save();

@@ -361,8 +361,7 @@ static bool is_plain(phys_addr_t phys, uint64_t size)
 	if (kind != RAM_NOMAP && kind != RAM_CACHED)
 		return false;
 	for (phys_addr_t at = phys; at < phys + size; at += PAGE_BYTES)
-		if (berth_arm_kind_of(at) != kind ||
-		    (kind == RAM_NOMAP && berth_arm_view(at, 0)))
+		if (berth_arm_kind_of(at) != kind || (kind == RAM_NOMAP && berth_arm_view(at, 0)))
 			return false;
 	return true;
 }

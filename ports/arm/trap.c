@@ -33,7 +33,8 @@ static const char *cause_of(const struct berth_arm_trap_frame *frame, unsigned i
 					   : "an instruction that there is not";
 	if (kind == KIND_PREFETCH)
 		return "a jump to where no code is";
-	return status & DFSR_IS_WRITE ? "a write that is not allowed" : "a read that is not allowed";
+	return status & DFSR_IS_WRITE ? "a write that is not allowed"
+				      : "a read that is not allowed";
 }
 
 static const char *status_of(uint32_t status)

@@ -5,6 +5,8 @@
 
 #include <berth/port.h>
 
+#define RAM_BASE 0x0u
+
 #define MEMORY_CACHED 7
 #define MEMORY_UNCACHED 4
 #define MEMORY_DEVICE 1
