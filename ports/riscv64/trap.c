@@ -59,8 +59,9 @@ static void report(const struct berth_rv_frame *frame)
 	berth_rv_puthex(berth_port_slot());
 	berth_rv_puts(": ");
 	berth_rv_puts(cause_of(cause));
-	if (cause >= 4 && cause <= 7) {
-		berth_rv_puts(" at ");
+	if (cause <= 2 || (cause >= 4 && cause <= 7)) {
+		/* What instruction it is, or where. */
+		berth_rv_puts(cause == 2 ? ": " : " at ");
 		berth_rv_puthex(address);
 		berth_rv_puts(is_stack_guard(address) ? " (the stack is full)" : "");
 	}
