@@ -133,6 +133,85 @@ static void test_addresses(void)
 	CHECK_EQUAL(-berth_port_user_protect(NULL, 4096, BERTH_ACCESS_NONE), EINVAL);
 }
 
+/* What the compiler calls functions for, of arguments that it does not know. */
+static void test_bits(void)
+{
+	volatile uint64_t value;
+
+	for (int bit = 0; bit < 64; bit++) {
+		value = 1ull << bit;
+		CHECK_EQUAL(__builtin_ctzll(value), bit);
+		CHECK_EQUAL(__builtin_clzll(value), 63 - bit);
+		value = ~0ull << bit;
+		CHECK_EQUAL(__builtin_ctzll(value), bit);
+		CHECK_EQUAL(__builtin_popcountll(value), 64 - bit);
+		value = ~0ull >> bit;
+		CHECK_EQUAL(__builtin_clzll(value), bit);
+		CHECK_EQUAL(__builtin_popcountll(value), 64 - bit);
+	}
+	value = 0x0123456789abcdef;
+	CHECK_EQUAL(__builtin_popcountll(value), 32);
+	CHECK_EQUAL(__builtin_bswap64(value), 0xefcdab8967452301);
+	CHECK_EQUAL(__builtin_bswap32((uint32_t)value), 0xefcdab89);
+}
+
+/* Less than a word at a time: each part changes alone, and what does not fit is lost. */
+static void test_small_atomics(void)
+{
+	uint8_t bytes[5] = { 1, 2, 3, 4, 5 };
+	uint16_t halves[3] = { 0x1111, 0x2222, 0x3333 }, half;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bytes); i++) {
+		uint8_t byte = 0;
+
+		CHECK(!__atomic_compare_exchange_n(&bytes[i], &byte, 9, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_SEQ_CST));
+		CHECK_EQUAL(byte, i + 1);
+		CHECK(__atomic_compare_exchange_n(&bytes[i], &byte, 0xf0, false, __ATOMIC_SEQ_CST,
+						  __ATOMIC_SEQ_CST));
+		CHECK_EQUAL(byte, i + 1);
+		CHECK_EQUAL(__atomic_exchange_n(&bytes[i], 0xff, __ATOMIC_SEQ_CST), 0xf0);
+		CHECK_EQUAL(__atomic_fetch_add(&bytes[i], 3, __ATOMIC_SEQ_CST), 0xff);
+		CHECK_EQUAL(__atomic_fetch_sub(&bytes[i], 4, __ATOMIC_SEQ_CST), 2);
+		CHECK_EQUAL(__atomic_fetch_and(&bytes[i], 0x3c, __ATOMIC_SEQ_CST), 0xfe);
+		CHECK_EQUAL(__atomic_fetch_or(&bytes[i], 0x81, __ATOMIC_SEQ_CST), 0x3c);
+		CHECK_EQUAL(bytes[i], 0xbd);
+		for (unsigned int j = i + 1; j < ARRAY_SIZE(bytes); j++)
+			CHECK_EQUAL(bytes[j], j + 1);
+	}
+	half = 0x2222;
+	CHECK(__atomic_compare_exchange_n(&halves[1], &half, 0xffff, false, __ATOMIC_SEQ_CST,
+					  __ATOMIC_SEQ_CST));
+	CHECK_EQUAL(__atomic_fetch_add(&halves[1], 2, __ATOMIC_SEQ_CST), 0xffff);
+	CHECK_EQUAL(__atomic_fetch_sub(&halves[1], 2, __ATOMIC_SEQ_CST), 1);
+	CHECK_EQUAL(halves[0], 0x1111);
+	CHECK_EQUAL(halves[1], 0xffff);
+	CHECK_EQUAL(halves[2], 0x3333);
+}
+
+static void add_bytes(void *arg)
+{
+	for (unsigned int i = 0; i < 20000; i++)
+		__atomic_fetch_add((uint8_t *)arg, 1, __ATOMIC_SEQ_CST);
+}
+
+static void test_atomics_of_two(void)
+{
+	uint8_t bytes[4] __attribute__((aligned(4))) = { 0 };
+
+	if (berth_cpu_count() < 2) {
+		conformance_skip("one CPU only");
+		return;
+	}
+	/* Two bytes of a word, a CPU each. */
+	CHECK_EQUAL(berth_cpu_start(1, add_bytes, &bytes[1]), 0);
+	add_bytes(&bytes[2]);
+	berth_cpu_join(1);
+	CHECK_EQUAL(bytes[1], 20000 % 256);
+	CHECK_EQUAL(bytes[2], 20000 % 256);
+	CHECK_EQUAL(bytes[0] | bytes[3], 0);
+}
+
 static __attribute__((noinline)) unsigned int deep(unsigned int more, uintptr_t *frames)
 {
 	unsigned int nr = more ? deep(more - 1, frames) : berth_port_backtrace(frames, 16);
@@ -177,6 +256,9 @@ static const struct conformance_test own[] = {
 	{ "riscv64: a handler may mask its interrupt", test_irq_masked_by_handler },
 	{ "riscv64: interrupts that there are", test_irq_numbers },
 	{ "riscv64: an address is an address, and there are no others", test_addresses },
+	{ "riscv64: bits of a word", test_bits },
+	{ "riscv64: atomic operations on a part of a word", test_small_atomics },
+	{ "riscv64: two CPUs change two bytes of a word", test_atomics_of_two },
 	{ "riscv64: the call stack", test_backtrace },
 	{ "riscv64: every CPU answers", test_cpus },
 };
