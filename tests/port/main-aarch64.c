@@ -336,7 +336,7 @@ static uint32_t be32(const unsigned char *at)
 /* /memory@40000000's size: all that the suite needs of the device tree. */
 static uint64_t ram_size(void)
 {
-	const unsigned char *fdt = (const unsigned char *)RAM;
+	const unsigned char *fdt = berth_boot_tree();
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
 	bool in_memory = false;
 
