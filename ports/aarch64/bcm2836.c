@@ -161,8 +161,7 @@ static void take_mailbox(void)
 static void take_banks(void)
 {
 	for (unsigned int bank = 0; bank < NR_BANKS; bank++) {
-		uint32_t pending = berth_port_read32(banks + pending_reg[bank]) &
-				   bank_mask[bank] &
+		uint32_t pending = berth_port_read32(banks + pending_reg[bank]) & bank_mask[bank] &
 				   __atomic_load_n(&enabled[bank], __ATOMIC_RELAXED);
 
 		for (; pending; pending &= pending - 1)

@@ -15,8 +15,8 @@ int berth_a64_gic_map(int node)
 	if (!berth_a64_tree_reg(node, 0, &range))
 		return -ENODEV;
 	berth_a64_gic.dist_phys = range.base;
-	berth_a64_gic.dist = berth_a64_map_own(
-		range.base, range.size < GICD_BYTES ? range.size : GICD_BYTES);
+	berth_a64_gic.dist =
+		berth_a64_map_own(range.base, range.size < GICD_BYTES ? range.size : GICD_BYTES);
 	berth_a64_gic.nr_irqs = ((gic_read(berth_a64_gic.dist, GICD_TYPER) & 0x1f) + 1) * 32;
 	if (berth_a64_gic.nr_irqs > GIC_FIRST_SPECIAL)
 		berth_a64_gic.nr_irqs = GIC_FIRST_SPECIAL;

@@ -47,8 +47,8 @@ static int start(int node)
 	if (berth_a64_gic_map(node) || !berth_a64_tree_reg(node, 1, &range))
 		return -ENODEV;
 	interface_phys = range.base;
-	interface = berth_a64_map_own(range.base,
-				      range.size < GICC_BYTES ? range.size : GICC_BYTES);
+	interface =
+		berth_a64_map_own(range.base, range.size < GICC_BYTES ? range.size : GICC_BYTES);
 	dist = berth_a64_gic.dist;
 	if (berth_a64_is_secure())
 		open_dist();

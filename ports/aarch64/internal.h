@@ -132,8 +132,8 @@ int berth_a64_tree_match(const void *entries, unsigned int nr, size_t stride, in
 int berth_a64_tree_stdout(const void *entries, unsigned int nr, size_t stride, int *node);
 /* The @index-th entry of reg, as the CPU sees it; false if there is none, or the CPU does not see it. */
 bool berth_a64_tree_reg(int node, int index, struct berth_range *range);
-/* The affinities of the CPUs. Return: how many. */
-unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max);
+/* The affinities of the CPUs, or of those with this enable-method. Return: how many. */
+unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max, const char *method);
 /* How PSCI is called: 's' for SMC, 'h' for HVC, 0 for not at all. */
 char berth_a64_tree_psci(void);
 

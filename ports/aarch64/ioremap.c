@@ -38,7 +38,8 @@ void __iomem *berth_a64_map_own(phys_addr_t phys, uint64_t size)
 	if (nr > 512 - next)
 		berth_port_panic("the device tree's registers are too large");
 	for (uint64_t i = 0; i < nr; i++)
-		berth_a64_own_l3[next++] = (first + i * PAGE_BYTES) | PLAIN | PTE_PAGE | PTE_ATTR_DEVICE;
+		berth_a64_own_l3[next++] = (first + i * PAGE_BYTES) | PLAIN | PTE_PAGE |
+					   PTE_ATTR_DEVICE;
 	dsb(ishst);
 	isb();
 	return (void __iomem *)(virt + (phys - first));

@@ -43,14 +43,15 @@ static int64_t psci(uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t ar
 void berth_a64_smp_init(void)
 {
 	uint64_t ids[BERTH_PORT_MAX_SLOTS], self = read_sysreg("mpidr_el1") & AFFINITY;
-	unsigned int nr = berth_a64_tree_cpus(ids, BERTH_PORT_MAX_SLOTS);
+	unsigned int nr;
 
 	online = 1;
 	berth_a64_cpu_ids[0] = self;
-	/* Who starts at EL3 has nobody below to ask. */
+	/* Who starts at EL3 has nobody below to ask. The others are in boot.S if the tree says that they spin. */
 	psci_method = berth_a64_is_secure() ? 0 : berth_a64_tree_psci();
 	if (!psci_method && !berth_a64_is_secure())
 		return;
+	nr = berth_a64_tree_cpus(ids, BERTH_PORT_MAX_SLOTS, psci_method ? NULL : "spin-table");
 	for (unsigned int i = 0; i < nr && nr_cpus < BERTH_PORT_MAX_SLOTS; i++) {
 		bool is_there = ids[i] != self;
 

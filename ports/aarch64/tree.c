@@ -76,8 +76,7 @@ static int entry_of(int node, const void *entries, unsigned int nr, size_t strid
 	if (status && memcmp(status, "ok", 2))
 		return -1;
 	for (unsigned int i = 0; i < nr; i++) {
-		const char *const *compatible =
-			(const void *)((const char *)entries + i * stride);
+		const char *const *compatible = (const void *)((const char *)entries + i * stride);
 
 		if (!fdt_node_check_compatible(tree, node, *compatible))
 			return (int)i;
@@ -170,8 +169,7 @@ bool berth_a64_tree_reg(int node, int index, struct berth_range *range)
 	return !bus;
 }
 
-/* The affinities of the CPUs in use. */
-unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max)
+unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max, const char *method)
 {
 	int cpus = fdt_path_offset(tree, "/cpus"), node;
 	int na = cpus < 0 ? 0 : fdt_address_cells(tree, cpus);
@@ -183,7 +181,8 @@ unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max)
 		const char *type = fdt_getprop(tree, node, "device_type", &length);
 		const fdt32_t *reg;
 
-		if (!type || length < 4 || memcmp(type, "cpu", 4))
+		if (!type || length < 4 || memcmp(type, "cpu", 4) ||
+		    (method && fdt_stringlist_search(tree, node, "enable-method", method) < 0))
 			continue;
 		reg = fdt_getprop(tree, node, "reg", &length);
 		if (reg && na > 0 && length >= na * 4)
