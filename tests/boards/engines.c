@@ -228,7 +228,7 @@ static unsigned int expected(void)
 	} boards[] = {
 		{ "xlnx-versal-virt", 8 },
 		{ "xlnx,zynqmp-zcu102", 16 },
-		{ "raspberrypi,3-model-b", 8 },
+		{ "raspberrypi,3-model-b", 11 },
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(boards); i++)
