@@ -40,6 +40,8 @@ void berth_a64_boot(phys_addr_t hint, unsigned int boot_el)
 	if (!berth_boot_tree())
 		berth_port_panic("there is no device tree at the start of RAM");
 	berth_a64_uart_init();
+	if (!read_sysreg("cntfrq_el0"))
+		berth_port_panic("CNTFRQ_EL0 is 0: nobody has said how fast the timer counts");
 	berth_a64_timer_init_cpu();
 	berth_a64_irq_init();
 	berth_a64_smp_init();

@@ -71,9 +71,10 @@ bool berth_a64_tree_place(struct berth_range *range)
 /* Whether a node is in use, and which entry of an array, with @stride bytes each, it is compatible with. */
 static int entry_of(int node, const void *entries, unsigned int nr, size_t stride)
 {
-	const char *status = fdt_getprop(tree, node, "status", NULL);
+	int length;
+	const char *status = fdt_getprop(tree, node, "status", &length);
 
-	if (status && memcmp(status, "ok", 2))
+	if (status && (length < 2 || memcmp(status, "ok", 2)))
 		return -1;
 	for (unsigned int i = 0; i < nr; i++) {
 		const char *const *compatible = (const void *)((const char *)entries + i * stride);
@@ -191,11 +192,11 @@ unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max, const char *me
 	return nr;
 }
 
-/* How PSCI is called: 's'mc, 'h'vc, 0 not at all. */
 char berth_a64_tree_psci(void)
 {
 	int node = fdt_path_offset(tree, "/psci");
-	const char *method = node < 0 ? NULL : fdt_getprop(tree, node, "method", NULL);
+	int length;
+	const char *method = node < 0 ? NULL : fdt_getprop(tree, node, "method", &length);
 
-	return method ? method[0] : 0;
+	return method && length ? method[0] : 0;
 }
