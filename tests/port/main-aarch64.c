@@ -104,7 +104,7 @@ static void test_range_types(void)
 static void test_ranges_full(void)
 {
 	for (unsigned int round = 0; round < 2; round++) {
-		static void *ranges[64];
+		static void *ranges[128];
 		unsigned int nr = 0;
 
 		while (nr < ARRAY_SIZE(ranges) && (ranges[nr] = berth_port_range_reserve(8 * MIB)))
