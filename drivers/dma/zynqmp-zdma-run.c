@@ -257,6 +257,8 @@ static void die(struct zdma *z)
 
 	z->is_active = z->is_dying = false;
 	z->desc = NULL;
+	/* It may be used again. */
+	zdma_command(desc, 0);
 	vchan_terminate_vdesc(&desc->vd);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* ZDMA: the driver's ends: probe, channels, and what clients ask. */
 #include <berth/interrupt.h>
+#include <berth/slab.h>
 #include <berth/timer.h>
 
 #include "zynqmp-zdma.h"
@@ -167,6 +168,18 @@ static struct dma_chan *zdma_xlate(struct of_phandle_args *spec, struct of_dma *
 	return dma_get_slave_channel(&z->vc.chan);
 }
 
+static void put(struct zdma *z)
+{
+	if (!__atomic_sub_fetch(&z->holders, 1, __ATOMIC_ACQ_REL))
+		kfree(z);
+}
+
+/* Clients may hold the channel for longer than the driver is bound. */
+static void zdma_release(struct dma_device *dma)
+{
+	put(container_of(dma, struct zdma, dma));
+}
+
 static void fill_in(struct zdma *z, struct device *dev)
 {
 	struct dma_device *dma = &z->dma;
@@ -188,6 +201,7 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_synchronize = zdma_synchronize;
 	dma->device_tx_status = zdma_tx_status;
 	dma->device_issue_pending = zdma_issue_pending;
+	dma->device_release = zdma_release;
 }
 
 static int read_tree(struct zdma *z, struct device *dev)
@@ -225,43 +239,58 @@ static int get_resources(struct zdma *z, struct platform_device *pdev)
 	return z->pool ? 0 : -ENOMEM;
 }
 
+static int start(struct zdma *z, struct device *dev)
+{
+	int ret = request_irq(z->irq, zdma_irq, 0, dev_name(dev), z);
+
+	if (ret)
+		return ret;
+	z->holders++;
+	ret = dma_async_device_register(&z->dma);
+	if (ret) {
+		z->holders--;
+		goto no_device;
+	}
+	if (!of_property_read_bool(dev->of_node, "#dma-cells"))
+		return 0;
+	ret = of_dma_controller_register(dev->of_node, zdma_xlate, z);
+	if (!ret)
+		return 0;
+	dma_async_device_unregister(&z->dma);
+
+no_device:
+	zdma_write(z, ZDMA_IDS, ZDMA_INT_ALL);
+	free_irq(z->irq, z);
+	return ret;
+}
+
 static int zdma_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
-	struct zdma *z = devm_kzalloc(dev, sizeof(*z), GFP_KERNEL);
+	struct zdma *z = kzalloc(sizeof(*z), GFP_KERNEL);
 	int ret;
 
 	if (!z)
 		return -ENOMEM;
+	z->holders = 1;
 	ret = get_resources(z, pdev);
 	if (ret)
-		return ret;
+		goto no_resources;
 	fill_in(z, dev);
 	INIT_LIST_HEAD(&z->free_blocks);
 	z->vc.desc_free = zdma_desc_free;
 	vchan_init(&z->vc, &z->dma);
 	zdma_reset(z);
-	ret = request_irq(z->irq, zdma_irq, 0, dev_name(dev), z);
+	ret = start(z, dev);
 	if (ret)
-		goto no_irq;
-	ret = dma_async_device_register(&z->dma);
-	if (ret)
-		goto no_device;
-	if (of_property_read_bool(dev->of_node, "#dma-cells")) {
-		ret = of_dma_controller_register(dev->of_node, zdma_xlate, z);
-		if (ret)
-			goto no_xlate;
-	}
+		goto no_start;
 	platform_set_drvdata(pdev, z);
 	return 0;
 
-no_xlate:
-	dma_async_device_unregister(&z->dma);
-no_device:
-	zdma_write(z, ZDMA_IDS, ZDMA_INT_ALL);
-	free_irq(z->irq, z);
-no_irq:
+no_start:
 	vchan_cleanup(&z->vc);
+no_resources:
+	put(z);
 	return ret;
 }
 
@@ -276,6 +305,7 @@ static int zdma_remove(struct platform_device *pdev)
 	free_irq(z->irq, z);
 	vchan_cleanup(&z->vc);
 	platform_set_drvdata(pdev, NULL);
+	put(z);
 	return 0;
 }
 

@@ -164,6 +164,7 @@ struct zdma {
 	bool is_halted; /* the hardware has met a pause command */
 	bool is_dying; /* @desc was terminated, and goes when the hardware is done */
 	enum berth_zdma_mode mode; /* atomic */
+	uint32_t holders; /* atomic: the driver, and dmaengine with its clients */
 	struct dma_slave_config config;
 
 	char __iomem *regs;

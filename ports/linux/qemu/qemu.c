@@ -269,7 +269,7 @@ static int start_board(const void **fdt, const struct berth_qemu_config *config,
 	if (ret == -EIO)
 		return explain(ret);
 	if (!ret && !*fdt) {
-		ret = berth_qemu_read_tree();
+		ret = berth_qemu_read_tree(berth_qemu_kind(config->machine)->tree_offset);
 		*fdt = board.tree;
 	}
 	return ret;
