@@ -74,11 +74,11 @@ struct berth_machine;
 
 /**
  * struct berth_port_linear - the linear map: phys + (virt - phys) is one constant
- * @virt: CPU address of @phys
+ * @virt: CPU address of @phys, which may be 0
  * @phys: lowest physical address covered
  * @size: bytes, holes between banks and no-map ranges included
  *
- * Set by berth_port_ram(), zero while berth is stopped. That an address lies inside does not mean
+ * Set by berth_port_ram(); while berth is stopped @size is 0. That an address lies inside does not mean
  * that RAM is there: virt_addr_valid() knows.
  */
 struct berth_port_linear {
@@ -382,7 +382,8 @@ void berth_port_cache_flush(phys_addr_t phys, uint64_t size);
  * @irq: the port's number: on a GIC 16 + n for a PPI and 32 + n for an SPI
  * @level: true if level triggered
  *
- * A PPI is let through on the calling CPU. Return: 0, or -EINVAL if there is no such interrupt.
+ * A PPI is let through on the calling CPU. Return: 0, or -EINVAL if there is no such interrupt, or it
+ * cannot be triggered like that.
  */
 int berth_port_irq_unmask(unsigned int irq, bool level);
 
