@@ -221,7 +221,7 @@ struct berth_dma_chan_info {
 	bool is_private;
 };
 
-/** berth_dma_chan_list() - all channels; up to @max are described. Any context. Return: how many. */
+/** berth_dma_chan_list() - all channels; up to @max are described. May sleep. Return: how many. */
 unsigned int berth_dma_chan_list(struct berth_dma_chan_info *info, unsigned int max);
 
 /* Peripherals. */
@@ -338,14 +338,14 @@ dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleav
 /** dmaengine_is_metadata_mode_supported() - whether a channel's controller can do it so. */
 bool dmaengine_is_metadata_mode_supported(struct dma_chan *chan, enum dma_desc_metadata_mode mode);
 
-/** dmaengine_desc_attach_metadata() - give a buffer of the client's along. 0, -EINVAL, -ENOTSUPP... */
+/** dmaengine_desc_attach_metadata() - give a buffer of the client's along. 0, -EINVAL. */
 int dmaengine_desc_attach_metadata(struct dma_async_tx_descriptor *desc, void *data, size_t len);
 
 /** dmaengine_desc_get_metadata_ptr() - the controller's room, or an ERR_PTR. */
 void *dmaengine_desc_get_metadata_ptr(struct dma_async_tx_descriptor *desc, size_t *payload_len,
 				      size_t *max_len);
 
-/** dmaengine_desc_set_metadata_len() - how much of it was filled. */
+/** dmaengine_desc_set_metadata_len() - how much of it was filled. 0, -EINVAL. */
 int dmaengine_desc_set_metadata_len(struct dma_async_tx_descriptor *desc, size_t payload_len);
 
 /* Running. */

@@ -3,6 +3,7 @@
 #undef ERR_PTR
 #undef INIT_LIST_HEAD
 #undef IS_ERR
+#undef IS_ERR_OR_NULL
 #undef PTR_ERR
 #undef PageHighMem
 #undef PageMovable
@@ -198,14 +199,12 @@
 #undef dmaengine_get_unmap_data
 #undef dmaengine_is_metadata_mode_supported
 #undef dmaengine_pause
-#undef dmaengine_prep_dma_cyclic
 #undef dmaengine_prep_dma_interrupt
 #undef dmaengine_prep_dma_memcpy
 #undef dmaengine_prep_dma_memset
 #undef dmaengine_prep_dma_pq
 #undef dmaengine_prep_dma_xor
 #undef dmaengine_prep_dma_xor_val
-#undef dmaengine_prep_slave_sg
 #undef dmaengine_prep_slave_single
 #undef dmaengine_put
 #undef dmaengine_resume
@@ -327,6 +326,11 @@
 #undef mp_bvec_iter_page_idx
 #undef msecs_to_jiffies
 #undef msleep
+#undef mutex_init
+#undef mutex_is_locked
+#undef mutex_lock
+#undef mutex_trylock
+#undef mutex_unlock
 #undef ndelay
 #undef of_count_phandle_with_args
 #undef of_device_get_match_data

@@ -9,6 +9,7 @@
 #define ERR_PTR berth_ERR_PTR
 #define INIT_LIST_HEAD berth_INIT_LIST_HEAD
 #define IS_ERR berth_IS_ERR
+#define IS_ERR_OR_NULL berth_IS_ERR_OR_NULL
 #define PTR_ERR berth_PTR_ERR
 #define PageHighMem berth_PageHighMem
 #define PageMovable berth_PageMovable
@@ -204,14 +205,12 @@
 #define dmaengine_get_unmap_data berth_dmaengine_get_unmap_data
 #define dmaengine_is_metadata_mode_supported berth_dmaengine_is_metadata_mode_supported
 #define dmaengine_pause berth_dmaengine_pause
-#define dmaengine_prep_dma_cyclic berth_dmaengine_prep_dma_cyclic
 #define dmaengine_prep_dma_interrupt berth_dmaengine_prep_dma_interrupt
 #define dmaengine_prep_dma_memcpy berth_dmaengine_prep_dma_memcpy
 #define dmaengine_prep_dma_memset berth_dmaengine_prep_dma_memset
 #define dmaengine_prep_dma_pq berth_dmaengine_prep_dma_pq
 #define dmaengine_prep_dma_xor berth_dmaengine_prep_dma_xor
 #define dmaengine_prep_dma_xor_val berth_dmaengine_prep_dma_xor_val
-#define dmaengine_prep_slave_sg berth_dmaengine_prep_slave_sg
 #define dmaengine_prep_slave_single berth_dmaengine_prep_slave_single
 #define dmaengine_put berth_dmaengine_put
 #define dmaengine_resume berth_dmaengine_resume
@@ -333,6 +332,11 @@
 #define mp_bvec_iter_page_idx berth_mp_bvec_iter_page_idx
 #define msecs_to_jiffies berth_msecs_to_jiffies
 #define msleep berth_msleep
+#define mutex_init berth_mutex_init
+#define mutex_is_locked berth_mutex_is_locked
+#define mutex_lock berth_mutex_lock
+#define mutex_trylock berth_mutex_trylock
+#define mutex_unlock berth_mutex_unlock
 #define ndelay berth_ndelay
 #define of_count_phandle_with_args berth_of_count_phandle_with_args
 #define of_device_get_match_data berth_of_device_get_match_data
