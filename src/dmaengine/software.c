@@ -8,8 +8,12 @@
 #include <berth/port.h>
 #include <berth/slab.h>
 
+#include "dmaengine/internal.h"
 #include "dmaengine/software.h"
 #include "lib/error.h"
+#include "lib/interrupt.h"
+#include "lib/printk.h"
+#include "lib/string.h"
 
 /* Descriptors that one call does without a thread: a callback that issues the next one keeps nobody for ever. */
 #define SHARE 256u
@@ -77,6 +81,32 @@ static void finish(struct software_chan *sc, struct software_desc *desc)
 	vchan_cookie_complete(&desc->vd);
 }
 
+/* What is left to do once a descriptor has been worked on. With the lock. */
+static void settle(struct software_chan *sc, struct software_desc *desc, bool is_over)
+{
+	if (sc->current == desc) {
+		if (is_over)
+			finish(sc, desc);
+		return;
+	}
+	/* Terminated meanwhile. */
+	__atomic_store_n(&sc->is_orphaned, 0, __ATOMIC_RELEASE);
+	berth_port_wake(&sc->is_orphaned);
+}
+
+/* A thread completes as an interrupt handler does: callbacks follow at once, on this thread. */
+static void settle_as_handler(struct software_chan *sc, struct software_desc *desc, bool is_over)
+{
+	unsigned long flags = berth_port_irq_save();
+
+	berth_handler_enter();
+	spin_lock(&sc->vc.lock);
+	settle(sc, desc, is_over);
+	spin_unlock(&sc->vc.lock);
+	berth_handler_leave();
+	berth_port_irq_restore(flags);
+}
+
 /* Nobody works on it. With the lock, which it releases. False: there is work left. */
 static bool work(struct software_chan *sc, unsigned long flags, unsigned int share)
 {
@@ -88,15 +118,12 @@ static bool work(struct software_chan *sc, unsigned long flags, unsigned int sha
 
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
 		is_over = work_on(desc);
+		if (sc->worker)
+			settle_as_handler(sc, desc, is_over);
 		spin_lock_irqsave(&sc->vc.lock, flags);
-		if (sc->current != desc) {
-			/* Terminated meanwhile. */
-			__atomic_store_n(&sc->is_orphaned, 0, __ATOMIC_RELEASE);
-			berth_port_wake(&sc->is_orphaned);
-		} else if (is_over) {
-			finish(sc, desc);
-			share--;
-		}
+		if (!sc->worker)
+			settle(sc, desc, is_over);
+		share -= is_over;
 	}
 	sc->is_running = false;
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
@@ -403,4 +430,21 @@ void berth_dma_software_stop(void)
 bool berth_dma_software_has_threads(void)
 {
 	return engine && engine->chans[0].worker;
+}
+
+void berth_dma_software_boot(const char *arg)
+{
+	static const char threads[] = ",threads";
+	const char *end;
+	uint64_t channels = berth_memparse(arg, &end);
+	size_t length = sizeof(threads) - 1;
+	unsigned int flags = 0;
+
+	if (berth_strnlen(end, length) == length && !memcmp(end, threads, length)) {
+		flags = BERTH_DMA_SOFTWARE_THREADS;
+		end += length;
+	}
+	if ((*end && *end != ' ') || channels > BERTH_DMA_SOFTWARE_MAX_CHANNELS ||
+	    berth_dma_software_start((unsigned int)channels, flags))
+		berth_printk("dma.software: cannot be used\n");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Descriptors of the software engine. Capability, length and alignment were checked before. */
+#include <berth/dma-mapping.h>
 #include <berth/slab.h>
 
 #include "dmaengine/software.h"
@@ -75,13 +76,8 @@ static struct software_desc *new_sum(struct dma_chan *chan,
 				     bool (*step)(struct software_desc *desc, size_t bytes),
 				     size_t length, const dma_addr_t *src, unsigned int nr)
 {
-	struct software_desc *desc;
+	struct software_desc *desc = new_desc(chan, step, length);
 
-	if (!nr || nr > SOFTWARE_MAX_SOURCES) {
-		berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, "sources", nr, 0, 0);
-		return NULL;
-	}
-	desc = new_desc(chan, step, length);
 	if (desc) {
 		memcpy(desc->src, src, nr * sizeof(*src));
 		desc->nr_src = nr;
@@ -134,25 +130,13 @@ static size_t pattern_length(struct dma_chan *chan, const struct dma_interleaved
 {
 	uint64_t frame = 0;
 
-	for (size_t i = 0; i < xt->frame_size && frame <= UINT32_MAX; i++) {
-		if (!xt->sgl[i].size) {
-			berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, "an empty run", i, 0,
-				       0);
-			return 0;
-		}
+	for (size_t i = 0; i < xt->frame_size && frame <= UINT32_MAX; i++)
 		frame = xt->sgl[i].size > UINT32_MAX ? UINT64_MAX : frame + xt->sgl[i].size;
-	}
-	if (!frame || !xt->numf) {
-		berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, "a pattern of nothing", 0, 0,
-			       0);
-		return 0;
-	}
-	if (frame > UINT32_MAX || xt->numf > UINT32_MAX / frame) {
-		berth_dma_fail(chan, -EINVAL, BERTH_REASON_SEGMENT, "interleaved", 0, frame,
-			       UINT32_MAX);
-		return 0;
-	}
-	return (size_t)frame * xt->numf;
+	if (frame <= UINT32_MAX && xt->numf <= UINT32_MAX / frame)
+		return (size_t)frame * xt->numf;
+	berth_dma_fail(chan, -EINVAL, BERTH_REASON_SEGMENT, "interleaved", xt->src_start, frame,
+		       UINT32_MAX);
+	return 0;
 }
 
 static bool has_room(struct software_desc *desc, size_t runs)
@@ -175,11 +159,9 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 							const struct dma_interleaved_template *xt,
 							unsigned long flags)
 {
-	size_t length = xt->dir == DMA_MEM_TO_MEM ? pattern_length(chan, xt) : 0;
+	size_t length = pattern_length(chan, xt);
 	struct software_desc *desc = length ? new_desc(chan, software_runs, length) : NULL;
 
-	if (xt->dir != DMA_MEM_TO_MEM)
-		berth_dma_fail(chan, -EINVAL, BERTH_REASON_CAPABILITY, "a peripheral", 0, 0, 0);
 	if (!desc)
 		return NULL;
 	if (!has_room(desc, xt->frame_size)) {
