@@ -277,7 +277,7 @@ static void free_chan_resources(struct dma_chan *chan)
 
 	vchan_free_chan_resources(vc);
 	while ((vd = berth_vchan_recycled(vc)) != NULL)
-		software_desc_destroy(to_software_desc(vd));
+		berth_software_desc_destroy(to_software_desc(vd));
 }
 
 static void set_up(struct software_engine *e)
@@ -286,7 +286,7 @@ static void set_up(struct software_engine *e)
 
 	dma->dev = &e->dev;
 	INIT_LIST_HEAD(&dma->channels);
-	software_set_prep(dma);
+	berth_software_set_prep(dma);
 	dma->directions = 1u << DMA_MEM_TO_MEM;
 	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_BURST;
 	dma->descriptor_reuse = true;

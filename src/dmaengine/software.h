@@ -62,17 +62,17 @@ static inline struct software_desc *to_software_desc(struct virt_dma_desc *vd)
 }
 
 /* software_work.c */
-bool software_copy(struct software_desc *desc, size_t bytes);
-bool software_fill(struct software_desc *desc, size_t bytes);
-bool software_xor(struct software_desc *desc, size_t bytes);
-bool software_xor_check(struct software_desc *desc, size_t bytes);
-void software_xor_result(struct software_desc *desc);
-bool software_pq(struct software_desc *desc, size_t bytes);
-bool software_runs(struct software_desc *desc, size_t bytes);
-bool software_nothing(struct software_desc *desc, size_t bytes);
+bool berth_software_copy(struct software_desc *desc, size_t bytes);
+bool berth_software_fill(struct software_desc *desc, size_t bytes);
+bool berth_software_xor(struct software_desc *desc, size_t bytes);
+bool berth_software_xor_check(struct software_desc *desc, size_t bytes);
+void berth_software_xor_result(struct software_desc *desc);
+bool berth_software_pq(struct software_desc *desc, size_t bytes);
+bool berth_software_runs(struct software_desc *desc, size_t bytes);
+bool berth_software_nothing(struct software_desc *desc, size_t bytes);
 
 /* software_prep.c: the prepare calls of @device, and what a descriptor holds. */
-void software_set_prep(struct dma_device *device);
-void software_desc_destroy(struct software_desc *desc);
+void berth_software_set_prep(struct dma_device *device);
+void berth_software_desc_destroy(struct software_desc *desc);
 
 #endif

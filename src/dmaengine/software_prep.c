@@ -29,7 +29,7 @@ static struct software_desc *new_desc(struct dma_chan *chan,
 	return desc;
 }
 
-void software_desc_destroy(struct software_desc *desc)
+void berth_software_desc_destroy(struct software_desc *desc)
 {
 	if (desc->runs != desc->few_runs)
 		kfree(desc->runs);
@@ -45,7 +45,7 @@ static struct dma_async_tx_descriptor *prepared(struct dma_chan *chan, struct so
 static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 						   dma_addr_t src, size_t len, unsigned long flags)
 {
-	struct software_desc *desc = new_desc(chan, software_copy, len);
+	struct software_desc *desc = new_desc(chan, berth_software_copy, len);
 
 	if (desc) {
 		desc->dst[0] = dst;
@@ -57,7 +57,7 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dest,
 						   int value, size_t len, unsigned long flags)
 {
-	struct software_desc *desc = new_desc(chan, software_fill, len);
+	struct software_desc *desc = new_desc(chan, berth_software_fill, len);
 
 	if (desc) {
 		desc->dst[0] = dest;
@@ -68,7 +68,7 @@ static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_ad
 
 static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, unsigned long flags)
 {
-	return prepared(chan, new_desc(chan, software_nothing, 0), flags);
+	return prepared(chan, new_desc(chan, berth_software_nothing, 0), flags);
 }
 
 /* A descriptor with sources. */
@@ -89,7 +89,7 @@ static struct dma_async_tx_descriptor *prep_xor(struct dma_chan *chan, dma_addr_
 						dma_addr_t *src, unsigned int src_cnt, size_t len,
 						unsigned long flags)
 {
-	struct software_desc *desc = new_sum(chan, software_xor, len, src, src_cnt);
+	struct software_desc *desc = new_sum(chan, berth_software_xor, len, src, src_cnt);
 
 	if (desc)
 		desc->dst[0] = dst;
@@ -101,11 +101,11 @@ static struct dma_async_tx_descriptor *prep_xor_val(struct dma_chan *chan, dma_a
 						    enum sum_check_flags *result,
 						    unsigned long flags)
 {
-	struct software_desc *desc = new_sum(chan, software_xor_check, len, src, src_cnt);
+	struct software_desc *desc = new_sum(chan, berth_software_xor_check, len, src, src_cnt);
 
 	if (desc) {
 		desc->check = result;
-		desc->finish = software_xor_result;
+		desc->finish = berth_software_xor_result;
 	}
 	return prepared(chan, desc, flags);
 }
@@ -115,7 +115,7 @@ static struct dma_async_tx_descriptor *prep_pq(struct dma_chan *chan, dma_addr_t
 					       const unsigned char *scf, size_t len,
 					       unsigned long flags)
 {
-	struct software_desc *desc = new_sum(chan, software_pq, len, src, src_cnt);
+	struct software_desc *desc = new_sum(chan, berth_software_pq, len, src, src_cnt);
 
 	if (desc) {
 		memcpy(desc->coefficient, scf, src_cnt);
@@ -160,12 +160,12 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 							unsigned long flags)
 {
 	size_t length = pattern_length(chan, xt);
-	struct software_desc *desc = length ? new_desc(chan, software_runs, length) : NULL;
+	struct software_desc *desc = length ? new_desc(chan, berth_software_runs, length) : NULL;
 
 	if (!desc)
 		return NULL;
 	if (!has_room(desc, xt->frame_size)) {
-		software_desc_destroy(desc);
+		berth_software_desc_destroy(desc);
 		return NULL;
 	}
 	desc->dst[0] = xt->dst_start;
@@ -182,7 +182,7 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 	return prepared(chan, desc, flags);
 }
 
-void software_set_prep(struct dma_device *device)
+void berth_software_set_prep(struct dma_device *device)
 {
 	dma_cap_set(DMA_MEMCPY, device->cap_mask);
 	dma_cap_set(DMA_MEMSET, device->cap_mask);

@@ -91,17 +91,17 @@ static bool put_bytes(struct software_desc *desc, dma_addr_t dst, const uint8_t 
 	return true;
 }
 
-bool software_copy(struct software_desc *desc, size_t bytes)
+bool berth_software_copy(struct software_desc *desc, size_t bytes)
 {
 	return copy(desc, desc->dst[0] + desc->done, desc->src[0] + desc->done, bytes);
 }
 
-bool software_fill(struct software_desc *desc, size_t bytes)
+bool berth_software_fill(struct software_desc *desc, size_t bytes)
 {
 	return put_bytes(desc, desc->dst[0] + desc->done, NULL, bytes);
 }
 
-bool software_nothing(struct software_desc *desc, size_t bytes)
+bool berth_software_nothing(struct software_desc *desc, size_t bytes)
 {
 	(void)desc;
 	(void)bytes;
@@ -169,7 +169,7 @@ static bool sum_block(struct software_desc *desc, size_t at, size_t bytes, uint8
 	return true;
 }
 
-bool software_xor(struct software_desc *desc, size_t bytes)
+bool berth_software_xor(struct software_desc *desc, size_t bytes)
 {
 	uint8_t sum[BLOCK];
 	size_t part;
@@ -183,7 +183,7 @@ bool software_xor(struct software_desc *desc, size_t bytes)
 	return true;
 }
 
-bool software_xor_check(struct software_desc *desc, size_t bytes)
+bool berth_software_xor_check(struct software_desc *desc, size_t bytes)
 {
 	uint8_t sum[BLOCK];
 	size_t part;
@@ -198,7 +198,7 @@ bool software_xor_check(struct software_desc *desc, size_t bytes)
 	return true;
 }
 
-void software_xor_result(struct software_desc *desc)
+void berth_software_xor_result(struct software_desc *desc)
 {
 	*desc->check = desc->is_different ? SUM_CHECK_P_RESULT : 0;
 }
@@ -227,7 +227,7 @@ static bool pq_block(struct software_desc *desc, size_t at, size_t bytes)
 	       (!has_q || put_bytes(desc, desc->dst[1] + at, q, bytes));
 }
 
-bool software_pq(struct software_desc *desc, size_t bytes)
+bool berth_software_pq(struct software_desc *desc, size_t bytes)
 {
 	size_t part;
 
@@ -252,7 +252,7 @@ static void next_run(struct software_desc *desc)
 	desc->run = desc->run + 1 < desc->nr_runs ? desc->run + 1 : 0;
 }
 
-bool software_runs(struct software_desc *desc, size_t bytes)
+bool berth_software_runs(struct software_desc *desc, size_t bytes)
 {
 	while (bytes) {
 		size_t left = desc->runs[desc->run].size - desc->run_done;
