@@ -13,8 +13,10 @@
 
 #define PI_CHANNELS 15u
 #define PI_FIRST_LITE 7u
+/* Which of the node's interrupts is a channel's; the model has few: channels 0, 1, 7 and 8 have one. */
+#define PI_LINE(index) ((index) < PI_FIRST_LITE ? (index) : (index)-PI_FIRST_LITE + 2)
 #define PI_CHUNK 64u
-#define PI_NS 100u
+#define PI_NS 500u
 
 enum { P_CS, P_CONBLK, P_TI, P_SRC, P_DST, P_LEN, P_STRIDE, P_NEXT, P_DEBUG, P_REGS };
 
@@ -52,8 +54,8 @@ static inline void pi_irq(struct model_device *dev, unsigned int index)
 {
 	struct pi_engine *e = dev->state;
 
-	if (index < dev->nr_irqs)
-		model_irq(dev, index, e->channels[index].regs[P_CS] & P_INT);
+	if (PI_LINE(index) < dev->nr_irqs)
+		model_irq(dev, PI_LINE(index), e->channels[index].regs[P_CS] & P_INT);
 }
 
 static inline void pi_fail(struct pi_channel *ch, uint32_t error)
@@ -101,6 +103,12 @@ static inline void pi_end_block(struct model_device *dev, unsigned int index)
 		pi_go(dev, index);
 }
 
+/* A signed number of 16 bits. */
+static inline uint32_t pi_extend(uint32_t half)
+{
+	return (half ^ 0x8000) - 0x8000;
+}
+
 /* Part of a row. In 2D mode the rows that follow are counted above its bytes. */
 static inline bool pi_move(struct model_device *dev, struct pi_channel *ch)
 {
@@ -122,8 +130,8 @@ static inline bool pi_move(struct model_device *dev, struct pi_channel *ch)
 	ch->regs[P_DST] += ch->regs[P_TI] & 0x10 ? size : 0;
 	if (is_2d && size == left && ch->regs[P_LEN] >> 16) {
 		ch->regs[P_LEN] += ch->row - 0x10000;
-		ch->regs[P_SRC] += (uint32_t)(int16_t)ch->regs[P_STRIDE];
-		ch->regs[P_DST] += (uint32_t)(int16_t)(ch->regs[P_STRIDE] >> 16);
+		ch->regs[P_SRC] += pi_extend(ch->regs[P_STRIDE] & 0xffff);
+		ch->regs[P_DST] += pi_extend(ch->regs[P_STRIDE] >> 16);
 	}
 	return true;
 }
