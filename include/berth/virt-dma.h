@@ -107,7 +107,9 @@ static inline bool vchan_issue_pending(struct virt_dma_chan *vc)
 /** vchan_next_desc() - the issued one to start next, or NULL; the driver takes it out. With the lock. */
 static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
 {
-	return list_first_entry_or_null(&vc->desc_issued, struct virt_dma_desc, node);
+	return list_empty(&vc->desc_issued)
+		       ? NULL
+		       : container_of(vc->desc_issued.next, struct virt_dma_desc, node);
 }
 
 /** vchan_find_desc() - the issued one with a cookie, or NULL. With the lock. */

@@ -193,7 +193,7 @@ dmaengine_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned
 		return NULL;
 	}
 	for (unsigned int i = 0; i < sg_len; i++, sg = sg_next(sg))
-		if (!sg || !is_good_length(chan, sg_dma_len(sg)) ||
+		if (!is_good_length(chan, sg ? sg_dma_len(sg) : 0) ||
 		    !is_segment(chan, sg_dma_address(sg), sg_dma_len(sg)))
 			return NULL;
 	return chan->device->device_prep_slave_sg(chan, sgl, sg_len, dir, flags);

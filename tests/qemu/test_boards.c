@@ -176,7 +176,7 @@ static void it_copies(struct engine *engine, copy_t copy)
 	at = dma_map_single(engine->dev, bytes, 2 * BYTES, DMA_BIDIRECTIONAL);
 	assert_int_equal(dma_mapping_error(engine->dev, at), 0);
 	/* RAM begins at 0: the address is the place in it. */
-	assert_true(at < 128 * MIB);
+	assert_true(at < 256 * MIB);
 	copy(engine, at + BYTES, at);
 	dma_unmap_single(engine->dev, at, 2 * BYTES, DMA_BIDIRECTIONAL);
 	assert_memory_equal(bytes, bytes + BYTES, BYTES);
@@ -188,7 +188,7 @@ static void try_board(const char *machine, const void *tree, unsigned int nr, co
 {
 	const struct berth_qemu_config config = {
 		.machine = machine,
-		.ram_size = 128 * MIB,
+		.ram_size = 256 * MIB,
 		.timeout_ms = 120000,
 		.slow_down = SLOW_DOWN,
 	};

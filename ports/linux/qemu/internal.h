@@ -122,7 +122,8 @@ int berth_qemu_command(const char *command, uint64_t *value);
 void berth_qemu_drain(void);
 
 /* monitor.c: 0, or -EIO. */
-int berth_qemu_find_gic(char *path, size_t size);
+/* The path of the device that is @index-th of those that have one of the types; -EINVAL: none. */
+int berth_qemu_find(const char *const *types, unsigned int index, char *path, size_t size);
 int berth_qemu_greet(void);
 void berth_qemu_quit(void);
 

@@ -81,6 +81,18 @@ int berth_qemu_pid(void);
  */
 long berth_qemu_output(uint64_t offset, char *buffer, size_t size);
 
+/**
+ * berth_qemu_set_input() - drive an input of a device, as another device of the board would
+ * @type: its type, as QEMU's "info qom-tree" has it
+ * @index: which one of that type, 0 for the first in that tree
+ * @line: which of its inputs that have no name
+ * @level: the level
+ *
+ * For requests, busy lines and the like that nothing else on the board drives. Return: 0, -EINVAL
+ * (ARGUMENT: no such device), -EIO (MACHINE).
+ */
+int berth_qemu_set_input(const char *type, unsigned int index, unsigned int line, bool level);
+
 BERTH_END_DECLS
 
 #ifdef BERTH_NO_SHORT_NAMES
