@@ -142,7 +142,13 @@ uint64_t of_read_number(const void *cell, int cells);
  */
 int berth_of_address(const struct device_node *node, unsigned int index, struct berth_range *range);
 
-/** of_dma_is_coherent() - whether a device sees the CPU's caches: its node, or one above, says. */
+/**
+ * of_dma_is_coherent() - whether a device sees the CPU's caches
+ *
+ * Its node, or the next one above on its way to memory, says so: ``dma-coherent`` or
+ * ``dma-noncoherent``. Where none says anything it is as the port's architecture has it: RISC-V's
+ * devices do, others do not.
+ */
 bool of_dma_is_coherent(const struct device_node *node);
 
 /**

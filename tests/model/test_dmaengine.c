@@ -545,21 +545,23 @@ static void bad_requests_are_told(void **state)
 
 static void interleaved_is_checked(void **state)
 {
-	struct {
-		struct dma_interleaved_template xt;
-		struct data_chunk chunks[2];
-	} t = { .xt = { .dir = DMA_MEM_TO_MEM, .numf = 3, .frame_size = 2 },
-		.chunks = { { .size = 16 }, { .size = 0 } } };
+	struct dma_interleaved_template *xt =
+		calloc(1, sizeof(*xt) + 2 * sizeof(struct data_chunk));
 	struct dma_async_tx_descriptor *tx;
 
 	(void)state;
-	unprepared(dmaengine_prep_interleaved_dma(chan, &t.xt, 0), BERTH_REASON_ARGUMENT);
-	t.xt.sgl[1].size = 8;
-	tx = dmaengine_prep_interleaved_dma(chan, &t.xt, 0);
+	xt->dir = DMA_MEM_TO_MEM;
+	xt->numf = 3;
+	xt->frame_size = 2;
+	xt->sgl[0].size = 16;
+	unprepared(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_ARGUMENT);
+	xt->sgl[1].size = 8;
+	tx = dmaengine_prep_interleaved_dma(chan, xt, 0);
 	assert_non_null(tx);
 	assert_int_equal(container_of(tx, struct engine_desc, vd.tx)->len, 3 * 24);
-	t.xt.numf = 0;
-	unprepared(dmaengine_prep_interleaved_dma(chan, &t.xt, 0), BERTH_REASON_ARGUMENT);
+	xt->numf = 0;
+	unprepared(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_ARGUMENT);
+	free(xt);
 }
 
 static void failures_are_told(void **state)
