@@ -130,7 +130,7 @@ static inline void __dma_cap_clear(enum dma_transaction_type type, dma_cap_mask_
 	__atomic_fetch_and(&mask->bits, ~(1u << (unsigned int)type), __ATOMIC_RELAXED);
 }
 
-/** __dma_has_cap() - dma_has_cap() by pointer. */
+/** __dma_has_cap() - dma_has_cap() by pointer. A controller's may become DMA_PRIVATE meanwhile. */
 static inline bool __dma_has_cap(enum dma_transaction_type type, const dma_cap_mask_t *mask)
 {
 	return (__atomic_load_n(&mask->bits, __ATOMIC_RELAXED) >> (unsigned int)type) & 1u;
