@@ -13,6 +13,9 @@
  *   BERTH_PORT_MAX_SLOTS        processors, or registered threads, with per-CPU caches of their own
  *   BERTH_PORT_REDZONE          bytes that allocators leave poisoned behind an object; 0 without
  *                               a sanitizer
+ *   BERTH_PORT_DMA_DEFAULT_COHERENT
+ *                               1 if devices see the caches unless the tree says otherwise; need
+ *                               not be there where it is 0
  *   berth_port_slot()           the caller's slot, below BERTH_PORT_MAX_SLOTS
  *   berth_port_slot_or_none()   the caller's slot + 1, or 0 if it has none yet: no call, no branch
  *   berth_port_relax()          one turn of a busy loop
@@ -471,6 +474,10 @@ void berth_port_panic(const char *message) __attribute__((noreturn));
 BERTH_END_DECLS
 
 #include <berth/port-arch.h>
+
+#ifndef BERTH_PORT_DMA_DEFAULT_COHERENT
+#define BERTH_PORT_DMA_DEFAULT_COHERENT 0
+#endif
 
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>

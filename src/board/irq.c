@@ -210,6 +210,12 @@ static int plain(const struct device_node *node, int index, struct specifier *sp
 	return read_all(&at, &left, spec->nr_cells, spec->cells) ? 0 : -ENXIO;
 }
 
+/* RISC-V: what a hart tells apart itself. Its numbers are no devices'; whose line it is may be the port's. */
+static bool is_cpu(const struct device_node *node)
+{
+	return of_device_is_compatible(node, "riscv,cpu-intc");
+}
+
 /*
  * Whether a controller hands its interrupts on as one of another one's: its numbers are its own, and
  * mean something else there. One that speaks as its parent does (a GIC's front end) is as good.
@@ -219,11 +225,11 @@ static bool is_secondary(const struct device_node *node)
 	struct specifier up = { 0 };
 	int err;
 
-	if (of_property_read_bool(node, "gpio-controller"))
+	if (of_property_read_bool(node, "gpio-controller") || is_cpu(node))
 		return true;
 	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, 0, &up)
 								 : plain(node, 0, &up);
-	return !err && up.node != node &&
+	return !err && up.node != node && !is_cpu(up.node) &&
 	       up.nr_cells != count_cells(node, "#interrupt-cells", up.nr_cells);
 }
 

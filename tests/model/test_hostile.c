@@ -331,6 +331,33 @@ static void interrupts_of_other_controllers_are_not_the_ports(void **state)
 	must_stop();
 }
 
+/* A PLIC's numbers are the port's, of how many cells ever; a hart's own, of its timer, are nobody's. */
+static void interrupts_of_a_plic_are_the_ports(void **state)
+{
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "hart");
+	fdt_text(&fdt, "compatible", "riscv,cpu-intc");
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "#interrupt-cells", 1);
+	fdt_end(&fdt);
+	for (uint32_t cells = 1; cells <= 2; cells++) {
+		fdt_begin(&fdt, cells == 1 ? "plic" : "plic-2");
+		fdt_cells(&fdt, "phandle", 1 + cells);
+		fdt_cells(&fdt, "#interrupt-cells", cells);
+		fdt_cells(&fdt, "interrupts-extended", 1, 11, 1, 9);
+		fdt_end(&fdt);
+	}
+	begin_device("dev");
+	fdt_cells(&fdt, "interrupts-extended", 2, 5, 3, 6, 4, 1, 7);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 0), 5);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 1), 6);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 2), -ENXIO);
+	must_stop();
+}
+
 /* More windows than there is room for: berth does not know what is within reach, and says so. */
 static void a_way_that_cannot_be_followed_maps_nothing(void **state)
 {
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(a_bcm2836_has_levels_only),
 		cmocka_unit_test(registers_keep_their_places),
 		cmocka_unit_test(interrupts_of_other_controllers_are_not_the_ports),
+		cmocka_unit_test(interrupts_of_a_plic_are_the_ports),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 		cmocka_unit_test(windows_that_continue_are_one),
 		cmocka_unit_test(a_pool_over_another_reservation_is_none),
