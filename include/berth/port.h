@@ -454,6 +454,39 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value);
 /** berth_port_lock_wake() - a contended spinlock was released: wake one waiter, if any sleeps. */
 void berth_port_lock_wake(uint32_t *word);
 
+/* Threads of berth's own: where a CPU does the work of a device. */
+
+struct berth_port_worker;
+
+/**
+ * berth_port_worker_start() - a thread that works on demand
+ * @worker: the thread, until berth_port_worker_stop()
+ * @work: called on it after each berth_port_worker_kick(); may sleep
+ * @data: handed to @work
+ *
+ * May sleep. Return: 0; -ENOSYS (CAPABILITY): this port has no threads, and berth does such work where it
+ * arises: a port may always return that; -ENOMEM (OUT_OF_MEMORY).
+ */
+int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data),
+			    void *data);
+
+/**
+ * berth_port_worker_kick() - have the thread call its work once from the start
+ *
+ * However often it is kicked until then, it is one call. What was written before is seen by it. From this
+ * call on until the work has returned there is somebody who may do what another one waits for, see
+ * berth_port_wait(). Any context.
+ */
+void berth_port_worker_kick(struct berth_port_worker *worker);
+
+/**
+ * berth_port_worker_stop() - end the thread
+ *
+ * Work that was asked for is done before. Nobody kicks it meanwhile, or afterwards. May sleep; not from
+ * the work itself.
+ */
+void berth_port_worker_stop(struct berth_port_worker *worker);
+
 /* Output. */
 
 /** berth_port_print() - print bytes on the console. Any context. */
