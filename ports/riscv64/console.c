@@ -128,12 +128,15 @@ void berth_port_panic(const char *message)
 void berth_exit(int code)
 {
 	const uint64_t block[2] = { ADP_STOPPED_APPLICATION_EXIT, (uint64_t)(int64_t)code };
-	register uint64_t a0 __asm__("a0") = SYS_EXIT_EXTENDED;
-	register const uint64_t *a1 __asm__("a1") = block;
+	register uint64_t a0 __asm__("a0");
+	register const uint64_t *a1 __asm__("a1");
 
 	berth_port_irq_save();
 	/* Where nobody listens EBREAK is an exception. */
 	write_csr("mtvec", (uintptr_t)berth_rv_park);
+	/* Set last: a call would use the registers. */
+	a0 = SYS_EXIT_EXTENDED;
+	a1 = block;
 	/* The three are a sign, of full size and in one page. */
 	for (;;)
 		__asm__ volatile(".option push\n\t"
