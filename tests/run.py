@@ -41,6 +41,7 @@ PROCESS = ("unit", "model", "qemu", "port", "threads")
 BUILDS = (
     Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), (*PROCESS, "explain"), quick=("unit", "model")),
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini",), ("boards", "port"), quick=("boards",)),
+    Build("arm", "", ("--cross-file=cross/arm.ini",), ("boards", "port"), quick=("boards",)),
     Build("riscv64", "", ("--cross-file=cross/riscv64.ini",), ("boards", "port"), quick=("boards",)),
     Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib"), PROCESS, quick=(),
           targets=("libberth.a", "libberth.so.0")),
@@ -65,7 +66,7 @@ CHECKS = (
     Check("floors"),
     Check("format"),
     Check("headers", ("plain",)),
-    Check("freestanding", ("plain", "aarch64", "riscv64")),
+    Check("freestanding", ("plain", "aarch64", "arm", "riscv64")),
     Check("install", ("plain",), quick=False),
     Check("docs", ("plain",), quick=False),
 )

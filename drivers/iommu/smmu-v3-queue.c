@@ -174,7 +174,7 @@ static int wait_until(struct smmu *smmu, uint64_t position)
 		ndelay(PAUSE_NS);
 		is_over = ktime_get_ns() >= deadline;
 	}
-	if (__builtin_expect(__atomic_load_n(&q->is_late, __ATOMIC_RELAXED), 0)) {
+	if (__builtin_expect(__atomic_load_n(&q->is_late, __ATOMIC_RELAXED) != 0, 0)) {
 		__atomic_store_n(&q->is_late, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&q->is_told, 0, __ATOMIC_RELAXED);
 	}

@@ -130,7 +130,8 @@ static void reap(struct viommu *v)
 
 		if (slot >= VIOMMU_SLOTS || head % 2 || q->slots[slot] == SLOT_FREE ||
 		    q->slots[slot] == SLOT_DONE) {
-			dev_err(&v->pdev->dev, "answers what it was not asked (%u)\n", head);
+			dev_err(&v->pdev->dev, "answers what it was not asked (%u)\n",
+				(unsigned int)head);
 			q->is_broken = true;
 			continue;
 		}

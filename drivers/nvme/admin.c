@@ -125,7 +125,8 @@ static int identify_namespaces(struct nvme *nvme, const uint8_t *page, dma_addr_
 		if (err)
 			return err;
 		if (!take_namespace(nvme, ids[i], page))
-			dev_warn(nvme->dev, "namespace %u has an unknown format\n", ids[i]);
+			dev_warn(nvme->dev, "namespace %u has an unknown format\n",
+				 (unsigned int)ids[i]);
 	}
 	return 0;
 }

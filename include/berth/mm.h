@@ -18,8 +18,13 @@ BERTH_BEGIN_DECLS
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
+#if ULONG_MAX > UINT32_MAX
 #define PAGE_MASK (~(PAGE_SIZE - 1))
-#define PAGE_ALIGN(n) (((n) + PAGE_SIZE - 1) & PAGE_MASK)
+#else
+/* Signed, so that an address of 64 bits keeps its upper half. */
+#define PAGE_MASK ((long)~(PAGE_SIZE - 1))
+#endif
+#define PAGE_ALIGN(n) (((n) + PAGE_SIZE - 1) & ~(__typeof__((n) + PAGE_SIZE))(PAGE_SIZE - 1))
 #define PFN_UP(n) (((n) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define PFN_DOWN(n) ((n) >> PAGE_SHIFT)
 #define PFN_PHYS(n) ((phys_addr_t)(n) << PAGE_SHIFT)

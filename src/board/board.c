@@ -8,6 +8,7 @@
 #include "board/board.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "dmaengine/internal.h"
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -119,6 +120,7 @@ static uint64_t go_down(void)
 
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
+		berth_dmaengine_stop();
 		berth_platform_remove_all();
 		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
@@ -130,9 +132,11 @@ static uint64_t go_down(void)
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();
 		berth_interrupts_reset();
+		berth_tasklets_reset();
 		berth_mm_stop();
 		berth_port_stop();
 	}
+	berth_of_dma_reset();
 	berth_iommu_reset();
 	berth_devices_reset();
 	berth_nodes_reset();
@@ -178,6 +182,7 @@ static int go_up(const void *board, const struct berth_options *options)
 	if (err)
 		return err;
 	berth_dma_start(berth_platform_any_noncoherent());
+	berth_of_dma_start();
 	state = RUNNING;
 	berth_platform_bind(drivers);
 	return 0;

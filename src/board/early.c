@@ -297,7 +297,7 @@ static int apply_limit(const char *bootargs)
 
 	if (!arg)
 		return 0;
-	left = berth_memparse(arg, NULL) & PAGE_MASK;
+	left = PFN_PHYS(PFN_DOWN(berth_memparse(arg, NULL)));
 	for (unsigned int i = 0; !err && berth_memblock_next(false, i, &range, NULL); i++) {
 		uint64_t kept = range.size < left ? range.size : left;
 
@@ -315,7 +315,7 @@ static int apply_limit(const char *bootargs)
 static int apply_highmem(const char *bootargs)
 {
 	const char *arg = berth_bootarg(bootargs, "highmem");
-	uint64_t size = arg ? berth_memparse(arg, NULL) & PAGE_MASK : 0, low;
+	uint64_t size = arg ? PFN_PHYS(PFN_DOWN(berth_memparse(arg, NULL))) : 0, low;
 	struct berth_range range;
 	int err = 0;
 
@@ -424,7 +424,7 @@ static int trim_to_pages(void)
 
 	for (unsigned int i = 0; berth_memblock_next(false, i, &range, NULL);) {
 		phys_addr_t first = PAGE_ALIGN(range.base);
-		phys_addr_t end = (range.base + range.size) & PAGE_MASK;
+		phys_addr_t end = PFN_PHYS(PFN_DOWN(range.base + range.size));
 		phys_addr_t ragged_end = range.base + range.size;
 		int err = 0;
 
@@ -524,7 +524,7 @@ static void check_coherent(struct berth_reserved *res)
 {
 	if (!res->is_placed || !res->is_pool || res->is_reusable)
 		return;
-	if ((res->base | res->size) & ~PAGE_MASK ||
+	if ((res->base | res->size) & (PAGE_SIZE - 1) ||
 	    (!res->is_nomap && !is_all_memory(res->base, res->size)))
 		berth_printk("reserved-memory: %s: not whole pages of memory; stays reserved\n",
 			     res->name);

@@ -325,7 +325,7 @@ static int add_function(struct pci_bus *bus, unsigned int devfn, uint32_t id, bo
 	if (!fn)
 		return -ENOMEM;
 	of_property_read_u32(bus->bridge->dev->of_node, "linux,pci-domain", &domain);
-	berth_snprintf(name, sizeof(name), "%04x:%02x:%02x.%u", domain, bus->number,
+	berth_snprintf(name, sizeof(name), "%04x:%02x:%02x.%u", (unsigned int)domain, bus->number,
 		       PCI_SLOT(devfn), PCI_FUNC(devfn));
 	/* Limits come from the parent: the host has the windows of its bus. */
 	fn->pdev.dev.parent = bus->self ? &bus->self->pdev.dev : bus->bridge->dev;

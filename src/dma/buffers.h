@@ -60,9 +60,9 @@ struct dma_buffer {
 	struct atomic_chunk *chunk;
 };
 
-static inline uint64_t dma_buffer_size(const struct dma_buffer *buffer)
+static inline size_t dma_buffer_size(const struct dma_buffer *buffer)
 {
-	return (uint64_t)buffer->nr << PAGE_SHIFT;
+	return (size_t)buffer->nr << PAGE_SHIFT;
 }
 
 /* buffers.c */

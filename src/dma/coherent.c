@@ -32,7 +32,7 @@ int berth_buffer_take_pages(struct dma_buffer *buffer, gfp_t gfp)
 	buffer->virt = page_address(buffer->page);
 	buffer->type = BERTH_MEMORY_CACHED;
 	if (buffer->nr_taken != buffer->nr) {
-		uint64_t rest = (uint64_t)(buffer->nr_taken - buffer->nr) << PAGE_SHIFT;
+		size_t rest = (size_t)(buffer->nr_taken - buffer->nr) << PAGE_SHIFT;
 
 		memset((char *)buffer->virt + dma_buffer_size(buffer), 0, rest);
 		berth_dma_clean(dev, buffer->phys + dma_buffer_size(buffer), rest);
@@ -125,10 +125,17 @@ void berth_buffer_unmap(struct dma_buffer *buffer)
 		berth_iommu_dma_unmap_buffer(buffer);
 }
 
-/* A name that is not an address: no machine has memory there. */
-static void *cookie_of(const struct dma_buffer *buffer)
+/*
+ * A name that is not an address: no machine has memory there. Of 32 bits all may be addresses, and the
+ * name is that of the record, which nobody else has.
+ */
+static void *cookie_of(struct dma_buffer *buffer)
 {
+#if UINTPTR_MAX > UINT32_MAX
 	return (void *)((uintptr_t)1 << (8 * sizeof(uintptr_t) - 2) | PFN_DOWN(buffer->phys));
+#else
+	return buffer;
+#endif
 }
 
 void *dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,

@@ -44,7 +44,7 @@ static struct {
 	struct coherent_pool *by_default;
 } pools;
 
-static char *map_pool(phys_addr_t phys, uint64_t nr, bool is_linear)
+static char *map_pool(phys_addr_t phys, size_t size, bool is_linear)
 {
 	struct page *page = phys_to_page(phys);
 	void *virt = NULL;
@@ -52,9 +52,9 @@ static char *map_pool(phys_addr_t phys, uint64_t nr, bool is_linear)
 	if (berth_should_fail())
 		;
 	else if (!is_linear)
-		virt = memremap(phys, nr << PAGE_SHIFT, MEMREMAP_WC);
+		virt = memremap(phys, size, MEMREMAP_WC);
 	else if (page)
-		virt = berth_pages_remap(page, nr, BERTH_MEMORY_WRITE_COMBINE);
+		virt = berth_pages_remap(page, size >> PAGE_SHIFT, BERTH_MEMORY_WRITE_COMBINE);
 	if (!virt)
 		berth_fail_at(-ENXIO, BERTH_REASON_MAPPING, "pool of coherent memory", phys);
 	return virt;
@@ -62,11 +62,11 @@ static char *map_pool(phys_addr_t phys, uint64_t nr, bool is_linear)
 
 struct coherent_pool *berth_coherent_pool_create(phys_addr_t phys, uint64_t size, bool is_linear)
 {
-	uint64_t nr = size >> PAGE_SHIFT;
+	size_t nr = (size_t)size >> PAGE_SHIFT;
 	struct coherent_pool *pool;
 	unsigned long flags;
 
-	if (!nr || (phys | size) & ~PAGE_MASK || phys + size < phys) {
+	if (!nr || nr << PAGE_SHIFT != size || phys & (PAGE_SIZE - 1) || phys + size < phys) {
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "pool of coherent memory", phys);
 		return NULL;
 	}
@@ -76,7 +76,7 @@ struct coherent_pool *berth_coherent_pool_create(phys_addr_t phys, uint64_t size
 	pool->phys = phys;
 	pool->nr = nr;
 	pool->is_linear = is_linear;
-	pool->virt = map_pool(phys, nr, is_linear);
+	pool->virt = map_pool(phys, (size_t)size, is_linear);
 	if (!pool->virt) {
 		kvfree(pool);
 		return NULL;

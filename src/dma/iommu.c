@@ -29,10 +29,15 @@ static bool serves(const struct device *dev, const struct iommu_dma *d)
 static bool map_at(const struct iommu_dma *d, phys_addr_t phys, uint64_t size, int prot,
 		   dma_addr_t *iova)
 {
+	/* More than the CPU's addresses. */
+	if ((size_t)size != size) {
+		berth_fail_at(-EINVAL, BERTH_REASON_TOO_LARGE, "dma_map_resource", phys);
+		return false;
+	}
 	*iova = berth_iommu_dma_take_iova(d, size, d->far_pfn);
 	if (*iova == DMA_MAPPING_ERROR)
 		return false;
-	if (!iommu_map(d->domain, *iova, phys, size, prot, GFP_ATOMIC))
+	if (!iommu_map(d->domain, *iova, phys, (size_t)size, prot, GFP_ATOMIC))
 		return true;
 	iommu_put_iova(d, *iova, size);
 	return false;
@@ -80,7 +85,7 @@ map_granule(const struct iommu_dma *d, uint64_t pfn, phys_addr_t phys, enum dma_
 {
 	uint64_t mask = d->granule_mask;
 
-	if (d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask, mask + 1, 1,
+	if (d->tables->map_pages(d->tables, pfn << d->shift, phys & ~mask, iommu_granule(d), 1,
 				 d->prot[dir], GFP_ATOMIC, NULL)) {
 		free_iova_fast(d->iovad, pfn, 1);
 		return DMA_MAPPING_ERROR;
@@ -159,7 +164,7 @@ bool berth_iommu_dma_unmap_range(const struct device *dev, const struct iommu_dm
 
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = d->is_lazy;
-	done = iommu_unmap_fast(d->domain, iova, size, &gather);
+	done = iommu_unmap_fast(d->domain, iova, (size_t)size, &gather);
 	return berth_iommu_dma_unmapped(dev, d, iova, size, done, &gather);
 }
 
@@ -229,7 +234,7 @@ static __attribute__((noinline)) void unmap_granule(const struct device *dev, dm
 
 	iommu_iotlb_gather_init(&gather);
 	gather.queued = d->is_lazy;
-	if (d->tables->unmap_pages(d->tables, addr & ~mask, mask + 1, 1, &gather))
+	if (d->tables->unmap_pages(d->tables, addr & ~mask, iommu_granule(d), 1, &gather))
 		put_granule(d, addr & ~mask, &gather);
 	else
 		refuse_unmap(dev, BERTH_REASON_NOT_OWNED, addr, size, 0);

@@ -101,6 +101,11 @@ static inline struct iommu_dma *iommu_dma_of(const struct device *dev)
 	return dev->p->iommu_dma;
 }
 
+static inline size_t iommu_granule(const struct iommu_dma *d)
+{
+	return (size_t)1 << d->shift;
+}
+
 /* Whether the domain of the DMA API is what the device sees. */
 static inline bool iommu_dma_serves(const struct iommu_dma *d)
 {

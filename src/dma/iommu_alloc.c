@@ -81,27 +81,27 @@ void berth_iommu_dma_put_pages(const struct dma_buffer *buffer)
 }
 
 /* Pages in a row from the @first-th on. */
-static uint64_t run_of(const struct dma_buffer *buffer, unsigned long first)
+static size_t run_of(const struct dma_buffer *buffer, unsigned long first)
 {
 	unsigned long nr = 1;
 
 	if (!buffer->pages)
-		return (uint64_t)buffer->nr_taken << PAGE_SHIFT;
+		return (size_t)buffer->nr_taken << PAGE_SHIFT;
 	while (first + nr < buffer->nr_taken &&
 	       page_to_pfn(buffer->pages[first + nr]) == page_to_pfn(buffer->pages[first]) + nr)
 		nr++;
-	return (uint64_t)nr << PAGE_SHIFT;
+	return (size_t)nr << PAGE_SHIFT;
 }
 
 static int map_pages(const struct iommu_dma *d, const struct dma_buffer *buffer, dma_addr_t iova,
 		     int prot, gfp_t gfp)
 {
-	uint64_t size = (uint64_t)buffer->nr_taken << PAGE_SHIFT, done = 0;
+	size_t size = (size_t)buffer->nr_taken << PAGE_SHIFT, done = 0;
 
 	while (done < size) {
 		phys_addr_t phys = buffer->pages ? page_to_phys(buffer->pages[done >> PAGE_SHIFT])
 						 : buffer->phys;
-		uint64_t run = run_of(buffer, (unsigned long)(done >> PAGE_SHIFT));
+		size_t run = run_of(buffer, done >> PAGE_SHIFT);
 		int err = iommu_map(d->domain, iova + done, phys, run, prot, gfp);
 
 		if (err) {

@@ -75,7 +75,7 @@ static struct iommu_bounced *copy_granule(const struct device *dev, const struct
 					  unsigned long attrs)
 {
 	struct iommu_bounced *b = kmalloc(sizeof(*b), GFP_ATOMIC);
-	uint64_t granule = d->granule_mask + 1;
+	size_t granule = iommu_granule(d);
 
 	if (!b)
 		return NULL;
@@ -108,18 +108,18 @@ static void insert(struct iommu_dma_cookie *cookie, struct iommu_bounced *b)
 
 /* A mapping, cut where its granules are no longer whole. */
 struct cut {
-	uint64_t granule;
+	size_t granule;
 	phys_addr_t phys, end;
 	struct iommu_bounced *head, *tail;
 	phys_addr_t middle;
-	uint64_t middle_size;
+	size_t middle_size;
 };
 
 /* The copies. False, with the reason, and none is left. */
 static bool make_copies(const struct device *dev, const struct iommu_dma *d, dma_addr_t iova,
 			enum dma_data_direction dir, unsigned long attrs, struct cut *cut)
 {
-	uint64_t mask = cut->granule - 1, from = cut->phys & mask, to;
+	uint64_t mask = d->granule_mask, from = cut->phys & mask, to;
 	phys_addr_t first = cut->phys - from, last = (cut->end - 1) & ~mask;
 
 	cut->head = cut->tail = NULL;
@@ -132,7 +132,9 @@ static bool make_copies(const struct device *dev, const struct iommu_dma *d, dma
 			return false;
 		cut->middle = first + cut->granule;
 	}
-	cut->middle_size = (cut->end & ~mask) > cut->middle ? (cut->end & ~mask) - cut->middle : 0;
+	cut->middle_size = 0;
+	if ((cut->end & ~mask) > cut->middle)
+		cut->middle_size = (size_t)((cut->end & ~mask) - cut->middle);
 	if (!(cut->end & mask) || (cut->head && first == last))
 		return true;
 	cut->tail = copy_granule(dev, d, iova + (last - first), last, 0,
@@ -144,7 +146,7 @@ static bool make_copies(const struct device *dev, const struct iommu_dma *d, dma
 
 static int map_granule(const struct iommu_dma *d, const struct iommu_bounced *b)
 {
-	return b ? iommu_map(d->domain, b->iova, page_to_phys(b->page), d->granule_mask + 1,
+	return b ? iommu_map(d->domain, b->iova, page_to_phys(b->page), iommu_granule(d),
 			     d->prot[b->dir], GFP_ATOMIC)
 		 : 0;
 }
@@ -153,7 +155,7 @@ int berth_iommu_dma_bounce_map(struct device *dev, dma_addr_t iova, phys_addr_t 
 			       enum dma_data_direction dir, unsigned long attrs)
 {
 	const struct iommu_dma *d = iommu_dma_of(dev);
-	struct cut cut = { .granule = d->granule_mask + 1, .phys = phys, .end = phys + size };
+	struct cut cut = { .granule = iommu_granule(d), .phys = phys, .end = phys + size };
 	dma_addr_t middle;
 	struct berth_error why;
 	int err;
@@ -272,7 +274,7 @@ bool berth_iommu_dma_bounce_unmap(struct device *dev, dma_addr_t addr, size_t si
 		if (!b[i])
 			continue;
 		if (dir != DMA_TO_DEVICE && !(attrs & DMA_ATTR_SKIP_CPU_SYNC)) {
-			berth_dma_invalidate(dev, page_to_phys(b[i]->page), mask + 1, dir);
+			berth_dma_invalidate(dev, page_to_phys(b[i]->page), iommu_granule(d), dir);
 			copy_back(dev, b[i], b[i]->from, b[i]->to);
 		}
 		free_bounced(b[i]);

@@ -82,14 +82,15 @@ static int reserve(struct iommu_dma_cookie *cookie, dma_addr_t start, dma_addr_t
 /* One to one, but where another device of the group has it already. */
 static int map_direct(struct iommu_dma_cookie *cookie, const struct iommu_resv_region *region)
 {
-	uint64_t mask = cookie->iovad.granule - 1;
+	const size_t granule = (size_t)1 << iova_shift(&cookie->iovad);
+	const uint64_t mask = iova_mask(&cookie->iovad);
 	dma_addr_t at = region->start & ~mask, last = region->start + (region->length - 1);
 	int err = 0;
 
-	for (; !err && at <= last; at += mask + 1) {
+	for (; !err && at <= last; at += granule) {
 		if (iommu_iova_to_phys(cookie->domain, at) == BERTH_PHYS_NONE)
-			err = iommu_map(cookie->domain, at, at, mask + 1, region->prot, GFP_KERNEL);
-		if (at > at + mask + 1)
+			err = iommu_map(cookie->domain, at, at, granule, region->prot, GFP_KERNEL);
+		if (at > at + granule)
 			break;
 	}
 	return err;
@@ -244,7 +245,7 @@ static struct iommu_msi *add_msi(const struct iommu_dma *d, phys_addr_t phys)
 {
 	struct iommu_dma_cookie *cookie = d->cookie;
 	struct iommu_msi *msi = kmalloc(sizeof(*msi), GFP_KERNEL), *other;
-	uint64_t granule = d->granule_mask + 1;
+	size_t granule = iommu_granule(d);
 	unsigned long flags;
 
 	if (!msi)

@@ -34,7 +34,7 @@ static dma_addr_t low_iova(const struct iommu_dma *d, uint64_t size)
 	return iova;
 }
 
-static struct bounce_pool *new_pool(struct device *dev, struct iommu_dma *d, uint64_t size)
+static struct bounce_pool *new_pool(struct device *dev, struct iommu_dma *d, size_t size)
 {
 	unsigned long nr = (unsigned long)(size >> PAGE_SHIFT);
 	unsigned int nr_areas = size >= 4 * SEGMENT_SIZE ? 4 : 1;
@@ -78,7 +78,7 @@ static int shadow(struct device *dev, struct iommu_dma *d)
 	if (size > MAX_SHADOW_SIZE)
 		size = MAX_SHADOW_SIZE;
 	dev->backend = BERTH_DMA_IOMMU;
-	d->pool = new_pool(dev, d, iova_align(d->iovad, size));
+	d->pool = new_pool(dev, d, (size_t)iova_align(d->iovad, size));
 	dev->backend = BERTH_DMA_DIRECT;
 	if (!d->pool)
 		return berth_last_error()->code;

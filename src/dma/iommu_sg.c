@@ -70,7 +70,7 @@ static bool is_entry_legal(const struct device *dev, const struct scatterlist *s
 	return false;
 }
 
-/* Bytes of addresses for a list; 0 with the reason. */
+/* Bytes of addresses for a list, as many as the CPU can count; 0 with the reason. */
 static uint64_t measure(const struct device *dev, const struct iommu_dma *d, struct scatterlist *sg,
 			int nents)
 {
@@ -80,6 +80,11 @@ static uint64_t measure(const struct device *dev, const struct iommu_dma *d, str
 	for (; nents; nents--, sg = sg_next(sg))
 		if (!is_entry_legal(dev, sg) || !place(&layout, sg, &start))
 			return 0;
+	if ((size_t)layout.at != layout.at) {
+		berth_fail_limit(-EINVAL, BERTH_REASON_TOO_LARGE, dev_name(dev), layout.at,
+				 SIZE_MAX);
+		return 0;
+	}
 	return layout.at;
 }
 
@@ -90,7 +95,7 @@ static uint64_t measure(const struct device *dev, const struct iommu_dma *d, str
 struct run {
 	dma_addr_t iova;
 	phys_addr_t phys;
-	uint64_t size;
+	size_t size;
 };
 
 static int map_run(const struct iommu_dma *d, const struct run *run, enum dma_data_direction dir)
@@ -116,10 +121,10 @@ static void unmap_runs(const struct device *dev, const struct iommu_dma *d, stru
 			iommu_unmap_fast(d->domain, run.iova, run.size, gather);
 			run = (struct run){ base + start, 0, 0 };
 		}
-		run.size = base + layout.at - run.iova;
+		run.size = (size_t)(base + layout.at - run.iova);
 	}
 	if (run.iova + run.size > end)
-		run.size = end - run.iova;
+		run.size = (size_t)(end - run.iova);
 	if (run.size)
 		iommu_unmap_fast(d->domain, run.iova, run.size, gather);
 }
@@ -147,7 +152,7 @@ static bool map_all(const struct device *dev, const struct iommu_dma *d, struct 
 				break;
 			run = (struct run){ base + start, phys, 0 };
 		}
-		run.size = base + layout.at - run.iova;
+		run.size = (size_t)(base + layout.at - run.iova);
 	}
 	if (!err)
 		err = map_run(d, &run, dir);
@@ -303,10 +308,11 @@ static inline bool write_one(struct scatterlist *sg, uintptr_t link, uint64_t *e
 	sg->dma_address = DMA_MAPPING_ERROR;
 	sg->dma_length = 0;
 	/* The low bits, of a link to another chunk or of an early end, make it too large. */
-	n = n / sizeof(struct page) | n << (64 - __builtin_ctzl(sizeof(struct page)));
+	n = n / sizeof(struct page) |
+	    n << (8 * sizeof(n) - (unsigned int)__builtin_ctzl(sizeof(struct page)));
 	if (__builtin_expect(n >= nr_pages, 0) || __builtin_expect(piece != wanted, 0))
 		return false;
-	write_entry(entry, bits + (n << PAGE_SHIFT));
+	write_entry(entry, bits + ((uint64_t)n << PAGE_SHIFT));
 	return true;
 }
 
@@ -411,7 +417,7 @@ static void unmap_segments(const struct device *dev, const struct iommu_dma *d,
 				run.size - iommu_unmap_fast(d->domain, run.iova, run.size, &gather);
 			run = (struct run){ first, 0, 0 };
 		}
-		run.size = end - run.iova;
+		run.size = (size_t)(end - run.iova);
 	}
 	missing += run.size - iommu_unmap_fast(d->domain, run.iova, run.size, &gather);
 	size = run.iova + run.size - base;

@@ -492,7 +492,7 @@ size_t dma_opt_mapping_size(struct device *dev)
 
 unsigned long dma_get_merge_boundary(struct device *dev)
 {
-	return dev->backend == BERTH_DMA_IOMMU ? iommu_dma_of(dev)->granule_mask : 0;
+	return dev->backend == BERTH_DMA_IOMMU ? iommu_granule(iommu_dma_of(dev)) - 1 : 0;
 }
 
 bool dma_need_sync(struct device *dev, dma_addr_t addr)

@@ -21,14 +21,14 @@ static bool is_legal(size_t size, enum dma_data_direction dir, gfp_t gfp, unsign
 		return true;
 	/* The length of an entry has 32 bits. */
 	berth_fail_limit(-EINVAL, BERTH_REASON_TOO_LARGE, "dma_alloc_noncontiguous", size,
-			 UINT32_MAX & PAGE_MASK);
+			 UINT32_MAX & ~(PAGE_SIZE - 1));
 	return false;
 }
 
 static struct sg_table *new_table(const struct dma_buffer *buffer, gfp_t gfp)
 {
 	struct sg_table *sgt = kmalloc(sizeof(*sgt), gfp);
-	uint64_t size = dma_buffer_size(buffer);
+	size_t size = dma_buffer_size(buffer);
 	int err;
 
 	if (!sgt)

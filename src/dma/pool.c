@@ -49,10 +49,10 @@ struct berth_dma_pool_core {
 	struct chunk *chunks; /* all of them */
 	struct berth_dma_group none; /* what a slot has that has no group: no block, none free */
 	struct device *dev;
-	uint64_t size; /* of a block */
+	size_t size; /* of a block */
 	uint64_t align;
 	uint64_t boundary; /* 0: none */
-	uint64_t chunk_size;
+	size_t chunk_size;
 	char name[32];
 };
 
@@ -94,9 +94,10 @@ static uint64_t count_blocks(const struct dma_pool *pool, uint64_t size)
 }
 
 /* The smallest chunk that wastes little, or the one that wastes least. */
-static uint64_t best_chunk(const struct dma_pool *pool)
+static size_t best_chunk(const struct dma_pool *pool)
 {
-	uint64_t size = PAGE_ALIGN(pool->core->size), best = size, least = UINT64_MAX;
+	size_t size = PAGE_ALIGN(pool->core->size), best = size;
+	uint64_t least = UINT64_MAX;
 
 	for (; size <= MAX_CHUNK_PAGES * PAGE_SIZE || least == UINT64_MAX; size += PAGE_SIZE) {
 		uint64_t waste = size - count_blocks(pool, size) * pool->core->size;
@@ -149,7 +150,7 @@ struct dma_pool *dma_pool_create(const char *name, struct device *dev, size_t si
 		return NULL;
 	align = align ? align : 1;
 	size = size < BERTH_DMA_POOL_MIN_SIZE ? BERTH_DMA_POOL_MIN_SIZE : size;
-	size = round_up(size, align);
+	size = (size_t)round_up(size, align);
 	if (boundary && boundary < size) {
 		berth_fail_limit(-EINVAL, BERTH_REASON_ARGUMENT, "boundary of a dma_pool", size,
 				 boundary);

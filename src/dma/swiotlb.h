@@ -88,7 +88,7 @@ struct bounce_area {
  */
 struct bounce_pool {
 	phys_addr_t base;
-	uint64_t size;
+	size_t size;
 	char *virt;
 	struct bounce_slot *slots;
 	struct bounce_area *areas;
@@ -119,10 +119,10 @@ struct bounce_request {
 /* Pools (swiotlb_pool.c). */
 
 /* Bytes of records for a pool of @size bytes. */
-size_t berth_pool_records(uint64_t size, unsigned int nr_areas);
+size_t berth_pool_records(size_t size, unsigned int nr_areas);
 
 /* Make @records, zeroed, the records of @size bytes from @base on. Return: the pool. */
-struct bounce_pool *berth_pool_init(void *records, phys_addr_t base, uint64_t size,
+struct bounce_pool *berth_pool_init(void *records, phys_addr_t base, size_t size,
 				    unsigned int nr_areas);
 
 /* A run; NULL if there is none. The caller unpoisons it. */

@@ -236,7 +236,7 @@ void berth_bounce_add(struct bounce_pool *pool)
 		;
 }
 
-static struct bounce_pool *new_pool(struct device *dev, uint64_t size)
+static struct bounce_pool *new_pool(struct device *dev, size_t size)
 {
 	unsigned long nr = (unsigned long)(size >> PAGE_SHIFT);
 	unsigned int nr_areas = size >= 4 * SEGMENT_SIZE ? 4 : 1;
@@ -269,7 +269,7 @@ struct bounce_pool *berth_bounce_grow(struct device *dev, unsigned int nr)
 		size &= size - 1;
 	for (; !pool && size >= (uint64_t)nr << SLOT_SHIFT && size >= SEGMENT_SIZE; size /= 2)
 		if (have + size <= most)
-			pool = new_pool(dev, size);
+			pool = new_pool(dev, (size_t)size);
 	if (pool)
 		berth_bounce_add(pool);
 	return pool;

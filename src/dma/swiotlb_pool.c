@@ -203,12 +203,12 @@ uint64_t berth_pool_free_slots(struct bounce_pool *pool)
 	return slots;
 }
 
-static size_t segments_of(uint64_t size)
+static size_t segments_of(size_t size)
 {
-	return (size_t)((size + SEGMENT_SIZE - 1) / SEGMENT_SIZE);
+	return (size + SEGMENT_SIZE - 1) / SEGMENT_SIZE;
 }
 
-size_t berth_pool_records(uint64_t size, unsigned int nr_areas)
+size_t berth_pool_records(size_t size, unsigned int nr_areas)
 {
 	return sizeof(struct bounce_pool) + nr_areas * sizeof(struct bounce_area) +
 	       segments_of(size) *
@@ -223,7 +223,7 @@ static void init_segment(struct bounce_segment *segment, uint64_t slots)
 	segment->longest = (uint8_t)slots;
 }
 
-struct bounce_pool *berth_pool_init(void *records, phys_addr_t base, uint64_t size,
+struct bounce_pool *berth_pool_init(void *records, phys_addr_t base, size_t size,
 				    unsigned int nr_areas)
 {
 	unsigned int left = (unsigned int)segments_of(size), each = left / nr_areas;

@@ -129,10 +129,10 @@ int berth_swiotlb_reserve(const char *arg)
 	base = memblock_phys_alloc_range(bytes, SEGMENT_SIZE, 0, LOW_LIMIT);
 	if (!base)
 		base = memblock_phys_alloc_range(bytes, SEGMENT_SIZE, 0, MEMBLOCK_ALLOC_ANYWHERE);
-	records = base ? memblock_alloc(berth_pool_records(bytes, areas), 64) : NULL;
+	records = base ? memblock_alloc(berth_pool_records((size_t)bytes, areas), 64) : NULL;
 	if (!records)
 		return berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "swiotlb=", bytes, 0);
-	first.pool = berth_pool_init(records, base, bytes, areas);
+	first.pool = berth_pool_init(records, base, (size_t)bytes, areas);
 	return 0;
 }
 
@@ -158,8 +158,9 @@ void berth_swiotlb_stop(void)
 
 struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size)
 {
-	phys_addr_t end = (base + size) & PAGE_MASK;
+	phys_addr_t end = PFN_PHYS(PFN_DOWN(base + size));
 	struct bounce_pool *pool;
+	size_t bytes;
 
 	base = PAGE_ALIGN(base);
 	for (pool = restricted; pool; pool = pool->next)
@@ -169,10 +170,11 @@ struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size)
 		berth_fail_at(-EINVAL, BERTH_REASON_MAPPING, "restricted-dma-pool", base);
 		return NULL;
 	}
-	pool = kvmalloc(berth_pool_records(end - base, 1), GFP_KERNEL);
+	bytes = (size_t)(end - base);
+	pool = kvmalloc(berth_pool_records(bytes, 1), GFP_KERNEL);
 	if (!pool)
 		return NULL;
-	berth_pool_init(pool, base, end - base, 1);
+	berth_pool_init(pool, base, bytes, 1);
 	pool->next = restricted;
 	restricted = pool;
 	return pool;

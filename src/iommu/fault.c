@@ -70,11 +70,13 @@ size_t berth_iommu_fault_text(const struct berth_iommu_fault *fault, char *text,
 	if (fault->last_size && fault->ended)
 		berth_snprintf(last, sizeof(last),
 			       "; the last mapping there was %llu bytes at %#llx, %u mappings ago",
-			       (ull)fault->last_size, (ull)fault->last_start, fault->ended);
+			       (ull)fault->last_size, (ull)fault->last_start,
+			       (unsigned int)fault->ended);
 	if (fault->count > 1)
 		berth_snprintf(count, sizeof(count), " (%llu times)", (ull)fault->count);
 	length = berth_snprintf(text, size, "%s (id %#x): %s at %#llx refused: %s%s%s",
-				fault->dev ? dev_name(fault->dev) : "unknown device", fault->id,
+				fault->dev ? dev_name(fault->dev) : "unknown device",
+				(unsigned int)fault->id,
 				fault->flags & IOMMU_FAULT_WRITE ? "write" : "read",
 				(ull)fault->address, reason_text(fault->reason), last, count);
 	return length < 0 ? 0 : (size_t)length;

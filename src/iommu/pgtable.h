@@ -300,7 +300,7 @@ static inline uint64_t table_mark(uint64_t prefix, unsigned int level)
 static inline uint64_t *hinted_at(const struct pgtable *pt, uint64_t prefix, uint64_t **count)
 {
 	/* Compilers make two steps of an element of an array in the middle of a structure. */
-	uintptr_t at = (uintptr_t)pt + prefix % PGTABLE_HINTS * sizeof(pt->hints[0]);
+	uintptr_t at = (uintptr_t)pt + (uintptr_t)(prefix % PGTABLE_HINTS) * sizeof(pt->hints[0]);
 	uint64_t *table = __atomic_load_n((uint64_t *const *)(at + offsetof(struct pgtable, hints)),
 					  __ATOMIC_ACQUIRE);
 
@@ -335,7 +335,7 @@ static inline uint64_t place_of(const struct pgtable *pt, dma_addr_t iova, unsig
 static inline uint64_t *kept_place(struct pgtable *pt, uint64_t place)
 {
 	/* As hinted_at() does it. */
-	uintptr_t at = (uintptr_t)pt + place / 8 % PGTABLE_KEPT * sizeof(pt->kept[0]);
+	uintptr_t at = (uintptr_t)pt + (uintptr_t)(place / 8 % PGTABLE_KEPT) * sizeof(pt->kept[0]);
 
 	return (uint64_t *)(at + offsetof(struct pgtable, kept));
 }

@@ -223,7 +223,7 @@ static inline long map_run(struct visit *visit, const struct run *run)
 		count = count_of(pt, table);
 	}
 	before = __atomic_fetch_add(count, nr, __ATOMIC_ACQ_REL);
-	if (__builtin_expect(before & PGTABLE_DEAD, 0)) {
+	if (__builtin_expect((before & PGTABLE_DEAD) != 0, 0)) {
 		__atomic_fetch_sub(count, nr, __ATOMIC_RELAXED);
 		return AGAIN;
 	}
@@ -324,7 +324,7 @@ __attribute__((noinline)) int berth_pgtable_map_many(struct io_pgtable_ops *ops,
 static inline __attribute__((always_inline)) bool
 map_one(struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr, int prot, unsigned int level)
 {
-	uint64_t prefix, *count, *entry;
+	uint64_t prefix, before, *count, *entry;
 	uint32_t *inside;
 	bool done = false;
 
@@ -338,7 +338,8 @@ map_one(struct pgtable *pt, dma_addr_t iova, phys_addr_t paddr, int prot, unsign
 	entry = hinted_at(pt, prefix, &count);
 	if (__builtin_expect(!has_mark(count, table_mark(prefix, level)), 0))
 		goto leave;
-	if (__builtin_expect(__atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL) & PGTABLE_DEAD, 0))
+	before = __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL);
+	if (__builtin_expect((before & PGTABLE_DEAD) != 0, 0))
 		goto cancel;
 	entry += (unsigned int)(iova >> pt->shifts[level]) & pt->index_mask;
 	if (__builtin_expect(read_entry(entry) != 0, 0))

@@ -27,6 +27,8 @@ struct anon_slot {
 /* struct page::index: the region's number, and the page's place in it. */
 #define REGION_SHIFT 40
 #define PAGE_AT ((1ULL << REGION_SHIFT) - 1)
+/* Of 64 bits as many as an index has, of 32 half of all addresses. */
+#define ANON_MAX_SIZE ((size_t)1 << (sizeof(size_t) > 4 ? 40 : 31))
 #define MAX_ID ((1u << (64 - REGION_SHIFT)) - 1)
 
 #define SLOTS_PER_CHUNK (PAGE_SIZE / sizeof(struct anon_slot))
@@ -373,16 +375,16 @@ static void free_region(struct anon_region *region)
 	kfree(region);
 }
 
-static struct anon_region *new_region(uint64_t nr)
+static struct anon_region *new_region(size_t nr)
 {
-	uint64_t chunks = (nr + SLOTS_PER_CHUNK - 1) / SLOTS_PER_CHUNK;
+	size_t chunks = (nr + SLOTS_PER_CHUNK - 1) / SLOTS_PER_CHUNK;
 	struct anon_region *region =
 		kzalloc(sizeof(*region) + chunks * sizeof(region->chunks[0]), GFP_KERNEL);
 
 	if (!region)
 		return NULL;
 	region->nr = nr;
-	for (uint64_t i = 0; i < chunks; i++) {
+	for (size_t i = 0; i < chunks; i++) {
 		region->chunks[i] = (struct anon_slot *)get_zeroed_page(GFP_KERNEL);
 		if (!region->chunks[i]) {
 			free_region(region);
@@ -428,7 +430,7 @@ void *berth_anon_alloc(size_t size)
 	struct anon_region *region;
 	void *virt;
 
-	if (!size || size > 1ULL << 40) {
+	if (!size || size > ANON_MAX_SIZE) {
 		berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "berth_anon_alloc", size);
 		return NULL;
 	}

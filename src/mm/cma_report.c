@@ -212,7 +212,7 @@ static size_t append_verdict(const struct berth_cma_report *r, char *text, size_
 		    "every place has a page that stays; the best, at page %#llx, has %llu:\n"
 		    "page %#llx%s%s is held by %s (%u references)",
 		    (ull)r->window, (ull)r->to_stay, (ull)r->pfn, r->tenant[0] ? " of " : "",
-		    r->tenant, r->holder, r->references);
+		    r->tenant, r->holder, (unsigned int)r->references);
 	if (r->since_ns)
 		at = append(text, size, at, " since %llu ns", (ull)r->since_ns);
 	return append(text, size, at, "\n");

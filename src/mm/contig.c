@@ -413,7 +413,8 @@ struct page *alloc_contig_pages(unsigned long nr_pages, gfp_t gfp)
 	}
 	berth_pcp_drain();
 	while (berth_find_contig(&search, limit, &first, &longest)) {
-		int err = alloc_contig_range(first, first + nr_pages, MIGRATE_MOVABLE,
+		unsigned long start = (unsigned long)first;
+		int err = alloc_contig_range(start, start + nr_pages, MIGRATE_MOVABLE,
 					     gfp | __GFP_DIRECT_RECLAIM);
 
 		if (!err)

@@ -308,8 +308,8 @@ static struct file_mapping *new_mapping(struct cached_file *file, uint64_t offse
 		return NULL;
 	}
 	do {
-		mapping =
-			kzalloc(sizeof(*mapping) + chunks * sizeof(mapping->chunks[0]), GFP_KERNEL);
+		mapping = kzalloc(sizeof(*mapping) + (size_t)chunks * sizeof(mapping->chunks[0]),
+				  GFP_KERNEL);
 	} while (!mapping && berth_drop_clean_pages(FILE_BATCH));
 	if (!mapping)
 		return NULL;

@@ -28,7 +28,7 @@ static int pin_one(void *virt, unsigned int gup_flags, struct page **page, const
 long berth_pin_user_memory(const void *start, unsigned long nr_pages, unsigned int gup_flags,
 			   struct page **pages, const char *who)
 {
-	uintptr_t at = (uintptr_t)start & PAGE_MASK;
+	uintptr_t at = (uintptr_t)start & ~(PAGE_SIZE - 1);
 	unsigned long nr;
 	int err = 0;
 

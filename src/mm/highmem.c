@@ -165,8 +165,8 @@ void kunmap_local(const void *addr)
 		berth_not_owned("kunmap_local", (uintptr_t)addr, 0);
 		return;
 	}
-	berth_port_range_unmap(places.range + (at & PAGE_MASK), page_to_phys(page), PAGE_SIZE,
-			       BERTH_MEMORY_CACHED);
+	berth_port_range_unmap(places.range + (at & ~(PAGE_SIZE - 1)), page_to_phys(page),
+			       PAGE_SIZE, BERTH_MEMORY_CACHED);
 	berth_view_put(page);
 	give_place((unsigned int)(at >> PAGE_SHIFT));
 }

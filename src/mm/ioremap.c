@@ -63,7 +63,7 @@ static struct mapping *begin(const char *subject, phys_addr_t phys, uint64_t siz
 
 	if (!mapping)
 		return NULL;
-	mapping->phys = phys & PAGE_MASK;
+	mapping->phys = PFN_PHYS(PFN_DOWN(phys));
 	mapping->size = PAGE_ALIGN(phys + size) - mapping->phys;
 	mapping->type = type;
 	mapping->is_cookie = is_cookie;
@@ -209,7 +209,7 @@ static void *linear_address(phys_addr_t phys, size_t size)
 		refuse("memremap of RAM and more", phys, size);
 		return NULL;
 	}
-	for (phys_addr_t at = phys & PAGE_MASK; at < phys + size; at += PAGE_SIZE) {
+	for (phys_addr_t at = PFN_PHYS(PFN_DOWN(phys)); at < phys + size; at += PAGE_SIZE) {
 		struct page *page = phys_to_page(at);
 
 		if (page && (PageHighMem(page) || is_uncached(page))) {

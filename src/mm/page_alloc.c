@@ -27,7 +27,7 @@ static unsigned int page_type(const struct page *page)
 static void unpoison(uint64_t pfn, uint64_t nr)
 {
 	if (pfn < berth_high_pfn)
-		berth_port_unpoison(phys_to_virt(PFN_PHYS(pfn)), nr << PAGE_SHIFT);
+		berth_port_unpoison(phys_to_virt(PFN_PHYS(pfn)), (size_t)nr << PAGE_SHIFT);
 }
 
 void berth_not_owned(const char *subject, uint64_t address, uint64_t pfn)

@@ -28,7 +28,7 @@ static bool get_piece(struct sg_mapping_iter *miter)
 			piter->sg_pgoffset = piter->sg->offset >> PAGE_SHIFT;
 		at = (uint64_t)piter->sg_pgoffset << PAGE_SHIFT;
 		end = (uint64_t)piter->sg->offset + piter->sg->length;
-		miter->__offset = at < piter->sg->offset ? piter->sg->offset & ~PAGE_MASK : 0;
+		miter->__offset = at < piter->sg->offset ? piter->sg->offset & (PAGE_SIZE - 1) : 0;
 		at += miter->__offset;
 		if (end > at)
 			miter->__remaining = (unsigned int)(end - at);

@@ -142,7 +142,8 @@ int sg_alloc_append_table_from_pages(struct sg_append_table *sgt_append, struct 
 				     unsigned int n_pages, unsigned int offset, unsigned long size,
 				     unsigned int max_segment, unsigned int left_pages, gfp_t gfp)
 {
-	struct source s = { pages, n_pages, offset, size, max_segment & (unsigned int)PAGE_MASK };
+	struct source s = { pages, n_pages, offset, size,
+			    max_segment & ~(unsigned int)(PAGE_SIZE - 1) };
 
 	if (!is_legal(sgt_append, &s))
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "pages of a scatterlist",
@@ -178,7 +179,10 @@ struct scatterlist *sgl_alloc_order(unsigned long long length, unsigned int orde
 		return NULL;
 	}
 	nr = (length - 1) / block + 1;
-	sgl = kmalloc((nr + chainable) * sizeof(*sgl), gfp & LIST_GFP);
+	/* So many that their size has no number are refused like others that are too large. */
+	sgl = kmalloc(nr < SIZE_MAX / sizeof(*sgl) ? ((size_t)nr + chainable) * sizeof(*sgl)
+						   : SIZE_MAX,
+		      gfp & LIST_GFP);
 	if (!sgl)
 		return NULL;
 	sg_init_table(sgl, (unsigned int)nr + chainable);

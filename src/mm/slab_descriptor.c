@@ -84,7 +84,7 @@ struct slab *berth_slab_new_descriptor(gfp_t gfp)
 
 void berth_slab_free_descriptor(struct slab *slab)
 {
-	struct descriptor_page *page = (void *)((uintptr_t)slab & PAGE_MASK);
+	struct descriptor_page *page = (void *)((uintptr_t)slab & ~(PAGE_SIZE - 1));
 	unsigned long flags;
 	bool is_empty;
 

@@ -403,7 +403,7 @@ unsigned long vmalloc_to_pfn(const void *addr)
 {
 	const struct page *page = vmalloc_to_page(addr);
 
-	return page ? page_to_pfn(page) : 0;
+	return page ? (unsigned long)page_to_pfn(page) : 0;
 }
 
 void *kvmalloc(size_t size, gfp_t gfp)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""freestanding.py BUILD...: src/, drivers/ and libfdt need nothing but berth and the functions that compilers
-call by name, and the libraries define nothing outside berth's names."""
+"""freestanding.py BUILD...: src/, drivers/ and libfdt need nothing but berth, the four functions that compilers
+call by name and, where the CPU has no instruction for it, arithmetic of the compiler's own library or of the
+port's, and the libraries define nothing outside berth's names."""
 import pathlib
 import re
 import sys
@@ -9,7 +10,9 @@ import sys
 from common import Tap, output_of
 
 MEM = {"memcpy", "memmove", "memset", "memcmp"}
-NEEDED = MEM | {"_GLOBAL_OFFSET_TABLE_"}
+ARITHMETIC = {"__aeabi_idiv", "__aeabi_idivmod", "__aeabi_uidiv", "__aeabi_uidivmod", "__aeabi_ldivmod",
+              "__aeabi_uldivmod", "__ctzdi2"}
+NEEDED = MEM | ARITHMETIC | {"_GLOBAL_OFFSET_TABLE_"}
 DEFINED = MEM | {"_start"}
 # What compilers call for want of an instruction: allowed where the port defines it.
 HELPER = re.compile(r"__(clz|ctz|popcount|bswap)[sd]i2|__atomic_(exchange|compare_exchange|fetch_\w+)_[12]")

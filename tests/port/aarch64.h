@@ -5,6 +5,8 @@
 
 #include "conformance.h"
 
+#define RAM_BASE 0x40000000ul
+
 #define MEMORY_CACHED 0xff
 #define MEMORY_UNCACHED 0x44
 #define MEMORY_DEVICE 0x04

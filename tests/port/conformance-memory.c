@@ -194,6 +194,7 @@ static void test_remap_nomap(void)
 	}
 	for (unsigned int i = 0; i < conformance_env->nr_nomap; i++) {
 		struct berth_range range = conformance_env->nomap[i];
+		size_t size = (size_t)range.size;
 
 		for (unsigned int round = 0; round < 2; round++) {
 			unsigned char *mapping =
@@ -205,9 +206,9 @@ static void test_remap_nomap(void)
 			}
 			/* It is the same memory the second time. */
 			if (round)
-				CHECK(is_filled(mapping, range.size, i));
-			fill(mapping, range.size, i);
-			CHECK(is_filled(mapping, range.size, i));
+				CHECK(is_filled(mapping, size, i));
+			fill(mapping, size, i);
+			CHECK(is_filled(mapping, size, i));
 			berth_port_unremap(mapping, range.base, range.size);
 		}
 	}

@@ -143,15 +143,16 @@ static void test_types(void)
 	for (unsigned int i = 0; has_nomap() && i < conformance_env->nr_nomap; i++) {
 		struct berth_range ram = conformance_env->nomap[i];
 		uint64_t *range = reserve((unsigned int)(ram.size / PAGE_BYTES));
+		size_t words = (size_t)ram.size / sizeof(*range);
 
 		for (unsigned int n = 0; range && n < ARRAY_SIZE(types); n++) {
 			if (!CHECK_EQUAL(berth_port_range_map(range, ram.base, ram.size, types[n]),
 					 0))
 				break;
 			if (n)
-				CHECK(is_filled(range, n, ram.size / sizeof(*range)));
-			fill(range, n + 1, ram.size / sizeof(*range));
-			CHECK(is_filled(range, n + 1, ram.size / sizeof(*range)));
+				CHECK(is_filled(range, n, words));
+			fill(range, n + 1, words);
+			CHECK(is_filled(range, n + 1, words));
 			berth_port_range_unmap(range, ram.base, ram.size, types[n]);
 		}
 		if (range)

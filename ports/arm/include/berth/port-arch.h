@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inline part of the port for ARMv7-A without an operating system; port.h says what it means. */
+#ifndef BERTH_PORT_ARCH_H
+#define BERTH_PORT_ARCH_H
+
+#include <berth/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One CPU. */
+#define BERTH_PORT_MAX_SLOTS 1
+#define BERTH_PORT_REDZONE 0
+
+static inline unsigned int berth_port_slot(void)
+{
+	return 0;
+}
+
+static inline unsigned int berth_port_slot_or_none(void)
+{
+	return 1;
+}
+
+static inline void berth_port_relax(void)
+{
+	__asm__ volatile("yield" ::: "memory");
+}
+
+static inline unsigned long berth_port_irq_save(void)
+{
+	unsigned long flags;
+
+	__asm__ volatile("mrs %0, cpsr\n\tcpsid i" : "=r"(flags)::"memory");
+	return flags;
+}
+
+static inline void berth_port_irq_restore(unsigned long flags)
+{
+	__asm__ volatile("msr cpsr_c, %0" ::"r"(flags) : "memory");
+}
+
+static inline void berth_port_mb(void)
+{
+	__asm__ volatile("dsb sy" ::: "memory");
+}
+
+static inline void berth_port_rmb(void)
+{
+	__asm__ volatile("dsb sy" ::: "memory");
+}
+
+static inline void berth_port_wmb(void)
+{
+	__asm__ volatile("dsb st" ::: "memory");
+}
+
+/* ARMv7 has no barrier for reads alone. */
+static inline void berth_port_dma_rmb(void)
+{
+	__asm__ volatile("dmb osh" ::: "memory");
+}
+
+static inline void berth_port_dma_wmb(void)
+{
+	__asm__ volatile("dmb oshst" ::: "memory");
+}
+
+/* Inline assembly, not a volatile access, which a compiler may split. */
+static inline uint8_t berth_port_read8(const volatile void __iomem *addr)
+{
+	uint32_t value;
+
+	__asm__ volatile("ldrb %0, [%1]" : "=r"(value) : "r"(addr));
+	return (uint8_t)value;
+}
+
+static inline uint16_t berth_port_read16(const volatile void __iomem *addr)
+{
+	uint32_t value;
+
+	__asm__ volatile("ldrh %0, [%1]" : "=r"(value) : "r"(addr));
+	return (uint16_t)value;
+}
+
+static inline uint32_t berth_port_read32(const volatile void __iomem *addr)
+{
+	uint32_t value;
+
+	__asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(addr));
+	return value;
+}
+
+/* One instruction; the bus of most devices makes two accesses of it, the lower word first. */
+static inline uint64_t berth_port_read64(const volatile void __iomem *addr)
+{
+	uint64_t value;
+
+	__asm__ volatile("ldrd %Q0, %R0, [%1]" : "=r"(value) : "r"(addr));
+	return value;
+}
+
+static inline void berth_port_write8(volatile void __iomem *addr, uint8_t value)
+{
+	__asm__ volatile("strb %0, [%1]" ::"r"((uint32_t)value), "r"(addr));
+}
+
+static inline void berth_port_write16(volatile void __iomem *addr, uint16_t value)
+{
+	__asm__ volatile("strh %0, [%1]" ::"r"((uint32_t)value), "r"(addr));
+}
+
+static inline void berth_port_write32(volatile void __iomem *addr, uint32_t value)
+{
+	__asm__ volatile("str %0, [%1]" ::"r"(value), "r"(addr));
+}
+
+static inline void berth_port_write64(volatile void __iomem *addr, uint64_t value)
+{
+	__asm__ volatile("strd %Q0, %R0, [%1]" ::"r"(value), "r"(addr));
+}
+
+static inline bool berth_port_is_guarded(void)
+{
+	return false;
+}
+
+static inline void berth_port_poison(const void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+}
+
+static inline void berth_port_unpoison(const void *addr, size_t size)
+{
+	(void)addr;
+	(void)size;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
