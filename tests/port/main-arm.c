@@ -281,6 +281,9 @@ static void test_outer_cache(void)
 	CHECK_EQUAL(reg[L2_FLUSH / 4], at + 192);
 	CHECK_EQUAL(reg[L2_INVALIDATE / 4], at + 160);
 	CHECK_EQUAL(reg[L2_CLEAN / 4], at + 64);
+	registers[L2_SYNC / 4] = 1;
+	berth_port_wmb();
+	CHECK_EQUAL(reg[L2_SYNC / 4], 0);
 	*entry = before;
 	conformance_stop();
 	CHECK_EQUAL(conformance_start(), 0);
