@@ -127,40 +127,6 @@ void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
 	(void)type;
 }
 
-void *berth_port_user_reserve(uint64_t size)
-{
-	refuse(-EOPNOTSUPP, 0, size);
-	return NULL;
-}
-
-void berth_port_user_release(void *virt, uint64_t size)
-{
-	(void)virt;
-	(void)size;
-}
-
-int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_port_access access)
-{
-	(void)virt;
-	(void)access;
-	return refuse(-EINVAL, phys, size);
-}
-
-int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access access)
-{
-	(void)access;
-	return refuse(-EINVAL, (uintptr_t)virt, size);
-}
-
-int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
-			 phys_addr_t to, uint64_t size)
-{
-	(void)views;
-	(void)nr;
-	(void)to;
-	return refuse(-EINVAL, from, size);
-}
-
 unsigned int berth_port_line_size(void)
 {
 	return berth_rv_board.cbom_size > LINE_SIZE ? berth_rv_board.cbom_size : LINE_SIZE;

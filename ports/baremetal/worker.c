@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* No threads: what would be their work is done where it arises. */
 #include <berth/errno.h>
-
-#include "internal.h"
+#include <berth/port.h>
 
 int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data), void *data)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that may move: not here yet. What is missing is a fault that sleeps: the vectors handle all
+ * Memory that may move: not here yet. What is missing is a fault that sleeps: the ports' vectors handle all
  * faults on one small stack per CPU, with interrupts away, and mean to end the machine.
  */
-#include "internal.h"
+#include <berth/errno.h>
+#include <berth/port.h>
 
 static int refuse(int code, uint64_t address, uint64_t size)
 {
