@@ -11,8 +11,8 @@ static int refuse(int code, uint64_t address, uint64_t size)
 	static const char subject[] = "memory that moves: not in this port";
 	struct berth_error *error = berth_port_error();
 
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
+	__builtin_memset(error, 0, sizeof(*error));
+	__builtin_memcpy(error->subject, subject, sizeof(subject));
 	error->code = code;
 	error->reason = BERTH_REASON_MAPPING;
 	error->address = address;

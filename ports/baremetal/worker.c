@@ -11,8 +11,8 @@ int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void
 	(void)work;
 	(void)data;
 	*worker = NULL;
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
+	__builtin_memset(error, 0, sizeof(*error));
+	__builtin_memcpy(error->subject, subject, sizeof(subject));
 	error->code = -ENOSYS;
 	error->reason = BERTH_REASON_CAPABILITY;
 	return -ENOSYS;
