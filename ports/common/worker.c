@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* No threads: what would be their work is done where it arises. */
+/* For ports without threads: what would be their work is done where it arises. */
 #include <berth/errno.h>
+#include <berth/port.h>
 
-#include "internal.h"
+void *memset(void *dst, int byte, size_t n);
+void *memcpy(void *dst, const void *src, size_t n);
 
 int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data), void *data)
 {
