@@ -121,13 +121,13 @@ static inline void __dma_cap_zero(dma_cap_mask_t *mask)
 /** __dma_cap_set() - dma_cap_set() by pointer. */
 static inline void __dma_cap_set(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	mask->bits |= 1u << (unsigned int)type;
+	__atomic_fetch_or(&mask->bits, 1u << (unsigned int)type, __ATOMIC_RELAXED);
 }
 
 /** __dma_cap_clear() - dma_cap_clear() by pointer. */
 static inline void __dma_cap_clear(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	mask->bits &= ~(1u << (unsigned int)type);
+	__atomic_fetch_and(&mask->bits, ~(1u << (unsigned int)type), __ATOMIC_RELAXED);
 }
 
 /** __dma_has_cap() - dma_has_cap() by pointer. A controller's may become DMA_PRIVATE meanwhile. */
