@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Start and stop: every floor in turn, upwards and downwards. */
 #include <berth/berth.h>
+#include <berth/dma-software.h>
 #include <berth/memblock.h>
 #include <berth/port.h>
 
@@ -120,6 +121,7 @@ static uint64_t go_down(void)
 
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
+		berth_dma_software_stop();
 		berth_dmaengine_stop();
 		berth_platform_remove_all();
 		leaked = berth_dma_stop();
@@ -157,6 +159,16 @@ int berth_check_tree(const void *board)
 			     (uint64_t)damage.offset);
 }
 
+/* Before the drivers of its clients. */
+static void start_software_dma(const void *fdt, const struct berth_options *options)
+{
+	const char *bootargs = options->bootargs ? options->bootargs : berth_early_bootargs(fdt);
+	const char *arg = berth_bootarg(bootargs, "dma.software");
+
+	if (arg)
+		berth_dma_software_boot(arg);
+}
+
 static int go_up(const void *board, const struct berth_options *options)
 {
 	const void *given = board;
@@ -184,6 +196,7 @@ static int go_up(const void *board, const struct berth_options *options)
 	berth_dma_start(berth_platform_any_noncoherent());
 	berth_of_dma_start();
 	state = RUNNING;
+	start_software_dma(board, options);
 	berth_platform_bind(drivers);
 	return 0;
 }

@@ -40,4 +40,7 @@ void berth_dmaengine_stop(void);
 void berth_dma_unmap_stop(void);
 void berth_dma_public_reset(void);
 
+/* software.c: what the boot argument dma.software= says. */
+void berth_dma_software_boot(const char *arg);
+
 #endif
