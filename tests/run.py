@@ -42,6 +42,7 @@ BUILDS = (
     Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), (*PROCESS, "explain"), quick=("unit", "model")),
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini",), ("boards", "port"), quick=("boards",)),
     Build("arm", "", ("--cross-file=cross/arm.ini",), ("boards", "port"), quick=("boards",)),
+    Build("riscv64", "", ("--cross-file=cross/riscv64.ini",), ("boards", "port"), quick=("boards",)),
     Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib"), PROCESS, quick=(),
           targets=("libberth.a", "libberth.so.0")),
     Build("clang-asan", "clang", ("-Db_sanitize=address,undefined", "-Db_lundef=false"), PROCESS),
@@ -65,7 +66,7 @@ CHECKS = (
     Check("floors"),
     Check("format"),
     Check("headers", ("plain",)),
-    Check("freestanding", ("plain", "aarch64", "arm")),
+    Check("freestanding", ("plain", "aarch64", "arm", "riscv64")),
     Check("install", ("plain",), quick=False),
     Check("docs", ("plain",), quick=False),
 )

@@ -1,200 +1,352 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Driver of the SiFive PDMA (FU540-C000 manual, chapter 12). */
-#include <berth/completion.h>
-#include <berth/dma-mapping.h>
-#include <berth/interrupt.h>
-#include <berth/timer.h>
+/* Driver of the SiFive PDMA (FU540-C000 manual, chapter 12): its channels at work. */
+#include "sifive-pdma.h"
 
-#include <berth/drivers/sifive-pdma.h>
-
-#define PDMA_CHANNEL_STRIDE 0x1000
-#define PDMA_CONTROL 0x000
-#define PDMA_CONTROL_CLAIM BIT(0)
-#define PDMA_CONTROL_RUN BIT(1)
-#define PDMA_CONTROL_DONE_IE BIT(14)
-#define PDMA_CONTROL_ERROR_IE BIT(15)
-#define PDMA_CONTROL_DONE BIT(30)
-#define PDMA_CONTROL_ERROR BIT(31)
-#define PDMA_CONTROL_IE (PDMA_CONTROL_DONE_IE | PDMA_CONTROL_ERROR_IE)
-#define PDMA_CONTROL_ENDED (PDMA_CONTROL_DONE | PDMA_CONTROL_ERROR)
-#define PDMA_NEXT_CONFIG 0x004
-#define PDMA_NEXT_BYTES 0x008
-#define PDMA_NEXT_DESTINATION 0x010
-#define PDMA_NEXT_SOURCE 0x018
-#define PDMA_EXEC_BYTES 0x108
-
-/* Transactions of 64 bytes both ways: the sizes must be equal. */
-#define PDMA_CONFIG_SIZES 0x66000000u
-#define PDMA_IRQS_PER_CHANNEL 2
-
-#define PDMA_COPY_TIMEOUT_MS 10000
-#define PDMA_RETRY_US 10
-
-struct pdma_channel {
-	char __iomem *regs;
-	unsigned int irq[PDMA_IRQS_PER_CHANNEL]; /* done, error */
-	unsigned int nr_irqs; /* that were requested */
-	struct completion ended;
-	bool is_taken; /* under the lock of struct pdma */
-	bool has_failed; /* written before @ended */
-};
-
-struct pdma {
-	spinlock_t lock;
-	struct pdma_channel channels[BERTH_PDMA_CHANNELS];
-};
-
-static uint32_t pdma_read(struct pdma_channel *ch, unsigned int reg)
+static uint32_t pdma_read(const struct pdma_channel *ch, unsigned int reg)
 {
 	return readl(ch->regs + reg);
 }
 
-static void pdma_write(struct pdma_channel *ch, unsigned int reg, uint32_t value)
+static void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t value)
 {
 	writel(value, ch->regs + reg);
 }
 
-static void pdma_write64(struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static void pdma_write64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
 {
 	pdma_write(ch, reg, lower_32_bits(value));
 	pdma_write(ch, reg + 4, upper_32_bits(value));
 }
 
-/* Both lines of a channel come here; whichever is first acknowledges what has happened. */
-static irqreturn_t pdma_irq(int irq, void *data)
+/* One that counts while it is read. */
+static uint64_t pdma_read64(const struct pdma_channel *ch, unsigned int reg)
 {
-	struct pdma_channel *ch = data;
-	uint32_t control = pdma_read(ch, PDMA_CONTROL);
+	uint32_t low, high;
 
-	(void)irq;
-	if (!(control & PDMA_CONTROL_ENDED))
-		return IRQ_NONE;
-	ch->has_failed = control & PDMA_CONTROL_ERROR;
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
-	complete(&ch->ended);
-	return IRQ_HANDLED;
+	do {
+		high = pdma_read(ch, reg + 4);
+		low = pdma_read(ch, reg);
+	} while (high != pdma_read(ch, reg + 4));
+	return (uint64_t)high << 32 | low;
 }
 
-/* A channel must be quiet before it can be given up. */
-static void pdma_stop(struct pdma_channel *ch)
+/* Also ends what runs, and takes back what it has reported. It has arrived when this returns. */
+static void pdma_claim(const struct pdma_channel *ch)
 {
 	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
+	(void)pdma_read(ch, PDMA_CONTROL);
+}
+
+static void pdma_disclaim(const struct pdma_channel *ch)
+{
+	pdma_claim(ch);
 	pdma_write(ch, PDMA_CONTROL, 0);
 }
 
-static struct pdma_channel *pdma_take(struct pdma *pdma)
+static size_t smaller(size_t a, size_t b)
 {
-	struct pdma_channel *taken = NULL;
-	unsigned long flags;
-
-	spin_lock_irqsave(&pdma->lock, flags);
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS && !taken; i++)
-		if (!pdma->channels[i].is_taken)
-			taken = &pdma->channels[i];
-	if (taken)
-		taken->is_taken = true;
-	spin_unlock_irqrestore(&pdma->lock, flags);
-	return taken;
+	return a < b ? a : b;
 }
 
-static void pdma_give_back(struct pdma *pdma, struct pdma_channel *ch)
+/* Give the engine what comes next of the descriptor, as much as can be done at once. */
+static void pdma_run_piece(struct pdma_channel *ch)
 {
-	unsigned long flags;
+	const struct pdma_desc *d = ch->desc;
+	const struct pdma_run *run = &d->runs[ch->run];
+	dma_addr_t dst = run->dst + ch->at, src = run->src + ch->at;
+	size_t len = run->len - ch->at;
 
-	spin_lock_irqsave(&pdma->lock, flags);
-	ch->is_taken = false;
-	spin_unlock_irqrestore(&pdma->lock, flags);
-}
-
-int berth_pdma_start(struct device *dev, dma_addr_t dst, dma_addr_t src, size_t len)
-{
-	struct pdma *pdma = dev_get_drvdata(dev);
-	struct pdma_channel *ch;
-
-	if (!pdma)
-		return -ENODEV;
-	if (!len)
-		return -EINVAL;
-	ch = pdma_take(pdma);
-	if (!ch)
-		return -EBUSY;
-	reinit_completion(&ch->ended);
-	ch->has_failed = false;
-	/* The claim clears the Next registers, so it comes first. */
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
-	pdma_write(ch, PDMA_NEXT_CONFIG, PDMA_CONFIG_SIZES);
+	if (d->period)
+		len = smaller(len, d->period - ch->at % d->period);
+	if (d->port) {
+		len = smaller(len, d->port->size - ch->port_at);
+		if (d->is_to_port)
+			dst = d->port->addr + ch->port_at;
+		else
+			src = d->port->addr + ch->port_at;
+	}
+	ch->piece = len;
+	pdma_write(ch, PDMA_NEXT_CONFIG, d->config);
 	pdma_write64(ch, PDMA_NEXT_BYTES, len);
 	pdma_write64(ch, PDMA_NEXT_DESTINATION, dst);
 	pdma_write64(ch, PDMA_NEXT_SOURCE, src);
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | PDMA_CONTROL_IE);
-	return (int)(ch - pdma->channels);
+	pdma_write(ch, PDMA_CONTROL,
+		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (ch->nr_irqs ? PDMA_CONTROL_IE : 0));
 }
 
-static struct pdma_channel *pdma_running(struct pdma *pdma, int channel)
+/* The engine rests: it gets the rest of its descriptor, or the next one. */
+static void pdma_go_on(struct pdma_channel *ch)
 {
-	if (channel < 0 || channel >= BERTH_PDMA_CHANNELS || !pdma->channels[channel].is_taken)
-		return NULL;
-	return &pdma->channels[channel];
-}
+	struct virt_dma_desc *vd;
 
-int berth_pdma_wait(struct device *dev, int channel, unsigned long timeout)
-{
-	struct pdma *pdma = dev_get_drvdata(dev);
-	struct pdma_channel *ch;
-	int ret = 0;
+	while (!ch->desc && !ch->is_paused && (vd = vchan_next_desc(&ch->vc))) {
+		struct pdma_desc *d = to_pdma_desc(vd);
 
-	if (!pdma)
-		return -ENODEV;
-	ch = pdma_running(pdma, channel);
-	if (!ch)
-		return -EINVAL;
-	if (!wait_for_completion_timeout(&ch->ended, timeout)) {
-		pdma_stop(ch);
-		/* A handler that was late must not end the channel's next copy. */
-		for (unsigned int i = 0; i < ch->nr_irqs; i++)
-			synchronize_irq(ch->irq[i]);
-		ret = -ETIMEDOUT;
-	} else if (ch->has_failed) {
-		ret = -EIO;
+		list_del(&vd->node);
+		if (!d->nr_runs) {
+			vchan_cookie_complete(vd);
+			continue;
+		}
+		ch->desc = d;
+		ch->run = ch->at = ch->port_at = 0;
+		ch->later = d->len - d->runs[0].len;
 	}
-	pdma_stop(ch);
-	pdma_give_back(pdma, ch);
-	return ret;
+	if (ch->desc && !ch->is_paused)
+		pdma_run_piece(ch);
 }
 
-size_t berth_pdma_residue(struct device *dev, int channel)
+/* So much of the piece is done; the engine has nothing to do. */
+static void pdma_moved(struct pdma_channel *ch, size_t bytes)
 {
-	struct pdma *pdma = dev_get_drvdata(dev);
-	struct pdma_channel *ch = pdma ? pdma_running(pdma, channel) : NULL;
-	uint32_t low, high;
+	struct pdma_desc *d = ch->desc;
 
-	if (!ch)
-		return 0;
-	do {
-		high = pdma_read(ch, PDMA_EXEC_BYTES + 4);
-		low = pdma_read(ch, PDMA_EXEC_BYTES);
-	} while (high != pdma_read(ch, PDMA_EXEC_BYTES + 4));
-	return (size_t)((uint64_t)high << 32 | low);
+	ch->piece = 0;
+	if (!bytes)
+		return;
+	ch->at += bytes;
+	ch->port_at += bytes;
+	if (d->port && ch->port_at == d->port->size)
+		ch->port_at = 0;
+	if (d->period && ch->at % d->period == 0)
+		vchan_cyclic_callback(&d->vd);
+	if (ch->at < d->runs[ch->run].len)
+		return;
+	ch->at = 0;
+	if (d->period)
+		return;
+	if (++ch->run < d->nr_runs) {
+		ch->later -= d->runs[ch->run].len;
+		return;
+	}
+	ch->desc = NULL;
+	vchan_cookie_complete(&d->vd);
 }
 
-int berth_pdma_copy(struct device *dev, dma_addr_t dst, dma_addr_t src, size_t len)
+/* Bytes of the piece that are left, as the engine says. */
+static size_t pdma_left(const struct pdma_channel *ch)
 {
-	int channel;
+	uint64_t left = pdma_read64(ch, PDMA_EXEC_BYTES);
 
-	for (;;) {
-		channel = berth_pdma_start(dev, dst, src, len);
-		if (channel != -EBUSY)
+	return left < ch->piece ? (size_t)left : ch->piece;
+}
+
+static uint32_t pdma_residue(const struct pdma_channel *ch)
+{
+	const struct pdma_desc *d = ch->desc;
+	uint64_t left = ch->later + d->runs[ch->run].len - ch->at;
+
+	if (ch->piece)
+		left -= ch->piece - pdma_left(ch);
+	/* A ring begins again at its end. */
+	if (!left)
+		left = d->period ? d->len : 0;
+	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
+/*
+ * How far it came says which side did not answer: the address of what was read is ahead of the one of
+ * what was written.
+ */
+static void pdma_failed(struct pdma_channel *ch)
+{
+	struct pdma_desc *d = ch->desc;
+	uint64_t src = pdma_read64(ch, PDMA_EXEC_SOURCE),
+		 dst = pdma_read64(ch, PDMA_EXEC_DESTINATION);
+	uint64_t first_src = pdma_read64(ch, PDMA_NEXT_SOURCE);
+	uint64_t first_dst = pdma_read64(ch, PDMA_NEXT_DESTINATION);
+
+	d->vd.tx_result.result = src - first_src > dst - first_dst ? DMA_TRANS_WRITE_FAILED
+								   : DMA_TRANS_READ_FAILED;
+	d->vd.tx_result.residue = pdma_residue(ch);
+	ch->piece = 0;
+	ch->desc = NULL;
+	vchan_cookie_complete(&d->vd);
+}
+
+/* Of what @control says has ended. */
+static void pdma_ended(struct pdma_channel *ch, uint32_t control)
+{
+	if (ch->piece && control & PDMA_CONTROL_ERROR)
+		pdma_failed(ch);
+	else if (ch->piece)
+		pdma_moved(ch, ch->piece);
+	pdma_claim(ch);
+	pdma_go_on(ch);
+}
+
+/* Both lines of a channel come here; whichever is first sees to what has happened. */
+static irqreturn_t pdma_irq(int irq, void *data)
+{
+	struct pdma_channel *ch = data;
+	unsigned long flags;
+	uint32_t control;
+
+	(void)irq;
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	control = pdma_read(ch, PDMA_CONTROL);
+	if (control & PDMA_CONTROL_ENDED)
+		pdma_ended(ch, control);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return control & PDMA_CONTROL_ENDED ? IRQ_HANDLED : IRQ_NONE;
+}
+
+/* A channel without interrupts: of a ring one piece at a time, else it may never end. */
+static void pdma_poll(struct pdma_channel *ch)
+{
+	uint32_t control;
+
+	while (ch->piece && (control = pdma_read(ch, PDMA_CONTROL)) & PDMA_CONTROL_ENDED) {
+		bool is_ring = ch->desc->period;
+
+		pdma_ended(ch, control);
+		if (is_ring)
 			break;
-		usleep_range(PDMA_RETRY_US, 2 * PDMA_RETRY_US);
 	}
-	if (channel < 0)
-		return channel;
-	return berth_pdma_wait(dev, channel, msecs_to_jiffies(PDMA_COPY_TIMEOUT_MS));
+}
+
+static void pdma_issue_pending(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	if (vchan_issue_pending(&ch->vc) && !ch->desc)
+		pdma_go_on(ch);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+}
+
+/* Of one that has not started. */
+static uint64_t pdma_length(struct pdma_channel *ch, dma_cookie_t cookie)
+{
+	struct virt_dma_desc *vd = vchan_find_desc(&ch->vc, cookie), *submitted;
+
+	list_for_each_entry(submitted, &ch->vc.desc_submitted, struct virt_dma_desc, node)
+		if (!vd && submitted->tx.cookie == cookie)
+			vd = submitted;
+	return vd ? to_pdma_desc(vd)->len : 0;
+}
+
+static enum dma_status pdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie,
+				      struct dma_tx_state *state)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	enum dma_status status = dma_cookie_status(chan, cookie, state);
+	unsigned long flags;
+
+	if (status != DMA_IN_PROGRESS)
+		return status;
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	if (!ch->nr_irqs)
+		pdma_poll(ch);
+	status = dma_cookie_status(chan, cookie, state);
+	if (status == DMA_IN_PROGRESS && ch->desc && ch->desc->vd.tx.cookie == cookie) {
+		if (state)
+			dma_set_residue(state, pdma_residue(ch));
+		status = ch->is_paused ? DMA_PAUSED : DMA_IN_PROGRESS;
+	} else if (status == DMA_IN_PROGRESS) {
+		uint64_t length = pdma_length(ch, cookie);
+
+		dma_set_residue(state, length < UINT32_MAX ? (uint32_t)length : UINT32_MAX);
+	}
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return status;
+}
+
+/* The engine forgets the rest of its piece; what is left of it is in the Exec registers. */
+static int pdma_pause(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	if (!ch->is_paused) {
+		ch->is_paused = true;
+		if (ch->piece) {
+			uint32_t control = pdma_read(ch, PDMA_CONTROL);
+
+			if (control & PDMA_CONTROL_ENDED) {
+				pdma_ended(ch, control);
+			} else {
+				pdma_claim(ch);
+				pdma_moved(ch, ch->piece - pdma_left(ch));
+			}
+		}
+	}
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return 0;
+}
+
+static int pdma_resume(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	if (ch->is_paused) {
+		ch->is_paused = false;
+		pdma_go_on(ch);
+	}
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return 0;
+}
+
+static int pdma_terminate_all(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	struct pdma_desc *d;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	d = ch->desc;
+	if (d) {
+		pdma_claim(ch);
+		vchan_terminate_vdesc(&d->vd);
+	}
+	ch->desc = NULL;
+	ch->piece = 0;
+	ch->is_paused = false;
+	berth_vchan_terminate_all(&ch->vc);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return 0;
+}
+
+/* The handler works on what the lock guards: a late one finds nothing. */
+static void pdma_synchronize(struct dma_chan *chan)
+{
+	vchan_synchronize(&to_pdma_channel(chan)->vc);
+}
+
+static int pdma_alloc_chan_resources(struct dma_chan *chan)
+{
+	pdma_claim(to_pdma_channel(chan));
+	return 0;
+}
+
+static void pdma_free_chan_resources(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+
+	pdma_disclaim(ch);
+	vchan_free_chan_resources(&ch->vc);
+	berth_pdma_drain(ch);
+	ch->config = (struct dma_slave_config){ 0 };
+}
+
+static void pdma_put(struct pdma *pdma)
+{
+	if (!__atomic_sub_fetch(&pdma->refs, 1, __ATOMIC_ACQ_REL))
+		kfree(pdma);
+}
+
+/* No client has a channel any more. */
+static void pdma_release(struct dma_device *dma)
+{
+	pdma_put(container_of(dma, struct pdma, dma));
 }
 
 static void pdma_free_irqs(struct pdma *pdma)
 {
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS; i++) {
+	for (unsigned int i = 0; i < pdma->nr_channels; i++) {
 		struct pdma_channel *ch = &pdma->channels[i];
 
 		while (ch->nr_irqs)
@@ -202,11 +354,14 @@ static void pdma_free_irqs(struct pdma *pdma)
 	}
 }
 
-static int pdma_request_irqs(struct platform_device *pdev, struct pdma_channel *ch,
-			     unsigned int first)
+/* A tree may have none at all. */
+static int pdma_request_irqs(struct platform_device *pdev, struct pdma *pdma)
 {
-	for (unsigned int i = 0; i < PDMA_IRQS_PER_CHANNEL; i++) {
-		int irq = platform_get_irq(pdev, first + i), ret;
+	if (platform_get_irq(pdev, 0) == -ENXIO)
+		return 0;
+	for (unsigned int i = 0; i < pdma->nr_channels * PDMA_IRQS_PER_CHANNEL; i++) {
+		struct pdma_channel *ch = &pdma->channels[i / PDMA_IRQS_PER_CHANNEL];
+		int irq = platform_get_irq(pdev, i), ret;
 
 		if (irq < 0)
 			return irq;
@@ -218,48 +373,113 @@ static int pdma_request_irqs(struct platform_device *pdev, struct pdma_channel *
 	return 0;
 }
 
+static void pdma_describe(struct pdma *pdma, struct device *dev)
+{
+	struct dma_device *dma = &pdma->dma;
+
+	dma->dev = dev;
+	dma_cap_set(DMA_MEMCPY, dma->cap_mask);
+	dma_cap_set(DMA_INTERRUPT, dma->cap_mask);
+	dma_cap_set(DMA_SLAVE, dma->cap_mask);
+	dma_cap_set(DMA_CYCLIC, dma->cap_mask);
+	dma_cap_set(DMA_INTERLEAVE, dma->cap_mask);
+	dma->src_addr_widths = BIT(DMA_SLAVE_BUSWIDTH_1_BYTE) | BIT(DMA_SLAVE_BUSWIDTH_2_BYTES) |
+			       BIT(DMA_SLAVE_BUSWIDTH_4_BYTES) | BIT(DMA_SLAVE_BUSWIDTH_8_BYTES) |
+			       BIT(DMA_SLAVE_BUSWIDTH_16_BYTES);
+	dma->dst_addr_widths = dma->src_addr_widths;
+	dma->directions = BIT(DMA_MEM_TO_MEM) | BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
+	dma->max_sg_burst = 1;
+	dma->descriptor_reuse = true;
+	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_BURST;
+	dma->device_alloc_chan_resources = pdma_alloc_chan_resources;
+	dma->device_free_chan_resources = pdma_free_chan_resources;
+	dma->device_pause = pdma_pause;
+	dma->device_resume = pdma_resume;
+	dma->device_terminate_all = pdma_terminate_all;
+	dma->device_synchronize = pdma_synchronize;
+	dma->device_tx_status = pdma_tx_status;
+	dma->device_issue_pending = pdma_issue_pending;
+	dma->device_release = pdma_release;
+	berth_pdma_set_calls(dma);
+}
+
+/* Quiet channels in the controller's list. */
+static struct pdma *pdma_new(struct platform_device *pdev, char __iomem *regs)
+{
+	uint32_t nr = BERTH_PDMA_CHANNELS;
+	struct pdma *pdma;
+
+	of_property_read_u32(pdev->dev.of_node, "dma-channels", &nr);
+	if (!nr || nr > PDMA_MAX_CHANNELS)
+		nr = BERTH_PDMA_CHANNELS;
+	pdma = kzalloc(sizeof(*pdma) + nr * sizeof(pdma->channels[0]), GFP_KERNEL);
+	if (!pdma)
+		return NULL;
+	pdma->nr_channels = nr;
+	pdma->refs = 1;
+	INIT_LIST_HEAD(&pdma->dma.channels);
+	pdma_describe(pdma, &pdev->dev);
+	for (unsigned int i = 0; i < nr; i++) {
+		struct pdma_channel *ch = &pdma->channels[i];
+
+		ch->regs = regs + i * PDMA_CHANNEL_STRIDE;
+		ch->dev = &pdev->dev;
+		ch->vc.desc_free = berth_pdma_desc_free;
+		vchan_init(&ch->vc, &pdma->dma);
+		pdma_disclaim(ch);
+	}
+	return pdma;
+}
+
 static int pdma_probe(struct platform_device *pdev)
 {
 	struct device *dev = &pdev->dev;
-	struct pdma *pdma = devm_kzalloc(dev, sizeof(*pdma), GFP_KERNEL);
-	char __iomem *regs;
+	char __iomem *regs = devm_platform_ioremap_resource(pdev, 0);
+	struct pdma *pdma;
 	int ret;
 
-	if (!pdma)
-		return -ENOMEM;
-	regs = devm_platform_ioremap_resource(pdev, 0);
 	if (IS_ERR(regs))
 		return (int)PTR_ERR(regs);
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
 	if (ret)
 		return ret;
-	spin_lock_init(&pdma->lock);
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS; i++) {
-		struct pdma_channel *ch = &pdma->channels[i];
-
-		ch->regs = regs + i * PDMA_CHANNEL_STRIDE;
-		init_completion(&ch->ended);
-		pdma_stop(ch);
-		ret = pdma_request_irqs(pdev, ch, i * PDMA_IRQS_PER_CHANNEL);
-		if (ret)
-			goto free_irqs;
+	dma_set_max_seg_size(dev, UINT32_MAX);
+	pdma = pdma_new(pdev, regs);
+	if (!pdma)
+		return -ENOMEM;
+	ret = pdma_request_irqs(pdev, pdma);
+	if (ret)
+		goto free_irqs;
+	pdma->refs++;
+	ret = dma_async_device_register(&pdma->dma);
+	if (ret) {
+		pdma->refs--;
+		goto free_irqs;
 	}
+	ret = of_dma_controller_register(dev->of_node, of_dma_xlate_by_chan_id, &pdma->dma);
+	if (ret)
+		goto unregister;
 	platform_set_drvdata(pdev, pdma);
 	return 0;
 
+unregister:
+	dma_async_device_unregister(&pdma->dma);
 free_irqs:
 	pdma_free_irqs(pdma);
+	pdma_put(pdma);
 	return ret;
 }
 
+/* Clients that are still there keep the structure, and nothing else, until they let go of it. */
 static int pdma_remove(struct platform_device *pdev)
 {
 	struct pdma *pdma = platform_get_drvdata(pdev);
 
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS; i++)
-		pdma_stop(&pdma->channels[i]);
+	of_dma_controller_free(pdev->dev.of_node);
+	dma_async_device_unregister(&pdma->dma);
 	pdma_free_irqs(pdma);
 	platform_set_drvdata(pdev, NULL);
+	pdma_put(pdma);
 	return 0;
 }
 

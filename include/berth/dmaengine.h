@@ -3,349 +3,471 @@
  * DOC: dmaengine - DMA controllers that work for others (linux/dmaengine.h)
  *
  * A client takes a channel, prepares a descriptor, submits it for a cookie, and issues what is
- * pending. Meaning: Documentation/driver-api/dmaengine/client.rst and provider.rst. Here are the
- * types that clients and controllers fill in, and the arithmetic of cookies; the functions come with
- * the core.
+ * pending; memory is mapped for the controller, dmaengine_get_dma_device(), by the client. Meaning:
+ * Documentation/driver-api/dmaengine/client.rst. What a controller's driver provides is in
+ * dmaengine-driver.h. A call that fails leaves its reason in berth_last_error().
  */
 #ifndef BERTH_DMAENGINE_H
 #define BERTH_DMAENGINE_H
 
-#include <berth/dma-direction.h>
+#include <berth/device.h>
+#include <berth/dmaengine-types.h>
+#include <berth/list.h>
+#include <berth/scatterlist.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
 
 BERTH_BEGIN_DECLS
 
-struct device;
 struct dma_async_tx_descriptor;
-struct dma_chan;
 struct dma_device;
+struct device_node;
 
-/* Names a submitted descriptor of a channel; negative: the submission failed with that errno. */
-typedef int32_t dma_cookie_t;
-
-#define DMA_MIN_COOKIE 1
-
-/** dma_submit_error() - the errno value in a cookie, 0 if there is none. */
-static inline int dma_submit_error(dma_cookie_t cookie)
-{
-	return cookie < 0 ? cookie : 0;
-}
-
-/** berth_dma_cookie_next() - the cookie behind one: they count up and wrap to DMA_MIN_COOKIE. */
-static inline dma_cookie_t berth_dma_cookie_next(dma_cookie_t cookie)
-{
-	return cookie < DMA_MIN_COOKIE || cookie == INT32_MAX ? DMA_MIN_COOKIE : cookie + 1;
-}
+/* Failed transfers that a channel remembers for those who ask with a cookie. */
+#define BERTH_DMA_FAILED_COOKIES 4
 
 /**
- * enum dma_status - how far a transfer is
- * @DMA_COMPLETE: done
- * @DMA_IN_PROGRESS: not done
- * @DMA_PAUSED: its channel is paused
- * @DMA_ERROR: it failed
- * @DMA_OUT_OF_ORDER: the channel completes in any order, so a cookie says nothing
+ * struct dma_chan - a channel of a controller
+ * @device: the controller; NULL once it is gone and nobody holds the channel
+ * @slave: the device for which it was taken by name, or NULL
+ * @cookie: the last that was given out
+ * @completed_cookie: the last that is done
+ * @failed_cookies: the last ones that failed
+ * @nr_failed: how many have failed, ever
+ * @nr_waiting: who sleeps in dma_sync_wait()
+ * @chan_id: its number in the controller
+ * @client_count: how often it was taken
+ * @table_count: how many kinds of work it is offered for by dma_find_channel()
+ * @name: "dma0chan1"
+ * @client: what it was taken for, for reports
+ * @device_node: its place in the controller's list of channels
+ * @private_data: for filters; Linux: private
  */
-enum dma_status {
-	DMA_COMPLETE,
-	DMA_IN_PROGRESS,
-	DMA_PAUSED,
-	DMA_ERROR,
-	DMA_OUT_OF_ORDER,
+struct dma_chan {
+	struct dma_device *device;
+	struct device *slave;
+	dma_cookie_t cookie;
+	dma_cookie_t completed_cookie;
+	dma_cookie_t failed_cookies[BERTH_DMA_FAILED_COOKIES];
+	uint32_t nr_failed;
+	uint32_t nr_waiting;
+	int chan_id;
+	uint32_t client_count;
+	uint32_t table_count;
+	char name[24];
+	char client[32];
+	struct list_head device_node;
+	void *private_data;
 };
 
 /**
- * dma_async_is_complete() - whether a cookie's transfer is done
- * @cookie: the cookie
- * @last_complete: the channel's last cookie that was completed
- * @last_used: the channel's last cookie that was given out
+ * struct dmaengine_unmap_data - what to unmap when a transfer is done
+ * @map_cnt: entries of @addr that there is room for
+ * @to_cnt: entries mapped DMA_TO_DEVICE, the first ones
+ * @from_cnt: entries mapped DMA_FROM_DEVICE, behind them
+ * @bidi_cnt: entries mapped DMA_BIDIRECTIONAL, the last ones
+ * @refs: who holds it
+ * @dev: the controller's device
+ * @len: bytes of each entry
+ * @addr: the DMA addresses
+ */
+struct dmaengine_unmap_data {
+	uint16_t map_cnt;
+	uint16_t to_cnt;
+	uint16_t from_cnt;
+	uint16_t bidi_cnt;
+	uint32_t refs;
+	struct device *dev;
+	size_t len;
+	dma_addr_t *addr;
+};
+
+/**
+ * struct dma_descriptor_metadata_ops - a controller's own data that goes with a descriptor
+ * @attach: take the client's buffer; 0 or a negative errno value
+ * @get_ptr: the controller's room, its bytes and how many are in use; or an ERR_PTR
+ * @set_len: how many the client has put in; 0 or a negative errno value
+ */
+struct dma_descriptor_metadata_ops {
+	int (*attach)(struct dma_async_tx_descriptor *desc, void *data, size_t len);
+	void *(*get_ptr)(struct dma_async_tx_descriptor *desc, size_t *payload_len,
+			 size_t *max_len);
+	int (*set_len)(struct dma_async_tx_descriptor *desc, size_t payload_len);
+};
+
+/**
+ * struct dma_async_tx_descriptor - one piece of work
+ * @cookie: its name once it was submitted; 0 when it is done
+ * @flags: enum dma_ctrl_flags
+ * @phys: DMA address of the controller's own descriptor, if it has one
+ * @chan: whose work it is
+ * @tx_submit: the controller's: queue it
+ * @desc_free: the controller's: free one that may be reused; NULL if it cannot be
+ * @callback: called when it is done; see dma_async_tx_callback
+ * @callback_result: the same, with the result; takes precedence
+ * @callback_param: handed to either
+ * @unmap: unmapped when it is done, or NULL; see dma_set_unmap()
+ * @desc_metadata_mode: which of the metadata calls were used
+ * @metadata_ops: the controller's, or NULL
  *
- * Right across the wrap, for a cookie that was given out less than a whole turn ago. Any context.
- * Return: DMA_COMPLETE or DMA_IN_PROGRESS.
+ * A client sets the callback and its parameter between prepare and submit, and nothing else.
  */
-static inline enum dma_status dma_async_is_complete(dma_cookie_t cookie, dma_cookie_t last_complete,
-						    dma_cookie_t last_used)
-{
-	bool is_done;
-
-	/* What is under way are the cookies behind last_complete up to last_used, going around. */
-	if (last_complete <= last_used)
-		is_done = cookie <= last_complete || cookie > last_used;
-	else
-		is_done = cookie <= last_complete && cookie > last_used;
-	return is_done ? DMA_COMPLETE : DMA_IN_PROGRESS;
-}
-
-/**
- * enum dma_transaction_type - what a controller can do; bits of a dma_cap_mask_t
- */
-enum dma_transaction_type {
-	DMA_MEMCPY,
-	DMA_XOR,
-	DMA_PQ,
-	DMA_XOR_VAL,
-	DMA_PQ_VAL,
-	DMA_MEMSET,
-	DMA_MEMSET_SG,
-	DMA_INTERRUPT,
-	DMA_PRIVATE, /* channels are taken by name only */
-	DMA_ASYNC_TX,
-	DMA_SLAVE,
-	DMA_CYCLIC,
-	DMA_INTERLEAVE,
-	DMA_COMPLETION_NO_ORDER, /* completes in any order */
-	DMA_REPEAT, /* DMA_PREP_REPEAT is honoured */
-	DMA_LOAD_EOT, /* DMA_PREP_LOAD_EOT is honoured */
-	DMA_TX_TYPE_END,
+struct dma_async_tx_descriptor {
+	dma_cookie_t cookie;
+	uint32_t flags;
+	dma_addr_t phys;
+	struct dma_chan *chan;
+	dma_cookie_t (*tx_submit)(struct dma_async_tx_descriptor *tx);
+	int (*desc_free)(struct dma_async_tx_descriptor *tx);
+	dma_async_tx_callback callback;
+	dma_async_tx_callback_result callback_result;
+	void *callback_param;
+	struct dmaengine_unmap_data *unmap;
+	enum dma_desc_metadata_mode desc_metadata_mode;
+	const struct dma_descriptor_metadata_ops *metadata_ops;
 };
 
+/* Channels. */
+
 /**
- * struct dma_cap_mask - a set of enum dma_transaction_type
- * @bits: private; use dma_cap_set() and kin
+ * dma_request_chan() - take the channel that the device tree gives a device for a purpose
+ * @dev: the client
+ * @name: an entry of its dma-names
+ *
+ * Where the tree says nothing, controllers' own tables (struct dma_filter) are asked. The channel is
+ * the caller's alone. May sleep. Return: the channel, until dma_release_channel(), or an ERR_PTR:
+ * -EPROBE_DEFER (its controller has not come yet, or nothing matches: let the probe return it),
+ * -ENODEV (NO_CHANNEL: the tree has no such name), -EBUSY (it is taken), -EINVAL, -ENOMEM.
  */
-typedef struct dma_cap_mask {
-	uint32_t bits;
-} dma_cap_mask_t;
+struct dma_chan *dma_request_chan(struct device *dev, const char *name);
 
-/** __dma_cap_zero() - dma_cap_zero() by pointer. */
-static inline void __dma_cap_zero(dma_cap_mask_t *mask)
-{
-	mask->bits = 0;
-}
+/**
+ * dma_request_chan_by_mask() - take any channel that can do some kinds of work
+ * @mask: what it has to be able to do
+ *
+ * May sleep. Return: the channel, or an ERR_PTR: -EPROBE_DEFER (there is no controller at all),
+ * -ENODEV (NO_CHANNEL: none that is free can).
+ */
+struct dma_chan *dma_request_chan_by_mask(const dma_cap_mask_t *mask);
 
-/** __dma_cap_set() - dma_cap_set() by pointer. */
-static inline void __dma_cap_set(enum dma_transaction_type type, dma_cap_mask_t *mask)
-{
-	mask->bits |= 1u << (unsigned int)type;
-}
-
-/** __dma_cap_clear() - dma_cap_clear() by pointer. */
-static inline void __dma_cap_clear(enum dma_transaction_type type, dma_cap_mask_t *mask)
-{
-	mask->bits &= ~(1u << (unsigned int)type);
-}
-
-/** __dma_has_cap() - dma_has_cap() by pointer. */
-static inline bool __dma_has_cap(enum dma_transaction_type type, const dma_cap_mask_t *mask)
-{
-	return (mask->bits >> (unsigned int)type) & 1u;
-}
+/**
+ * __dma_request_channel() - dma_request_chan_by_mask() with a filter
+ * @mask: what the channel has to be able to do
+ * @fn: is asked about each that is free, with no lock held but the core's, which may not be called;
+ *	NULL for any
+ * @fn_param: handed to @fn
+ * @np: only channels of the controller at this node; NULL for all
+ *
+ * May sleep. Return: the channel, or NULL with the reason.
+ */
+struct dma_chan *__dma_request_channel(const dma_cap_mask_t *mask, dma_filter_fn fn, void *fn_param,
+				       struct device_node *np);
 
 #ifndef BERTH_NO_SHORT_NAMES
-#define dma_cap_zero(mask) __dma_cap_zero(&(mask))
-#define dma_cap_set(type, mask) __dma_cap_set((type), &(mask))
-#define dma_cap_clear(type, mask) __dma_cap_clear((type), &(mask))
-#define dma_has_cap(type, mask) __dma_has_cap((type), &(mask))
+#define dma_request_channel(mask, fn, param) __dma_request_channel(&(mask), (fn), (param), NULL)
 #endif
 
 /**
- * enum dma_transfer_direction - from where to where; "device" is the client's peripheral
+ * dma_release_channel() - give a channel back
+ *
+ * What is still under way is terminated, and its callbacks are over on return. Descriptors of the
+ * channel are gone. May sleep; not from a callback.
  */
-enum dma_transfer_direction {
-	DMA_MEM_TO_MEM,
-	DMA_MEM_TO_DEV,
-	DMA_DEV_TO_MEM,
-	DMA_DEV_TO_DEV,
-	DMA_TRANS_NONE,
-};
+void dma_release_channel(struct dma_chan *chan);
+
+/** dmaengine_get() - from now on dma_find_channel() may be used: public channels are kept ready. */
+void dmaengine_get(void);
+
+/** dmaengine_put() - undo one dmaengine_get(). May sleep. */
+void dmaengine_put(void);
 
 /**
- * enum dma_ctrl_flags - flags of a descriptor
- * @DMA_PREP_INTERRUPT: call back when it is done
- * @DMA_CTRL_ACK: it may be reused once it is done
- * @DMA_PREP_PQ_DISABLE_P: leave P out
- * @DMA_PREP_PQ_DISABLE_Q: leave Q out
- * @DMA_PREP_CONTINUE: the results so far are a source
- * @DMA_PREP_FENCE: what follows depends on the result
- * @DMA_CTRL_REUSE: the client submits it again and frees it
- * @DMA_PREP_CMD: the data is a command for the peripheral
- * @DMA_PREP_REPEAT: over and over, until another one is issued
- * @DMA_PREP_LOAD_EOT: take over from a repeated one when that is at its end
+ * dma_find_channel() - a public channel for a kind of work, shared with others
+ *
+ * Between dmaengine_get() and dmaengine_put(). CPUs get different channels where there are enough.
+ * Any context. Return: the channel, or NULL: no public channel can do that.
  */
-enum dma_ctrl_flags {
-	DMA_PREP_INTERRUPT = 1 << 0,
-	DMA_CTRL_ACK = 1 << 1,
-	DMA_PREP_PQ_DISABLE_P = 1 << 2,
-	DMA_PREP_PQ_DISABLE_Q = 1 << 3,
-	DMA_PREP_CONTINUE = 1 << 4,
-	DMA_PREP_FENCE = 1 << 5,
-	DMA_CTRL_REUSE = 1 << 6,
-	DMA_PREP_CMD = 1 << 7,
-	DMA_PREP_REPEAT = 1 << 8,
-	DMA_PREP_LOAD_EOT = 1 << 9,
-};
+struct dma_chan *dma_find_channel(enum dma_transaction_type tx_type);
 
-/**
- * enum dma_slave_buswidth - bytes of one access to a peripheral
- */
-enum dma_slave_buswidth {
-	DMA_SLAVE_BUSWIDTH_UNDEFINED = 0,
-	DMA_SLAVE_BUSWIDTH_1_BYTE = 1,
-	DMA_SLAVE_BUSWIDTH_2_BYTES = 2,
-	DMA_SLAVE_BUSWIDTH_3_BYTES = 3,
-	DMA_SLAVE_BUSWIDTH_4_BYTES = 4,
-	DMA_SLAVE_BUSWIDTH_8_BYTES = 8,
-	DMA_SLAVE_BUSWIDTH_16_BYTES = 16,
-	DMA_SLAVE_BUSWIDTH_32_BYTES = 32,
-	DMA_SLAVE_BUSWIDTH_64_BYTES = 64,
-	DMA_SLAVE_BUSWIDTH_128_BYTES = 128,
-};
+/** dma_issue_pending_all() - dma_async_issue_pending() on all public channels in use. Any context. */
+void dma_issue_pending_all(void);
 
-/**
- * struct dma_slave_config - how a channel talks to the client's peripheral
- * @direction: for controllers that ask; the prep calls say it as well
- * @src_addr: register to read from, as the CPU's bus sees it
- * @dst_addr: register to write to
- * @src_addr_width: bytes of an access to @src_addr
- * @dst_addr_width: bytes of an access to @dst_addr
- * @src_maxburst: accesses in one burst at most, as the peripheral's FIFO is made
- * @dst_maxburst: the same for @dst_addr
- * @src_port_window_size: accesses after which the address starts again; 0: it stays
- * @dst_port_window_size: the same for @dst_addr
- * @device_fc: the peripheral says how much, not the controller
- * @peripheral_config: what this pair of controller and peripheral needs besides
- * @peripheral_size: its bytes
- */
-struct dma_slave_config {
-	enum dma_transfer_direction direction;
-	phys_addr_t src_addr;
-	phys_addr_t dst_addr;
-	enum dma_slave_buswidth src_addr_width;
-	enum dma_slave_buswidth dst_addr_width;
-	uint32_t src_maxburst;
-	uint32_t dst_maxburst;
-	uint32_t src_port_window_size;
-	uint32_t dst_port_window_size;
-	bool device_fc;
-	void *peripheral_config;
-	size_t peripheral_size;
-};
+/** dma_get_slave_caps() - what a channel can do for a peripheral. Return: 0, -EINVAL, -ENXIO. */
+int dma_get_slave_caps(struct dma_chan *chan, struct dma_slave_caps *caps);
 
-/**
- * enum dma_residue_granularity - how exactly a channel knows what is left
- * @DMA_RESIDUE_GRANULARITY_DESCRIPTOR: all or nothing
- * @DMA_RESIDUE_GRANULARITY_SEGMENT: by segment of a list, by period of a ring
- * @DMA_RESIDUE_GRANULARITY_BURST: by burst
- */
-enum dma_residue_granularity {
-	DMA_RESIDUE_GRANULARITY_DESCRIPTOR = 0,
-	DMA_RESIDUE_GRANULARITY_SEGMENT = 1,
-	DMA_RESIDUE_GRANULARITY_BURST = 2,
-};
+/** dmaengine_get_dma_device() - the device for which a client maps memory: the controller's. */
+struct device *dmaengine_get_dma_device(struct dma_chan *chan);
 
-/**
- * struct dma_slave_caps - what a channel can do for a peripheral
- * @src_addr_widths: bit n: accesses of n bytes, see enum dma_slave_buswidth
- * @dst_addr_widths: the same for the destination
- * @directions: bit n: enum dma_transfer_direction n
- * @min_burst: accesses in a burst at least
- * @max_burst: and at most
- * @max_sg_burst: segments that run without software in between; 0: any number
- * @cmd_pause: can be paused
- * @cmd_resume: and resumed
- * @cmd_terminate: can be terminated
- * @residue_granularity: how exact a residue is
- * @descriptor_reuse: DMA_CTRL_REUSE is honoured
- */
-struct dma_slave_caps {
-	uint32_t src_addr_widths;
-	uint32_t dst_addr_widths;
-	uint32_t directions;
-	uint32_t min_burst;
-	uint32_t max_burst;
-	uint32_t max_sg_burst;
-	bool cmd_pause;
-	bool cmd_resume;
-	bool cmd_terminate;
-	enum dma_residue_granularity residue_granularity;
-	bool descriptor_reuse;
-};
-
-/**
- * enum dmaengine_tx_result - how a transfer ended
- */
-enum dmaengine_tx_result {
-	DMA_TRANS_NOERROR = 0,
-	DMA_TRANS_READ_FAILED, /* the source did not answer */
-	DMA_TRANS_WRITE_FAILED, /* the destination did not answer */
-	DMA_TRANS_ABORTED, /* it never started */
-};
-
-/**
- * struct dmaengine_result - what a callback_result is told
- * @result: how it ended
- * @residue: bytes that were not transferred
- */
-struct dmaengine_result {
-	enum dmaengine_tx_result result;
-	uint32_t residue;
-};
-
-/* Called when a transfer is done: not in interrupt context, no lock of the channel's held. */
-typedef void (*dma_async_tx_callback)(void *param);
-/* The same, told how it ended. It takes precedence over the other one. */
-typedef void (*dma_async_tx_callback_result)(void *param, const struct dmaengine_result *result);
-/* Whether a client wants this channel. */
-typedef bool (*dma_filter_fn)(struct dma_chan *chan, void *filter_param);
-
-/**
- * struct dma_tx_state - where a channel and a transfer are
- * @last: the last cookie that was completed
- * @used: the last cookie that was given out
- * @residue: bytes of the transfer that are left
- * @in_flight_bytes: bytes that the controller has read but not written yet
- */
-struct dma_tx_state {
-	dma_cookie_t last;
-	dma_cookie_t used;
-	uint32_t residue;
-	uint32_t in_flight_bytes;
-};
-
-/**
- * dma_set_tx_state() - fill in a state that may not be wanted
- * @st: the state; NULL is ignored
- * @last: see struct dma_tx_state
- * @used: see struct dma_tx_state
- * @residue: see struct dma_tx_state
- */
-static inline void dma_set_tx_state(struct dma_tx_state *st, dma_cookie_t last, dma_cookie_t used,
-				    uint32_t residue)
+/** dma_chan_name() - "dma0chan1" */
+static inline const char *dma_chan_name(const struct dma_chan *chan)
 {
-	if (!st)
-		return;
-	st->last = last;
-	st->used = used;
-	st->residue = residue;
+	return chan->name;
 }
 
 /**
- * enum dmaengine_alignment - log2 of the alignment that a controller needs
+ * struct berth_dma_chan_info - one channel, for reports
+ * @name: "dma0chan1"
+ * @device: name of the controller's device
+ * @client: who has taken it, "" if nobody
+ * @caps: what its controller can do
+ * @is_private: it is taken by name, or by one client alone
  */
-enum dmaengine_alignment {
-	DMAENGINE_ALIGN_1_BYTE = 0,
-	DMAENGINE_ALIGN_2_BYTES = 1,
-	DMAENGINE_ALIGN_4_BYTES = 2,
-	DMAENGINE_ALIGN_8_BYTES = 3,
-	DMAENGINE_ALIGN_16_BYTES = 4,
-	DMAENGINE_ALIGN_32_BYTES = 5,
-	DMAENGINE_ALIGN_64_BYTES = 6,
-	DMAENGINE_ALIGN_128_BYTES = 7,
-	DMAENGINE_ALIGN_256_BYTES = 8,
+struct berth_dma_chan_info {
+	char name[24];
+	char device[48];
+	char client[32];
+	dma_cap_mask_t caps;
+	bool is_private;
 };
 
+/** berth_dma_chan_list() - all channels; up to @max are described. May sleep. Return: how many. */
+unsigned int berth_dma_chan_list(struct berth_dma_chan_info *info, unsigned int max);
+
+/* Peripherals. */
+
 /**
- * enum dma_desc_metadata_mode - who keeps the data that goes with a descriptor
- * @DESC_METADATA_NONE: there is none
- * @DESC_METADATA_CLIENT: the client attaches a buffer of its own
- * @DESC_METADATA_ENGINE: the controller has the room
+ * dmaengine_slave_config() - tell a channel about its peripheral
+ * @chan: a channel of a DMA_SLAVE controller
+ * @config: copied
+ *
+ * Counts for descriptors prepared afterwards. Any context. Return: 0, -ENOSYS (CAPABILITY), -EINVAL
+ * (the widths or bursts are not the controller's).
  */
-enum dma_desc_metadata_mode {
-	DESC_METADATA_NONE = 0,
-	DESC_METADATA_CLIENT = 1 << 0,
-	DESC_METADATA_ENGINE = 1 << 1,
-};
+int dmaengine_slave_config(struct dma_chan *chan, struct dma_slave_config *config);
+
+/* Preparing. A descriptor is neither queued nor started by it. Any context. */
+
+/**
+ * dmaengine_prep_dma_memcpy() - copy memory
+ * @chan: the channel
+ * @dst: where to, mapped for the controller
+ * @src: where from, mapped for the controller
+ * @len: bytes, at least 1
+ * @flags: enum dma_ctrl_flags
+ *
+ * All prepare calls are for any context and never sleep. The descriptor is the controller's again
+ * once it was submitted and is done, or its channel was terminated; one that is never submitted is
+ * freed with the channel. Return: the descriptor, or NULL with the reason: CAPABILITY, ALIGNMENT,
+ * SEGMENT, ARGUMENT, OUT_OF_MEMORY, STATE (the controller is gone).
+ */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							  dma_addr_t src, size_t len,
+							  unsigned long flags);
+
+/** dmaengine_prep_dma_memset() - fill memory with the byte @value; see dmaengine_prep_dma_memcpy(). */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_memset(struct dma_chan *chan, dma_addr_t dest,
+							  int value, size_t len,
+							  unsigned long flags);
+
+/** dmaengine_prep_dma_xor() - @dst is the XOR of @src_cnt buffers. Linux: device_prep_dma_xor(). */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_xor(struct dma_chan *chan, dma_addr_t dst,
+						       dma_addr_t *src, unsigned int src_cnt,
+						       size_t len, unsigned long flags);
+
+/** dmaengine_prep_dma_xor_val() - whether the XOR is zero; *@result is set by the time it is done. */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_xor_val(struct dma_chan *chan, dma_addr_t *src,
+							   unsigned int src_cnt, size_t len,
+							   enum sum_check_flags *result,
+							   unsigned long flags);
+
+/**
+ * dmaengine_prep_dma_pq() - the two syndromes of RAID 6
+ * @chan: the channel
+ * @dst: P and Q
+ * @src: the sources
+ * @src_cnt: how many
+ * @scf: a coefficient for each source, in GF(256) over x^8 + x^4 + x^3 + x^2 + 1
+ * @len: bytes of each buffer
+ * @flags: with DMA_PREP_PQ_DISABLE_P and Q
+ *
+ * See dmaengine_prep_dma_memcpy().
+ */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_pq(struct dma_chan *chan, dma_addr_t *dst,
+						      dma_addr_t *src, unsigned int src_cnt,
+						      const unsigned char *scf, size_t len,
+						      unsigned long flags);
+
+/** dmaengine_prep_dma_interrupt() - nothing but a callback, in its turn. */
+struct dma_async_tx_descriptor *dmaengine_prep_dma_interrupt(struct dma_chan *chan,
+							     unsigned long flags);
+
+/**
+ * dmaengine_prep_slave_sg() - between a list and a peripheral
+ * @chan: a channel that was told of the peripheral
+ * @sgl: mapped for the controller
+ * @sg_len: what dma_map_sg() returned
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ *
+ * See dmaengine_prep_dma_memcpy(). The list is not needed after the call; the memory is.
+ */
+struct dma_async_tx_descriptor *
+dmaengine_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int sg_len,
+			enum dma_transfer_direction dir, unsigned long flags);
+
+/** dmaengine_prep_slave_single() - dmaengine_prep_slave_sg() with one buffer. */
+struct dma_async_tx_descriptor *dmaengine_prep_slave_single(struct dma_chan *chan, dma_addr_t buf,
+							    size_t len,
+							    enum dma_transfer_direction dir,
+							    unsigned long flags);
+
+/**
+ * dmaengine_prep_dma_cyclic() - between a ring and a peripheral, until it is terminated
+ * @chan: a channel that was told of the peripheral
+ * @buf_addr: the ring, mapped for the controller
+ * @buf_len: its bytes, a multiple of @period_len
+ * @period_len: bytes after which the callback is called
+ * @dir: DMA_MEM_TO_DEV or DMA_DEV_TO_MEM
+ * @flags: enum dma_ctrl_flags
+ *
+ * Callbacks of periods that end while one is waiting to be called are one call. See
+ * dmaengine_prep_dma_memcpy().
+ */
+struct dma_async_tx_descriptor *
+dmaengine_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr, size_t buf_len,
+			  size_t period_len, enum dma_transfer_direction dir, unsigned long flags);
+
+/** dmaengine_prep_interleaved_dma() - a pattern of runs; the template is not needed afterwards. */
+struct dma_async_tx_descriptor *
+dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleaved_template *xt,
+			       unsigned long flags);
+
+/* Metadata that goes with a descriptor. */
+
+/** dmaengine_is_metadata_mode_supported() - whether a channel's controller can do it so. */
+bool dmaengine_is_metadata_mode_supported(struct dma_chan *chan, enum dma_desc_metadata_mode mode);
+
+/** dmaengine_desc_attach_metadata() - give a buffer of the client's along. 0, -EINVAL. */
+int dmaengine_desc_attach_metadata(struct dma_async_tx_descriptor *desc, void *data, size_t len);
+
+/** dmaengine_desc_get_metadata_ptr() - the controller's room, or an ERR_PTR. */
+void *dmaengine_desc_get_metadata_ptr(struct dma_async_tx_descriptor *desc, size_t *payload_len,
+				      size_t *max_len);
+
+/** dmaengine_desc_set_metadata_len() - how much of it was filled. 0, -EINVAL. */
+int dmaengine_desc_set_metadata_len(struct dma_async_tx_descriptor *desc, size_t payload_len);
+
+/* Running. */
+
+/**
+ * dmaengine_submit() - queue a descriptor
+ *
+ * It does not start before dma_async_issue_pending(). Any context. Return: its cookie, or a negative
+ * errno value, see dma_submit_error().
+ */
+static inline dma_cookie_t dmaengine_submit(struct dma_async_tx_descriptor *desc)
+{
+	return desc->tx_submit(desc);
+}
+
+/** dma_async_issue_pending() - start what was submitted. Any context. */
+void dma_async_issue_pending(struct dma_chan *chan);
+
+/**
+ * dmaengine_tx_status() - how far a transfer is
+ * @chan: its channel
+ * @cookie: which
+ * @state: filled in, if not NULL: a residue of 0 when it is done, of its whole length when it has not
+ *	started
+ *
+ * A controller without interrupts completes its transfers in this call. Any context. Return: see
+ * enum dma_status; DMA_ERROR for one of the last BERTH_DMA_FAILED_COOKIES that failed.
+ */
+enum dma_status dmaengine_tx_status(struct dma_chan *chan, dma_cookie_t cookie,
+				    struct dma_tx_state *state);
+
+/** dma_async_is_tx_complete() - dmaengine_tx_status() that tells the two cookies; both may be NULL. */
+enum dma_status dma_async_is_tx_complete(struct dma_chan *chan, dma_cookie_t cookie,
+					 dma_cookie_t *last, dma_cookie_t *used);
+
+/**
+ * dma_sync_wait() - issue what is pending and wait for a transfer
+ *
+ * Sleeps, for 5 seconds at most. Return: DMA_COMPLETE; DMA_ERROR, with TRANSFER or TIMEOUT as the
+ * reason. Its buffers are the client's only after DMA_COMPLETE, or dmaengine_terminate_sync().
+ */
+enum dma_status dma_sync_wait(struct dma_chan *chan, dma_cookie_t cookie);
+
+/**
+ * berth_dma_wait() - dma_sync_wait() with a limit of the caller's
+ * @timeout: in jiffies
+ *
+ * Sleeps. Return: 0; -EIO (TRANSFER), -ETIMEDOUT (TIMEOUT: it is still under way).
+ */
+int berth_dma_wait(struct dma_chan *chan, dma_cookie_t cookie, unsigned long timeout);
+
+/** dmaengine_pause() - stop in mid-transfer. Any context. 0, -ENOSYS (CAPABILITY), or the driver's. */
+int dmaengine_pause(struct dma_chan *chan);
+
+/** dmaengine_resume() - go on after dmaengine_pause(). Any context. */
+int dmaengine_resume(struct dma_chan *chan);
+
+/**
+ * dmaengine_terminate_async() - stop, and forget all that was submitted
+ *
+ * Any context, also from a callback. On return nothing of it will start, but the controller may be
+ * touching memory, and a callback may be running: memory may be freed only after
+ * dmaengine_synchronize(). What is forgotten gets no callback. Return: 0, -EINVAL (CAPABILITY).
+ */
+int dmaengine_terminate_async(struct dma_chan *chan);
+
+/** dmaengine_synchronize() - wait until what was terminated is over. May sleep; not from a callback. */
+void dmaengine_synchronize(struct dma_chan *chan);
+
+/** dmaengine_terminate_sync() - dmaengine_terminate_async(), dmaengine_synchronize(). */
+int dmaengine_terminate_sync(struct dma_chan *chan);
+
+/* Descriptors that are used again. */
+
+/** dmaengine_desc_set_reuse() - keep a descriptor when it is done. 0, -EPERM, -ENXIO; see caps. */
+int dmaengine_desc_set_reuse(struct dma_async_tx_descriptor *tx);
+
+/** dmaengine_desc_clear_reuse() - the next end of it is the last. */
+static inline void dmaengine_desc_clear_reuse(struct dma_async_tx_descriptor *tx)
+{
+	tx->flags &= ~(uint32_t)DMA_CTRL_REUSE;
+}
+
+/** dmaengine_desc_test_reuse() - whether a descriptor is kept. */
+static inline bool dmaengine_desc_test_reuse(const struct dma_async_tx_descriptor *tx)
+{
+	return (tx->flags & DMA_CTRL_REUSE) != 0;
+}
+
+/** dmaengine_desc_free() - free a descriptor that is kept and not submitted. 0, -EPERM: it is not. */
+int dmaengine_desc_free(struct dma_async_tx_descriptor *desc);
+
+/** async_tx_ack() - the client does not need the descriptor any more. */
+static inline void async_tx_ack(struct dma_async_tx_descriptor *tx)
+{
+	tx->flags |= DMA_CTRL_ACK;
+}
+
+/** async_tx_test_ack() - whether the client said so. */
+static inline bool async_tx_test_ack(const struct dma_async_tx_descriptor *tx)
+{
+	return (tx->flags & DMA_CTRL_ACK) != 0;
+}
+
+/* What to unmap. */
+
+/**
+ * dmaengine_get_unmap_data() - room for addresses to unmap when a transfer is done
+ * @dev: the controller's device
+ * @nr: how many, 1 to 256
+ * @flags: GFP_*
+ *
+ * The addresses stand in @addr in the order that struct dmaengine_unmap_data says. Kept and used
+ * again: after the first time nothing is allocated. Return: it, held once, or NULL.
+ */
+struct dmaengine_unmap_data *dmaengine_get_unmap_data(struct device *dev, int nr, gfp_t flags);
+
+/** dmaengine_unmap_put() - let go; the last one unmaps. Any context. */
+void dmaengine_unmap_put(struct dmaengine_unmap_data *unmap);
+
+/** dma_set_unmap() - let a descriptor hold it, too, until it is done. */
+void dma_set_unmap(struct dma_async_tx_descriptor *tx, struct dmaengine_unmap_data *unmap);
 
 BERTH_END_DECLS
 

@@ -120,6 +120,12 @@ static inline bool IS_ERR(const void *ptr)
 	return (uintptr_t)ptr >= (uintptr_t)-BERTH_MAX_ERRNO;
 }
 
+/** IS_ERR_OR_NULL() - whether a pointer is an error or NULL. */
+static inline bool IS_ERR_OR_NULL(const void *ptr)
+{
+	return !ptr || IS_ERR(ptr);
+}
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

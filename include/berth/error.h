@@ -57,6 +57,12 @@ enum berth_reason {
 	BERTH_REASON_GROUP, /* the hardware cannot tell it from others [subject: device, holder] */
 	BERTH_REASON_IOMMU, /* its IOMMU does not work [subject: device, holder: the IOMMU] */
 	BERTH_REASON_COMMAND, /* hardware refused a command [subject: device, address: which] */
+	BERTH_REASON_CAPABILITY, /* the hardware cannot do that [subject: channel or device, holder: what] */
+	BERTH_REASON_ALIGNMENT, /* not aligned as the hardware needs [subject, address, limit] */
+	BERTH_REASON_NO_CHANNEL, /* no DMA channel [subject: device or kind, holder: name] */
+	BERTH_REASON_CHANNEL_BUSY, /* somebody else has taken it [subject: channel, holder] */
+	BERTH_REASON_TRANSFER, /* hardware reported that a transfer failed [subject: channel, address: cookie] */
+	BERTH_REASON_TIMEOUT, /* it did not end in time [subject, address: which, limit: ms] */
 	BERTH_REASON_COUNT
 };
 

@@ -62,6 +62,39 @@ void enable_irq(unsigned int irq);
 /** synchronize_irq() - wait until a handler that is running now has returned. May sleep. */
 void synchronize_irq(unsigned int irq);
 
+/**
+ * struct tasklet_struct - work that a handler leaves for later (linux/interrupt.h)
+ * @callback: what to do
+ * @next: private
+ * @state: private
+ */
+struct tasklet_struct {
+	void (*callback)(struct tasklet_struct *tasklet);
+	struct tasklet_struct *next;
+	uint32_t state;
+};
+
+/** tasklet_setup() - initialise a tasklet. Any context. */
+void tasklet_setup(struct tasklet_struct *tasklet,
+		   void (*callback)(struct tasklet_struct *tasklet));
+
+/**
+ * tasklet_schedule() - have it called soon
+ *
+ * Once for any number of calls until it starts; on any CPU or thread, with interrupts kept away,
+ * after the handler has returned and when no lock of spin_lock_irqsave() is held there; never twice
+ * at once. It may schedule itself, and must not sleep. What was written before is seen by it. Any
+ * context.
+ */
+void tasklet_schedule(struct tasklet_struct *tasklet);
+
+/**
+ * tasklet_kill() - wait until a tasklet is neither scheduled nor running
+ *
+ * Nobody schedules it meanwhile, but itself; then it may run once more. May sleep; not from a tasklet.
+ */
+void tasklet_kill(struct tasklet_struct *tasklet);
+
 BERTH_END_DECLS
 
 #ifdef BERTH_NO_SHORT_NAMES

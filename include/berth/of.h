@@ -88,6 +88,44 @@ int of_property_read_string_index(const struct device_node *node, const char *na
 /** of_parse_phandle() - the node that the @index-th cell of a list of phandles points at. */
 struct device_node *of_parse_phandle(const struct device_node *node, const char *name, int index);
 
+#define MAX_PHANDLE_ARGS 16
+
+/**
+ * struct of_phandle_args - an entry of a list of phandles with arguments
+ * @np: the node that the phandle leads to
+ * @args_count: how many cells follow
+ * @args: the cells
+ */
+struct of_phandle_args {
+	struct device_node *np;
+	int args_count;
+	uint32_t args[MAX_PHANDLE_ARGS];
+};
+
+/**
+ * of_parse_phandle_with_args() - an entry of a list of phandles with arguments
+ * @np: whose property
+ * @list_name: the list
+ * @cells_name: the property of each target that says how many arguments it takes
+ * @index: which entry
+ * @out_args: filled in on success, if not NULL
+ *
+ * Any context. Return: 0; -ENOENT (no such entry, an empty one, or no such property); -EINVAL (the
+ * list leads nowhere, or ends within an entry: TREE names the node).
+ */
+int of_parse_phandle_with_args(const struct device_node *np, const char *list_name,
+			       const char *cells_name, int index, struct of_phandle_args *out_args);
+
+/** of_count_phandle_with_args() - entries of such a list; -ENOENT (none), -EINVAL. */
+int of_count_phandle_with_args(const struct device_node *np, const char *list_name,
+			       const char *cells_name);
+
+/** of_property_count_strings() - strings of a property; -EINVAL, -ENODATA, -EILSEQ. */
+int of_property_count_strings(const struct device_node *node, const char *name);
+
+/** of_property_match_string() - the index of a string in a list; -ENODATA: it is not there. */
+int of_property_match_string(const struct device_node *node, const char *name, const char *string);
+
 /** of_n_addr_cells() - #address-cells that apply to @node's reg. */
 int of_n_addr_cells(const struct device_node *node);
 
@@ -104,7 +142,13 @@ uint64_t of_read_number(const void *cell, int cells);
  */
 int berth_of_address(const struct device_node *node, unsigned int index, struct berth_range *range);
 
-/** of_dma_is_coherent() - whether a device sees the CPU's caches: its node, or one above, says. */
+/**
+ * of_dma_is_coherent() - whether a device sees the CPU's caches
+ *
+ * Its node, or the next one above on its way to memory, says so: ``dma-coherent`` or
+ * ``dma-noncoherent``. Where none says anything it is as the port's architecture has it: RISC-V's
+ * devices do, others do not.
+ */
 bool of_dma_is_coherent(const struct device_node *node);
 
 /**

@@ -13,6 +13,9 @@
  *   BERTH_PORT_MAX_SLOTS        processors, or registered threads, with per-CPU caches of their own
  *   BERTH_PORT_REDZONE          bytes that allocators leave poisoned behind an object; 0 without
  *                               a sanitizer
+ *   BERTH_PORT_DMA_DEFAULT_COHERENT
+ *                               1 if devices see the caches unless the tree says otherwise; need
+ *                               not be there where it is 0
  *   berth_port_slot()           the caller's slot, below BERTH_PORT_MAX_SLOTS
  *   berth_port_slot_or_none()   the caller's slot + 1, or 0 if it has none yet: no call, no branch
  *   berth_port_relax()          one turn of a busy loop
@@ -74,11 +77,11 @@ struct berth_machine;
 
 /**
  * struct berth_port_linear - the linear map: phys + (virt - phys) is one constant
- * @virt: CPU address of @phys
+ * @virt: CPU address of @phys, which may be 0
  * @phys: lowest physical address covered
  * @size: bytes, holes between banks and no-map ranges included
  *
- * Set by berth_port_ram(), zero while berth is stopped. That an address lies inside does not mean
+ * Set by berth_port_ram(); while berth is stopped @size is 0. That an address lies inside does not mean
  * that RAM is there: virt_addr_valid() knows.
  */
 struct berth_port_linear {
@@ -382,7 +385,8 @@ void berth_port_cache_flush(phys_addr_t phys, uint64_t size);
  * @irq: the port's number: on a GIC 16 + n for a PPI and 32 + n for an SPI
  * @level: true if level triggered
  *
- * A PPI is let through on the calling CPU. Return: 0, or -EINVAL if there is no such interrupt.
+ * A PPI is let through on the calling CPU. Return: 0, or -EINVAL if there is no such interrupt, or it
+ * cannot be triggered like that.
  */
 int berth_port_irq_unmask(unsigned int irq, bool level);
 
@@ -450,6 +454,39 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value);
 /** berth_port_lock_wake() - a contended spinlock was released: wake one waiter, if any sleeps. */
 void berth_port_lock_wake(uint32_t *word);
 
+/* Threads of berth's own: where a CPU does the work of a device. */
+
+struct berth_port_worker;
+
+/**
+ * berth_port_worker_start() - a thread that works on demand
+ * @worker: the thread, until berth_port_worker_stop()
+ * @work: called on it after each berth_port_worker_kick(); may sleep
+ * @data: handed to @work
+ *
+ * May sleep. Return: 0; -ENOSYS (CAPABILITY): this port has no threads, and berth does such work where it
+ * arises: a port may always return that; -ENOMEM (OUT_OF_MEMORY).
+ */
+int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data),
+			    void *data);
+
+/**
+ * berth_port_worker_kick() - have the thread call its work once from the start
+ *
+ * However often it is kicked until then, it is one call. What was written before is seen by it. From this
+ * call on until the work has returned there is somebody who may do what another one waits for, see
+ * berth_port_wait(). Any context.
+ */
+void berth_port_worker_kick(struct berth_port_worker *worker);
+
+/**
+ * berth_port_worker_stop() - end the thread
+ *
+ * Work that was asked for is done before. Nobody kicks it meanwhile, or afterwards. May sleep; not from
+ * the work itself.
+ */
+void berth_port_worker_stop(struct berth_port_worker *worker);
+
 /* Output. */
 
 /** berth_port_print() - print bytes on the console. Any context. */
@@ -470,6 +507,10 @@ void berth_port_panic(const char *message) __attribute__((noreturn));
 BERTH_END_DECLS
 
 #include <berth/port-arch.h>
+
+#ifndef BERTH_PORT_DMA_DEFAULT_COHERENT
+#define BERTH_PORT_DMA_DEFAULT_COHERENT 0
+#endif
 
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The UART, the stack, and the end. */
+/* The console, the stack, and the end. */
 #include "internal.h"
 
-#define UART_DR 0x00
-#define UART_FR 0x18
-#define UART_FR_TXFF (1u << 5)
-
+#define SYS_WRITEC 0x03
 #define SYS_EXIT_EXTENDED 0x20
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026
 
@@ -16,15 +13,20 @@
 
 static struct berth_a64_lock console_lock;
 
+static void semihosting(uint64_t operation, const void *argument)
+{
+	register uint64_t x0 __asm__("x0") = operation;
+	register const void *x1 __asm__("x1") = argument;
+
+	__asm__ volatile("hlt #0xf000" : "+r"(x0) : "r"(x1) : "memory");
+}
+
+/* Before there is a UART: what is wrong with the device tree. */
 static void put_bytes(const char *text, size_t length)
 {
-	volatile char __iomem *uart = (volatile char __iomem *)BOARD_UART;
-
-	while (length--) {
-		while (berth_port_read32(uart + UART_FR) & UART_FR_TXFF)
-			berth_port_relax();
-		berth_port_write32(uart + UART_DR, (unsigned char)*text++);
-	}
+	for (; length--; text++)
+		if (!berth_a64_uart_put((unsigned char)*text))
+			semihosting(SYS_WRITEC, text);
 }
 
 void berth_port_print(const char *text, size_t length)
@@ -130,10 +132,8 @@ void berth_port_panic(const char *message)
 void berth_exit(int code)
 {
 	const uint64_t block[2] = { ADP_STOPPED_APPLICATION_EXIT, (uint64_t)(int64_t)code };
-	register uint64_t x0 __asm__("x0") = SYS_EXIT_EXTENDED;
-	register const uint64_t *x1 __asm__("x1") = block;
 
 	berth_port_irq_save();
 	for (;;)
-		__asm__ volatile("hlt #0xf000" : "+r"(x0) : "r"(x1) : "memory");
+		semihosting(SYS_EXIT_EXTENDED, block);
 }

@@ -7,7 +7,7 @@
 #include <berth/port.h>
 #include <berth/aarch64.h>
 
-#include "board.h"
+#include "layout.h"
 
 #define PAGE_SHIFT 12
 #define PAGE_BYTES 4096ul
@@ -40,11 +40,13 @@ struct berth_a64_cpu {
 	void *arg;
 	uint64_t ttbr0; /* what the CPU has loaded */
 	uint64_t deadline_ns; /* of the wait or delay it is in */
-	uintptr_t gicr;
+	char __iomem *irq_frame, *gicr; /* a GIC's: SGIs and PPIs; the redistributor */
 	uint32_t traps;
 } __attribute__((aligned(128)));
 
 extern struct berth_a64_cpu berth_a64_cpus[BERTH_PORT_MAX_SLOTS];
+/* Their affinities, as MPIDR_EL1 has them. */
+extern uint64_t berth_a64_cpu_ids[BERTH_PORT_MAX_SLOTS];
 
 static inline struct berth_a64_cpu *this_cpu(void)
 {
@@ -71,25 +73,76 @@ static inline void berth_a64_unlock(struct berth_a64_lock *lock, unsigned long f
 	berth_port_irq_restore(flags);
 }
 
-/* link.ld */
+/* link.ld; the first is an address only, which may be 0 */
+extern char __ram_start[];
 extern char __image_start[], __text_end[], __rodata_end[], __image_end[];
 /* boot.S: a page that is never mapped, then the stack; and where faults are handled */
 extern char berth_a64_stacks[BERTH_PORT_MAX_SLOTS][PAGE_BYTES + PORT_STACK_SIZE];
 extern char berth_a64_trap_stacks[BERTH_PORT_MAX_SLOTS][PORT_TRAP_STACK_SIZE];
 void berth_a64_secondary_entry(void);
 /* tables.S */
-extern uint64_t berth_a64_boot_l1[512], berth_a64_linear_l1[512];
+extern uint64_t berth_a64_boot_l1[512], berth_a64_boot_l2[PORT_BOOT_GIBS * 512];
+extern uint64_t berth_a64_linear_l1[512];
+extern uint64_t berth_a64_io_l1[512], berth_a64_tree_l3[512], berth_a64_own_l3[512];
 extern uint64_t berth_a64_io_l2[512], berth_a64_io_l3[PORT_IO_TABLES * 512];
 
-/* gic.c; the numbers are SGIs */
+/* irq.c; the numbers are of interrupts that CPUs send each other */
 enum { PORT_SGI_WAKE, PORT_SGI_TABLES };
-void berth_a64_gic_init(void);
-void berth_a64_gic_init_cpu(void);
-void berth_a64_gic_quiet(void);
-void berth_a64_gic_broadcast(unsigned int sgi);
+void berth_a64_irq_init(void);
+void berth_a64_irq_init_cpu(void);
+/* Mask and forget all interrupts but those that the port itself lives on. */
+void berth_a64_irq_quiet(void);
+/* To all CPUs but this one. */
+void berth_a64_irq_broadcast(unsigned int sgi);
+/* This CPU is in a handler, and nothing else would end a WFI there. */
+bool berth_a64_irq_holds_back(void);
+
+/* An interrupt controller. Each function is called as the one of irq.c, or of port.h, of its name. */
+struct berth_a64_irqchip {
+	unsigned int timer; /* the number of the CPU's virtual timer */
+	/* With its node of the tree, on CPU 0: 0, or negative if the tree does not say enough. */
+	int (*start)(int node);
+	void (*start_cpu)(void);
+	void (*quiet)(void);
+	int (*unmask)(unsigned int irq, bool level);
+	void (*mask)(unsigned int irq);
+	void (*broadcast)(unsigned int sgi);
+	bool (*holds_back)(void);
+	/* Give what is pending to these two. */
+	void (*handle)(void);
+};
+void berth_a64_irq_take(unsigned int irq);
+void berth_a64_irq_take_sgi(unsigned int sgi);
+
+/* gicv2.c, gicv3.c, bcm2836.c */
+extern const struct berth_a64_irqchip berth_a64_gicv2, berth_a64_gicv3, berth_a64_bcm2836;
+
+/* tree.c */
+
+/* At the start of RAM, or else at @hint. */
+void berth_a64_tree_find(phys_addr_t hint);
+/* Where it lies; false if there is none. */
+bool berth_a64_tree_place(struct berth_range *range);
+/*
+ * The first node, and the entry that it is compatible with, of an array of @nr entries of @stride bytes
+ * that begin with a const char *. Negative if there is none.
+ */
+int berth_a64_tree_match(const void *entries, unsigned int nr, size_t stride, int *node);
+/* The same, but what /chosen names comes first. */
+int berth_a64_tree_stdout(const void *entries, unsigned int nr, size_t stride, int *node);
+/* The @index-th entry of reg, as the CPU sees it; false if there is none, or the CPU does not see it. */
+bool berth_a64_tree_reg(int node, int index, struct berth_range *range);
+/* The affinities of the CPUs, or of those with this enable-method. Return: how many. */
+unsigned int berth_a64_tree_cpus(uint64_t *ids, unsigned int max, const char *method);
+/* How PSCI is called: 's' for SMC, 'h' for HVC, 0 for not at all. */
+char berth_a64_tree_psci(void);
+
+/* uart.c */
+void berth_a64_uart_init(void);
+/* False: there is none yet. */
+bool berth_a64_uart_put(unsigned char byte);
 
 /* timer.c */
-#define PORT_TIMER_IRQ 27u
 void berth_a64_timer_init_cpu(void);
 void berth_a64_timer_interrupt(void);
 
@@ -160,18 +213,23 @@ bool berth_a64_view_op(phys_addr_t phys, uint64_t size, void (*op)(uintptr_t vir
 uintptr_t berth_a64_window_open(phys_addr_t page);
 void berth_a64_window_close(void);
 /* ioremap.c */
+void __iomem *berth_a64_map_own(phys_addr_t phys, uint64_t size);
 void berth_a64_ioremap_stop(void);
 
 /* cache.c: by CPU address, whatever it is mapped as */
 void berth_a64_cache_flush_virt(uintptr_t virt, uint64_t size);
 
 /* smp.c */
-void berth_a64_smp_init(unsigned int boot_el);
+void berth_a64_smp_init(void);
 uint32_t berth_a64_cpus_online(void);
 void berth_a64_secondary(void);
 
 /* start.c */
-void berth_a64_boot(const void *fdt, unsigned int boot_el);
+void berth_a64_boot(phys_addr_t hint, unsigned int boot_el);
+/* This firmware was entered at EL3: nobody is below, and security states are its own business. */
+bool berth_a64_is_secure(void);
+/* Then: a write as the secure world does it. */
+void berth_a64_secure_write(phys_addr_t phys, uint32_t value);
 
 /* console.c */
 void berth_a64_puts(const char *text);

@@ -27,6 +27,24 @@ static const struct io_level blocks = { BLOCKS_BASE, berth_a64_io_l2 + PORT_IO_T
 
 static struct berth_a64_lock io_lock;
 
+/* Registers that the port itself uses, always: mapped one behind the other, and never taken away. */
+void __iomem *berth_a64_map_own(phys_addr_t phys, uint64_t size)
+{
+	static unsigned int next;
+	phys_addr_t first = phys & ~(PAGE_BYTES - 1);
+	uint64_t nr = (PAGE_ROUND(phys + size) - first) / PAGE_BYTES;
+	uintptr_t virt = PORT_OWN_BASE + next * PAGE_BYTES;
+
+	if (nr > 512 - next)
+		berth_port_panic("the device tree's registers are too large");
+	for (uint64_t i = 0; i < nr; i++)
+		berth_a64_own_l3[next++] = (first + i * PAGE_BYTES) | PLAIN | PTE_PAGE |
+					   PTE_ATTR_DEVICE;
+	dsb(ishst);
+	isb();
+	return (void __iomem *)(virt + (phys - first));
+}
+
 static bool is_addressable(phys_addr_t phys, uint64_t size)
 {
 	static const unsigned char bits[] = { 32, 36, 40, 42, 44, 48 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The maps of RAM. At boot: blocks of 1 GiB, from tables.S. Between berth_port_ram() and
+ * The maps of RAM. At boot: the image, and then all RAM in blocks. Between berth_port_ram() and
  * berth_port_stop(): the largest blocks that there can be, each at its own address; split.c divides
  * them where the type of a part changes. Each map has an ASID, and no entry of either is
  * global: a CPU goes from one to the other by one write of TTBR0.
@@ -15,6 +15,7 @@
 #define VIEW_SHIFT 2
 #define VIEWS (0xffffull << VIEW_SHIFT)
 #define GIB (1ull << 30)
+#define BLOCK (1ull << 21)
 #define MAX_BANKS 16
 /* From here on one invalidation of everything is cheaper than one per entry. */
 #define TLBI_ALL_ENTRIES 64
@@ -107,7 +108,7 @@ static int check_ranges(const struct berth_range *ranges, unsigned int nr)
 	for (unsigned int i = 0; i < nr; i++) {
 		phys_addr_t base = ranges[i].base, size = ranges[i].size;
 
-		if ((base | size) & (PAGE_BYTES - 1) || !size || base < GIB || base >= 512 * GIB ||
+		if ((base | size) & (PAGE_BYTES - 1) || !size || base >= 512 * GIB ||
 		    size > 512 * GIB - base)
 			return -EINVAL;
 	}
@@ -122,10 +123,13 @@ static int set_page(uintptr_t at, uint64_t bits, const struct berth_port_ram *ra
 	return berth_a64_find(at, &place) && *place.entry ? fill(&page, bits, ram) : 0;
 }
 
-/* Text is read-only, only text can be executed, and below each stack is a hole. */
+/*
+ * Text is read-only, only text can be executed, and below each stack is a hole. There is nothing at
+ * NULL, be it RAM.
+ */
 static int protect_image(const struct berth_port_ram *ram)
 {
-	int err = 0;
+	int err = set_page(0, 0, ram);
 
 	for (uintptr_t at = (uintptr_t)__image_start; at < (uintptr_t)__rodata_end && !err;
 	     at += PAGE_BYTES) {
@@ -144,8 +148,7 @@ static int build(const struct berth_port_ram *ram)
 	uint64_t mapped = 0, nr_tables;
 	int err = 0;
 
-	memset(&berth_a64_linear_l1[1], 0,
-	       sizeof(berth_a64_linear_l1) - sizeof(berth_a64_linear_l1[0]));
+	memset(berth_a64_linear_l1, 0, sizeof(berth_a64_linear_l1));
 	for (unsigned int i = 0; i < ram->nr_banks && !err; i++)
 		err = fill(&ram->banks[i], PTE_NOMAP, ram);
 	for (unsigned int i = 0; i < ram->nr_mapped && !err; i++) {
@@ -193,7 +196,7 @@ static void use_tables(uint64_t ttbr0)
 	berth_a64_mmu_adopt();
 	others = berth_a64_cpus_online() & ~(1u << berth_port_slot());
 	if (others)
-		berth_a64_gic_broadcast(PORT_SGI_TABLES);
+		berth_a64_irq_broadcast(PORT_SGI_TABLES);
 	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
 		while (others & 1u << i &&
 		       __atomic_load_n(&berth_a64_cpus[i].ttbr0, __ATOMIC_SEQ_CST) != ttbr0)
@@ -206,6 +209,29 @@ void berth_a64_mmu_init_cpu(void)
 	if (!berth_a64_ttbr0)
 		berth_a64_ttbr0 = ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT);
 	berth_a64_mmu_adopt();
+}
+
+static void add_boot_block(uint64_t *entry, phys_addr_t at)
+{
+	if (!(*entry & PTE_VALID))
+		*entry = at | PORT_BOOT_BLOCK | PTE_XN;
+}
+
+/* Have the map of boot show a bank as well. What is no RAM, as far as may be, it does not show. */
+static void extend_boot(const struct berth_range *bank)
+{
+	phys_addr_t at = bank->base & ~(BLOCK - 1), end = bank->base + bank->size;
+
+	for (; at < end && at < PORT_BOOT_GIBS * GIB; at += BLOCK) {
+		uint64_t gib = at / GIB;
+
+		berth_a64_boot_l1[gib] = (uintptr_t)&berth_a64_boot_l2[512 * gib] | PTE_TABLE;
+		add_boot_block(&berth_a64_boot_l2[at / BLOCK], at);
+	}
+	for (at &= ~(GIB - 1); at < end; at += GIB)
+		add_boot_block(&berth_a64_boot_l1[at / GIB], at);
+	dsb(ishst);
+	isb();
 }
 
 int berth_port_ram(const struct berth_port_ram *ram)
@@ -221,17 +247,8 @@ int berth_port_ram(const struct berth_port_ram *ram)
 		return -EINVAL;
 
 	/* The tables are written through the map of boot. */
-	for (unsigned int i = 0; i < ram->nr_banks; i++) {
-		phys_addr_t end = ram->banks[i].base + ram->banks[i].size;
-
-		for (phys_addr_t at = ram->banks[i].base & ~(GIB - 1); at < end; at += GIB)
-			if (!(berth_a64_boot_l1[at >> 30] & PTE_VALID))
-				berth_a64_boot_l1[at >> 30] = at | PTE_BLOCK | PTE_INNER | PTE_AF |
-							      PTE_NG | PTE_XN;
-	}
-	dsb(ishst);
-	isb();
-
+	for (unsigned int i = 0; i < ram->nr_banks; i++)
+		extend_boot(&ram->banks[i]);
 	ret = build(ram);
 	if (ret)
 		return ret;
@@ -253,8 +270,7 @@ void berth_a64_mmu_stop(void)
 	berth_a64_split_stop();
 	use_tables(ttbr0_of(berth_a64_boot_l1, PORT_ASID_BOOT));
 	tlbi_asid(PORT_ASID_LINEAR);
-	memset(&berth_a64_linear_l1[1], 0,
-	       sizeof(berth_a64_linear_l1) - sizeof(berth_a64_linear_l1[0]));
+	memset(berth_a64_linear_l1, 0, sizeof(berth_a64_linear_l1));
 	memset(&berth_port_linear, 0, sizeof(berth_port_linear));
 	nr_banks = 0;
 }

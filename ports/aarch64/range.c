@@ -20,8 +20,6 @@
 #define SHOWN ((uint64_t)(PTE_PAGE | PTE_INNER | PTE_AF) | PTE_XN)
 #define TLBI_ALL_PAGES 64
 
-extern uint64_t berth_a64_io_l1[512];
-
 static uint64_t *level2;
 static uint64_t nr_pages, next_page;
 

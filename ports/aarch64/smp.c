@@ -1,20 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The other CPUs: switched on by PSCI at their first use, asleep between functions. */
+/*
+ * The other CPUs: at their first use switched on by PSCI, or called out of where boot.S has parked them;
+ * asleep between functions.
+ */
 #include "internal.h"
 
+#define AFFINITY 0xff00ffffffull
 #define PSCI_CPU_ON 0xc4000003u
 #define PSCI_AFFINITY_INFO 0xc4000004u
 
 enum { CPU_OFF, CPU_RUNS, CPU_IDLE, CPU_CLAIMED };
 
-_Static_assert(BERTH_PORT_MAX_SLOTS == BOARD_MAX_CPUS, "a slot is a CPU");
+_Static_assert(BERTH_PORT_MAX_SLOTS == PORT_MAX_CPUS, "a slot is a CPU");
 
 struct berth_a64_cpu berth_a64_cpus[BERTH_PORT_MAX_SLOTS];
 
 static struct berth_error errors[BERTH_PORT_MAX_SLOTS];
 static uint32_t online;
 static unsigned int nr_cpus = 1;
-static bool uses_smc;
+/* How PSCI is called; 0: it is not there, and the others wait in boot.S. */
+static char psci_method;
+uint64_t berth_a64_cpu_ids[BERTH_PORT_MAX_SLOTS];
+
+/* What they wait for, without caches: an affinity, and the slot that is for it. */
+extern volatile uint64_t berth_a64_called[2];
+volatile uint64_t berth_a64_called[2] __attribute__((section(".data"), aligned(64)));
 
 static int64_t psci(uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
@@ -23,23 +33,34 @@ static int64_t psci(uint64_t function, uint64_t arg0, uint64_t arg1, uint64_t ar
 	register uint64_t x2 __asm__("x2") = arg1;
 	register uint64_t x3 __asm__("x3") = arg2;
 
-	if (uses_smc)
+	if (psci_method == 's')
 		__asm__ volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
 	else
 		__asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)::"memory");
 	return (int64_t)x0;
 }
 
-void berth_a64_smp_init(unsigned int boot_el)
+void berth_a64_smp_init(void)
 {
+	uint64_t ids[BERTH_PORT_MAX_SLOTS], self = read_sysreg("mpidr_el1") & AFFINITY;
+	unsigned int nr;
+
 	online = 1;
-	/* Who starts at EL3 has nobody below to ask; at EL2 HVC would be a call of itself. */
-	if (boot_el >= 3)
+	berth_a64_cpu_ids[0] = self;
+	/* Who starts at EL3 has nobody below to ask. The others are in boot.S if the tree says that they spin. */
+	psci_method = berth_a64_is_secure() ? 0 : berth_a64_tree_psci();
+	if (!psci_method && !berth_a64_is_secure())
 		return;
-	uses_smc = boot_el == 2;
-	/* QEMU numbers CPUs by affinity level 0, in clusters of 16. */
-	while (nr_cpus < BERTH_PORT_MAX_SLOTS && psci(PSCI_AFFINITY_INFO, nr_cpus, 0, 0) >= 0)
-		nr_cpus++;
+	nr = berth_a64_tree_cpus(ids, BERTH_PORT_MAX_SLOTS, psci_method ? NULL : "spin-table");
+	for (unsigned int i = 0; i < nr && nr_cpus < BERTH_PORT_MAX_SLOTS; i++) {
+		bool is_there = ids[i] != self;
+
+		/* The tree may have more than the machine. */
+		if (is_there && psci_method)
+			is_there = psci(PSCI_AFFINITY_INFO, ids[i], 0, 0) >= 0;
+		if (is_there)
+			berth_a64_cpu_ids[nr_cpus++] = ids[i];
+	}
 }
 
 /* From boot.S, on a CPU that was switched on: its slot is set, interrupts are masked. */
@@ -48,7 +69,7 @@ void berth_a64_secondary(void)
 	struct berth_a64_cpu *cpu = this_cpu();
 
 	berth_a64_timer_init_cpu();
-	berth_a64_gic_init_cpu();
+	berth_a64_irq_init_cpu();
 	berth_a64_mmu_adopt();
 	__atomic_fetch_or(&online, 1u << berth_port_slot(), __ATOMIC_SEQ_CST);
 	berth_port_irq_restore(0);
@@ -68,6 +89,19 @@ unsigned int berth_cpu_count(void)
 	return nr_cpus;
 }
 
+static bool call_up(unsigned int cpu)
+{
+	if (psci_method)
+		return !psci(PSCI_CPU_ON, berth_a64_cpu_ids[cpu],
+			     (uintptr_t)berth_a64_secondary_entry, cpu);
+	berth_a64_called[1] = cpu;
+	berth_port_cache_clean((uintptr_t)berth_a64_called, sizeof(berth_a64_called));
+	berth_a64_called[0] = berth_a64_cpu_ids[cpu];
+	berth_port_cache_clean((uintptr_t)berth_a64_called, sizeof(berth_a64_called));
+	__asm__ volatile("sev" ::: "memory");
+	return true;
+}
+
 /* The tables that it begins with stay until it is online, and is told when they change. */
 static bool switch_on(unsigned int cpu)
 {
@@ -76,7 +110,7 @@ static bool switch_on(unsigned int cpu)
 	berth_a64_mmu_hold();
 	/* It reads this without caches. */
 	berth_port_cache_clean((uintptr_t)&berth_a64_ttbr0, sizeof(berth_a64_ttbr0));
-	is_on = !psci(PSCI_CPU_ON, cpu, (uintptr_t)berth_a64_secondary_entry, cpu);
+	is_on = call_up(cpu);
 	while (is_on && !(berth_a64_cpus_online() & 1u << cpu))
 		berth_port_relax();
 	berth_a64_mmu_release();

@@ -69,7 +69,7 @@ bool berth_a64_find(phys_addr_t phys, struct berth_a64_place *place)
 {
 	uint64_t *table = berth_a64_linear_l1;
 
-	if (phys < GIB || phys >= 512 * GIB)
+	if (phys >= 512 * GIB)
 		return false;
 	for (place->shift = TOP_SHIFT;; place->shift -= LEVEL_BITS) {
 		place->entry = &table[phys >> place->shift & 511];

@@ -4,9 +4,8 @@
 
 #define FDT_MAGIC 0xd00dfeedu
 
-static const void *boot_fdt;
 static const void *caller_fdt;
-static bool started;
+static bool started, is_secure;
 
 static uint32_t be32(const void *at)
 {
@@ -18,31 +17,47 @@ static bool is_fdt(const void *at)
 	return at && !((uintptr_t)at & 7) && be32(at) == FDT_MAGIC;
 }
 
-/* Called by boot.S on CPU 0, with the MMU on and BSS clear. */
-void berth_a64_boot(const void *fdt, unsigned int boot_el)
+bool berth_a64_is_secure(void)
 {
-	const void *ram = (const void *)BOARD_RAM;
+	return is_secure;
+}
 
-	/* QEMU says where the tree is only to a Linux image; for an ELF it is at the start of RAM. */
-	boot_fdt = is_fdt(ram) ? ram : is_fdt(fdt) ? fdt : NULL;
+void berth_a64_secure_write(phys_addr_t phys, uint32_t value)
+{
+	register uint64_t x0 __asm__("x0") = phys;
+	register uint64_t x1 __asm__("x1") = value;
+
+	/* See boot.S. */
+	__asm__ volatile("smc #0" ::"r"(x0), "r"(x1) : "memory");
+}
+
+/* Called by boot.S on CPU 0, with the MMU on and BSS clear. */
+void berth_a64_boot(phys_addr_t hint, unsigned int boot_el)
+{
+	is_secure = boot_el >= 3;
 	berth_a64_mmu_init_cpu();
+	berth_a64_tree_find(hint);
+	if (!berth_boot_tree())
+		berth_port_panic("there is no device tree at the start of RAM");
+	berth_a64_uart_init();
+	if (!read_sysreg("cntfrq_el0"))
+		berth_port_panic("CNTFRQ_EL0 is 0: nobody has said how fast the timer counts");
 	berth_a64_timer_init_cpu();
-	berth_a64_gic_init();
-	berth_a64_gic_init_cpu();
-	berth_a64_smp_init(boot_el);
+	berth_a64_irq_init();
+	berth_a64_smp_init();
 	berth_port_irq_restore(0);
 	berth_exit(main());
 }
 
 int berth_port_start(const void **fdt, const struct berth_machine *machine, const void *config)
 {
-	const void *tree = *fdt ? *fdt : boot_fdt;
+	const void *tree = *fdt ? *fdt : berth_boot_tree();
 
 	if (started)
 		return -EBUSY;
 	if (machine || config || !is_fdt(tree))
 		return -EINVAL;
-	berth_a64_gic_quiet();
+	berth_a64_irq_quiet();
 	caller_fdt = *fdt;
 	*fdt = tree;
 	started = true;
@@ -52,7 +67,7 @@ int berth_port_start(const void **fdt, const struct berth_machine *machine, cons
 void berth_port_stop(void)
 {
 	berth_port_alarm(UINT64_MAX);
-	berth_a64_gic_quiet();
+	berth_a64_irq_quiet();
 	/* When all CPUs have changed tables, their handlers have returned. */
 	berth_a64_mmu_stop();
 	berth_a64_ioremap_stop();
@@ -75,20 +90,27 @@ static bool in_image(const void *at)
 
 bool berth_port_reserved(unsigned int index, struct berth_range *range)
 {
-	/* The tree of the boot loader stays, whichever is in use: the next start may want it. */
-	const void *trees[] = { boot_fdt, caller_fdt };
+	const char *tree = caller_fdt;
 
-	if (index-- == 0) {
+	switch (index) {
+	case 0:
 		*range = pages_of((uintptr_t)__image_start, (uintptr_t)__image_end);
 		return true;
-	}
-	for (unsigned int i = 0; i < ARRAY_SIZE(trees); i++) {
-		const char *tree = trees[i];
-
-		if (!tree || in_image(tree) || (i && tree == boot_fdt) || index--)
-			continue;
+	case 1:
+		/* The tree of the boot loader stays, whichever is in use: the next start may want it. */
+		berth_a64_tree_place(range);
+		*range = pages_of(range->base, range->base + range->size);
+		return true;
+	case 2:
+		/* It may be at address 0, to which there are no pointers. */
+		*range = pages_of((uintptr_t)__ram_start, (uintptr_t)__ram_start + 1);
+		return true;
+	case 3:
+		if (!tree || tree == berth_boot_tree() || in_image(tree))
+			return false;
 		*range = pages_of((uintptr_t)tree, (uintptr_t)tree + be32(tree + 4));
 		return true;
+	default:
+		return false;
 	}
-	return false;
 }

@@ -7,9 +7,6 @@
 
 #define NS 1000000000ull
 #define NEVER UINT64_MAX
-/* What the interrupt controller has this CPU do; idle when it is in no handler. */
-#define ICC_RPR "s3_0_c12_c11_3"
-#define ICC_RPR_IDLE 0xff
 /* Below this a delay spins. */
 #define SHORT_DELAY_NS 5000
 
@@ -124,13 +121,13 @@ void berth_port_wake(const uint32_t *word)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* A waiter of this CPU's own was interrupted by the caller, and looks again. */
 	if (__atomic_load_n(&waiters, __ATOMIC_SEQ_CST))
-		berth_a64_gic_broadcast(PORT_SGI_WAKE);
+		berth_a64_irq_broadcast(PORT_SGI_WAKE);
 }
 
 /*
  * WFI saves an emulator that counts instructions the turns of a loop: it ends when the timer's
- * interrupt is pending, masked or not. But not inside a handler, where the controller holds back
- * all others: there it spins.
+ * interrupt is pending, masked or not. But not inside a handler, if the controller holds back
+ * all others there: then it spins.
  */
 void berth_port_delay(uint64_t ns)
 {
@@ -139,7 +136,7 @@ void berth_port_delay(uint64_t ns)
 	while ((now = berth_port_now()) < until) {
 		unsigned long flags;
 
-		if (until - now < SHORT_DELAY_NS || read_sysreg(ICC_RPR) != ICC_RPR_IDLE) {
+		if (until - now < SHORT_DELAY_NS || berth_a64_irq_holds_back()) {
 			berth_port_relax();
 			continue;
 		}

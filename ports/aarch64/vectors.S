@@ -3,7 +3,7 @@
  * Exceptions. Interrupts do not nest; faults have a stack of their own, since the usual one may be
  * the cause. The frame of a fault is struct berth_a64_trap_frame.
  */
-#include "board.h"
+#include "layout.h"
 
 #define FRAME_SIZE (36 * 8)
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Threads: slots, error records, contended spinlocks. */
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -19,6 +21,8 @@ static unsigned int slots_bound;
 static unsigned int nr_threads;
 static unsigned int late_threads;
 static unsigned int nr_helpers;
+/* Workers with nothing to do: they have slots, and nobody waits for them. */
+static unsigned int nr_idle;
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -92,7 +96,7 @@ void berth_port_leave(void)
 	thread_exit(value);
 }
 
-int berth_port_helper(pthread_t *thread, void *(*fn)(void *))
+static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
 	sigset_t all, before;
@@ -102,8 +106,15 @@ int berth_port_helper(pthread_t *thread, void *(*fn)(void *))
 	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
 		sigdelset(&all, own[i]);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(thread, NULL, fn, NULL);
+	ret = pthread_create(thread, NULL, fn, arg);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
+int berth_port_helper(pthread_t *thread, void *(*fn)(void *))
+{
+	int ret = start_thread(thread, fn, NULL);
+
 	if (!ret)
 		__atomic_fetch_add(&nr_helpers, 1, __ATOMIC_RELAXED);
 	return ret;
@@ -118,6 +129,106 @@ void berth_port_join_helper(pthread_t thread)
 unsigned int berth_port_helpers(void)
 {
 	return __atomic_load_n(&nr_helpers, __ATOMIC_RELAXED);
+}
+
+enum { WORKER_NEW, WORKER_ACTIVE, WORKER_IDLE };
+
+/* What is behind the data changes under slots_lock, together with who counts as a thread. */
+struct berth_port_worker {
+	pthread_t thread;
+	void (*work)(void *data);
+	void *data;
+	uint32_t state;
+	bool is_kicked, is_ending;
+};
+
+/* From here on an idle one counts: who waits for its work does not wait in vain. */
+static void wake_worker(struct berth_port_worker *worker, bool *why)
+{
+	bool was_idle;
+
+	pthread_mutex_lock(&slots_lock);
+	*why = true;
+	was_idle = worker->state == WORKER_IDLE;
+	if (was_idle) {
+		__atomic_store_n(&worker->state, WORKER_ACTIVE, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&nr_idle, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&nr_threads, 1, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&slots_lock);
+	if (was_idle)
+		futex_wake(&worker->state, 1);
+}
+
+/* With the lock, which it drops meanwhile. */
+static void sleep_idle(struct berth_port_worker *worker)
+{
+	bool is_new = worker->state == WORKER_NEW;
+
+	__atomic_store_n(&worker->state, WORKER_IDLE, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&nr_threads, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&nr_idle, 1, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&slots_lock);
+	if (is_new)
+		futex_wake(&worker->state, 1);
+	else
+		tell_machine();
+	while (__atomic_load_n(&worker->state, __ATOMIC_RELAXED) == WORKER_IDLE)
+		futex_wait(&worker->state, WORKER_IDLE, UINT64_MAX);
+	pthread_mutex_lock(&slots_lock);
+}
+
+/* False: there will be no more work. */
+static bool wait_for_work(struct berth_port_worker *worker)
+{
+	bool has_work;
+
+	pthread_mutex_lock(&slots_lock);
+	while (!worker->is_kicked && !worker->is_ending)
+		sleep_idle(worker);
+	has_work = worker->is_kicked;
+	worker->is_kicked = false;
+	pthread_mutex_unlock(&slots_lock);
+	return has_work;
+}
+
+static void *run_worker(void *arg)
+{
+	struct berth_port_worker *worker = arg;
+
+	berth_port_slot();
+	while (wait_for_work(worker))
+		worker->work(worker->data);
+	return NULL;
+}
+
+int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data), void *data)
+{
+	struct berth_port_worker *made = malloc(sizeof(*made));
+
+	if (made)
+		*made = (struct berth_port_worker){ .work = work, .data = data };
+	if (!made || start_thread(&made->thread, run_worker, made)) {
+		free(made);
+		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "a worker", 0, 0);
+	}
+	/* Until it is known, it would be one more who may be about to call berth. */
+	while (__atomic_load_n(&made->state, __ATOMIC_RELAXED) == WORKER_NEW)
+		futex_wait(&made->state, WORKER_NEW, UINT64_MAX);
+	*worker = made;
+	return 0;
+}
+
+void berth_port_worker_kick(struct berth_port_worker *worker)
+{
+	wake_worker(worker, &worker->is_kicked);
+}
+
+void berth_port_worker_stop(struct berth_port_worker *worker)
+{
+	wake_worker(worker, &worker->is_ending);
+	pthread_join(worker->thread, NULL);
+	free(worker);
 }
 
 /* A slot is used again before the bound grows: it never sinks. */
@@ -143,7 +254,8 @@ static unsigned int process_threads(void)
 unsigned int berth_port_strangers(void)
 {
 	unsigned int threads = process_threads();
-	unsigned int known = berth_port_threads() + berth_port_helpers();
+	unsigned int known = berth_port_threads() + berth_port_helpers() +
+			     __atomic_load_n(&nr_idle, __ATOMIC_RELAXED);
 
 	return threads > known ? threads - known : 0;
 }

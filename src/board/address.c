@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Addresses through the buses of the tree: registers downwards, memory upwards. */
 #include <berth/dma-mapping.h>
+#include <berth/port.h>
 
 #include "board/board.h"
 #include "lib/error.h"
@@ -225,5 +226,5 @@ bool of_dma_is_coherent(const struct device_node *node)
 		if (of_property_read_bool(node, "dma-noncoherent"))
 			return false;
 	}
-	return false;
+	return BERTH_PORT_DMA_DEFAULT_COHERENT;
 }

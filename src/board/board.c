@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Start and stop: every floor in turn, upwards and downwards. */
 #include <berth/berth.h>
+#include <berth/dma-software.h>
 #include <berth/memblock.h>
 #include <berth/port.h>
 
@@ -8,6 +9,7 @@
 #include "board/board.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
+#include "dmaengine/internal.h"
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -119,6 +121,8 @@ static uint64_t go_down(void)
 
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
+		berth_dma_software_stop();
+		berth_dmaengine_stop();
 		berth_platform_remove_all();
 		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
@@ -130,9 +134,11 @@ static uint64_t go_down(void)
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();
 		berth_interrupts_reset();
+		berth_tasklets_reset();
 		berth_mm_stop();
 		berth_port_stop();
 	}
+	berth_of_dma_reset();
 	berth_iommu_reset();
 	berth_devices_reset();
 	berth_nodes_reset();
@@ -151,6 +157,16 @@ int berth_check_tree(const void *board)
 		return 0;
 	return berth_fail_at(-EINVAL, BERTH_REASON_TREE, damage.node ? damage.node : damage.what,
 			     (uint64_t)damage.offset);
+}
+
+/* Before the drivers of its clients. */
+static void start_software_dma(const void *fdt, const struct berth_options *options)
+{
+	const char *bootargs = options->bootargs ? options->bootargs : berth_early_bootargs(fdt);
+	const char *arg = berth_bootarg(bootargs, "dma.software");
+
+	if (arg)
+		berth_dma_software_boot(arg);
 }
 
 static int go_up(const void *board, const struct berth_options *options)
@@ -178,7 +194,9 @@ static int go_up(const void *board, const struct berth_options *options)
 	if (err)
 		return err;
 	berth_dma_start(berth_platform_any_noncoherent());
+	berth_of_dma_start();
 	state = RUNNING;
+	start_software_dma(board, options);
 	berth_platform_bind(drivers);
 	return 0;
 }

@@ -118,6 +118,10 @@ int berth_iommu_configure_pci(struct pci_dev *pdev, bool is_last_try);
 /* A driver is going to probe a device. 0, or -EBUSY (OWNED), -ENOMEM. */
 int berth_iommu_before_probe(struct device *dev);
 
+/* of_dma.c: channels of DMA controllers by device tree, from start to stop. */
+void berth_of_dma_start(void);
+void berth_of_dma_reset(void);
+
 /* device.c: devices whose private records are berth's. */
 int berth_device_add(struct device *dev, const char *name);
 void berth_device_del(struct device *dev);

@@ -37,16 +37,63 @@ static int count_cells(const struct device_node *node, const char *name, int oth
 #define IS_EDGE 3u
 #define IS_LEVEL 12u
 
-/* SPI n is 32 + n and PPI n is 16 + n, as a GIC numbers them; other controllers count plainly. */
-static int number_of(const struct specifier *spec)
+/* SPI n is 32 + n and PPI n is 16 + n, as a GIC numbers them. */
+static int gic_number(const uint32_t *cells)
 {
-	if (spec->nr_cells < 3)
-		return (int)(spec->cells[0] & INT_MAX);
-	if (spec->cells[0] == GIC_SPI && spec->cells[1] < GIC_END - GIC_FIRST_SPI)
-		return (int)spec->cells[1] + GIC_FIRST_SPI;
-	if (spec->cells[0] == GIC_PPI && spec->cells[1] < GIC_FIRST_SPI - GIC_FIRST_PPI)
-		return (int)spec->cells[1] + GIC_FIRST_PPI;
+	if (cells[0] == GIC_SPI && cells[1] < GIC_END - GIC_FIRST_SPI)
+		return (int)cells[1] + GIC_FIRST_SPI;
+	if (cells[0] == GIC_PPI && cells[1] < GIC_FIRST_SPI - GIC_FIRST_PPI)
+		return (int)cells[1] + GIC_FIRST_PPI;
 	return -ENXIO;
+}
+
+static int plain_number(const uint32_t *cells)
+{
+	return (int)(cells[0] & INT_MAX);
+}
+
+/* BCM2836: the local controller's are below 32, and those of ARMCTRL's three banks follow. */
+#define BCM_BANK 32u
+#define BCM_BANKS 3u
+
+static int bcm_local_number(const uint32_t *cells)
+{
+	return cells[0] < BCM_BANK ? (int)cells[0] : -ENXIO;
+}
+
+static int bcm_bank_number(const uint32_t *cells)
+{
+	if (cells[0] >= BCM_BANKS || cells[1] >= BCM_BANK)
+		return -ENXIO;
+	return (int)(BCM_BANK + BCM_BANK * cells[0] + cells[1]);
+}
+
+/* What the cells of a controller's interrupts mean. */
+struct format {
+	const char *compatible; /* NULL: of all others with so many cells */
+	int nr_cells; /* at least */
+	int (*number)(const uint32_t *cells);
+	int flags; /* which cell says how it is triggered; negative: none */
+};
+
+static const struct format formats[] = {
+	{ "brcm,bcm2836-l1-intc", 1, bcm_local_number, 1 },
+	{ "brcm,bcm2836-armctrl-ic", 2, bcm_bank_number, -1 },
+	{ NULL, 3, gic_number, 2 },
+	{ NULL, 1, plain_number, 1 },
+};
+
+static const struct format *format_of(const struct specifier *spec)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(formats); i++) {
+		const struct format *format = &formats[i];
+
+		if (spec->nr_cells >= format->nr_cells &&
+		    (!format->compatible ||
+		     of_device_is_compatible(spec->node, format->compatible)))
+			return format;
+	}
+	return NULL;
 }
 
 static bool read_all(const uint8_t **at, int *left, int cells, uint32_t *out)
@@ -163,6 +210,12 @@ static int plain(const struct device_node *node, int index, struct specifier *sp
 	return read_all(&at, &left, spec->nr_cells, spec->cells) ? 0 : -ENXIO;
 }
 
+/* RISC-V: what a hart tells apart itself. Its numbers are no devices'; whose line it is may be the port's. */
+static bool is_cpu(const struct device_node *node)
+{
+	return of_device_is_compatible(node, "riscv,cpu-intc");
+}
+
 /*
  * Whether a controller hands its interrupts on as one of another one's: its numbers are its own, and
  * mean something else there. One that speaks as its parent does (a GIC's front end) is as good.
@@ -172,23 +225,27 @@ static bool is_secondary(const struct device_node *node)
 	struct specifier up = { 0 };
 	int err;
 
-	if (of_property_read_bool(node, "gpio-controller"))
+	if (of_property_read_bool(node, "gpio-controller") || is_cpu(node))
 		return true;
 	err = of_property_read_bool(node, "interrupts-extended") ? extended(node, 0, &up)
 								 : plain(node, 0, &up);
-	return !err && up.node != node &&
+	return !err && up.node != node && !is_cpu(up.node) &&
 	       up.nr_cells != count_cells(node, "#interrupt-cells", up.nr_cells);
 }
 
 /* The number, with its trigger remembered for request_irq(). */
 static int settle(const struct specifier *spec)
 {
-	uint32_t flags = spec->nr_cells < 2 ? 0 : spec->cells[spec->nr_cells < 3 ? 1 : 2];
+	const struct format *format = format_of(spec);
+	uint32_t flags = 0;
 	int irq;
 
-	if (spec->nr_cells < 1 || is_secondary(spec->node))
+	/* One that is known by name is numbered by the port, whoever is behind it. */
+	if (!format || (!format->compatible && is_secondary(spec->node)))
 		return -ENXIO;
-	irq = number_of(spec);
+	irq = format->number(spec->cells);
+	if (format->flags >= 0 && format->flags < spec->nr_cells)
+		flags = spec->cells[format->flags];
 	if (irq >= 0)
 		berth_irq_set_edge((unsigned int)irq, (flags & IS_EDGE) && !(flags & IS_LEVEL));
 	return irq;

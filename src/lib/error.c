@@ -206,6 +206,30 @@ static int text_mapping(const struct berth_error *e, char *text, size_t size)
 	}
 }
 
+static int text_engine(const struct berth_error *e, char *text, size_t size)
+{
+	switch (e->reason) {
+	case BERTH_REASON_CAPABILITY:
+		return berth_snprintf(text, size, "%s cannot do this: %s", e->subject, e->holder);
+	case BERTH_REASON_ALIGNMENT:
+		return berth_snprintf(text, size, "%s: %#llx is not a multiple of %llu", e->subject,
+				      (ull)e->address, (ull)e->limit);
+	case BERTH_REASON_NO_CHANNEL:
+		return berth_snprintf(text, size, "%s: there is no DMA channel \"%s\"", e->subject,
+				      e->holder);
+	case BERTH_REASON_CHANNEL_BUSY:
+		return berth_snprintf(text, size, "%s is taken by %s", e->subject, e->holder);
+	case BERTH_REASON_TRANSFER:
+		return berth_snprintf(text, size, "%s: transfer %llu failed", e->subject,
+				      (ull)e->address);
+	case BERTH_REASON_TIMEOUT:
+		return berth_snprintf(text, size, "%s: %llu did not end within %llu ms", e->subject,
+				      (ull)e->address, (ull)e->limit);
+	default:
+		return -1;
+	}
+}
+
 static int text_start(const struct berth_error *e, char *text, size_t size)
 {
 	switch (e->reason) {
@@ -260,6 +284,8 @@ size_t berth_error_text(const struct berth_error *error, char *text, size_t size
 		length = text_device(e, text, size);
 	if (length < 0)
 		length = text_mapping(e, text, size);
+	if (length < 0)
+		length = text_engine(e, text, size);
 	if (length < 0)
 		length = text_start(e, text, size);
 	return (size_t)length;

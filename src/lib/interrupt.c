@@ -264,7 +264,7 @@ static bool call_handlers(const struct irq_line *line)
 	return handled;
 }
 
-bool berth_irq_handle(unsigned int irq)
+static bool handle(unsigned int irq)
 {
 	struct irq_line *line;
 	unsigned long flags;
@@ -291,6 +291,16 @@ bool berth_irq_handle(unsigned int irq)
 	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
 	spin_unlock_irqrestore(&irq_lock, flags);
 	berth_port_wake(&line->running);
+	return handled;
+}
+
+bool berth_irq_handle(unsigned int irq)
+{
+	bool handled;
+
+	berth_handler_enter();
+	handled = handle(irq);
+	berth_handler_leave();
 	return handled;
 }
 

@@ -8,4 +8,8 @@
 /* How @irq is triggered when request_irq() does not say; levels unless this was called. */
 void berth_irq_set_edge(unsigned int irq, bool is_edge);
 
+/* Around whatever the port calls as an interrupt would be: tasklets run when the last one leaves. */
+void berth_handler_enter(void);
+void berth_handler_leave(void);
+
 #endif

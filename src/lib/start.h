@@ -6,6 +6,7 @@
 /* Forget all timers, handlers and devices: nothing of one run is seen by the next. */
 void berth_timers_reset(void);
 void berth_interrupts_reset(void);
+void berth_tasklets_reset(void);
 void berth_devices_reset(void);
 
 #endif

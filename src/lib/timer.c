@@ -4,6 +4,7 @@
 #include <berth/spinlock.h>
 #include <berth/timer.h>
 
+#include "lib/interrupt.h"
 #include "lib/start.h"
 
 enum { TIMER_IDLE, TIMER_PENDING };
@@ -186,6 +187,7 @@ void berth_timer_handle(void)
 	struct timer_list *timer;
 	unsigned long flags;
 
+	berth_handler_enter();
 	spin_lock_irqsave(&timer_lock, flags);
 	while ((timer = first_timer()) && timer->at_ns <= berth_port_now()) {
 		void (*function)(struct timer_list *) = timer->function;
@@ -203,6 +205,7 @@ void berth_timer_handle(void)
 	}
 	set_alarm();
 	spin_unlock_irqrestore(&timer_lock, flags);
+	berth_handler_leave();
 }
 
 void berth_timers_reset(void)

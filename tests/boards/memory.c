@@ -182,7 +182,7 @@ int main(void)
 	result(info.total == 96 * MIB && info.high == 40 * MIB, "mem= and highmem= divide RAM");
 	result(high_memory(), "high memory has an address while it is mapped");
 	result(all_of_it(), "vmalloc() takes all high memory, and more");
-	result(left_out(RAM_BASE + 100 * MIB), "what mem= leaves out can be mapped");
+	result(left_out(berth_port_linear.phys + 100 * MIB), "what mem= leaves out can be mapped");
 	result(device_memory(false), "memory for a device that does not see the caches");
 	result(device_memory(true), "memory for one that does");
 	result(!berth_stop(), "nothing is left");

@@ -12,7 +12,8 @@ FLOORS = {"lib": 0, "check": 1, "mm": 2, "iommu": 3, "dma": 4, "dmaengine": 5, "
 HEADER_FLOORS = {
     "iommu": "iommu", "iova": "iommu", "io-pgtable": "iommu",
     "bvec": "dma", "dma-mapping": "dma", "dma-alloc": "dma", "dmapool": "dma", "page_pool": "dma", "swiotlb": "dma",
-    "dmaengine": "dmaengine", "dma-buf": "dma-buf", "dma-fence": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
+    "dmaengine": "dmaengine", "dmaengine-driver": "dmaengine", "dmaengine-types": "dmaengine", "virt-dma": "dmaengine",
+    "dma-software": "dmaengine", "dma-buf": "dma-buf", "dma-fence": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
     "berth": "board", "board": "board",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdarg.h"}

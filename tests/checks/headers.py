@@ -21,6 +21,7 @@ COMPILERS = (
     ["g++", *CXX, *INCLUDES],
     ["clang++", *CXX, *INCLUDES],
     ["aarch64-linux-gnu-gcc", "-ffreestanding", *C, "-Iinclude", "-Iports/aarch64/include"],
+    ["riscv64-linux-gnu-gcc", "-ffreestanding", "-D_LIBC_LIMITS_H_", *C, "-Iinclude", "-Iports/riscv64/include"],
 )
 HOSTED = COMPILERS[:4]
 NO_SHORT_NAMES = "-DBERTH_NO_SHORT_NAMES"

@@ -199,6 +199,71 @@ static void triggers_are_the_trees(void **state)
 	must_stop();
 }
 
+/* Two cells, but each of the two controllers means something else, and neither the port's other formats. */
+static void a_bcm2836_has_two_ways_of_counting(void **state)
+{
+	static const uint32_t wrong[][2] = { { 3, 0 }, { 1, 32 }, { UINT32_MAX, 0 } };
+	struct platform_device *pdev;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		begin_with_memory();
+		fdt_begin(&fdt, "local");
+		fdt_text(&fdt, "compatible", "brcm,bcm2836-l1-intc");
+		fdt_cells(&fdt, "phandle", 1);
+		fdt_cells(&fdt, "#interrupt-cells", 2);
+		fdt_end(&fdt);
+		/* It is the local controller's interrupt 8, and counts by itself all the same. */
+		fdt_begin(&fdt, "banks");
+		fdt_text(&fdt, "compatible", "brcm,bcm2836-armctrl-ic");
+		fdt_cells(&fdt, "phandle", 2);
+		fdt_cells(&fdt, "#interrupt-cells", 2);
+		fdt_cells(&fdt, "interrupt-parent", 1);
+		fdt_cells(&fdt, "interrupts", 8, 4);
+		fdt_end(&fdt);
+		begin_device("dev");
+		fdt_cells(&fdt, "interrupts-extended", 2, 0, 1, 2, 1, 16, 2, 2, 25, 1, 3, 4, 1, 32,
+			  4, 2, wrong[i][0], wrong[i][1]);
+		fdt_end(&fdt);
+		start_within_seconds(0);
+		pdev = to_platform_device(device_at("/dev"));
+		assert_int_equal(platform_get_irq(pdev, 0), 33);
+		assert_int_equal(platform_get_irq(pdev, 1), 80);
+		assert_int_equal(platform_get_irq(pdev, 2), 121);
+		assert_int_equal(platform_get_irq(pdev, 3), 3);
+		assert_int_equal(platform_get_irq(pdev, 4), -ENXIO);
+		assert_int_equal(platform_get_irq(pdev, 5), -ENXIO);
+		must_stop();
+	}
+}
+
+/* An interrupt's number in a bank is not how it is triggered. */
+static void a_bcm2836_has_levels_only(void **state)
+{
+	struct platform_device *pdev;
+	int irq, mine;
+
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "banks");
+	fdt_text(&fdt, "compatible", "brcm,bcm2836-armctrl-ic");
+	fdt_cells(&fdt, "phandle", 2);
+	fdt_cells(&fdt, "#interrupt-cells", 2);
+	fdt_end(&fdt);
+	begin_device("dev");
+	fdt_cells(&fdt, "interrupt-parent", 2);
+	fdt_cells(&fdt, "interrupts", 0, 1);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	pdev = to_platform_device(device_at("/dev"));
+	irq = platform_get_irq(pdev, 0);
+	assert_int_equal(irq, 33);
+	assert_int_equal(request_irq((unsigned int)irq, no_interrupt, 0, "test", &mine), 0);
+	assert_true(soc.irqs[irq].is_level);
+	free_irq((unsigned int)irq, &mine);
+	must_stop();
+}
+
 /* A driver asks for registers by their place in reg: what is missing must not move the others up. */
 static void registers_keep_their_places(void **state)
 {
@@ -263,6 +328,33 @@ static void interrupts_of_other_controllers_are_not_the_ports(void **state)
 	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 1), 38);
 	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 2), -ENXIO);
 	assert_int_equal(platform_get_irq(to_platform_device(device_at("/button")), 0), -ENXIO);
+	must_stop();
+}
+
+/* A PLIC's numbers are the port's, of how many cells ever; a hart's own, of its timer, are nobody's. */
+static void interrupts_of_a_plic_are_the_ports(void **state)
+{
+	(void)state;
+	begin_with_memory();
+	fdt_begin(&fdt, "hart");
+	fdt_text(&fdt, "compatible", "riscv,cpu-intc");
+	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "#interrupt-cells", 1);
+	fdt_end(&fdt);
+	for (uint32_t cells = 1; cells <= 2; cells++) {
+		fdt_begin(&fdt, cells == 1 ? "plic" : "plic-2");
+		fdt_cells(&fdt, "phandle", 1 + cells);
+		fdt_cells(&fdt, "#interrupt-cells", cells);
+		fdt_cells(&fdt, "interrupts-extended", 1, 11, 1, 9);
+		fdt_end(&fdt);
+	}
+	begin_device("dev");
+	fdt_cells(&fdt, "interrupts-extended", 2, 5, 3, 6, 4, 1, 7);
+	fdt_end(&fdt);
+	start_within_seconds(0);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 0), 5);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 1), 6);
+	assert_int_equal(platform_get_irq(to_platform_device(device_at("/dev")), 2), -ENXIO);
 	must_stop();
 }
 
@@ -412,8 +504,11 @@ int main(void)
 		cmocka_unit_test(circles_of_interrupts_end),
 		cmocka_unit_test(interrupts_that_are_none_have_no_number),
 		cmocka_unit_test(triggers_are_the_trees),
+		cmocka_unit_test(a_bcm2836_has_two_ways_of_counting),
+		cmocka_unit_test(a_bcm2836_has_levels_only),
 		cmocka_unit_test(registers_keep_their_places),
 		cmocka_unit_test(interrupts_of_other_controllers_are_not_the_ports),
+		cmocka_unit_test(interrupts_of_a_plic_are_the_ports),
 		cmocka_unit_test(a_way_that_cannot_be_followed_maps_nothing),
 		cmocka_unit_test(windows_that_continue_are_one),
 		cmocka_unit_test(a_pool_over_another_reservation_is_none),

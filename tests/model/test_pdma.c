@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The SiFive PDMA: its registers, and its driver copying between buffers of the linear map. */
-#include "machine.h"
+/* The SiFive PDMA: its registers, its driver copying memory, and how both come and go. */
+#include "pdma.h"
 
-#include <berth/dma-mapping.h>
 #include <berth/interrupt.h>
-#include <berth/slab.h>
-#include <berth/timer.h>
 
 #include "boards.h"
-#include <berth/drivers/sifive-pdma.h>
 
 #define SEEDS 20
 #define LONG_COPY (256u << 10)
@@ -81,7 +77,7 @@ static bool copies_are_right(uint64_t seed, enum berth_model_cache cache, uint64
 
 		assert_true(src && dst);
 		map_ends(dev, &e, src, dst, size);
-		assert_int_equal(berth_pdma_copy(dev, e.dst_dma, e.src_dma, size), 0);
+		assert_int_equal(dma_copy(dev, e.dst_dma, e.src_dma, size), 0);
 		unmap_ends(dev, &e);
 		fill(src, size, (uint32_t)size);
 		right = right && !memcmp(src, dst, size);
@@ -143,7 +139,7 @@ static void test_sizes_and_offsets(void **state)
 		to = seed >> 20 & 0x7ff;
 		size = 1 + (seed >> 4) % 4096;
 		map_ends(dev, &e, src + from, dst + to, size);
-		assert_int_equal(berth_pdma_copy(dev, e.dst_dma, e.src_dma, size), 0);
+		assert_int_equal(dma_copy(dev, e.dst_dma, e.src_dma, size), 0);
 		unmap_ends(dev, &e);
 		assert_memory_equal(src + from, dst + to, size);
 	}
@@ -152,86 +148,119 @@ static void test_sizes_and_offsets(void **state)
 	must_stop();
 }
 
+/* All at once, on every engine, the one without interrupts too. */
 static void test_several_channels(void **state)
 {
-	struct device *dev = start(NULL);
-	struct ends e[BERTH_PDMA_CHANNELS];
-	uint8_t *buffers[2 * BERTH_PDMA_CHANNELS];
-	int channels[BERTH_PDMA_CHANNELS];
-
 	(void)state;
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS; i++) {
-		size_t size = 100000 + 5000 * i;
+	pdma_boot(NULL);
+	for (unsigned int engine = 0; engine < ARRAY_SIZE(engines); engine++) {
+		struct device *dev = device_of(engines[engine]);
+		struct dma_chan *chans[BERTH_PDMA_CHANNELS];
+		struct ends e[BERTH_PDMA_CHANNELS];
+		dma_cookie_t cookies[BERTH_PDMA_CHANNELS];
+		unsigned int nr = engines[engine] == engines[1] ? 2 : BERTH_PDMA_CHANNELS;
 
-		buffers[2 * i] = kmalloc(size, GFP_KERNEL);
-		buffers[2 * i + 1] = kmalloc(size, GFP_KERNEL);
-		assert_true(buffers[2 * i] && buffers[2 * i + 1]);
-		map_ends(dev, &e[i], buffers[2 * i], buffers[2 * i + 1], size);
-		channels[i] = berth_pdma_start(dev, e[i].dst_dma, e[i].src_dma, size);
-		assert_true(channels[i] >= 0);
-	}
-	assert_int_equal(berth_pdma_start(dev, e[0].dst_dma, e[0].src_dma, 1), -EBUSY);
-	udelay(2);
-	for (unsigned int i = 0; i < BERTH_PDMA_CHANNELS; i++) {
-		size_t residue = berth_pdma_residue(dev, channels[i]);
+		for (unsigned int i = 0; i < nr; i++) {
+			size_t size = 100000 + 5000 * i;
+			uint8_t *src = kmalloc(size, GFP_KERNEL), *dst = kmalloc(size, GFP_KERNEL);
 
-		assert_true(residue && residue < e[i].size);
-	}
-	for (unsigned int i = BERTH_PDMA_CHANNELS; i--;) {
-		assert_int_equal(berth_pdma_wait(dev, channels[i], 1000), 0);
-		assert_int_equal(berth_pdma_wait(dev, channels[i], 1000), -EINVAL);
-		unmap_ends(dev, &e[i]);
-		assert_memory_equal(e[i].src, e[i].dst, e[i].size);
-		kfree(e[i].src);
-		kfree(e[i].dst);
+			assert_true(src && dst);
+			chans[i] = must_request(engines[engine]);
+			map_ends(dev, &e[i], src, dst, size);
+			cookies[i] = dmaengine_submit(dmaengine_prep_dma_memcpy(
+				chans[i], e[i].dst_dma, e[i].src_dma, size, 0));
+		}
+		for (unsigned int i = 0; i < nr; i++)
+			dma_async_issue_pending(chans[i]);
+		assert_null(dma_chan_of(dev));
+		assert_reason(BERTH_REASON_NO_CHANNEL);
+		udelay(2);
+		for (unsigned int i = 0; i < nr; i++) {
+			struct dma_tx_state at;
+
+			assert_int_equal(dmaengine_tx_status(chans[i], cookies[i], &at),
+					 DMA_IN_PROGRESS);
+			if (!at.residue || at.residue >= e[i].size)
+				fail_msg("%s, channel %u: %u left", engines[engine], i, at.residue);
+		}
+		for (unsigned int i = nr; i--;) {
+			assert_int_equal(dma_sync_wait(chans[i], cookies[i]), DMA_COMPLETE);
+			unmap_ends(dev, &e[i]);
+			assert_memory_equal(e[i].src, e[i].dst, e[i].size);
+			kfree(e[i].src);
+			kfree(e[i].dst);
+			dma_release_channel(chans[i]);
+		}
 	}
 	must_stop();
 }
 
+/* A bus error: which side, how much, and the channel goes on. */
 static void test_errors(void **state)
 {
 	struct device *dev = start(NULL);
+	struct dma_chan *chan = dma_chan_of(dev);
 	uint8_t *src = kmalloc(4096, GFP_KERNEL), *dst = kmalloc(4096, GFP_KERNEL);
 	const dma_addr_t nowhere = 0x40000000;
 	struct berth_model_stats stats;
 	struct ends e;
 
 	(void)state;
-	assert_true(src && dst);
+	assert_true(chan && src && dst);
 	map_ends(dev, &e, src, dst, 4096);
-	assert_int_equal(berth_pdma_copy(dev, e.dst_dma, e.src_dma, 0), -EINVAL);
-	assert_int_equal(berth_pdma_copy(dev, nowhere, e.src_dma, 4096), -EIO);
-	assert_int_equal(berth_pdma_copy(dev, e.dst_dma, nowhere, 4096), -EIO);
-	assert_int_equal(berth_pdma_wait(dev, -1, 1), -EINVAL);
-	assert_int_equal(berth_pdma_wait(dev, BERTH_PDMA_CHANNELS, 1), -EINVAL);
+	assert_null(dmaengine_prep_dma_memcpy(chan, e.dst_dma, e.src_dma, 0, 0));
+	for (unsigned int write = 0; write < 2; write++) {
+		struct told told = { 0 };
+		struct dma_async_tx_descriptor *tx = dmaengine_prep_dma_memcpy(
+			chan, write ? nowhere : e.dst_dma, write ? e.src_dma : nowhere, 4096, 0);
+		dma_cookie_t cookie;
+
+		tx->callback_result = tell;
+		tx->callback_param = &told;
+		cookie = dmaengine_submit(tx);
+		assert_int_equal(dma_sync_wait(chan, cookie), DMA_ERROR);
+		assert_reason(BERTH_REASON_TRANSFER);
+		assert_int_equal(dmaengine_tx_status(chan, cookie, NULL), DMA_ERROR);
+		msleep(1);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.last.result,
+				 write ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED);
+		assert_int_equal(told.last.residue, 4096);
+	}
 	berth_model_stats(&stats);
 	assert_int_equal(stats.bus_errors, 2);
 	/* An error leaves nothing behind. */
-	assert_int_equal(berth_pdma_copy(dev, e.dst_dma, e.src_dma, 4096), 0);
+	assert_int_equal(dma_chan_copy(chan, e.dst_dma, e.src_dma, 4096), 0);
 	unmap_ends(dev, &e);
 	assert_memory_equal(src, dst, 4096);
 	kfree(src);
 	kfree(dst);
+	dma_release_channel(chan);
 	must_stop();
 }
 
+/* Its client is still there: what runs ends, and all that is left to do is to let go. */
 static void test_remove_while_running(void **state)
 {
 	struct device *dev = start(NULL);
 	struct platform_device *pdev = to_platform_device(dev);
 	unsigned int order = get_order(LONG_COPY);
 	struct page *src = alloc_pages(GFP_KERNEL, order), *dst = alloc_pages(GFP_KERNEL, order);
+	struct dma_chan *chan = dma_chan_of(dev);
 	struct berth_model_stats at_remove, later;
+	struct dma_async_tx_descriptor *tx;
+	struct told told = { 0 };
+	dma_cookie_t cookie;
 	struct ends e;
-	int channel;
 
 	(void)state;
-	assert_true(src && dst);
+	assert_true(src && dst && chan);
 	map_ends(dev, &e, page_address(src), page_address(dst), LONG_COPY);
-	channel = berth_pdma_start(dev, e.dst_dma, e.src_dma, LONG_COPY);
-	assert_true(channel >= 0);
-	assert_int_equal(berth_pdma_wait(dev, channel, 0), -ETIMEDOUT);
-	assert_true(berth_pdma_start(dev, e.dst_dma, e.src_dma, LONG_COPY) >= 0);
+	tx = dmaengine_prep_dma_memcpy(chan, e.dst_dma, e.src_dma, LONG_COPY, 0);
+	tx->callback_result = tell;
+	tx->callback_param = &told;
+	cookie = dmaengine_submit(tx);
+	dma_async_issue_pending(chan);
 	udelay(5);
 	assert_int_equal(berth_pdma_driver.remove(pdev), 0);
 	berth_model_stats(&at_remove);
@@ -239,10 +268,15 @@ static void test_remove_while_running(void **state)
 	msleep(50);
 	berth_model_stats(&later);
 	assert_int_equal(at_remove.dma_written, later.dma_written);
-	assert_int_equal(berth_pdma_start(dev, e.dst_dma, e.src_dma, 1), -ENODEV);
+	assert_int_equal(told.calls, 0);
+	assert_null(dmaengine_prep_dma_memcpy(chan, e.dst_dma, e.src_dma, 1, 0));
+	assert_reason(BERTH_REASON_STATE);
+	assert_int_equal(berth_dma_wait(chan, cookie, 1), -ENODEV);
 
+	/* It comes back before the client has let go of the one that was. */
 	assert_int_equal(berth_pdma_driver.probe(pdev), 0);
-	assert_int_equal(berth_pdma_copy(dev, e.dst_dma, e.src_dma, LONG_COPY), 0);
+	dma_release_channel(chan);
+	assert_int_equal(dma_copy(dev, e.dst_dma, e.src_dma, LONG_COPY), 0);
 	unmap_ends(dev, &e);
 	assert_memory_equal(e.src, e.dst, LONG_COPY);
 	__free_pages(src, order);
@@ -315,6 +349,143 @@ static void test_registers(void **state)
 	must_stop();
 }
 
+/* Whichever allocation of a probe fails: what it got goes back. */
+static void every_allocation_of_a_probe_may_fail(void **state)
+{
+	struct device *dev = start(NULL);
+	struct platform_device *pdev = to_platform_device(dev);
+	unsigned int failures = 0;
+	uint64_t used;
+	int err = 1;
+
+	(void)state;
+	assert_int_equal(berth_pdma_driver.remove(pdev), 0);
+	used = memory_in_use();
+	for (uint64_t n = 1; err; n++) {
+		berth_test_fail_nth(n);
+		err = berth_pdma_driver.probe(pdev);
+		berth_test_fail_nth(0);
+		failures += err != 0;
+		if (!err)
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_reason(BERTH_REASON_OUT_OF_MEMORY);
+		assert_null(dev_get_drvdata(dev));
+		assert_null(dma_chan_of(dev));
+		assert_int_equal(memory_in_use(), used);
+	}
+	assert_in_range(failures, 2, 50);
+	must_stop();
+}
+
+/* Prepare calls of all kinds, as @kind says. */
+static struct dma_async_tx_descriptor *prepare(struct dma_chan *chan, unsigned int kind)
+{
+	struct {
+		struct dma_interleaved_template xt;
+		struct data_chunk chunks[3];
+	} pattern = {
+		.xt = { .dir = DMA_MEM_TO_MEM,
+			.src_inc = true,
+			.dst_inc = true,
+			.src_sgl = true,
+			.dst_sgl = true,
+			.numf = 2,
+			.frame_size = 3 },
+		.chunks = { { .size = 8, .icg = 8 },
+			    { .size = 8, .icg = 8 },
+			    { .size = 8, .icg = 8 } },
+	};
+	struct scatterlist sg[3];
+
+	sg_init_table(sg, ARRAY_SIZE(sg));
+	for (unsigned int i = 0; i < ARRAY_SIZE(sg); i++) {
+		sg_dma_address(&sg[i]) = 0x80000000 + 4096 * i;
+		sg_dma_len(&sg[i]) = 64;
+	}
+	must_configure(chan);
+	switch (kind) {
+	case 0:
+		return dmaengine_prep_dma_memcpy(chan, 0x80000000, 0x80001000, 64, 0);
+	case 1:
+		return dmaengine_prep_dma_interrupt(chan, 0);
+	case 2:
+		return dmaengine_prep_slave_sg(chan, sg, ARRAY_SIZE(sg), DMA_MEM_TO_DEV, 0);
+	case 3:
+		return dmaengine_prep_dma_cyclic(chan, 0x80000000, 4096, 1024, DMA_DEV_TO_MEM, 0);
+	default:
+		return dmaengine_prep_interleaved_dma(chan, &pattern.xt, 0);
+	}
+}
+
+/* Whichever allocation of a request or a prepare call fails, nothing is left behind, and nothing is left at the end. */
+static void every_allocation_of_a_client_may_fail(void **state)
+{
+	(void)state;
+	pdma_boot(NULL);
+	/* What is kept for good is there: tables of the IOMMU. */
+	for (unsigned int kind = 0; kind < 5; kind++) {
+		struct dma_chan *chan = must_request(BEHIND);
+
+		assert_non_null(prepare(chan, kind));
+		dma_release_channel(chan);
+	}
+	for (unsigned int kind = 0; kind < 5; kind++) {
+		uint64_t used = memory_in_use();
+		unsigned int failures = 0;
+		bool is_done = false;
+
+		for (uint64_t n = 1; !is_done; n++) {
+			struct dma_async_tx_descriptor *tx = NULL;
+			struct dma_chan *chan;
+
+			berth_test_fail_nth(n);
+			chan = dma_chan_of(device_of(BEHIND));
+			tx = chan ? prepare(chan, kind) : NULL;
+			is_done = !berth_test_failed();
+			berth_test_fail_nth(0);
+			if (is_done)
+				assert_true(chan && tx);
+			if (!tx) {
+				failures++;
+				assert_int_equal(berth_last_error()->code, -ENOMEM);
+			}
+			/* One that was never submitted goes with the channel. */
+			if (chan)
+				dma_release_channel(chan);
+			assert_int_equal(memory_in_use(), used);
+		}
+		assert_in_range(failures, 1, 50);
+	}
+	must_stop();
+}
+
+/* A tree that gives the FIFO channels of two engines. */
+static void channels_by_name(void **state)
+{
+	static const char *const names[] = { "tx", "rx", "behind-tx", "behind-rx" };
+	struct dma_chan *chans[ARRAY_SIZE(names)];
+	struct device *fifo;
+
+	(void)state;
+	pdma_boot(NULL);
+	fifo = device_of(FIFO);
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++) {
+		chans[i] = dma_request_chan(fifo, names[i]);
+		assert_false(IS_ERR(chans[i]));
+		assert_int_equal(chans[i]->chan_id, i);
+		assert_ptr_equal(dmaengine_get_dma_device(chans[i]),
+				 device_of(i < 2 ? PLAIN : BEHIND));
+	}
+	assert_int_equal(PTR_ERR(dma_request_chan(fifo, "sx")), -ENODEV);
+	assert_reason(BERTH_REASON_NO_CHANNEL);
+	assert_true(IS_ERR(dma_request_chan(fifo, "nowhere")));
+	assert_true(IS_ERR(dma_request_chan(fifo, "tx")));
+	for (unsigned int i = 0; i < ARRAY_SIZE(names); i++)
+		dma_release_channel(chans[i]);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +497,9 @@ int main(void)
 		cmocka_unit_test(test_remove_while_running),
 		cmocka_unit_test(test_taken_interrupt),
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(every_allocation_of_a_probe_may_fail),
+		cmocka_unit_test(every_allocation_of_a_client_may_fail),
+		cmocka_unit_test(channels_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

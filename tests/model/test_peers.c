@@ -11,6 +11,7 @@
 #include <berth/drivers/host-generic.h>
 #include <berth/drivers/sifive-pdma.h>
 
+#include "dma_copy.h"
 #include "fdt.h"
 #include "model/model.h"
 
@@ -168,14 +169,14 @@ static void copy_there_and_back(size_t offset, size_t size)
 	memcpy(wanted + offset, from, size);
 	memory = dma_map_single(dev, from, size, DMA_TO_DEVICE);
 	there = must_map(offset, size, DMA_FROM_DEVICE);
-	assert_int_equal(berth_pdma_copy(dev, there, memory, size), 0);
+	assert_int_equal(dma_copy(dev, there, memory, size), 0);
 	dma_unmap_resource(dev, there, size, DMA_FROM_DEVICE, 0);
 	dma_unmap_single(dev, memory, size, DMA_TO_DEVICE);
 	assert_memory_equal(block->bytes, wanted, sizeof(wanted));
 
 	memory = dma_map_single(dev, to, size, DMA_FROM_DEVICE);
 	there = must_map(offset, size, DMA_TO_DEVICE);
-	assert_int_equal(berth_pdma_copy(dev, memory, there, size), 0);
+	assert_int_equal(dma_copy(dev, memory, there, size), 0);
 	dma_unmap_resource(dev, there, size, DMA_TO_DEVICE, 0);
 	dma_unmap_single(dev, memory, size, DMA_FROM_DEVICE);
 	assert_memory_equal(from, to, size);
@@ -213,7 +214,7 @@ static void widths(void **state)
 	from = kmalloc(23, GFP_KERNEL);
 	memory = dma_map_single(dev, from, 23, DMA_TO_DEVICE);
 	there = must_map(1, 23, DMA_FROM_DEVICE);
-	assert_int_equal(berth_pdma_copy(dev, there, memory, 23), 0);
+	assert_int_equal(dma_copy(dev, there, memory, 23), 0);
 	assert_memory_equal(block->accesses, wanted, sizeof(wanted));
 	dma_unmap_single(dev, memory, 23, DMA_TO_DEVICE);
 	kfree(from);
@@ -234,7 +235,7 @@ static void no_way_there(void **state)
 	from = kmalloc(64, GFP_KERNEL);
 	memset(from, 0x77, 64);
 	memory = dma_map_single(dev, from, 64, DMA_TO_DEVICE);
-	assert_int_equal(berth_pdma_copy(dev, BLOCK, memory, 64), -EIO);
+	assert_int_equal(dma_copy(dev, BLOCK, memory, 64), -EIO);
 	assert_int_equal(bus_errors(), 1);
 	assert_int_equal(block->bytes[0], 0);
 	dma_unmap_single(dev, memory, 64, DMA_TO_DEVICE);
@@ -271,14 +272,14 @@ static void no_way_back(void **state)
 	there = must_map(0, 4, DMA_FROM_DEVICE);
 	nested = 1;
 	block->on_write = write_to_engine;
-	assert_int_equal(berth_pdma_copy(dev, there, memory, 4), 0);
+	assert_int_equal(dma_copy(dev, there, memory, 4), 0);
 	assert_int_equal(nested, -EFAULT);
 	/* Later, in its own time, it may. */
 	block->on_write = NULL;
 	model_lock();
 	assert_int_equal(model_dma_write(model_find("/block@10000000"), ENGINE, "\1\0\0", 4), 0);
 	model_unlock();
-	assert_int_equal(berth_pdma_copy(dev, ENGINE + 0x3000, memory, 4), -EIO);
+	assert_int_equal(dma_copy(dev, ENGINE + 0x3000, memory, 4), -EIO);
 	dma_unmap_single(dev, memory, 4, DMA_TO_DEVICE);
 	kfree(from);
 	must_stop();

@@ -17,6 +17,7 @@
 #include <berth/drivers/rtl8139.h>
 #include <berth/drivers/sifive-pdma.h>
 
+#include "dma_copy.h"
 #include "fdt.h"
 
 #define MIB 0x100000ull
@@ -337,7 +338,7 @@ static void copy(struct device *dev)
 		wrong("size of what cannot be mapped", size, 0);
 	if (src + size - 1 > limit() || dst + size - 1 > limit())
 		wrong("an address", src > dst ? src : dst, limit());
-	err = (uint64_t)berth_pdma_copy(dev, dst, src, size);
+	err = (uint64_t)dma_copy(dev, dst, src, size);
 	dma_unmap_single(dev, src, size, DMA_TO_DEVICE);
 	dma_unmap_single(dev, dst, size, DMA_FROM_DEVICE);
 	if (err)
@@ -469,7 +470,7 @@ static void registers_by_bus_address(void **state)
 		src = dma_map_resource(dev, REGISTERS + CARD, 6, DMA_TO_DEVICE, 0);
 		assert_int_equal(src, REGISTERS_BUS + CARD);
 		dst = dma_map_single(dev, to, 6, DMA_FROM_DEVICE);
-		assert_int_equal(berth_pdma_copy(dev, dst, src, 6), 0);
+		assert_int_equal(dma_copy(dev, dst, src, 6), 0);
 		dma_unmap_single(dev, dst, 6, DMA_FROM_DEVICE);
 		dma_unmap_resource(dev, src, 6, DMA_TO_DEVICE, 0);
 		/* Its second half is no 4 bytes: of 2, the card has none there. */

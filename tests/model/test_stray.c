@@ -9,6 +9,7 @@
 #include <berth/drivers/smmu-v3.h>
 
 #include "../boards/stray_steps.h"
+#include "dma_copy.h"
 #include "fdt.h"
 
 #define SMMU "/smmu@20000000"
@@ -105,7 +106,7 @@ static int protect(enum berth_protection protection)
 static void write_zeros(dma_addr_t at)
 {
 	uint64_t told = berth_iommu_faults(stray.dev);
-	int err = berth_pdma_copy(stray.dev, at, zeros_addr, STRAY_BYTES);
+	int err = dma_copy(stray.dev, at, zeros_addr, STRAY_BYTES);
 
 	assert_true(!err || err == -EIO);
 	if (err)

@@ -47,6 +47,43 @@ static inline void run_elsewhere(void (*fn)(void *))
 	berth_cpu_join(1);
 }
 
+/* A register that can be read without effect, and what it reads as. */
+struct aarch64_register {
+	phys_addr_t phys;
+	uint32_t value;
+};
+
+/* A device whose interrupt can be raised. */
+struct aarch64_source {
+	unsigned int irq;
+	void (*raise)(char __iomem *registers);
+	void (*calm)(char __iomem *registers);
+};
+
+/* What the tests have to know of a board, beside its RAM. */
+struct aarch64_board {
+	const char *compatible; /* of the tree's root */
+	size_t compatible_length;
+	struct aarch64_register first, second,
+		large; /* the last one begins 256 MiB of them; or none */
+	phys_addr_t device; /* registers of a device, */
+	struct aarch64_source level; /* and its interrupt, a level */
+	struct aarch64_source timer; /* each CPU's second timer */
+	/* A GIC's distributor, or 0, and an SPI behind which is no device. */
+	phys_addr_t gicd;
+	unsigned int free_irq;
+	unsigned int refused[3]; /* the port's own, and what is no device's */
+};
+
+extern const struct aarch64_board aarch64_boards[];
+extern const unsigned int aarch64_nr_boards;
+/* The one that this is. */
+extern const struct aarch64_board *aarch64_board;
+
+/* aarch64-irqs.c */
+extern const struct conformance_test aarch64_irqs[];
+#define NR_AARCH64_IRQS 4
+
 /* aarch64-blocks.c */
 extern const struct conformance_test aarch64_blocks[];
 #define NR_AARCH64_BLOCKS 8

@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The suite on ports/aarch64, and what only that port has: on QEMU's virt with any -m and -smp. */
+/* The suite on ports/aarch64, and what only that port has: on the boards of aarch64-boards.c, with any -m and -smp. */
 #include <berth/aarch64.h>
 
 #include "aarch64.h"
 
-#define RAM 0x40000000ul
-#define GICD 0x08000000ul
-#define GICD_ISPENDR 0x200
-#define GICD_ICFGR 0xc00
-/* The PL031 clock: its registers are not used by the port, its match interrupt is SPI 2. */
-#define RTC 0x09010000ul
-#define RTC_DR 0x00
-#define RTC_MR 0x04
-#define RTC_IMSC 0x10
-#define RTC_ICR 0x1c
-#define RTC_ID 0xfe0
-#define RTC_IRQ (32 + 2)
-/* The console: the same offset, another value. */
-#define UART 0x09000000ul
-#define UART_ID 0xfe0
-/* An SPI behind which is no device. */
-#define FREE_IRQ (32 + 200)
 #define MIB 0x100000ul
 
-static char __iomem *gicd;
-static char __iomem *rtc;
+static struct berth_range bank;
 
 static const struct berth_range *nomap(void);
-static uint64_t ram_size(void);
 
 static void test_types(void)
 {
@@ -123,13 +104,13 @@ static void test_range_types(void)
 static void test_ranges_full(void)
 {
 	for (unsigned int round = 0; round < 2; round++) {
-		static void *ranges[64];
+		static void *ranges[128];
 		unsigned int nr = 0;
 
 		while (nr < ARRAY_SIZE(ranges) && (ranges[nr] = berth_port_range_reserve(8 * MIB)))
 			nr++;
 		/* As much as there is RAM, less the pages between them. */
-		CHECK_EQUAL(nr, ram_size() / (8 * MIB) - 1);
+		CHECK_EQUAL(nr, bank.size / (8 * MIB) - 1);
 		while (nr)
 			berth_port_range_release(ranges[--nr], 8 * MIB);
 	}
@@ -147,33 +128,42 @@ static void test_image(void)
 	CHECK_EQUAL(type_at(&variable, true), MEMORY_CACHED);
 }
 
+static void test_ioremap_large(void)
+{
+	const struct aarch64_register *large = &aarch64_board->large;
+	char __iomem *cookie;
+
+	if (!large->phys) {
+		conformance_skip("no registers of that size");
+		return;
+	}
+	cookie = berth_port_ioremap(large->phys, 256 * MIB);
+	CHECK_EQUAL(type_at(cookie, true), MEMORY_DEVICE);
+	CHECK_EQUAL(type_at(cookie + 256 * MIB - 1, true), MEMORY_DEVICE);
+	CHECK_EQUAL(type_at(cookie + 256 * MIB, true), NOT_MAPPED);
+	CHECK_EQUAL(berth_port_read32(cookie), large->value);
+	berth_port_iounmap(cookie);
+	CHECK_EQUAL(type_at(cookie, false), NOT_MAPPED);
+}
+
 static void test_ioremap_types(void)
 {
-	/* The PCI configuration space: 256 MiB, beyond what fits in 32 bits. */
-	char __iomem *ecam = berth_port_ioremap(0x4010000000, 256 * MIB);
-	char __iomem *part = berth_port_ioremap(RTC + 0xfe4, 4);
+	const struct aarch64_register *first = &aarch64_board->first;
+	const struct aarch64_register *second = &aarch64_board->second;
+	char __iomem *part = berth_port_ioremap(first->phys, 4), *next;
 
-	CHECK_EQUAL(type_at(ecam, true), MEMORY_DEVICE);
-	CHECK_EQUAL(type_at(ecam + 256 * MIB - 1, true), MEMORY_DEVICE);
-	CHECK_EQUAL(type_at(ecam + 256 * MIB, true), NOT_MAPPED);
-	/* QEMU's host bridge. */
-	CHECK_EQUAL(berth_port_read32(ecam), 0x00081b36);
-	CHECK_EQUAL(berth_port_read32(part), 0x10);
-	berth_port_iounmap(ecam);
+	CHECK_EQUAL(type_at(part, true), MEMORY_DEVICE);
+	CHECK_EQUAL(berth_port_read32(part), first->value);
 	berth_port_iounmap(part);
-	CHECK_EQUAL(type_at(ecam, false), NOT_MAPPED);
 	CHECK_EQUAL(type_at(part, false), NOT_MAPPED);
-
 	/* The place is used again, and no CPU remembers what was there. */
-	part = berth_port_ioremap(RTC + RTC_ID, 4);
-	CHECK_EQUAL(berth_port_read32(part), 0x31);
-	berth_port_iounmap(part);
-	CHECK(berth_port_ioremap(UART + UART_ID, 4) == part);
-	CHECK_EQUAL(berth_port_read32(part), 0x11);
-	berth_port_iounmap(part);
+	next = berth_port_ioremap(second->phys, 4);
+	CHECK_EQUAL((uintptr_t)part >> 12, (uintptr_t)next >> 12);
+	CHECK_EQUAL(berth_port_read32(next), second->value);
+	berth_port_iounmap(next);
 
-	CHECK(!berth_port_ioremap(RAM, 4096));
-	CHECK(!berth_port_ioremap(RAM - 4096, 8192));
+	CHECK(!berth_port_ioremap(bank.base, 4096));
+	CHECK(!berth_port_ioremap(bank.base - 4096, 8192));
 	CHECK(!berth_port_ioremap(nomap()->base - 4096, 8192));
 	part = berth_port_ioremap(nomap()->base, 4096);
 	CHECK_EQUAL(type_at(part, true), MEMORY_DEVICE);
@@ -181,9 +171,10 @@ static void test_ioremap_types(void)
 	part = berth_port_ioremap_wc(nomap()->base, 4096);
 	CHECK_EQUAL(type_at(part, true), MEMORY_UNCACHED);
 	berth_port_iounmap(part);
-	CHECK(!berth_port_ioremap(RTC, 0));
+	CHECK(!berth_port_ioremap(first->phys, 0));
 	CHECK(!berth_port_ioremap(~0xffful, 8192));
 	CHECK(!berth_port_ioremap(1ul << 52, 4096));
+	/* RAM, or beyond what there are addresses for. */
 	CHECK(!berth_port_ioremap(0x10001000, 1000 * MIB));
 }
 
@@ -194,95 +185,13 @@ static void test_ioremap_full(void)
 		static char __iomem *cookies[1100];
 		unsigned int nr = 0;
 
-		while (nr < 1100 && (cookies[nr] = berth_port_ioremap(0x10000000, 31 * 4096)))
+		while (nr < 1100 && (cookies[nr] = berth_port_ioremap(
+					     aarch64_board->first.phys & ~0xffful, 31 * 4096)))
 			nr++;
 		CHECK_EQUAL(nr, 255);
 		while (nr)
 			berth_port_iounmap(cookies[--nr]);
 	}
-}
-
-static bool is_edge(unsigned int irq)
-{
-	return berth_port_read32(gicd + GICD_ICFGR + irq / 16 * 4) >> (irq % 16 * 2) & 2;
-}
-
-static void pend(unsigned int irq)
-{
-	berth_port_write32(gicd + GICD_ISPENDR + irq / 32 * 4, 1u << irq % 32);
-}
-
-static bool irq_comes(uint32_t before)
-{
-	uint64_t deadline = berth_port_now() + 1000000000;
-	int ret = 0;
-
-	while (!ret && __atomic_load_n(&conformance_irq.count, __ATOMIC_SEQ_CST) == before)
-		ret = berth_port_wait(&conformance_irq.count, before, deadline);
-	return !ret;
-}
-
-static void test_irq_edge(void)
-{
-	unsigned long flags;
-
-	gicd = berth_port_ioremap(GICD, 0x10000);
-	conformance_irq.irq = FREE_IRQ;
-	conformance_irq.count = 0;
-	CHECK_EQUAL(berth_port_irq_unmask(FREE_IRQ, false), 0);
-	for (uint32_t i = 0; i < 100; i++) {
-		pend(FREE_IRQ);
-		if (!CHECK(irq_comes(i)))
-			break;
-	}
-	/* Held back, and then let through. */
-	flags = berth_port_irq_save();
-	pend(FREE_IRQ);
-	berth_port_delay(1000000);
-	CHECK_EQUAL(conformance_irq.count, 100);
-	berth_port_irq_restore(flags);
-	CHECK(irq_comes(100));
-	berth_port_irq_mask(FREE_IRQ);
-	pend(FREE_IRQ);
-	berth_port_delay(1000000);
-	CHECK_EQUAL(conformance_irq.count, 101);
-	CHECK_EQUAL(berth_port_irq_unmask(FREE_IRQ, false), 0);
-	CHECK(irq_comes(101));
-	berth_port_irq_mask(FREE_IRQ);
-	CHECK_EQUAL(conformance_irq.count, 102);
-	CHECK(is_edge(FREE_IRQ) && !is_edge(FREE_IRQ - 1) && !is_edge(FREE_IRQ + 1));
-	CHECK_EQUAL(berth_port_irq_unmask(FREE_IRQ, true), 0);
-	CHECK(!is_edge(FREE_IRQ));
-	berth_port_irq_mask(FREE_IRQ);
-	berth_port_iounmap(gicd);
-	/* The port's own, and those that are no device's. */
-	CHECK_EQUAL(-berth_port_irq_unmask(27, true), EINVAL);
-	CHECK_EQUAL(-berth_port_irq_unmask(0, false), EINVAL);
-	CHECK_EQUAL(-berth_port_irq_unmask(1020, false), EINVAL);
-}
-
-static void calm_rtc(void)
-{
-	berth_port_write32(rtc + RTC_ICR, 1);
-}
-
-/* A line that stays up until the device is told: the clock's match with the present second. */
-static void test_irq_level(void)
-{
-	rtc = berth_port_ioremap(RTC, 0x1000);
-	conformance_irq.irq = RTC_IRQ;
-	conformance_irq.count = 0;
-	conformance_irq.acknowledge = calm_rtc;
-	CHECK_EQUAL(berth_port_irq_unmask(RTC_IRQ, true), 0);
-	berth_port_write32(rtc + RTC_IMSC, 1);
-	berth_port_write32(rtc + RTC_MR, berth_port_read32(rtc + RTC_DR));
-	CHECK(irq_comes(0));
-	berth_port_delay(1000000);
-	CHECK_EQUAL(conformance_irq.count, 1);
-	berth_port_write32(rtc + RTC_IMSC, 0);
-	berth_port_irq_mask(RTC_IRQ);
-	conformance_irq.acknowledge = NULL;
-	berth_port_iounmap(rtc);
 }
 
 static void nothing(void *arg)
@@ -310,13 +219,12 @@ static const struct conformance_test own[] = {
 	{ "aarch64: a range has the types asked for, and nothing around it", test_range_types },
 	{ "aarch64: ranges run out, and come back", test_ranges_full },
 	{ "aarch64: registers are device memory, in bounds", test_ioremap_types },
+	{ "aarch64: a large mapping of registers", test_ioremap_large },
 	{ "aarch64: mappings of registers run out, and come back", test_ioremap_full },
-	{ "aarch64: an edge triggered interrupt", test_irq_edge },
-	{ "aarch64: a level triggered interrupt", test_irq_level },
 	{ "aarch64: every CPU answers", test_cpus },
 };
 
-static struct conformance_test all_own[ARRAY_SIZE(own) + NR_AARCH64_BLOCKS];
+static struct conformance_test all_own[ARRAY_SIZE(own) + NR_AARCH64_BLOCKS + NR_AARCH64_IRQS];
 
 static int run_on_other_cpu(void (*fn)(void *), void *arg)
 {
@@ -333,11 +241,19 @@ static uint32_t be32(const unsigned char *at)
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* /memory@40000000's size: all that the suite needs of the device tree. */
-static uint64_t ram_size(void)
+static bool is_same(const char *text, const char *wanted, size_t length)
 {
-	const unsigned char *fdt = (const unsigned char *)RAM;
+	while (length && *text == *wanted)
+		text++, wanted++, length--;
+	return !length;
+}
+
+/* The first bank of /memory: all that the suite needs of the device tree, but its root's compatible. */
+static const char *read_tree(void)
+{
+	const unsigned char *fdt = berth_boot_tree();
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
+	const char *compatible = NULL;
 	bool in_memory = false;
 
 	while (at < end) {
@@ -345,24 +261,29 @@ static uint64_t ram_size(void)
 
 		at += 4;
 		if (token == 1) {
-			const char *name = (const char *)at;
 			size_t length = 0;
 
-			while (name[length])
+			while (at[length])
 				length++;
-			in_memory = length > 7 && name[0] == 'm' && name[1] == 'e' &&
-				    name[2] == 'm' && name[6] == '@';
+			in_memory = is_same((const char *)at, "memory", 6);
 			at += (length + 4) & ~3ul;
 		} else if (token == 3) {
-			uint32_t length = be32(at);
+			uint32_t length = be32(at), half = length / 2;
 			const char *name = (const char *)fdt + be32(fdt + 12) + be32(at + 4);
 
-			if (in_memory && name[0] == 'r' && name[1] == 'e' && name[2] == 'g')
-				return (uint64_t)be32(at + 16) << 32 | be32(at + 20);
-			at += 8 + ((length + 3) & ~3u);
+			at += 8;
+			if (!compatible && is_same(name, "compatible", 11))
+				compatible = (const char *)at;
+			if (in_memory && is_same(name, "reg", 4)) {
+				bank.base = be32(at + half - 4);
+				bank.size = be32(at + length - 4);
+				if (half == 8)
+					bank.size |= (uint64_t)be32(at + half) << 32;
+			}
+			at += (length + 3) & ~3u;
 		}
 	}
-	return 0;
+	return compatible;
 }
 
 static struct berth_range hole;
@@ -374,27 +295,38 @@ static const struct berth_range *nomap(void)
 
 int main(void)
 {
-	struct berth_range bank = { .base = RAM, .size = ram_size() };
 	struct conformance_env env = {
 		.banks = &bank,
 		.nr_banks = 1,
 		.nomap = &hole,
 		.nr_nomap = 1,
-		.registers = RTC + RTC_ID,
 		.registers_size = 0x20,
-		.registers_value = 0x31,
 		.run_on_other_cpu = berth_cpu_count() > 1 ? run_on_other_cpu : NULL,
 		.join_other_cpu = join_other_cpu,
 		.own = all_own,
 		.nr_own = ARRAY_SIZE(all_own),
 	};
+	struct conformance_test *test = all_own;
+	const char *compatible = read_tree();
 
+	for (unsigned int i = 0; i < aarch64_nr_boards; i++)
+		if (compatible && is_same(compatible, aarch64_boards[i].compatible,
+					  aarch64_boards[i].compatible_length))
+			aarch64_board = &aarch64_boards[i];
+	if (!aarch64_board || !bank.size) {
+		berth_port_print("Bail out! an unknown board\n", 27);
+		return 1;
+	}
+	env.registers = aarch64_board->first.phys;
+	env.registers_value = aarch64_board->first.value;
 	/* Not aligned to the 2 MiB of a table. */
-	hole.base = RAM + 64 * MIB + 0x5000;
+	hole.base = bank.base + 64 * MIB + 0x5000;
 	hole.size = 3 * MIB + 0x1000;
 	for (unsigned int i = 0; i < ARRAY_SIZE(own); i++)
-		all_own[i] = own[i];
+		*test++ = own[i];
 	for (unsigned int i = 0; i < NR_AARCH64_BLOCKS; i++)
-		all_own[ARRAY_SIZE(own) + i] = aarch64_blocks[i];
+		*test++ = aarch64_blocks[i];
+	for (unsigned int i = 0; i < NR_AARCH64_IRQS; i++)
+		*test++ = aarch64_irqs[i];
 	return conformance_run(&env);
 }

@@ -414,7 +414,7 @@ static uint32_t be32(const unsigned char *at)
 /* /memory@0's size: all that the suite needs of the device tree. */
 static uint64_t memory_size(void)
 {
-	const unsigned char *fdt = (const unsigned char *)RAM_VIRT;
+	const unsigned char *fdt = berth_boot_tree();
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
 	bool in_memory = false;
 

@@ -5,13 +5,16 @@
 #include <string.h>
 
 #include <berth/dma-mapping.h>
+#include <berth/dmaengine.h>
 #include <berth/gfp.h>
-#include <berth/drivers/sifive-pdma.h>
 
 #include "scatter.h"
 
+#define WAIT_MS 10000
+
 struct scatter {
 	struct device *engine;
+	struct dma_chan *chan;
 	size_t bytes; /* of a picture */
 	struct page **pages;
 	unsigned int nr;
@@ -53,6 +56,20 @@ static bool describe(struct scatter *scatter)
 	return scatter->is_mapped;
 }
 
+static bool is_of_engine(struct dma_chan *chan, void *engine)
+{
+	return dmaengine_get_dma_device(chan) == engine;
+}
+
+static struct dma_chan *take_channel(struct device *engine)
+{
+	dma_cap_mask_t mask;
+
+	dma_cap_zero(mask);
+	dma_cap_set(DMA_MEMCPY, mask);
+	return dma_request_channel(mask, is_of_engine, engine);
+}
+
 struct scatter *scatter_start(struct device *engine, size_t bytes)
 {
 	struct scatter *scatter = calloc(1, sizeof(*scatter));
@@ -63,7 +80,8 @@ struct scatter *scatter_start(struct device *engine, size_t bytes)
 	scatter->bytes = bytes;
 	scatter->nr = (unsigned int)PFN_UP(bytes);
 	scatter->pages = calloc(scatter->nr, sizeof(struct page *));
-	if (scatter->pages && take_pages(scatter) && describe(scatter))
+	scatter->chan = take_channel(engine);
+	if (scatter->pages && scatter->chan && take_pages(scatter) && describe(scatter))
 		return scatter;
 	scatter_end(scatter);
 	return NULL;
@@ -76,6 +94,8 @@ void scatter_end(struct scatter *scatter)
 	if (scatter->is_mapped)
 		dma_unmap_sgtable(scatter->engine, &scatter->target, DMA_FROM_DEVICE,
 				  DMA_ATTR_SKIP_CPU_SYNC);
+	if (scatter->chan)
+		dma_release_channel(scatter->chan);
 	sg_free_table(&scatter->target);
 	sg_free_table(&scatter->table);
 	for (unsigned int i = 0; scatter->pages && i < scatter->nr; i++)
@@ -95,6 +115,20 @@ size_t scatter_pages(const struct scatter *scatter)
 	return scatter->nr;
 }
 
+/* What fails is over when this returns: memory may be unmapped. */
+static int copy(struct dma_chan *chan, dma_addr_t to, dma_addr_t from, size_t bytes)
+{
+	struct dma_async_tx_descriptor *tx =
+		dmaengine_prep_dma_memcpy(chan, to, from, bytes, DMA_CTRL_ACK);
+	int err = -ENOMEM;
+
+	if (tx)
+		err = berth_dma_wait(chan, dmaengine_submit(tx), WAIT_MS);
+	if (tx && err)
+		dmaengine_terminate_sync(chan);
+	return err;
+}
+
 int scatter_fill(struct scatter *scatter, void *picture)
 {
 	/* The camera wrote it, and the CPU has only read it: memory is up to date. */
@@ -109,8 +143,7 @@ int scatter_fill(struct scatter *scatter, void *picture)
 		return -ENOMEM;
 	for_each_sgtable_dma_sg(&scatter->target, sg, i) {
 		if (!ret)
-			ret = berth_pdma_copy(scatter->engine, sg_dma_address(sg), from + done,
-					      sg_dma_len(sg));
+			ret = copy(scatter->chan, sg_dma_address(sg), from + done, sg_dma_len(sg));
 		done += sg_dma_len(sg);
 	}
 	dma_unmap_single_attrs(scatter->engine, from, scatter->bytes, DMA_TO_DEVICE,

@@ -45,6 +45,7 @@
 #define model_dma_write berth_model_dma_write
 #define model_draw berth_model_draw
 #define model_enter berth_model_enter
+#define model_fifo berth_model_fifo
 #define model_find berth_model_find
 #define model_irq berth_model_irq
 #define model_leave berth_model_leave

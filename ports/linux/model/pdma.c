@@ -3,6 +3,7 @@
  * The memory-to-memory engine of the SiFive FU540-C000 (manual, chapter 12): four channels, each a
  * page of registers. The Next registers say what to do, the Exec registers how far it is.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "devices.h"
@@ -41,6 +42,8 @@ enum {
 
 #define MAX_SIZE_LOG2 6u
 #define CHUNK 1024u
+/* At a speed that was asked for: the Exec registers move often. */
+#define SLOW_CHUNK 256u
 #define START_NS 50u
 /* Each transaction costs this on top of a nanosecond for every four bytes. */
 #define TRANSACTION_NS 2u
@@ -58,6 +61,12 @@ struct channel {
 
 struct pdma {
 	struct channel channels[CHANNELS];
+
+	/* The outside. */
+	uint64_t ns_per_kib; /* 0: as the data sheet says */
+	uint64_t fails_in; /* transactions until the one that fails, with it; 0: none does */
+	bool fails_at_destination;
+	uint32_t hung; /* channels that stand still */
 };
 
 static void update_irq(struct model_device *dev, unsigned int index)
@@ -77,17 +86,32 @@ static uint64_t transaction(uint32_t config)
 	return 1ULL << (size < MAX_SIZE_LOG2 ? size : MAX_SIZE_LOG2);
 }
 
-static uint64_t chunk_bytes(const struct channel *ch)
+static uint64_t chunk_bytes(const struct pdma *pdma, const struct channel *ch)
 {
-	return ch->exec.bytes < CHUNK ? ch->exec.bytes : CHUNK;
+	uint64_t chunk = pdma->ns_per_kib ? SLOW_CHUNK : CHUNK;
+
+	return ch->exec.bytes < chunk ? ch->exec.bytes : chunk;
 }
 
-static uint64_t chunk_ns(const struct channel *ch)
+static uint64_t transactions(const struct channel *ch, uint64_t bytes)
 {
-	uint64_t bytes = chunk_bytes(ch), each = transaction(ch->exec.config);
-	uint64_t transactions = (bytes + each - 1) / each;
+	uint64_t each = transaction(ch->exec.config);
 
-	return bytes / BYTES_PER_NS + transactions * TRANSACTION_NS;
+	return (bytes + each - 1) / each;
+}
+
+static uint64_t chunk_ns(const struct pdma *pdma, const struct channel *ch)
+{
+	uint64_t bytes = chunk_bytes(pdma, ch);
+
+	if (pdma->ns_per_kib)
+		return bytes * pdma->ns_per_kib / 1024;
+	return bytes / BYTES_PER_NS + transactions(ch, bytes) * TRANSACTION_NS;
+}
+
+static uint64_t start_ns(const struct pdma *pdma, const struct channel *ch)
+{
+	return (pdma->ns_per_kib ? 0 : START_NS) + chunk_ns(pdma, ch);
 }
 
 static void finish(struct model_device *dev, unsigned int index, uint32_t how)
@@ -112,23 +136,54 @@ static void (*const chunk_steps[CHANNELS])(struct model_device *dev, uint64_t ar
 	step_3,
 };
 
+/* So many bytes; -EFAULT if either side does not answer. What was read is told apart from what was written. */
+static int move(struct model_device *dev, struct channel *ch, uint64_t size)
+{
+	uint8_t data[CHUNK];
+
+	if (!size)
+		return 0;
+	if (model_dma_read(dev, ch->exec.source, data, size))
+		return -EFAULT;
+	ch->exec.source += size;
+	if (model_dma_write(dev, ch->exec.destination, data, size))
+		return -EFAULT;
+	ch->exec.destination += size;
+	ch->exec.bytes -= size;
+	return 0;
+}
+
+/* The next chunk, of which a transaction may have been asked to fail. */
+static int move_chunk(struct model_device *dev, struct channel *ch)
+{
+	struct pdma *pdma = dev->state;
+	uint64_t size = chunk_bytes(pdma, ch), nr = transactions(ch, size);
+	uint64_t each = transaction(ch->exec.config), before;
+
+	if (!pdma->fails_in || pdma->fails_in > nr) {
+		pdma->fails_in -= pdma->fails_in ? nr : 0;
+		return move(dev, ch, size);
+	}
+	before = (pdma->fails_in - 1) * each;
+	pdma->fails_in = 0;
+	if (!move(dev, ch, before) && pdma->fails_at_destination)
+		ch->exec.source += size - before < each ? size - before : each;
+	return -EFAULT;
+}
+
 static void chunk_step(struct model_device *dev, unsigned int index)
 {
 	struct pdma *pdma = dev->state;
 	struct channel *ch = &pdma->channels[index];
-	uint8_t data[CHUNK];
-	uint64_t size = chunk_bytes(ch);
 
-	if (size && (model_dma_read(dev, ch->exec.source, data, size) ||
-		     model_dma_write(dev, ch->exec.destination, data, size))) {
+	if (pdma->hung >> index & 1)
+		return;
+	if (move_chunk(dev, ch)) {
 		finish(dev, index, CONTROL_ERROR);
 		return;
 	}
-	ch->exec.bytes -= size;
-	ch->exec.source += size;
-	ch->exec.destination += size;
 	if (ch->exec.bytes) {
-		model_after(dev, chunk_ns(ch), chunk_steps[index], 0);
+		model_after(dev, chunk_ns(pdma, ch), chunk_steps[index], 0);
 		return;
 	}
 	if (!(ch->exec.config & CONFIG_REPEAT)) {
@@ -138,7 +193,7 @@ static void chunk_step(struct model_device *dev, unsigned int index)
 	ch->exec = ch->next;
 	ch->control |= CONTROL_DONE;
 	update_irq(dev, index);
-	model_after(dev, START_NS + chunk_ns(ch), chunk_steps[index], 0);
+	model_after(dev, start_ns(pdma, ch), chunk_steps[index], 0);
 }
 
 static void step_0(struct model_device *dev, uint64_t arg)
@@ -177,7 +232,7 @@ static void run(struct model_device *dev, unsigned int index)
 	}
 	ch->exec = ch->next;
 	update_irq(dev, index);
-	model_after(dev, START_NS + chunk_ns(ch), chunk_steps[index], 0);
+	model_after(dev, start_ns(pdma, ch), chunk_steps[index], 0);
 }
 
 /*
@@ -292,3 +347,50 @@ const struct model_device_type model_pdma = {
 	.read = pdma_read,
 	.write = pdma_write,
 };
+
+/* The engine at a path, with the model's lock; NULL without it. */
+static struct pdma *find(const char *path)
+{
+	struct model_device *dev;
+
+	model_lock();
+	dev = model_find(path);
+	if (dev && dev->type == &model_pdma)
+		return dev->state;
+	model_unlock();
+	return NULL;
+}
+
+int berth_model_pdma_speed(const char *path, uint64_t ns_per_kib)
+{
+	struct pdma *pdma = find(path);
+
+	if (!pdma)
+		return -ENODEV;
+	pdma->ns_per_kib = ns_per_kib;
+	model_unlock();
+	return 0;
+}
+
+int berth_model_pdma_fail(const char *path, uint64_t nth, bool at_destination)
+{
+	struct pdma *pdma = find(path);
+
+	if (!pdma)
+		return -ENODEV;
+	pdma->fails_in = nth;
+	pdma->fails_at_destination = at_destination;
+	model_unlock();
+	return 0;
+}
+
+int berth_model_pdma_hang(const char *path, uint32_t channels)
+{
+	struct pdma *pdma = find(path);
+
+	if (!pdma)
+		return -ENODEV;
+	pdma->hung = channels;
+	model_unlock();
+	return 0;
+}

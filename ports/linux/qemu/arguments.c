@@ -44,18 +44,23 @@ static void add_own(struct list *list, const struct berth_qemu_config *config, u
 		"-display",    "none",
 		"-nodefaults", "-no-user-config",
 	};
+	const struct qemu_kind *kind = berth_qemu_kind(config->machine);
 
-	add(list, "%s", config->program ? config->program : "qemu-system-aarch64");
+	add(list, "%s", config->program ? config->program : kind->program);
 	add(list, "-machine");
 	add(list, "%s,memory-backend=berth-ram",
 	    config->machine ? config->machine : "virt,dtb-randomness=off");
 	add(list, "-cpu");
-	add(list, "%s,start-powered-off=on", config->cpu ? config->cpu : "cortex-a57");
+	add(list, "%s,start-powered-off=on", config->cpu ? config->cpu : kind->cpu);
 	add(list, "-m");
 	add(list, "%lluM", (unsigned long long)ram_size >> 20);
 	add(list, "-object");
 	add(list, "memory-backend-file,id=berth-ram,size=%llu,mem-path=/proc/self/fd/%d,share=on",
 	    (unsigned long long)ram_size, QEMU_FD_RAM);
+	if (kind->sound) {
+		add(list, "-audiodev");
+		add(list, "%s", kind->sound);
+	}
 	/* qtest looks for a character device of its own name. */
 	add(list, "-chardev");
 	add(list, "socket,id=qtest,fd=%d", QEMU_FD_QTEST);

@@ -35,6 +35,14 @@ struct qemu_ram {
 	unsigned int nr_banks, nr_mapped;
 };
 
+/* A board of QEMU's: kinds.c has the table. */
+struct qemu_kind {
+	const char *machine; /* as in -machine */
+	const char *program, *cpu;
+	const char *sound; /* -audiodev; NULL: it has none */
+	uint64_t tree_offset; /* from the start of RAM, if QEMU makes one */
+};
+
 /*
  * All of it is under @lock, which is taken inside any spinlock of a driver's and held from a
  * command until its answer. No call of berth is made while it is held.
@@ -92,6 +100,9 @@ void berth_qemu_leave(void);
 /* The machine is gone: the reason of the caller's. Returns @code. */
 int berth_qemu_fail_gone(int code);
 
+/* kinds.c: @machine is a -machine with its options; NULL, or not in the table: as virt. */
+const struct qemu_kind *berth_qemu_kind(const char *machine);
+
 /* process.c */
 int berth_qemu_launch(char *const *argv);
 /* With the lock: nothing more is sent. @how may be replaced by how the process ended. */
@@ -111,7 +122,8 @@ int berth_qemu_command(const char *command, uint64_t *value);
 void berth_qemu_drain(void);
 
 /* monitor.c: 0, or -EIO. */
-int berth_qemu_find_gic(char *path, size_t size);
+/* The path of the device that is @index-th of those that have one of the types; -EINVAL: none. */
+int berth_qemu_find(const char *const *types, unsigned int index, char *path, size_t size);
 int berth_qemu_greet(void);
 void berth_qemu_quit(void);
 
@@ -119,7 +131,8 @@ void berth_qemu_quit(void);
 int berth_qemu_ram_create(uint64_t size);
 int berth_qemu_ram_start(const struct berth_port_ram *ram, struct berth_port_linear *linear);
 void berth_qemu_ram_stop(void);
-int berth_qemu_read_tree(void);
+/* QEMU's tree, so far from the start of RAM: board.tree. */
+int berth_qemu_read_tree(uint64_t offset);
 void *berth_qemu_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 void berth_qemu_unremap(void *virt, phys_addr_t phys, uint64_t size);
 int berth_qemu_ram_file(phys_addr_t phys, uint64_t size, uint64_t *offset);

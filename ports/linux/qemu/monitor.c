@@ -104,14 +104,21 @@ static void unescape(char *text)
 }
 
 /* A line of the tree: two spaces for each step down, a name, a type in brackets. */
-static bool is_gic(const char *name)
+static bool is_one_of(const char *name, const char *const *types)
 {
 	const char *type = strchr(name, ' ');
 
-	return type && (!strcmp(type, " (arm_gic)") || !strcmp(type, " (arm-gicv3)"));
+	for (; type && *types; types++) {
+		size_t length = strlen(*types);
+
+		if (!strncmp(type, " (", 2) && !strncmp(type + 2, *types, length) &&
+		    !strcmp(type + 2 + length, ")"))
+			return true;
+	}
+	return false;
 }
 
-static int search(char *tree, char *path, size_t size)
+static int search(char *tree, const char *const *types, unsigned int index, char *path, size_t size)
 {
 	const char *names[MAX_DEPTH];
 	char *rest = NULL;
@@ -122,7 +129,7 @@ static int search(char *tree, char *path, size_t size)
 		if (depth >= MAX_DEPTH || line[spaces] != '/')
 			continue;
 		names[depth] = line + spaces;
-		if (!is_gic(names[depth]))
+		if (!is_one_of(names[depth], types) || index--)
 			continue;
 		for (size_t i = 0; i <= depth; i++)
 			at += (size_t)snprintf(path + at, at < size ? size - at : 0, "%.*s",
@@ -132,7 +139,7 @@ static int search(char *tree, char *path, size_t size)
 	return -EINVAL;
 }
 
-int berth_qemu_find_gic(char *path, size_t size)
+int berth_qemu_find(const char *const *types, unsigned int index, char *path, size_t size)
 {
 	int ret = ask("{\"execute\":\"human-monitor-command\","
 		      "\"arguments\":{\"command-line\":\"info qom-tree\"}}\n");
@@ -142,5 +149,5 @@ int berth_qemu_find_gic(char *path, size_t size)
 		return ret;
 	unescape(board.text);
 	tree = strchr(board.text, '/');
-	return tree ? search(tree, path, size) : -EINVAL;
+	return tree ? search(tree, types, index, path, size) : -EINVAL;
 }

@@ -82,6 +82,26 @@ long berth_qemu_output(uint64_t offset, char *buffer, size_t size)
 	return got;
 }
 
+int berth_qemu_set_input(const char *type, unsigned int index, unsigned int line, bool level)
+{
+	const char *const types[] = { type, NULL };
+	char path[256], command[320];
+	int ret = -EIO;
+
+	berth_qemu_enter();
+	if (!board.is_gone)
+		ret = berth_qemu_find(types, index, path, sizeof(path));
+	if (!ret) {
+		snprintf(command, sizeof(command), "set_irq_in %s unnamed-gpio-in %u %d\n", path,
+			 line, level);
+		ret = berth_qemu_command(command, NULL);
+	}
+	berth_qemu_leave();
+	if (ret == -EIO)
+		return berth_qemu_fail_gone(ret);
+	return ret ? berth_port_fail(ret, BERTH_REASON_ARGUMENT, type, index, line) : 0;
+}
+
 static bool is_spare_ram_or_device(phys_addr_t phys, uint64_t size)
 {
 	return size && phys + size >= phys && !berth_qemu_is_linear(phys, size);
@@ -217,11 +237,12 @@ static void configure(const struct berth_qemu_config *config)
 /* The emulator runs; the first answer says that the board is built and reset. */
 static int connect_board(const char *interrupts)
 {
+	static const char *const controllers[] = { "arm_gic", "arm-gicv3", NULL };
 	char path[256], command[300];
 	int ret = berth_qemu_greet();
 
 	if (!ret && !interrupts) {
-		ret = berth_qemu_find_gic(path, sizeof(path));
+		ret = berth_qemu_find(controllers, 0, path, sizeof(path));
 		if (ret == -EINVAL)
 			return berth_port_fail(ret, BERTH_REASON_ARGUMENT, "machine: no GIC", 0, 0);
 		interrupts = path;
@@ -269,7 +290,7 @@ static int start_board(const void **fdt, const struct berth_qemu_config *config,
 	if (ret == -EIO)
 		return explain(ret);
 	if (!ret && !*fdt) {
-		ret = berth_qemu_read_tree();
+		ret = berth_qemu_read_tree(berth_qemu_kind(config->machine)->tree_offset);
 		*fdt = board.tree;
 	}
 	return ret;

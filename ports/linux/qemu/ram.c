@@ -27,22 +27,21 @@ static uint32_t big_endian(const uint8_t *bytes)
 	       bytes[3];
 }
 
-/* QEMU puts the tree that it has made at the start of RAM if there is nothing to boot. */
-int berth_qemu_read_tree(void)
+int berth_qemu_read_tree(uint64_t offset)
 {
 	uint8_t header[8];
 	uint32_t size;
 
-	if (pread(board.ram.fd, header, sizeof(header), 0) != sizeof(header) ||
+	if (pread(board.ram.fd, header, sizeof(header), (off_t)offset) != sizeof(header) ||
 	    big_endian(header) != TREE_MAGIC)
 		return berth_port_fail(-EINVAL, BERTH_REASON_ARGUMENT, "board", 0, 0);
 	size = big_endian(header + 4);
-	if (size < 40 || size > board.ram.file_size || size > (16u << 20))
+	if (size < 40 || size > board.ram.file_size - offset || size > (16u << 20))
 		return berth_port_fail(-EINVAL, BERTH_REASON_TREE, "QEMU's tree", 4, 0);
 	board.tree = malloc(size);
 	if (!board.tree)
 		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "tree", 0, size);
-	if (pread(board.ram.fd, board.tree, size, 0) != (ssize_t)size)
+	if (pread(board.ram.fd, board.tree, size, (off_t)offset) != (ssize_t)size)
 		return berth_port_fail(-EIO, BERTH_REASON_IO, "QEMU's RAM", 0, size);
 	return 0;
 }

@@ -30,6 +30,9 @@ int berth_cpu_start(unsigned int cpu, void (*fn)(void *), void *arg);
 /** berth_cpu_join() - wait until the CPU's function has returned; at once if it has none. */
 void berth_cpu_join(unsigned int cpu);
 
+/** berth_boot_tree() - the device tree that the boot loader left: readable always, never NULL. */
+const void *berth_boot_tree(void);
+
 /** berth_exit() - end the machine with an exit code (semihosting). Any context. */
 void berth_exit(int code) __attribute__((noreturn));
 

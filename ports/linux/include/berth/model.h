@@ -285,6 +285,58 @@ int berth_model_rtl8139_plug(const char *path, bool is_plugged);
 /** berth_model_rtl8139_jam() - the next @attempts to send meet collisions. Return: 0, or -ENODEV. */
 int berth_model_rtl8139_jam(const char *path, unsigned int attempts);
 
+/**
+ * berth_model_pdma_speed() - how long a PDMA takes
+ * @path: its node
+ * @ns_per_kib: of 1024 bytes, with nothing on top; 0: as its data sheet says
+ *
+ * 256 bytes at a time. Of transfers that start, or go on, afterwards. Return: 0, or -ENODEV.
+ */
+int berth_model_pdma_speed(const char *path, uint64_t ns_per_kib);
+
+/**
+ * berth_model_pdma_fail() - a transaction of a PDMA meets a bus error
+ * @path: its node
+ * @nth: which from now on, of all channels; 1 is the next one. 0: none
+ * @at_destination: it is a write; else a read
+ *
+ * Those before it have moved their data. Return: 0, or -ENODEV.
+ */
+int berth_model_pdma_fail(const char *path, uint64_t nth, bool at_destination);
+
+/**
+ * berth_model_pdma_hang() - channels of a PDMA stand still
+ * @path: its node
+ * @channels: bit n: channel n. What it runs, and what it starts, makes no progress, until it is stopped
+ *	and started again without its bit
+ *
+ * Return: 0, or -ENODEV.
+ */
+int berth_model_pdma_hang(const char *path, uint32_t channels);
+
+/**
+ * struct berth_model_fifo_stats - what a FIFO has played and sampled
+ * @consumed: bytes written into its window
+ * @produced: bytes read from there
+ * @breaks: words of 8 bytes that were not one more than the one before; the first one has to be 0
+ * @first_break: the byte, as it came, at which the first of these began
+ */
+struct berth_model_fifo_stats {
+	uint64_t consumed;
+	uint64_t produced;
+	uint64_t breaks;
+	uint64_t first_break;
+};
+
+/**
+ * berth_model_fifo_stats() - figures of a FIFO
+ * @path: its node
+ * @stats: filled in
+ *
+ * While berth runs, any thread; takes no virtual time. Return: 0, or -ENODEV.
+ */
+int berth_model_fifo_stats(const char *path, struct berth_model_fifo_stats *stats);
+
 BERTH_END_DECLS
 
 #ifdef BERTH_NO_SHORT_NAMES

@@ -19,9 +19,9 @@ BERTH_BEGIN_DECLS
 
 /**
  * struct berth_qemu_config - settings; all zero is a good choice
- * @program: the emulator, looked for in $PATH; NULL: qemu-system-aarch64
+ * @program: the emulator, looked for in $PATH; NULL: that of the machine
  * @machine: QEMU's -machine; NULL: virt,dtb-randomness=off
- * @cpu: QEMU's -cpu, an ARM one; NULL: cortex-a57
+ * @cpu: QEMU's -cpu, an ARM one; NULL: that of the machine
  * @ram_size: bytes, whole MiB; 0: 256 MiB
  * @arguments: further arguments, ends with NULL; NULL: none
  * @interrupts: QOM path of the interrupt controller; NULL: the machine's GIC is looked for
@@ -30,7 +30,8 @@ BERTH_BEGIN_DECLS
  * @slow_down: berth's time passes so many times more slowly than the host's, so that a timeout of a
  *	driver does not strike where the host is busy; 0: 1
  *
- * Used until berth_start() returns.
+ * Program and CPU are known for the machines virt, xilinx-zynq-a9, xlnx-zcu102 and xlnx-versal-virt,
+ * also with options behind a comma; others have those of virt. Used until berth_start() returns.
  */
 struct berth_qemu_config {
 	const char *program;
@@ -45,7 +46,8 @@ struct berth_qemu_config {
 
 /*
  * The machine for struct berth_options; its config is a struct berth_qemu_config, or NULL. With no
- * board berth_start() takes the tree that QEMU has made. It fails, beside what berth_start() says,
+ * board berth_start() takes the tree that QEMU has made, which it does for virt and
+ * xlnx-versal-virt; without that, -EINVAL (ARGUMENT). It fails, beside what berth_start() says,
  * with -ENOENT (IO) without an emulator, with -EINVAL (ARGUMENT) for settings, and with -EIO
  * (MACHINE) if the emulator ended or did not answer: what it said is the subject.
  */
@@ -78,6 +80,18 @@ int berth_qemu_pid(void);
  * While berth runs. Return: bytes, 0 at the end, or -EINVAL (STATE).
  */
 long berth_qemu_output(uint64_t offset, char *buffer, size_t size);
+
+/**
+ * berth_qemu_set_input() - drive an input of a device, as another device of the board would
+ * @type: its type, as QEMU's "info qom-tree" has it
+ * @index: which one of that type, 0 for the first in that tree
+ * @line: which of its inputs that have no name
+ * @level: the level
+ *
+ * For requests, busy lines and the like that nothing else on the board drives. Return: 0, -EINVAL
+ * (ARGUMENT: no such device), -EIO (MACHINE).
+ */
+int berth_qemu_set_input(const char *type, unsigned int index, unsigned int line, bool level);
 
 BERTH_END_DECLS
 

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where QEMU's virt machine has what the port itself uses. For C and assembly. */
-#ifndef PORT_BOARD_H
-#define PORT_BOARD_H
+/*
+ * Sizes, addresses and bits that C and assembly share. Nothing of a board is here: what there is, and
+ * where, is read from the device tree; where RAM begins is said when the firmware is linked.
+ */
+#ifndef PORT_LAYOUT_H
+#define PORT_LAYOUT_H
 
-#define BOARD_RAM 0x40000000
-#define BOARD_UART 0x09000000
-#define BOARD_GICD 0x08000000
-#define BOARD_GICD_SIZE 0x10000
-#define BOARD_GICR 0x080a0000
-/* Each CPU's redistributor: its registers, and those of its SGIs and PPIs. */
-#define BOARD_GICR_STRIDE 0x20000
-#define BOARD_MAX_CPUS 8
+#define PORT_MAX_CPUS 8
 
 #define PORT_STACK_SIZE 0x8000
 #define PORT_TRAP_STACK_SHIFT 13
@@ -37,8 +33,16 @@
 #define PTE_XN 0x0060000000000000
 #define MAIR_VALUE 0x0444ff
 
-/* Addresses of the port's own mappings of registers: TTBR1's half, see ioremap.c. */
+/* RAM at boot: below this many GiB, where registers are as well, in blocks of 2 MiB. */
+#define PORT_BOOT_GIBS 4
+#define PORT_BOOT_BLOCK (PTE_BLOCK | PTE_ATTR_CACHED | PTE_INNER | PTE_AF | PTE_NG)
+
+/* Addresses of ioremap()'s mappings: TTBR1's half, see ioremap.c. */
 #define PORT_IO_BASE 0xffffff8000000000
 #define PORT_IO_TABLES 16
+
+/* The last GiB of that half: 2 MiB for the device tree, and 2 MiB for the port's own registers. */
+#define PORT_TREE_BASE 0xffffffffc0000000
+#define PORT_OWN_BASE 0xffffffffc0200000
 
 #endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The PL330 driver's own: its programs, which pl330-code.c writes, and its descriptors. Registers and
+ * instructions: CoreLink DMA-330 technical reference manual, Arm DDI 0424, chapters 3 and 4.
+ */
+#ifndef BERTH_DRIVERS_PL330_INTERNAL_H
+#define BERTH_DRIVERS_PL330_INTERNAL_H
+
+#include <berth/dmapool.h>
+#include <berth/virt-dma.h>
+
+/* What a thread has to do with each burst. */
+enum pl330_kind {
+	PL330_COPY, /* memory to memory */
+	PL330_FILL, /* one place of memory, again and again, to memory */
+	PL330_TO_DEVICE,
+	PL330_FROM_DEVICE,
+};
+
+#define PL330_NO_REQUEST UINT32_MAX
+#define PL330_MAX_BEATS 16u
+
+/**
+ * struct pl330_shape - how bytes are moved
+ * @kind: between what
+ * @shift: log2 of the bytes of a beat: of the widest for memory, of each for a peripheral
+ * @beats: of a burst at most
+ * @request: the peripheral's request line, or PL330_NO_REQUEST
+ * @is_non_secure: the thread's accesses are
+ */
+struct pl330_shape {
+	enum pl330_kind kind;
+	uint8_t shift;
+	uint8_t beats;
+	uint32_t request;
+	bool is_non_secure;
+};
+
+/**
+ * struct pl330_program - a program that is being written
+ * @bytes: where to; NULL to count only
+ * @size: how many there may be, the end's included
+ * @used: how many there are
+ * @moves: where the last addition first moves a byte: before, its addresses are being set
+ * @src: the thread's registers, if @is_set
+ * @dst: likewise
+ * @ccr: likewise
+ * @is_set: which registers were set: BIT(number)
+ */
+struct pl330_program {
+	uint8_t *bytes;
+	unsigned int size;
+	unsigned int used;
+	unsigned int moves;
+	uint32_t src, dst, ccr;
+	uint32_t is_set;
+};
+
+/* Begin a program of at most @size bytes, PL330_MIN_PROGRAM or more. */
+void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned int size,
+		       const struct pl330_shape *shape);
+
+/*
+ * Move bytes; those whose address does not move are at it. For a peripheral its address, those of
+ * memory and @len are multiples of a beat. Returns how many bytes there was room for.
+ */
+uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape *shape,
+			 uint32_t src, uint32_t dst, uint32_t len);
+
+/* All bytes are where they belong, then @event, then the end. */
+void berth_pl330_end(struct pl330_program *program, unsigned int event);
+
+/* Begin, the end, and the longest single step. */
+#define PL330_MIN_PROGRAM 48u
+
+/* Bytes of a descriptor's memory: a program, then the pattern that it fills memory with. */
+#define PL330_CODE_BYTES 1024u
+#define PL330_CODE_ALIGN 64u
+#define PL330_PATTERN_BYTES 16u
+#define PL330_PATTERN_AT (PL330_CODE_BYTES - PL330_PATTERN_BYTES)
+
+/* Pieces for which a descriptor has room of its own. */
+#define PL330_OWN_SPANS 4u
+
+/* A piece of work: bytes that follow each other on both sides. */
+struct pl330_span {
+	uint32_t src, dst, len;
+};
+
+/* How far a descriptor is: @done bytes, the next one is at @offset of a span of a frame. */
+struct pl330_place {
+	uint64_t done;
+	uint64_t frame;
+	uint32_t span, offset;
+};
+
+/**
+ * struct pl330_desc - a descriptor
+ * @vd: the descriptor
+ * @shape: how its bytes are moved
+ * @event: its channel's
+ * @code: its program
+ * @code_dma: where the controller finds it
+ * @spans: the pieces of a frame
+ * @nr_spans: how many
+ * @max_spans: how many there is room for
+ * @own: that room, unless more was needed once
+ * @nr_frames: how often; a cyclic one has a period in a frame, and goes around
+ * @src_stride: from a frame to the next
+ * @dst_stride: likewise
+ * @total: bytes of all frames
+ * @is_cyclic: it does not end
+ * @first: where the program begins that is there now. A long descriptor takes several
+ * @next: and where the one behind it will
+ */
+struct pl330_desc {
+	struct virt_dma_desc vd;
+	struct pl330_shape shape;
+	unsigned int event;
+	uint8_t *code;
+	dma_addr_t code_dma;
+	struct pl330_span *spans;
+	uint32_t nr_spans, max_spans;
+	struct pl330_span own[PL330_OWN_SPANS];
+	uint64_t nr_frames;
+	uint32_t src_stride, dst_stride;
+	uint64_t total;
+	bool is_cyclic;
+	struct pl330_place first, next;
+};
+
+/* The register of a peripheral, mapped for the controller. */
+struct pl330_port {
+	phys_addr_t phys;
+	dma_addr_t dma;
+	size_t size; /* 0: none is mapped */
+};
+
+/**
+ * struct pl330_channel - a channel: one thread of the controller, and one event
+ * @vc: the channel; its lock guards all of this
+ * @pl: the controller
+ * @thread: the thread's number
+ * @event: the event with which its programs end
+ * @request: the peripheral's request line, or PL330_NO_REQUEST
+ * @config: what the client has said of the peripheral
+ * @ports: its registers: to it, from it
+ * @active: whose program runs, or NULL
+ */
+struct pl330_channel {
+	struct virt_dma_chan vc;
+	struct pl330 *pl;
+	unsigned int thread;
+	unsigned int event;
+	uint32_t request;
+	struct dma_slave_config config;
+	struct pl330_port ports[2];
+	struct pl330_desc *active;
+};
+
+/**
+ * struct pl330 - a controller
+ * @dma: the controller
+ * @dev: its device
+ * @regs: its registers
+ * @lock: guards the debug registers, through which it is told what to do, and @requests. Taken inside
+ *	a channel's lock
+ * @code: blocks of PL330_CODE_BYTES
+ * @limits: of copies
+ * @events: those that channels use: BIT(number)
+ * @requests: request lines that channels use: BIT(number)
+ * @nr_requests: how many lines there are
+ * @irqs: its interrupts
+ * @nr_irqs: how many were requested
+ * @refs: the driver, and the clients of its channels
+ * @nr_channels: how many
+ * @channels: the channels
+ */
+struct pl330 {
+	struct dma_device dma;
+	struct device *dev;
+	char __iomem *regs;
+	spinlock_t lock;
+	struct dma_pool *code;
+	struct pl330_shape limits;
+	uint32_t events;
+	uint32_t requests;
+	unsigned int nr_requests;
+	unsigned int irqs[33];
+	unsigned int nr_irqs;
+	uint32_t refs;
+	unsigned int nr_channels;
+	struct pl330_channel channels[8];
+};
+
+static inline struct pl330_channel *to_pl330_channel(struct dma_chan *chan)
+{
+	return container_of(chan, struct pl330_channel, vc.chan);
+}
+
+static inline struct pl330_desc *to_pl330_desc(struct virt_dma_desc *vd)
+{
+	return container_of(vd, struct pl330_desc, vd);
+}
+
+/* pl330-desc.c: the prepare calls, and the end of descriptors. */
+void berth_pl330_prepares(struct dma_device *dma);
+void berth_pl330_desc_free(struct virt_dma_desc *vd);
+void berth_pl330_free_resources(struct dma_chan *chan);
+int berth_pl330_config(struct dma_chan *chan, struct dma_slave_config *config);
+
+/* With the channel's lock: */
+/* Write the program from its first byte on, if it is not there already. */
+void berth_pl330_rewind(struct pl330_desc *desc);
+/* Write the one behind the one that has ended; false if that was the last. */
+bool berth_pl330_advance(struct pl330_desc *desc);
+/* Bytes that are done when the thread is at @pc of the program, with these registers. */
+uint64_t berth_pl330_done(const struct pl330_desc *desc, uint32_t pc, uint32_t src, uint32_t dst);
+
+/* What a fault's type, register FTRn, means for the client. */
+enum dmaengine_tx_result berth_pl330_result(uint32_t type);
+
+#endif

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* ZDMA: what the hardware is told, and what it says. All with the channel's lock. */
+#include "zynqmp-zdma.h"
+
+/* Reads of STATUS after a bus error until the channel has come to rest. */
+#define REST_READS 1000
+
+void zdma_reset(struct zdma *z)
+{
+	zdma_write(z, ZDMA_IDS, ZDMA_INT_ALL);
+	zdma_write(z, ZDMA_CTRL2, 0);
+	zdma_write(z, ZDMA_CTRL0, 0);
+	zdma_write(z, ZDMA_ISR, ZDMA_INT_ALL);
+	/* Both are cleared by being read. */
+	zdma_read(z, ZDMA_SRC_ACCT);
+	zdma_read(z, ZDMA_DST_ACCT);
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	zdma_write(z, ZDMA_DSCR_ATTR,
+		   z->is_coherent ? ZDMA_DSCR_COHERENT | ZDMA_DSCR_CACHE(ZDMA_CACHE_COHERENT)
+				  : ZDMA_DSCR_CACHE(ZDMA_CACHE_NONE));
+	zdma_write(z, ZDMA_IEN, ZDMA_INT_WANTED);
+}
+
+/* Software's way through a side, run by run. */
+
+static void load_run(const struct zdma_desc *desc, struct zdma_cursor *at)
+{
+	const struct zdma_side *side = at->side;
+
+	if (at->block) {
+		const struct zdma_words *entry = zdma_entry(desc, at->block, at->index);
+
+		at->address = (uint64_t)entry->address_high << 32 | entry->address_low;
+		at->left = entry->size;
+	} else {
+		at->address = side->address;
+		at->left = side->is_fixed ? desc->length : side->length;
+	}
+}
+
+static void rewind_side(const struct zdma_desc *desc, struct zdma_cursor *at)
+{
+	at->block = list_first_entry_or_null(&at->side->blocks, struct zdma_block, node);
+	at->index = 0;
+	load_run(desc, at);
+}
+
+/* Behind the last run of a ring comes its first one. */
+static void move_on(const struct zdma_desc *desc, struct zdma_cursor *at, uint32_t bytes)
+{
+	const struct zdma_side *side = at->side;
+	bool is_last_block;
+
+	at->left -= bytes;
+	if (!side->is_fixed)
+		at->address += bytes;
+	if (at->left)
+		return;
+	if (!at->block) {
+		if (desc->kind == ZDMA_CYCLIC)
+			rewind_side(desc, at);
+		return;
+	}
+	is_last_block = at->block->node.next == &side->blocks;
+	if (++at->index == (is_last_block ? side->nr_last : zdma_block_entries(desc))) {
+		at->block = is_last_block
+				    ? NULL
+				    : list_entry(at->block->node.next, struct zdma_block, node);
+		at->index = 0;
+	}
+	load_run(desc, at);
+}
+
+/* Starting. */
+
+static void write_words(struct zdma *z, unsigned int reg, dma_addr_t address, uint32_t size)
+{
+	zdma_write(z, reg, lower_32_bits(address));
+	zdma_write(z, reg + 4, upper_32_bits(address));
+	zdma_write(z, reg + 8, size);
+	zdma_write(z, reg + 12, z->is_coherent ? ZDMA_WORD_COHERENT : 0);
+}
+
+static void kick_piece(struct zdma *z, const struct zdma_desc *desc)
+{
+	uint32_t size = zdma_min(desc->piece, zdma_min(z->src.left, z->dst.left));
+	uint32_t mode = 0;
+
+	if (desc->kind == ZDMA_CYCLIC)
+		size = zdma_min(size, z->period_left);
+	if (desc->kind == ZDMA_FILL) {
+		mode = ZDMA_CTRL0_WRITE_ONLY;
+		for (unsigned int i = 0; i < 16; i += 4)
+			zdma_write(z, ZDMA_FILL_WORDS + i, desc->fill);
+	}
+	zdma_write(z, ZDMA_CTRL0, mode);
+	write_words(z, ZDMA_SRC_WORDS, z->src.address, size);
+	write_words(z, ZDMA_DST_WORDS, z->dst.address, size);
+	z->piece = size;
+}
+
+static dma_addr_t first_of(const struct zdma_side *side)
+{
+	return list_first_entry(&side->blocks, struct zdma_block, node)->dma;
+}
+
+static void kick_list(struct zdma *z, const struct zdma_desc *desc)
+{
+	dma_addr_t src = first_of(&desc->src), dst = first_of(&desc->dst);
+
+	zdma_write(z, ZDMA_CTRL0, ZDMA_CTRL0_LISTS);
+	zdma_write(z, ZDMA_SRC_START, lower_32_bits(src));
+	zdma_write(z, ZDMA_SRC_START + 4, upper_32_bits(src));
+	zdma_write(z, ZDMA_DST_START, lower_32_bits(dst));
+	zdma_write(z, ZDMA_DST_START + 4, upper_32_bits(dst));
+	z->piece = 0;
+}
+
+static void kick(struct zdma *z)
+{
+	const struct zdma_desc *desc = z->desc;
+
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	z->nr_wraps = 0;
+	zdma_write(z, ZDMA_DATA_ATTR, desc->attributes);
+	if (desc->kind == ZDMA_LIST)
+		kick_list(z, desc);
+	else
+		kick_piece(z, desc);
+	z->is_active = true;
+	z->is_halted = false;
+	/* With the barrier: what is in memory, the descriptors too, comes before it. */
+	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
+}
+
+/* The next one that was issued becomes the current one. */
+static bool take_next(struct zdma *z)
+{
+	struct virt_dma_desc *vd = vchan_next_desc(&z->vc);
+	struct zdma_desc *desc;
+
+	if (!vd)
+		return false;
+	list_del(&vd->node);
+	desc = zdma_desc_of(vd);
+	z->desc = desc;
+	z->done = 0;
+	z->errors = 0;
+	z->period_left = desc->period;
+	vd->tx_result.result = DMA_TRANS_NOERROR;
+	vd->tx_result.residue = 0;
+	z->src.side = &desc->src;
+	z->dst.side = &desc->dst;
+	rewind_side(desc, &z->src);
+	rewind_side(desc, &z->dst);
+	return true;
+}
+
+static void complete_desc(struct zdma *z)
+{
+	struct zdma_desc *desc = z->desc;
+
+	z->desc = NULL;
+	vchan_cookie_complete(&desc->vd);
+}
+
+void zdma_start(struct zdma *z)
+{
+	while (!z->is_active && !z->is_paused) {
+		if (!z->desc && !take_next(z))
+			return;
+		if (z->desc->kind == ZDMA_NOTHING)
+			complete_desc(z);
+		else
+			kick(z);
+	}
+}
+
+uint64_t zdma_residue(struct zdma *z)
+{
+	const struct zdma_desc *desc = z->desc;
+	uint64_t done = z->done, now = 0;
+
+	if (z->is_active) {
+		now = ((uint64_t)z->nr_wraps << 32) + zdma_read(z, ZDMA_TOTAL_BYTE);
+		if (z->piece && now > z->piece)
+			now = z->piece;
+	}
+	done += now;
+	if (desc->kind == ZDMA_CYCLIC && done >= desc->length)
+		done = 0;
+	return done < desc->length ? desc->length - done : 0;
+}
+
+/* Ending. */
+
+static void fail(struct zdma *z)
+{
+	struct dmaengine_result *result = &z->desc->vd.tx_result;
+
+	result->result = z->errors & ZDMA_INT_WR_DATA ? DMA_TRANS_WRITE_FAILED
+						      : DMA_TRANS_READ_FAILED;
+	result->residue = zdma_min(zdma_residue(z), UINT32_MAX);
+	for (unsigned int i = 0; i < REST_READS; i++)
+		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
+			break;
+	zdma_reset(z);
+	z->is_active = false;
+	complete_desc(z);
+}
+
+static void piece_is_done(struct zdma *z)
+{
+	struct zdma_desc *desc = z->desc;
+
+	z->is_active = false;
+	if (desc->kind == ZDMA_LIST) {
+		complete_desc(z);
+		return;
+	}
+	z->done += z->piece;
+	move_on(desc, &z->src, z->piece);
+	move_on(desc, &z->dst, z->piece);
+	if (desc->kind != ZDMA_CYCLIC) {
+		if (z->done == desc->length)
+			complete_desc(z);
+		return;
+	}
+	if (z->done == desc->length)
+		z->done = 0;
+	z->period_left -= z->piece;
+	if (!z->period_left) {
+		z->period_left = desc->period;
+		vchan_cyclic_callback(&desc->vd);
+	}
+}
+
+static void go_on(struct zdma *z)
+{
+	z->is_halted = false;
+	zdma_write(z, ZDMA_CTRL0, ZDMA_CTRL0_LISTS | ZDMA_CTRL0_CONT);
+	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
+}
+
+/* From a pause, the channel is not disabled by CTRL2 alone. */
+static void leave_pause(struct zdma *z)
+{
+	z->is_halted = false;
+	zdma_write(z, ZDMA_CTRL2, 0);
+	zdma_write(z, ZDMA_CTRL0, ZDMA_CTRL0_LISTS | ZDMA_CTRL0_CONT);
+	zdma_reset(z);
+}
+
+static void die(struct zdma *z)
+{
+	struct zdma_desc *desc = z->desc;
+
+	z->is_active = z->is_dying = false;
+	z->desc = NULL;
+	/* It may be used again. */
+	zdma_command(desc, 0);
+	vchan_terminate_vdesc(&desc->vd);
+}
+
+static void handle(struct zdma *z, uint32_t status)
+{
+	if (status & ZDMA_INT_OVERFLOW) {
+		zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+		z->nr_wraps++;
+	}
+	if (status & ZDMA_INT_SRC_ACCT)
+		zdma_read(z, ZDMA_SRC_ACCT);
+	if (status & ZDMA_INT_DST_ACCT)
+		zdma_read(z, ZDMA_DST_ACCT);
+	if (!z->is_active)
+		return;
+	z->errors |= status & ZDMA_INT_ERRORS;
+	if (status & ZDMA_INT_PAUSE && !(z->errors & ZDMA_INT_BUS)) {
+		z->is_halted = true;
+		if (z->is_dying)
+			leave_pause(z);
+		else if (!z->is_paused)
+			go_on(z);
+		if (!z->is_dying)
+			return;
+	} else if (!(z->errors & ZDMA_INT_BUS)) {
+		if (!(status & ZDMA_INT_DONE))
+			return;
+		/* One descriptor of a list is done, not the list. */
+		if (!z->piece &&
+		    (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) == ZDMA_STATUS_BUSY)
+			return;
+	}
+	if (z->is_dying) {
+		if (z->errors)
+			zdma_reset(z);
+		die(z);
+	} else if (z->errors) {
+		fail(z);
+	} else {
+		piece_is_done(z);
+	}
+	zdma_start(z);
+}
+
+irqreturn_t zdma_irq(int irq, void *data)
+{
+	struct zdma *z = data;
+	uint32_t status;
+	unsigned long flags;
+
+	(void)irq;
+	spin_lock_irqsave(&z->vc.lock, flags);
+	status = zdma_read(z, ZDMA_ISR) & ZDMA_INT_WANTED;
+	if (status) {
+		zdma_write(z, ZDMA_ISR, status);
+		/* What the hardware wrote to memory is looked at from here on. */
+		rmb();
+		handle(z, status);
+	}
+	spin_unlock_irqrestore(&z->vc.lock, flags);
+	return status ? IRQ_HANDLED : IRQ_NONE;
+}
+
+void zdma_pause(struct zdma *z)
+{
+	z->is_paused = true;
+	if (z->is_active && !z->is_dying)
+		zdma_command(z->desc, ZDMA_WORD_PAUSE);
+}
+
+void zdma_resume(struct zdma *z)
+{
+	z->is_paused = false;
+	if (z->is_active && !z->is_dying) {
+		zdma_command(z->desc, 0);
+		if (z->is_halted)
+			go_on(z);
+	}
+	zdma_start(z);
+}
+
+/* A transfer cannot be broken off: a list ends with its block, anything else with its piece. */
+void zdma_stop(struct zdma *z)
+{
+	z->is_paused = false;
+	if (!z->desc || z->is_dying)
+		return;
+	z->is_dying = true;
+	if (!z->is_active || z->is_halted) {
+		if (z->is_halted)
+			leave_pause(z);
+		die(z);
+		return;
+	}
+	zdma_command(z->desc, ZDMA_WORD_STOP);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * DOC: virt-dma - descriptors of a channel, kept for its driver (drivers/dma/virt-dma.h)
+ *
+ * A driver embeds a struct virt_dma_chan in its channel and a struct virt_dma_desc in its descriptor. A
+ * descriptor is allocated (prepared), submitted, issued, under way (in no list), completed; then its
+ * callback is called from a tasklet, and it is freed, or allocated again if its client keeps it.
+ *
+ * A driver that has nothing to allocate in the steady state lets desc_free call
+ * berth_vchan_recycle(), and its prepare calls begin with berth_vchan_recycled().
+ */
+#ifndef BERTH_VIRT_DMA_H
+#define BERTH_VIRT_DMA_H
+
+#include <berth/dmaengine-driver.h>
+#include <berth/interrupt.h>
+#include <berth/list.h>
+#include <berth/spinlock.h>
+
+#include <berth/names.h>
+
+BERTH_BEGIN_DECLS
+
+/**
+ * struct virt_dma_desc - a descriptor
+ * @tx: what the client sees
+ * @tx_result: told to the client's callback; the driver changes it before vchan_cookie_complete()
+ * @node: its place in one of the lists
+ */
+struct virt_dma_desc {
+	struct dma_async_tx_descriptor tx;
+	struct dmaengine_result tx_result;
+	struct list_head node;
+};
+
+/**
+ * struct virt_dma_chan - a channel
+ * @chan: what the client sees
+ * @task: completes descriptors; see vchan_init()
+ * @desc_free: the driver's: a descriptor is not needed any more; with no lock held
+ * @lock: guards the lists. Taken with interrupts away; inside it the driver's own, and those of the
+ *	core, of tasklets and of timers
+ * @desc_allocated: prepared
+ * @desc_submitted: and submitted
+ * @desc_issued: and issued
+ * @desc_completed: done, their callbacks to be called
+ * @desc_terminated: to be freed by vchan_synchronize()
+ * @desc_recycled: see berth_vchan_recycle()
+ * @cyclic: the one of which a period has ended, and the callback is to be called
+ */
+struct virt_dma_chan {
+	struct dma_chan chan;
+	struct tasklet_struct task;
+	void (*desc_free)(struct virt_dma_desc *vd);
+	spinlock_t lock;
+	struct list_head desc_allocated;
+	struct list_head desc_submitted;
+	struct list_head desc_issued;
+	struct list_head desc_completed;
+	struct list_head desc_terminated;
+	struct list_head desc_recycled;
+	struct virt_dma_desc *cyclic;
+};
+
+/** to_virt_chan() - the virtual channel around a channel. */
+static inline struct virt_dma_chan *to_virt_chan(struct dma_chan *chan)
+{
+	return container_of(chan, struct virt_dma_chan, chan);
+}
+
+/** to_virt_desc() - the virtual descriptor around a descriptor. */
+static inline struct virt_dma_desc *to_virt_desc(struct dma_async_tx_descriptor *tx)
+{
+	return container_of(tx, struct virt_dma_desc, tx);
+}
+
+/**
+ * vchan_init() - initialise a channel and add it to its controller
+ * @vc: zeroed but for @desc_free
+ * @dmadev: its channels' list is initialised
+ *
+ * Any context. With vchan_cleanup() it ends.
+ */
+void vchan_init(struct virt_dma_chan *vc, struct dma_device *dmadev);
+
+/** vchan_cleanup() - its tasklet is over; the channel leaves its controller's list. May sleep. */
+void vchan_cleanup(struct virt_dma_chan *vc);
+
+/**
+ * vchan_tx_prep() - a descriptor is prepared
+ * @vc: the channel
+ * @vd: the descriptor; only @tx.phys and @tx.metadata_ops may have been set before
+ * @tx_flags: as the client said
+ *
+ * Any context, without the lock. Return: what the client gets.
+ */
+struct dma_async_tx_descriptor *vchan_tx_prep(struct virt_dma_chan *vc, struct virt_dma_desc *vd,
+					      unsigned long tx_flags);
+
+/** vchan_issue_pending() - submitted ones become issued; whether there are any. With the lock. */
+static inline bool vchan_issue_pending(struct virt_dma_chan *vc)
+{
+	list_splice_tail_init(&vc->desc_submitted, &vc->desc_issued);
+	return !list_empty(&vc->desc_issued);
+}
+
+/** vchan_next_desc() - the issued one to start next, or NULL; the driver takes it out. With the lock. */
+static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
+{
+	return list_empty(&vc->desc_issued)
+		       ? NULL
+		       : container_of(vc->desc_issued.next, struct virt_dma_desc, node);
+}
+
+/** vchan_find_desc() - the issued one with a cookie, or NULL. With the lock. */
+struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t cookie);
+
+/**
+ * vchan_cookie_complete() - a descriptor is done
+ *
+ * It is in no list. Its cookie is complete at once; as failed, if its result says so. The callback
+ * follows. With the lock.
+ */
+void vchan_cookie_complete(struct virt_dma_desc *vd);
+
+/** vchan_cyclic_callback() - a period of a cyclic descriptor has ended. With the lock. */
+void vchan_cyclic_callback(struct virt_dma_desc *vd);
+
+/**
+ * vchan_terminate_vdesc() - a descriptor that was under way is over, and gets no callback
+ *
+ * Freed by vchan_synchronize(). With the lock.
+ */
+void vchan_terminate_vdesc(struct virt_dma_desc *vd);
+
+/**
+ * vchan_get_all_descriptors() - empty all lists into another
+ *
+ * Of @head, the driver frees what is there with vchan_dma_desc_free_list(), without the lock. With the
+ * lock. Those that are allocated are among them.
+ */
+void vchan_get_all_descriptors(struct virt_dma_chan *vc, struct list_head *head);
+
+/**
+ * berth_vchan_terminate_all() - what most device_terminate_all() do with the lists
+ *
+ * All that was submitted, issued or done and not called back is moved to those that
+ * vchan_synchronize() frees. With the lock. Linux: vchan_get_all_descriptors(), which also takes away
+ * what a client has prepared and not submitted; here that stays the client's.
+ */
+void berth_vchan_terminate_all(struct virt_dma_chan *vc);
+
+/** vchan_dma_desc_free_list() - free the descriptors in a list. Any context, without the lock. */
+void vchan_dma_desc_free_list(struct virt_dma_chan *vc, struct list_head *head);
+
+/** vchan_free_chan_resources() - free all descriptors, kept ones too; recycled ones stay. May sleep. */
+void vchan_free_chan_resources(struct virt_dma_chan *vc);
+
+/** vchan_synchronize() - callbacks are over, and what was terminated is freed. May sleep. */
+void vchan_synchronize(struct virt_dma_chan *vc);
+
+/** berth_vchan_recycle() - for desc_free: keep a descriptor for the next one. Without the lock. */
+void berth_vchan_recycle(struct virt_dma_desc *vd);
+
+/** berth_vchan_recycled() - one that was kept, the last one first; NULL if none. Without the lock. */
+struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc);
+
+BERTH_END_DECLS
+
+#ifdef BERTH_NO_SHORT_NAMES
+#include <berth/names-off.h>
+#endif
+#endif

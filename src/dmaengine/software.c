@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A DMA controller that is software. A channel is one queue. Whoever finds that nobody works on it does so,
+ * until it is empty: the channel's thread, or without threads whoever issued the work.
+ */
+#include <berth/device.h>
+#include <berth/dma-mapping.h>
+#include <berth/port.h>
+#include <berth/slab.h>
+
+#include "dmaengine/internal.h"
+#include "dmaengine/software.h"
+#include "lib/error.h"
+#include "lib/interrupt.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+
+/* Descriptors that one call does without a thread: a callback that issues the next one keeps nobody for ever. */
+#define SHARE 256u
+
+struct software_engine {
+	struct dma_device dma;
+	struct device dev;
+	uint32_t users; /* who has registered it, and the core as long as channels are held */
+	unsigned int flags, nr_chans;
+	struct software_chan chans[];
+};
+
+/* Changed by start and stop alone, which are not called at once. */
+static struct software_engine *engine;
+
+static void begin(struct software_desc *desc)
+{
+	__atomic_store_n(&desc->done, 0, __ATOMIC_RELAXED);
+	desc->run = 0;
+	desc->run_done = 0;
+	desc->run_dst = desc->dst[0];
+	desc->run_src = desc->src[0];
+	desc->is_different = false;
+	desc->vd.tx_result.result = DMA_TRANS_NOERROR;
+	desc->vd.tx_result.residue = 0;
+}
+
+/* The next one to work on, or NULL. With the lock. */
+static struct software_desc *take(struct software_chan *sc)
+{
+	struct virt_dma_desc *vd;
+
+	if (sc->is_paused)
+		return NULL;
+	if (sc->current)
+		return sc->current;
+	vd = vchan_next_desc(&sc->vc);
+	if (!vd)
+		return NULL;
+	list_del(&vd->node);
+	sc->current = to_software_desc(vd);
+	begin(sc->current);
+	return sc->current;
+}
+
+/* Without the lock. True: it is over, well or not. */
+static bool work_on(struct software_desc *desc)
+{
+	size_t left = desc->length - desc->done;
+	size_t bytes = left < SOFTWARE_CHUNK ? left : SOFTWARE_CHUNK;
+
+	if (!desc->step(desc, bytes))
+		return true;
+	__atomic_store_n(&desc->done, desc->done + bytes, __ATOMIC_RELAXED);
+	return bytes == left;
+}
+
+/* With the lock. */
+static void finish(struct software_chan *sc, struct software_desc *desc)
+{
+	sc->current = NULL;
+	desc->vd.tx_result.residue = (uint32_t)(desc->length - desc->done);
+	if (desc->finish && !desc->vd.tx_result.residue)
+		desc->finish(desc);
+	vchan_cookie_complete(&desc->vd);
+}
+
+/* What is left to do once a descriptor has been worked on. With the lock. */
+static void settle(struct software_chan *sc, struct software_desc *desc, bool is_over)
+{
+	if (sc->current == desc) {
+		if (is_over)
+			finish(sc, desc);
+		return;
+	}
+	/* Terminated meanwhile. */
+	__atomic_store_n(&sc->is_orphaned, 0, __ATOMIC_RELEASE);
+	berth_port_wake(&sc->is_orphaned);
+}
+
+/* A thread completes as an interrupt handler does: callbacks follow at once, on this thread. */
+static void settle_as_handler(struct software_chan *sc, struct software_desc *desc, bool is_over)
+{
+	unsigned long flags = berth_port_irq_save();
+
+	berth_handler_enter();
+	spin_lock(&sc->vc.lock);
+	settle(sc, desc, is_over);
+	spin_unlock(&sc->vc.lock);
+	berth_handler_leave();
+	berth_port_irq_restore(flags);
+}
+
+/* Nobody works on it. With the lock, which it releases. False: there is work left. */
+static bool work(struct software_chan *sc, unsigned long flags, unsigned int share)
+{
+	struct software_desc *desc;
+
+	sc->is_running = true;
+	while ((desc = take(sc)) != NULL && share) {
+		bool is_over;
+
+		spin_unlock_irqrestore(&sc->vc.lock, flags);
+		is_over = work_on(desc);
+		if (sc->worker)
+			settle_as_handler(sc, desc, is_over);
+		spin_lock_irqsave(&sc->vc.lock, flags);
+		if (!sc->worker)
+			settle(sc, desc, is_over);
+		share -= is_over;
+	}
+	sc->is_running = false;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return !desc;
+}
+
+static void work_beside(void *data)
+{
+	struct software_chan *sc = data;
+	unsigned long flags;
+
+	/* Nobody else works on a channel that has a thread. */
+	do
+		spin_lock_irqsave(&sc->vc.lock, flags);
+	while (!work(sc, flags, UINT32_MAX));
+}
+
+/* With the lock, which it releases. */
+static void go_on(struct software_chan *sc, unsigned long flags)
+{
+	if (sc->is_running || !take(sc))
+		spin_unlock_irqrestore(&sc->vc.lock, flags);
+	else if (!sc->worker && !work(sc, flags, SHARE))
+		berth_mod_timer_ns(&sc->later, ktime_get_ns());
+	else if (sc->worker) {
+		spin_unlock_irqrestore(&sc->vc.lock, flags);
+		berth_port_worker_kick(sc->worker);
+	}
+}
+
+static void work_later(struct timer_list *timer)
+{
+	struct software_chan *sc = container_of(timer, struct software_chan, later);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	go_on(sc, flags);
+}
+
+static void issue_pending(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	vchan_issue_pending(&sc->vc);
+	go_on(sc, flags);
+}
+
+static int pause(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	sc->is_paused = true;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return 0;
+}
+
+static int resume(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	sc->is_paused = false;
+	go_on(sc, flags);
+	return 0;
+}
+
+static int terminate_all(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	berth_vchan_terminate_all(&sc->vc);
+	if (sc->current) {
+		if (sc->is_running)
+			__atomic_store_n(&sc->is_orphaned, 1, __ATOMIC_RELAXED);
+		vchan_terminate_vdesc(&sc->current->vd);
+		sc->current = NULL;
+	}
+	sc->is_paused = false;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return 0;
+}
+
+static void synchronize(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+
+	while (__atomic_load_n(&sc->is_orphaned, __ATOMIC_ACQUIRE))
+		berth_port_wait(&sc->is_orphaned, 1, UINT64_MAX);
+	vchan_synchronize(&sc->vc);
+}
+
+/* Of a descriptor that is not done. With the lock. */
+static size_t residue_of(struct software_chan *sc, dma_cookie_t cookie)
+{
+	struct virt_dma_desc *vd;
+
+	if (sc->current && sc->current->vd.tx.cookie == cookie)
+		return sc->current->length - __atomic_load_n(&sc->current->done, __ATOMIC_RELAXED);
+	vd = vchan_find_desc(&sc->vc, cookie);
+	if (vd)
+		return to_software_desc(vd)->length;
+	for (struct list_head *at = sc->vc.desc_submitted.next; at != &sc->vc.desc_submitted;
+	     at = at->next) {
+		vd = container_of(at, struct virt_dma_desc, node);
+		if (vd->tx.cookie == cookie)
+			return to_software_desc(vd)->length;
+	}
+	return 0;
+}
+
+static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
+				 struct dma_tx_state *state)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	enum dma_status status = dma_cookie_status(chan, cookie, state);
+	unsigned long flags;
+
+	if (status != DMA_IN_PROGRESS)
+		return status;
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	if (!sc->worker) {
+		/* Who asks again and again may be the only one who lets it go on. */
+		go_on(sc, flags);
+		spin_lock_irqsave(&sc->vc.lock, flags);
+	}
+	status = dma_cookie_status(chan, cookie, state);
+	if (status == DMA_IN_PROGRESS) {
+		dma_set_residue(state, (uint32_t)residue_of(sc, cookie));
+		status = sc->is_paused ? DMA_PAUSED : status;
+	}
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return status;
+}
+
+static void desc_free(struct virt_dma_desc *vd)
+{
+	berth_vchan_recycle(vd);
+}
+
+static void free_chan_resources(struct dma_chan *chan)
+{
+	struct virt_dma_chan *vc = to_virt_chan(chan);
+	struct virt_dma_desc *vd;
+
+	vchan_free_chan_resources(vc);
+	while ((vd = berth_vchan_recycled(vc)) != NULL)
+		berth_software_desc_destroy(to_software_desc(vd));
+}
+
+static void set_up(struct software_engine *e)
+{
+	struct dma_device *dma = &e->dma;
+
+	dma->dev = &e->dev;
+	INIT_LIST_HEAD(&dma->channels);
+	berth_software_set_prep(dma);
+	dma->directions = 1u << DMA_MEM_TO_MEM;
+	dma->residue_granularity = DMA_RESIDUE_GRANULARITY_BURST;
+	dma->descriptor_reuse = true;
+	dma->device_free_chan_resources = free_chan_resources;
+	dma->device_issue_pending = issue_pending;
+	dma->device_pause = pause;
+	dma->device_resume = resume;
+	dma->device_terminate_all = terminate_all;
+	dma->device_synchronize = synchronize;
+	dma->device_tx_status = tx_status;
+}
+
+static bool is_running(struct software_chan *sc)
+{
+	unsigned long flags;
+	bool running;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	running = sc->is_running;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return running;
+}
+
+/* Nobody will issue anything any more. */
+static void stop_working(struct software_engine *e)
+{
+	for (unsigned int i = 0; i < e->nr_chans; i++) {
+		struct software_chan *sc = &e->chans[i];
+
+		if (sc->worker)
+			berth_port_worker_stop(sc->worker);
+		del_timer_sync(&sc->later);
+		/* Another CPU may be on its way out. */
+		while (is_running(sc))
+			berth_port_relax();
+	}
+}
+
+static void destroy(struct software_engine *e)
+{
+	for (unsigned int i = 0; i < e->nr_chans; i++) {
+		free_chan_resources(&e->chans[i].vc.chan);
+		vchan_cleanup(&e->chans[i].vc);
+	}
+	device_unregister(&e->dev);
+	kfree(e);
+}
+
+static void put(struct software_engine *e)
+{
+	if (!__atomic_sub_fetch(&e->users, 1, __ATOMIC_ACQ_REL))
+		destroy(e);
+}
+
+static void release(struct dma_device *dma)
+{
+	put(container_of(dma, struct software_engine, dma));
+}
+
+/* A channel at a time; each counts from the moment that it is whole. */
+static int add_channel(struct software_engine *e)
+{
+	struct software_chan *sc = &e->chans[e->nr_chans];
+	int err = 0;
+
+	if (e->flags & BERTH_DMA_SOFTWARE_THREADS)
+		err = berth_port_worker_start(&sc->worker, work_beside, sc);
+	if (err == -ENOSYS)
+		err = 0;
+	if (err)
+		return err;
+	sc->vc.desc_free = desc_free;
+	timer_setup(&sc->later, work_later, 0);
+	vchan_init(&sc->vc, &e->dma);
+	e->nr_chans++;
+	return 0;
+}
+
+static int bring_up(struct software_engine *e, unsigned int channels)
+{
+	int err = dma_set_mask_and_coherent(&e->dev, DMA_BIT_MASK(64));
+
+	dma_set_max_seg_size(&e->dev, UINT32_MAX);
+	for (unsigned int i = 0; i < channels && !err; i++)
+		err = add_channel(e);
+	if (!err)
+		err = dma_async_device_register(&e->dma);
+	return err;
+}
+
+int berth_dma_software_start(unsigned int channels, unsigned int flags)
+{
+	struct software_engine *e;
+	int err;
+
+	if (!channels || channels > BERTH_DMA_SOFTWARE_MAX_CHANNELS)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "channels", channels);
+	if (flags & ~BERTH_DMA_SOFTWARE_THREADS)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "flags", flags);
+	if (engine)
+		return berth_fail(-EBUSY, BERTH_REASON_STATE,
+				  "the software engine is running already");
+	e = kzalloc(sizeof(*e) + channels * sizeof(e->chans[0]), GFP_KERNEL);
+	if (!e)
+		return -ENOMEM;
+	e->users = 1;
+	e->flags = flags;
+	set_up(e);
+	err = device_register(&e->dev, "dma-software");
+	if (err) {
+		kfree(e);
+		return err;
+	}
+	err = bring_up(e, channels);
+	if (err) {
+		struct berth_error why = *berth_last_error();
+
+		stop_working(e);
+		put(e);
+		*berth_port_error() = why;
+		return err;
+	}
+	e->users = 2;
+	e->dma.device_release = release;
+	engine = e;
+	return 0;
+}
+
+void berth_dma_software_stop(void)
+{
+	struct software_engine *e = engine;
+
+	if (!e)
+		return;
+	engine = NULL;
+	dma_async_device_unregister(&e->dma);
+	stop_working(e);
+	put(e);
+}
+
+bool berth_dma_software_has_threads(void)
+{
+	return engine && engine->chans[0].worker;
+}
+
+void berth_dma_software_boot(const char *arg)
+{
+	static const char threads[] = ",threads";
+	const char *end;
+	uint64_t channels = berth_memparse(arg, &end);
+	size_t length = sizeof(threads) - 1;
+	unsigned int flags = 0;
+
+	if (berth_strnlen(end, length) == length && !memcmp(end, threads, length)) {
+		flags = BERTH_DMA_SOFTWARE_THREADS;
+		end += length;
+	}
+	if ((*end && *end != ' ') || channels > BERTH_DMA_SOFTWARE_MAX_CHANNELS ||
+	    berth_dma_software_start((unsigned int)channels, flags))
+		berth_printk("dma.software: cannot be used\n");
+}
