@@ -145,7 +145,17 @@ static uint64_t bytes_of(const struct bdma_cb *cb, uint32_t length)
 	return (uint64_t)(length >> 16) * row_of(cb) + (length & 0xffff);
 }
 
-uint64_t bdma_left_from(const struct bdma_desc *desc, uint32_t at, uint32_t in_first)
+/* Of the current one, where the hardware is between two: it has loaded it, and is done, or not yet. */
+static uint64_t left_of_current(const struct bdma_desc *desc, const struct bdma_cb *cb,
+				uint32_t txfr_len, uint32_t nextconbk)
+{
+	if (txfr_len)
+		return bytes_of(cb, txfr_len);
+	return desc->is_cyclic && nextconbk == cb->next ? 0 : bytes_of(cb, cb->length);
+}
+
+uint64_t bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
+		   uint32_t nextconbk)
 {
 	struct bdma_block *block, *last;
 	bool is_found = false;
@@ -162,8 +172,8 @@ uint64_t bdma_left_from(const struct bdma_desc *desc, uint32_t at, uint32_t in_f
 
 			if (is_found)
 				left += bytes_of(cb, cb->length);
-			else if ((uint32_t)block->dma + i * sizeof(*cb) == at)
-				left = bytes_of(cb, in_first);
+			else if ((uint32_t)block->dma + i * sizeof(*cb) == conblk_ad)
+				left = left_of_current(desc, cb, txfr_len, nextconbk);
 			else
 				continue;
 			is_found = true;

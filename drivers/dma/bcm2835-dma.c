@@ -68,6 +68,7 @@ static void start(struct bdma_chan *c)
 			return;
 		list_del(&vd->node);
 		c->desc = bdma_desc_of(vd);
+		c->least = c->desc->length;
 		vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
 		if (list_empty(&c->desc->blocks))
 			complete_desc(c);
@@ -76,16 +77,24 @@ static void start(struct bdma_chan *c)
 	}
 }
 
-/* The two registers belong together if no control block was loaded between. */
-static uint64_t residue(const struct bdma_chan *c)
+/* The registers belong together if no control block was loaded between. */
+static uint64_t residue(struct bdma_chan *c)
 {
-	uint32_t at, left;
+	uint32_t at, txfr_len, next;
+	uint64_t left;
 
 	do {
 		at = bdma_read(c, BDMA_CONBLK_AD);
-		left = bdma_read(c, BDMA_TXFR_LEN);
+		/* In this order: where it says that the control block is loaded, so is its length. */
+		next = bdma_read(c, BDMA_NEXTCONBK);
+		txfr_len = bdma_read(c, BDMA_TXFR_LEN);
 	} while (at != bdma_read(c, BDMA_CONBLK_AD));
-	return bdma_left_from(c->desc, at, left);
+	left = bdma_left(c->desc, at, txfr_len, next);
+	if (c->desc->is_cyclic)
+		return left;
+	if (left < c->least)
+		c->least = left;
+	return c->least;
 }
 
 static uint32_t clamp(uint64_t value)

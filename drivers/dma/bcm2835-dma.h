@@ -28,6 +28,7 @@
 #define BDMA_CS_RESET 0x80000000u
 #define BDMA_CONBLK_AD 0x04
 #define BDMA_TXFR_LEN 0x14
+#define BDMA_NEXTCONBK 0x1c
 #define BDMA_DEBUG 0x20
 #define BDMA_DEBUG_ERRORS 0x7u
 #define BDMA_DEBUG_LITE 0x10000000u
@@ -90,6 +91,7 @@ struct bdma_chan {
 	struct virt_dma_chan vc;
 	struct list_head free_blocks;
 	struct bdma_desc *desc; /* under way */
+	uint64_t least; /* of what was left of it, as far as somebody asked; not of a ring */
 	bool is_paused;
 	struct dma_slave_config config;
 	uint32_t dreq;
@@ -122,8 +124,12 @@ static inline struct bdma_desc *bdma_desc_of(struct virt_dma_desc *vd)
 void bdma_desc_free(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
 void bdma_free_kept(struct bdma_chan *c);
-/* Bytes of a descriptor from a control block on, of which @in_first are left; @at: its address. */
-uint64_t bdma_left_from(const struct bdma_desc *desc, uint32_t at, uint32_t in_first);
+/*
+ * Bytes of a descriptor that are left, by what the hardware's registers of these names say. Between two
+ * control blocks the length is 0.
+ */
+uint64_t bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
+		   uint32_t nextconbk);
 void bdma_set_ops(struct dma_device *dma);
 
 #endif

@@ -332,7 +332,9 @@ static int terminate_all(struct dma_chan *chan)
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	if (ch->active) {
 		is_dead = kill(ch);
-		vchan_terminate_vdesc(&ch->active->vd);
+		/* What a thread may still be reading is never freed: berth_stop() will tell. */
+		if (is_dead)
+			vchan_terminate_vdesc(&ch->active->vd);
 		ch->active = NULL;
 	}
 	berth_vchan_terminate_all(&ch->vc);

@@ -121,19 +121,19 @@ static inline void __dma_cap_zero(dma_cap_mask_t *mask)
 /** __dma_cap_set() - dma_cap_set() by pointer. */
 static inline void __dma_cap_set(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	mask->bits |= 1u << (unsigned int)type;
+	__atomic_fetch_or(&mask->bits, 1u << (unsigned int)type, __ATOMIC_RELAXED);
 }
 
 /** __dma_cap_clear() - dma_cap_clear() by pointer. */
 static inline void __dma_cap_clear(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	mask->bits &= ~(1u << (unsigned int)type);
+	__atomic_fetch_and(&mask->bits, ~(1u << (unsigned int)type), __ATOMIC_RELAXED);
 }
 
-/** __dma_has_cap() - dma_has_cap() by pointer. */
+/** __dma_has_cap() - dma_has_cap() by pointer. A controller's may become DMA_PRIVATE meanwhile. */
 static inline bool __dma_has_cap(enum dma_transaction_type type, const dma_cap_mask_t *mask)
 {
-	return (mask->bits >> (unsigned int)type) & 1u;
+	return (__atomic_load_n(&mask->bits, __ATOMIC_RELAXED) >> (unsigned int)type) & 1u;
 }
 
 #ifndef BERTH_NO_SHORT_NAMES

@@ -12,12 +12,25 @@
 #define CBO_INVAL ".4byte 0x0005200f"
 #define CBO_CLEAN ".4byte 0x0015200f"
 #define CBO_FLUSH ".4byte 0x0025200f"
+/*
+ * Only devices that do not see the caches have them cleaned. Where a machine has such devices and no
+ * instructions for it, nothing can be done but to say so, once.
+ */
+static bool can_maintain(void)
+{
+	static uint32_t is_told;
+
+	if (!berth_rv_board.cbom_size && !__atomic_exchange_n(&is_told, 1, __ATOMIC_RELAXED))
+		berth_rv_puts("berth: a device does not see the caches, and there is no Zicbom\n");
+	return berth_rv_board.cbom_size;
+}
+
 /* All lines that a range touches, to the point of coherency. */
 #define CBO_RANGE(op, phys, size)                                                      \
 	do {                                                                           \
 		uint64_t step_ = berth_rv_board.cbom_size, end_ = (phys) + (size);     \
                                                                                        \
-		if (!step_ || !(size))                                                 \
+		if (!(size) || !can_maintain())                                        \
 			break;                                                         \
 		berth_port_mb();                                                       \
 		for (uint64_t at_ = (phys) & ~(step_ - 1); at_ < end_; at_ += step_) { \
@@ -167,7 +180,7 @@ void berth_port_cache_invalidate(phys_addr_t phys, uint64_t size)
 {
 	uint64_t mask = berth_rv_board.cbom_size - 1ul, end = phys + size;
 
-	if (!berth_rv_board.cbom_size || !size)
+	if (!size || !can_maintain())
 		return;
 	/* What of a line is somebody else's is not lost. */
 	if (phys & mask)

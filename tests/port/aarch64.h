@@ -36,17 +36,6 @@ static inline int type_at(const volatile void *virt, bool write)
 	return par & 1 ? NOT_MAPPED : (int)(par >> 56);
 }
 
-static inline void use_float_register(void)
-{
-	__asm__ volatile(".arch_extension fp\n\tfmov d0, xzr");
-}
-
-static inline void run_elsewhere(void (*fn)(void *))
-{
-	berth_cpu_start(1, fn, NULL);
-	berth_cpu_join(1);
-}
-
 /* A register that can be read without effect, and what it reads as. */
 struct aarch64_register {
 	phys_addr_t phys;
@@ -83,6 +72,16 @@ extern const struct aarch64_board *aarch64_board;
 /* aarch64-irqs.c */
 extern const struct conformance_test aarch64_irqs[];
 #define NR_AARCH64_IRQS 4
+static inline void use_float_register(void)
+{
+	__asm__ volatile(".arch_extension fp\n\tfmov d0, xzr");
+}
+
+static inline void run_elsewhere(void (*fn)(void *))
+{
+	berth_cpu_start(1, fn, NULL);
+	berth_cpu_join(1);
+}
 
 /* aarch64-blocks.c */
 extern const struct conformance_test aarch64_blocks[];

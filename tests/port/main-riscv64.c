@@ -212,7 +212,8 @@ static void test_atomics_of_two(void)
 	CHECK_EQUAL(bytes[0] | bytes[3], 0);
 }
 
-static __attribute__((noinline)) unsigned int deep(unsigned int more, uintptr_t *frames)
+/* noipa: one frame for each call, and one place that it is made from. */
+static __attribute__((noipa)) unsigned int deep(unsigned int more, uintptr_t *frames)
 {
 	unsigned int nr = more ? deep(more - 1, frames) : berth_port_backtrace(frames, 16);
 
