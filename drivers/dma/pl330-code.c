@@ -54,6 +54,18 @@ static void put(struct pl330_program *program, unsigned int byte)
 	program->used++;
 }
 
+/* Where the program of a copy that needs no request has its addresses: set() puts them first. */
+#define SRC_AT 2u
+#define DST_AT (MOV_BYTES + 2u)
+
+void berth_pl330_move_copy(uint8_t *bytes, uint32_t src, uint32_t dst)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		bytes[SRC_AT + i] = (uint8_t)(src >> 8 * i);
+		bytes[DST_AT + i] = (uint8_t)(dst >> 8 * i);
+	}
+}
+
 static void put_move(struct pl330_program *program, unsigned int reg, uint32_t value)
 {
 	put(program, MOV);

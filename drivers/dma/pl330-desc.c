@@ -196,11 +196,18 @@ static bool is_more(const struct pl330_desc *desc, const struct pl330_place *pla
 	return desc->nr_spans && place->frame < desc->nr_frames;
 }
 
+/* Whether the program at hand is, or is to be, that of one run of memory, all of it. */
+static bool is_one_copy(const struct pl330_desc *desc)
+{
+	return desc->shape.kind == PL330_COPY && desc->nr_spans == 1 && desc->nr_frames == 1;
+}
+
 /* The program from @first on; a period has one of its own. */
 static void write_program(struct pl330_desc *desc)
 {
 	struct pl330_program program;
 	struct pl330_span piece;
+	bool is_whole;
 
 	desc->next = desc->first;
 	berth_pl330_begin(&program, desc->code, PL330_PATTERN_AT, &desc->shape);
@@ -214,6 +221,25 @@ static void write_program(struct pl330_desc *desc)
 			break;
 	}
 	berth_pl330_end(&program, desc->event);
+	is_whole = !desc->first.done && !is_more(desc, &desc->next);
+	desc->written = is_whole && is_one_copy(desc) ? desc->spans[0] : (struct pl330_span){ 0 };
+}
+
+/* A copy like the one before, but for its place, has the same program, but for two registers. */
+static bool is_rewritten(struct pl330_desc *desc)
+{
+	const struct pl330_span *span = desc->spans;
+	uint32_t moved;
+
+	if (!is_one_copy(desc) || !span->len || span->len != desc->written.len)
+		return false;
+	moved = (span->src ^ desc->written.src) | (span->dst ^ desc->written.dst);
+	if (moved & ((1u << desc->shape.shift) - 1))
+		return false;
+	berth_pl330_move_copy(desc->code, span->src, span->dst);
+	desc->written = *span;
+	desc->next = (struct pl330_place){ .done = span->len, .frame = 1 };
+	return true;
 }
 
 void berth_pl330_rewind(struct pl330_desc *desc)
@@ -268,7 +294,8 @@ static struct dma_async_tx_descriptor *finish(struct pl330_channel *ch, struct p
 					      unsigned long flags)
 {
 	desc->first = (struct pl330_place){ 0 };
-	write_program(desc);
+	if (!is_rewritten(desc))
+		write_program(desc);
 	desc->vd.tx.phys = desc->code_dma;
 	return vchan_tx_prep(&ch->vc, &desc->vd, flags);
 }

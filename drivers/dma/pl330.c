@@ -265,14 +265,14 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	uint32_t events = read_reg(pl, INTMIS) & pl->events;
 	uint32_t faults = read_reg(pl, FSRC);
 	bool has_manager_faulted = read_reg(pl, FSRD) & 1;
+	/* A channel has the number of its thread. */
+	uint32_t channels = faults & ((1u << pl->nr_channels) - 1);
 
 	(void)irq;
-	for (unsigned int i = 0; i < pl->nr_channels; i++) {
-		struct pl330_channel *ch = &pl->channels[i];
-
-		if (events & 1u << ch->event || faults & 1u << ch->thread)
-			serve(ch);
-	}
+	for (uint32_t left = events; left; left &= left - 1)
+		channels |= 1u << pl->of_event[__builtin_ctz(left)];
+	for (; channels; channels &= channels - 1)
+		serve(&pl->channels[__builtin_ctz(channels)]);
 	if (has_manager_faulted)
 		manager_faulted(pl);
 	return events || faults || has_manager_faulted ? IRQ_HANDLED : IRQ_NONE;
@@ -432,6 +432,7 @@ static int read_configuration(struct pl330 *pl)
 		pl->channels[i].thread = i;
 		pl->channels[i].event = event;
 		pl->events |= 1u << event;
+		pl->of_event[event] = (uint8_t)i;
 		pl->nr_channels++;
 	}
 	if (!pl->nr_channels)
