@@ -162,6 +162,9 @@ static void end(struct pl330_channel *ch, enum dmaengine_tx_result result, uint6
 	struct pl330_desc *desc = ch->active;
 
 	ch->active = NULL;
+	/* Whatever is wrong with its program is not handed on. */
+	if (result != DMA_TRANS_NOERROR)
+		desc->written.len = 0;
 	desc->vd.tx_result.result = result;
 	desc->vd.tx_result.residue = (uint32_t)residue;
 	vchan_cookie_complete(&desc->vd);

@@ -69,6 +69,40 @@ static void copies_of_any_size_and_offset(void **unused)
 	must_stop();
 }
 
+/* They take over its program, if they are aligned alike and nothing else came between. */
+static void copies_like_the_one_before(void **unused)
+{
+	static const uint32_t sizes[] = { 64, 100, 100000 };
+	struct dma_chan *chan;
+	struct areas areas;
+
+	(void)unused;
+	must_start_zynq(NULL);
+	chan = must_take(DMA_MEMCPY);
+	areas = make_areas();
+	for (unsigned int i = 0; i < 400; i++) {
+		uint32_t len = sizes[i / 20 % 3], from = below(AREA - len), to = below(AREA - len);
+
+		if (below(4)) {
+			from &= ~7u;
+			to = (to & ~7u) | 4;
+		}
+		if (below(8)) {
+			one_copy(chan, &areas, from, to, len);
+		} else {
+			dma_addr_t at = must_map(chan, areas.dst + to, len, DMA_FROM_DEVICE);
+
+			must_run(dmaengine_prep_dma_memset(chan, at, (int)i, len, 0));
+			dma_unmap_single(device_of(chan), at, len, DMA_FROM_DEVICE);
+			memset(areas.wanted + to, (int)i, len);
+		}
+	}
+	assert_memory_equal(areas.dst, areas.wanted, AREA);
+	free_areas(&areas);
+	dma_release_channel(chan);
+	must_stop();
+}
+
 /* 2,048 bursts, 256 and one of them, and single bytes: loops in loops. */
 static void long_copies(void **unused)
 {
@@ -491,6 +525,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_of_any_size_and_offset),
+		cmocka_unit_test(copies_like_the_one_before),
 		cmocka_unit_test(long_copies),
 		cmocka_unit_test(fills),
 		cmocka_unit_test(patterns),

@@ -200,6 +200,32 @@ static void the_longest_copies_fit(void **unused)
 	}
 }
 
+/* A copy whose addresses are as far from the widest beat as another's takes over its program. */
+static void copies_take_over_programs(void **unused)
+{
+	(void)unused;
+	for (unsigned int i = 0; i < 20000; i++) {
+		struct pl330_shape shape = memory_shape(PL330_COPY);
+		uint32_t beat = 1u << shape.shift, len = length(3000);
+		uint32_t src[2] = { below(1u << 31), 0 }, dst[2] = { below(1u << 31), 0 };
+		uint8_t code[2][CODE];
+
+		src[1] = below(1u << 31) / beat * beat + src[0] % beat;
+		dst[1] = below(1u << 31) / beat * beat + dst[0] % beat;
+		memset(code, 0xff, sizeof(code));
+		for (unsigned int n = 0; n < 2; n++) {
+			struct pl330_program program;
+
+			berth_pl330_begin(&program, code[n], CODE, &shape);
+			assert_int_equal(berth_pl330_add(&program, &shape, src[n], dst[n], len),
+					 len);
+			berth_pl330_end(&program, EVENT);
+		}
+		berth_pl330_move_copy(code[0], src[1], dst[1]);
+		assert_memory_equal(code[0], code[1], CODE);
+	}
+}
+
 static void accesses_are_as_secure_as_the_thread(void **unused)
 {
 	struct pl330_shape shape = memory_shape(PL330_COPY);
@@ -223,6 +249,7 @@ int main(void)
 		cmocka_unit_test(pieces_share_a_program),
 		cmocka_unit_test(aligned_copies_are_quick),
 		cmocka_unit_test(the_longest_copies_fit),
+		cmocka_unit_test(copies_take_over_programs),
 		cmocka_unit_test(accesses_are_as_secure_as_the_thread),
 	};
 
