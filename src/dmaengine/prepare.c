@@ -26,40 +26,53 @@ int berth_dma_fail(const struct dma_chan *chan, int code, enum berth_reason reas
 	return code;
 }
 
+/* Always false: why the controller cannot do it. What a good request does not need is not on its way. */
+__attribute__((cold, noinline)) static bool cannot(const struct dma_chan *chan, const char *what)
+{
+	if (__atomic_load_n(&chan->device->is_gone, __ATOMIC_ACQUIRE))
+		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
+	else
+		berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, what, 0, 0, 0);
+	return false;
+}
+
 /* Whether the controller is there and can do it. */
-static bool can(const struct dma_chan *chan, enum dma_transaction_type type, const char *what)
+static inline bool can(const struct dma_chan *chan, enum dma_transaction_type type,
+		       const char *what)
 {
 	const struct dma_device *device = chan->device;
 
-	if (__atomic_load_n(&device->is_gone, __ATOMIC_ACQUIRE)) {
-		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
-		return false;
-	}
-	if (!dma_has_cap(type, device->cap_mask)) {
-		berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, what, 0, 0, 0);
-		return false;
-	}
-	return true;
+	return (!__atomic_load_n(&device->is_gone, __ATOMIC_ACQUIRE) &&
+		dma_has_cap(type, device->cap_mask)) ||
+	       cannot(chan, what);
 }
 
-static bool is_good_length(const struct dma_chan *chan, uint64_t len)
+__attribute__((cold, noinline)) static bool is_no_length(const struct dma_chan *chan)
 {
-	if (len)
-		return true;
 	berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, NULL, 0, 0, 0);
 	return false;
 }
 
-/* @bits: all that has to be aligned, or-ed together; @first: the address that is told. */
-static bool is_aligned(const struct dma_chan *chan, uint64_t bits, uint64_t first,
-		       enum dmaengine_alignment align)
+static inline bool is_good_length(const struct dma_chan *chan, uint64_t len)
 {
-	if (!(bits & ((1ull << align) - 1)))
-		return true;
+	return len || is_no_length(chan);
+}
+
+__attribute__((cold, noinline)) static bool is_misaligned(const struct dma_chan *chan,
+							  uint64_t bits, uint64_t first,
+							  enum dmaengine_alignment align)
+{
 	if (!(first & ((1ull << align) - 1)))
 		first = bits;
 	berth_dma_fail(chan, -EINVAL, BERTH_REASON_ALIGNMENT, NULL, first, 0, 1ull << align);
 	return false;
+}
+
+/* @bits: all that has to be aligned, or-ed together; @first: the address that is told. */
+static inline bool is_aligned(const struct dma_chan *chan, uint64_t bits, uint64_t first,
+			      enum dmaengine_alignment align)
+{
+	return !(bits & ((1ull << align) - 1)) || is_misaligned(chan, bits, first, align);
 }
 
 struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst,

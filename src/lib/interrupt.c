@@ -270,32 +270,32 @@ static bool call_handlers(const struct irq_line *line)
 	return handled;
 }
 
+/* Interrupts are away already. */
 static bool handle(unsigned int irq)
 {
 	struct irq_line *line;
-	unsigned long flags;
 	bool handled = false;
 
-	spin_lock_irqsave(&irq_lock, flags);
+	spin_lock(&irq_lock);
 	line = find_line(irq);
 	if (!line || line->disabled || line->is_busy) {
 		/* What is busy goes round once more; what is disabled, when it is enabled. */
 		if (line && !line->level)
 			line->is_missed = handled = true;
-		spin_unlock_irqrestore(&irq_lock, flags);
+		spin_unlock(&irq_lock);
 		return handled;
 	}
 	__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
 	line->is_busy = true;
 	do {
 		line->is_missed = false;
-		spin_unlock_irqrestore(&irq_lock, flags);
+		spin_unlock(&irq_lock);
 		handled |= call_handlers(line);
-		spin_lock_irqsave(&irq_lock, flags);
+		spin_lock(&irq_lock);
 	} while (line->is_missed && !line->disabled);
 	line->is_busy = false;
 	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
-	spin_unlock_irqrestore(&irq_lock, flags);
+	spin_unlock(&irq_lock);
 	berth_port_wake(&line->running);
 	return handled;
 }
