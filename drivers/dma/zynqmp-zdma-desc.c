@@ -154,8 +154,8 @@ static int flush_run(struct zdma *z, struct zdma_desc *desc, struct zdma_side *s
 	return 0;
 }
 
-static int add_run(struct zdma *z, struct zdma_desc *desc, struct zdma_side *side,
-		   dma_addr_t address, uint64_t length)
+static int add_runs(struct zdma *z, struct zdma_desc *desc, struct zdma_side *side,
+		    dma_addr_t address, uint64_t length)
 {
 	while (length) {
 		uint32_t step = zdma_min(length, ZDMA_MAX_RUN);
@@ -170,6 +170,17 @@ static int add_run(struct zdma *z, struct zdma_desc *desc, struct zdma_side *sid
 		address += step;
 		length -= step;
 	}
+	return 0;
+}
+
+/* The first one mostly is the only one. */
+static inline int add_run(struct zdma *z, struct zdma_desc *desc, struct zdma_side *side,
+			  dma_addr_t address, uint64_t length)
+{
+	if (side->nr || side->length || length > ZDMA_MAX_RUN)
+		return add_runs(z, desc, side, address, length);
+	side->address = address;
+	side->length = (uint32_t)length;
 	return 0;
 }
 

@@ -219,13 +219,14 @@ static void piece_is_done(struct zdma *z)
 		return;
 	}
 	z->done += z->piece;
-	move_on(desc, &z->src, z->piece);
-	move_on(desc, &z->dst, z->piece);
-	if (desc->kind != ZDMA_CYCLIC) {
-		if (z->done == desc->length)
-			complete_desc(z);
+	if (desc->kind != ZDMA_CYCLIC && z->done == desc->length) {
+		complete_desc(z);
 		return;
 	}
+	move_on(desc, &z->src, z->piece);
+	move_on(desc, &z->dst, z->piece);
+	if (desc->kind != ZDMA_CYCLIC)
+		return;
 	if (z->done == desc->length)
 		z->done = 0;
 	z->period_left -= z->piece;
