@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For ports without threads: what would be their work is done where it arises. */
+/* No threads: what would be their work is done where it arises. */
 #include <berth/errno.h>
 #include <berth/port.h>
-
-void *memset(void *dst, int byte, size_t n);
-void *memcpy(void *dst, const void *src, size_t n);
 
 int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data), void *data)
 {
@@ -14,8 +11,8 @@ int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void
 	(void)work;
 	(void)data;
 	*worker = NULL;
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
+	__builtin_memset(error, 0, sizeof(*error));
+	__builtin_memcpy(error->subject, subject, sizeof(subject));
 	error->code = -ENOSYS;
 	error->reason = BERTH_REASON_CAPABILITY;
 	return -ENOSYS;
