@@ -349,6 +349,44 @@ static void test_registers(void **state)
 	must_stop();
 }
 
+/* The FIFO, by its registers and by accesses of every width. */
+static void test_fifo_registers(void **state)
+{
+	struct berth_model_fifo_stats stats;
+	char __iomem *regs;
+
+	(void)state;
+	pdma_boot(NULL);
+	regs = ioremap(0x10000000, 0x2000);
+	assert_non_null(regs);
+	assert_int_equal(readl(regs), 0x46494631);
+	writeq(0, regs + 0x1000);
+	writel(1, regs + 0x1ffc);
+	writew(0, regs + 0x1004);
+	writeb(0, regs + 0x1777);
+	assert_int_equal(readq(regs + 0x8), 0); /* not that wide */
+	assert_int_equal(readl(regs + 0x8), 15);
+	writeb(0, regs + 0x1000);
+	assert_int_equal(readl(regs + 0x8), 16);
+	assert_int_equal(readl(regs + 0x18), 0);
+	writeq(3, regs + 0x1000); /* 2 was lost */
+	writeq(4, regs + 0x1000);
+	writeq(4, regs + 0x1000);
+	assert_int_equal(readl(regs + 0x18), 2);
+	assert_int_equal(berth_model_fifo_stats(FIFO, &stats), 0);
+	assert_int_equal(stats.first_break, 16);
+	assert_int_equal(stats.consumed, 40);
+	assert_int_equal(readq(regs + 0x1100), 0);
+	assert_int_equal(readb(regs + 0x1fff), 1);
+	assert_int_equal(readw(regs + 0x1000), 0);
+	assert_int_equal(readl(regs + 0x10), 11);
+	writel(1, regs + 0x4);
+	assert_int_equal(readl(regs + 0x8) | readl(regs + 0x10) | readl(regs + 0x18), 0);
+	assert_int_equal(berth_model_fifo_stats(PLAIN, &stats), -ENODEV);
+	iounmap(regs);
+	must_stop();
+}
+
 /* Whichever allocation of a probe fails: what it got goes back. */
 static void every_allocation_of_a_probe_may_fail(void **state)
 {
@@ -497,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_remove_while_running),
 		cmocka_unit_test(test_taken_interrupt),
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_fifo_registers),
 		cmocka_unit_test(every_allocation_of_a_probe_may_fail),
 		cmocka_unit_test(every_allocation_of_a_client_may_fail),
 		cmocka_unit_test(channels_by_name),

@@ -301,7 +301,7 @@ static void submit_some(struct victim *v, dma_addr_t addr)
 		unsigned int kind = any(4);
 
 		if (kind == 0)
-			tx = dmaengine_prep_dma_cyclic(v->chan, addr, 2048, 256 << any(3),
+			tx = dmaengine_prep_dma_cyclic(v->chan, addr, 2048, 256u << any(3),
 						       any(2) ? DMA_MEM_TO_DEV : DMA_DEV_TO_MEM, 0);
 		else if (kind == 1)
 			tx = dmaengine_prep_slave_single(v->chan, addr, 8 * (1 + any(256)),
