@@ -2,17 +2,15 @@
 /* What a machine without an MMU has not: addresses other than the physical ones. */
 #include "internal.h"
 
-static const char mapping[] = "another mapping: this port has no MMU";
-
-static int refuse(int code, const char *subject, uint64_t address, uint64_t size)
+static int refuse(int code, uint64_t address, uint64_t size)
 {
+	static const char subject[] = "another mapping: this port has no MMU";
 	struct berth_error *error = berth_port_error();
 
 	memset(error, 0, sizeof(*error));
-	for (size_t i = 0; subject[i] && i < sizeof(error->subject) - 1; i++)
-		error->subject[i] = subject[i];
+	memcpy(error->subject, subject, sizeof(subject));
 	error->code = code;
-	error->reason = subject == mapping ? BERTH_REASON_MAPPING : BERTH_REASON_CAPABILITY;
+	error->reason = BERTH_REASON_MAPPING;
 	error->address = address;
 	error->length = size;
 	return code;
@@ -20,7 +18,7 @@ static int refuse(int code, const char *subject, uint64_t address, uint64_t size
 
 void *berth_port_range_reserve(uint64_t size)
 {
-	refuse(-EOPNOTSUPP, mapping, 0, size);
+	refuse(-EOPNOTSUPP, 0, size);
 	return NULL;
 }
 
@@ -34,7 +32,7 @@ int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth
 {
 	(void)virt;
 	(void)type;
-	return refuse(-EINVAL, mapping, phys, size);
+	return refuse(-EINVAL, phys, size);
 }
 
 void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
