@@ -273,6 +273,13 @@ static void what_it_cannot_do(void **state)
 	pdma_boot(NULL);
 	chan = must_request(PLAIN);
 	refused(dmaengine_prep_dma_memset(chan, at, 0, 64, 0), BERTH_REASON_CAPABILITY);
+	xt->numf = 5462;
+	xt->sgl[0].icg = 1;
+	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_TOO_LARGE);
+	xt->numf = SIZE_MAX;
+	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_TOO_LARGE);
+	xt->numf = 5461;
+	assert_non_null(dmaengine_prep_interleaved_dma(chan, xt, 0));
 	xt->dst_inc = false;
 	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_CAPABILITY);
 	free(xt);
