@@ -17,7 +17,7 @@ static void keep_blocks(struct zdma *z, struct zdma_side *side)
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 }
 
-void zdma_desc_free(struct virt_dma_desc *vd)
+void berth_zdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct zdma_desc *desc = zdma_desc_of(vd);
 	struct zdma *z = zdma_of(vd->tx.chan);
@@ -30,7 +30,7 @@ void zdma_desc_free(struct virt_dma_desc *vd)
 	berth_vchan_recycle(vd);
 }
 
-void zdma_free_kept(struct zdma *z)
+void berth_zdma_free_kept(struct zdma *z)
 {
 	struct zdma_block *block, *next;
 	struct virt_dma_desc *vd;
@@ -84,7 +84,7 @@ static struct zdma_desc *get_desc(struct zdma *z, enum zdma_kind kind)
 static void drop_desc(struct zdma *z, struct zdma_desc *desc)
 {
 	desc->vd.tx.chan = &z->vc.chan;
-	zdma_desc_free(&desc->vd);
+	berth_zdma_desc_free(&desc->vd);
 }
 
 static struct zdma_block *get_block(struct zdma *z)
@@ -197,7 +197,7 @@ static int choose_kind(struct zdma *z, struct zdma_desc *desc)
 	return 0;
 }
 
-void zdma_command(struct zdma_desc *desc, uint32_t command)
+void berth_zdma_command(struct zdma_desc *desc, uint32_t command)
 {
 	struct zdma_block *last, *block;
 
@@ -400,7 +400,7 @@ static struct dma_async_tx_descriptor *zdma_prep_cyclic(struct dma_chan *chan, d
 	return finish(z, desc, ret, flags);
 }
 
-void zdma_set_ops(struct dma_device *dma)
+void berth_zdma_set_ops(struct dma_device *dma)
 {
 	static const enum dma_transaction_type caps[] = {
 		DMA_MEMCPY, DMA_MEMSET, DMA_INTERRUPT, DMA_SLAVE, DMA_CYCLIC, DMA_INTERLEAVE,
