@@ -3,6 +3,7 @@
 #include <berth/dma-mapping.h>
 #include <berth/dmaengine-driver.h>
 #include <berth/errno.h>
+#include <berth/gfp.h>
 #include <berth/slab.h>
 
 #include "dmatest.h"
@@ -111,10 +112,15 @@ static unsigned int count_sources(const struct berth_dmatest *test)
 	return nr;
 }
 
-/* Of whole pages, so that it begins where any alignment does. */
+/* Of whole pages: it begins where any alignment does, and may be large. */
 static uint8_t *buffer(const struct berth_dmatest *test)
 {
-	return kmalloc(PAGE_ALIGN(test->size), GFP_KERNEL);
+	return alloc_pages_exact(test->size, GFP_KERNEL);
+}
+
+static void give(const struct berth_dmatest *test, uint8_t *at)
+{
+	free_pages_exact(at, test->size);
 }
 
 static bool get_memory(struct berth_dmatest *test)
@@ -137,10 +143,10 @@ static bool get_memory(struct berth_dmatest *test)
 static void give_memory(struct berth_dmatest *test)
 {
 	for (unsigned int i = 0; i < BERTH_DMATEST_MAX_SOURCES; i++)
-		kfree(test->is_lost ? NULL : test->src[i].cpu);
+		give(test, test->is_lost ? NULL : test->src[i].cpu);
 	for (unsigned int i = 0; i < 2; i++) {
-		kfree(test->is_lost ? NULL : test->dst[i].cpu);
-		kfree(test->want[i]);
+		give(test, test->is_lost ? NULL : test->dst[i].cpu);
+		give(test, test->want[i]);
 	}
 	kfree(test->pattern);
 }

@@ -256,7 +256,7 @@ uint64_t berth_pl330_done(const struct pl330_desc *desc, uint32_t pc, uint32_t s
 			return before + (moved < got ? moved : got);
 		}
 		move_on(desc, &place, got);
-		if (place.done < before)
+		if (place.done <= before)
 			return desc->total; /* the end of the ring */
 		if (desc->is_cyclic && !place.offset)
 			break;

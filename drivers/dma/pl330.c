@@ -216,8 +216,9 @@ static void faulted(struct pl330_channel *ch)
 	uint64_t residue = ch->active ? residue_of(ch) : 0;
 
 	dev_err(ch->pl->dev, "thread %u: fault 0x%x at 0x%x, source 0x%x, destination 0x%x\n",
-		ch->thread, type, read_reg(ch->pl, CPC(ch->thread)),
-		read_reg(ch->pl, SAR(ch->thread)), read_reg(ch->pl, DAR(ch->thread)));
+		ch->thread, (unsigned int)type, (unsigned int)read_reg(ch->pl, CPC(ch->thread)),
+		(unsigned int)read_reg(ch->pl, SAR(ch->thread)),
+		(unsigned int)read_reg(ch->pl, DAR(ch->thread)));
 	kill(ch);
 	if (ch->active)
 		end(ch, berth_pl330_result(type), residue);
@@ -227,7 +228,7 @@ static void faulted(struct pl330_channel *ch)
 /* The manager has met one: the thread that it was to start last has not started. */
 static void manager_faulted(struct pl330 *pl)
 {
-	dev_err(pl->dev, "manager: fault 0x%x\n", read_reg(pl, FTRD));
+	dev_err(pl->dev, "manager: fault 0x%x\n", (unsigned int)read_reg(pl, FTRD));
 	execute(pl, DEBUG_KILL | DBGINST0_MANAGER, 0);
 	for (unsigned int i = 0; i < pl->nr_channels; i++) {
 		struct pl330_channel *ch = &pl->channels[i];
@@ -331,7 +332,9 @@ static int terminate_all(struct dma_chan *chan)
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	if (ch->active) {
 		is_dead = kill(ch);
-		vchan_terminate_vdesc(&ch->active->vd);
+		/* What a thread may still be reading is never freed: berth_stop() will tell. */
+		if (is_dead)
+			vchan_terminate_vdesc(&ch->active->vd);
 		ch->active = NULL;
 	}
 	berth_vchan_terminate_all(&ch->vc);

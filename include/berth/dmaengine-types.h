@@ -121,20 +121,16 @@ static inline void __dma_cap_zero(dma_cap_mask_t *mask)
 /** __dma_cap_set() - dma_cap_set() by pointer. */
 static inline void __dma_cap_set(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	__atomic_store_n(&mask->bits, mask->bits | 1u << (unsigned int)type, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&mask->bits, 1u << (unsigned int)type, __ATOMIC_RELAXED);
 }
 
 /** __dma_cap_clear() - dma_cap_clear() by pointer. */
 static inline void __dma_cap_clear(enum dma_transaction_type type, dma_cap_mask_t *mask)
 {
-	__atomic_store_n(&mask->bits, mask->bits & ~(1u << (unsigned int)type), __ATOMIC_RELAXED);
+	__atomic_fetch_and(&mask->bits, ~(1u << (unsigned int)type), __ATOMIC_RELAXED);
 }
 
-/**
- * __dma_has_cap() - dma_has_cap() by pointer
- *
- * While channels are prepared, others of their controller are taken, which changes DMA_PRIVATE.
- */
+/** __dma_has_cap() - dma_has_cap() by pointer. A controller's may become DMA_PRIVATE meanwhile. */
 static inline bool __dma_has_cap(enum dma_transaction_type type, const dma_cap_mask_t *mask)
 {
 	return (__atomic_load_n(&mask->bits, __ATOMIC_RELAXED) >> (unsigned int)type) & 1u;

@@ -128,6 +128,144 @@ struct dma_async_tx_descriptor {
 	const struct dma_descriptor_metadata_ops *metadata_ops;
 };
 
+/**
+ * struct dma_slave_map - a channel for a device that no tree tells of it
+ * @devname: dev_name() of the client
+ * @slave: the name it asks for
+ * @param: handed to the filter
+ */
+struct dma_slave_map {
+	const char *devname;
+	const char *slave;
+	void *param;
+};
+
+/**
+ * struct dma_filter - a controller's table of such channels
+ * @fn: chooses a channel by the parameter of the table's entry
+ * @mapcnt: entries
+ * @map: the table
+ */
+struct dma_filter {
+	dma_filter_fn fn;
+	int mapcnt;
+	const struct dma_slave_map *map;
+};
+
+/**
+ * struct dma_device - a DMA controller
+ * @dev: the device; clients map memory for it
+ * @cap_mask: what it can do. Each bit needs its prepare call
+ * @channels: its channels; INIT_LIST_HEAD(), then vchan_init() or list_add_tail()
+ * @filter: for clients that no tree describes
+ * @desc_metadata_modes: enum desc_metadata_mode that it takes
+ * @max_xor: sources of an XOR at most
+ * @max_pq: sources of a PQ at most
+ * @copy_align: log2 of the alignment of copies: both addresses and the length
+ * @xor_align: the same of XOR
+ * @pq_align: the same of PQ
+ * @fill_align: the same of memset
+ * @src_addr_widths: bit n: accesses of n bytes; see enum dma_slave_buswidth. 0: any
+ * @dst_addr_widths: the same
+ * @directions: bit n: enum dma_transfer_direction n
+ * @min_burst: accesses in a burst at least
+ * @max_burst: and at most; 0: any
+ * @max_sg_burst: see struct dma_slave_caps
+ * @descriptor_reuse: DMA_CTRL_REUSE is honoured
+ * @residue_granularity: how exact a residue is
+ * @device_alloc_chan_resources: before the first client; may sleep; descriptors made or a negative
+ *	errno value; may be NULL
+ * @device_free_chan_resources: after the last one; nothing is under way; may sleep; may be NULL
+ * @device_prep_dma_memcpy: and the others: see their namesakes in dmaengine.h, which check
+ *	capability, lengths and alignment before they call; NULL with the reason on failure
+ * @device_caps: change a channel's capabilities from the controller's; may be NULL
+ * @device_config: see dmaengine_slave_config()
+ * @device_pause: see dmaengine_pause(); NULL if it cannot
+ * @device_resume: likewise
+ * @device_terminate_all: see dmaengine_terminate_async(); NULL if it cannot
+ * @device_synchronize: see dmaengine_synchronize(); may be NULL
+ * @device_tx_status: see dmaengine_tx_status()
+ * @device_issue_pending: start what was submitted
+ * @device_release: the last channel was released, and the controller was unregistered: free it. With
+ *	NULL, the structure has to outlive its clients
+ * @dev_id: private
+ * @refs: private
+ * @privatecnt: private: clients that have taken its channels for themselves
+ * @is_gone: private: it was unregistered
+ * @global_node: private
+ */
+struct dma_device {
+	struct device *dev;
+	dma_cap_mask_t cap_mask;
+	struct list_head channels;
+	struct dma_filter filter;
+	uint32_t desc_metadata_modes;
+	uint16_t max_xor;
+	uint16_t max_pq;
+	enum dmaengine_alignment copy_align;
+	enum dmaengine_alignment xor_align;
+	enum dmaengine_alignment pq_align;
+	enum dmaengine_alignment fill_align;
+	uint32_t src_addr_widths;
+	uint32_t dst_addr_widths;
+	uint32_t directions;
+	uint32_t min_burst;
+	uint32_t max_burst;
+	uint32_t max_sg_burst;
+	bool descriptor_reuse;
+	enum dma_residue_granularity residue_granularity;
+
+	int (*device_alloc_chan_resources)(struct dma_chan *chan);
+	void (*device_free_chan_resources)(struct dma_chan *chan);
+	struct dma_async_tx_descriptor *(*device_prep_dma_memcpy)(struct dma_chan *chan,
+								  dma_addr_t dst, dma_addr_t src,
+								  size_t len, unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_xor)(struct dma_chan *chan,
+							       dma_addr_t dst, dma_addr_t *src,
+							       unsigned int src_cnt, size_t len,
+							       unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_xor_val)(struct dma_chan *chan,
+								   dma_addr_t *src,
+								   unsigned int src_cnt, size_t len,
+								   enum sum_check_flags *result,
+								   unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_pq)(struct dma_chan *chan,
+							      dma_addr_t *dst, dma_addr_t *src,
+							      unsigned int src_cnt,
+							      const unsigned char *scf, size_t len,
+							      unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_memset)(struct dma_chan *chan,
+								  dma_addr_t dest, int value,
+								  size_t len, unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_interrupt)(struct dma_chan *chan,
+								     unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_slave_sg)(
+		struct dma_chan *chan, struct scatterlist *sgl, unsigned int sg_len,
+		enum dma_transfer_direction direction, unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_dma_cyclic)(
+		struct dma_chan *chan, dma_addr_t buf_addr, size_t buf_len, size_t period_len,
+		enum dma_transfer_direction direction, unsigned long flags);
+	struct dma_async_tx_descriptor *(*device_prep_interleaved_dma)(
+		struct dma_chan *chan, const struct dma_interleaved_template *xt,
+		unsigned long flags);
+	void (*device_caps)(struct dma_chan *chan, struct dma_slave_caps *caps);
+	int (*device_config)(struct dma_chan *chan, struct dma_slave_config *config);
+	int (*device_pause)(struct dma_chan *chan);
+	int (*device_resume)(struct dma_chan *chan);
+	int (*device_terminate_all)(struct dma_chan *chan);
+	void (*device_synchronize)(struct dma_chan *chan);
+	enum dma_status (*device_tx_status)(struct dma_chan *chan, dma_cookie_t cookie,
+					    struct dma_tx_state *txstate);
+	void (*device_issue_pending)(struct dma_chan *chan);
+	void (*device_release)(struct dma_device *device);
+
+	int dev_id;
+	uint32_t refs;
+	uint32_t privatecnt;
+	bool is_gone;
+	struct list_head global_node;
+};
+
 /* Channels. */
 
 /**

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A GIC's distributor, and the registers of the same layout that each CPU has. */
 #include "gic.h"
 
 #define GICD_CTLR_RWP (1u << 31)

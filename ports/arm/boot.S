@@ -41,6 +41,8 @@ _start:
 	mcr	p15, 0, r0, c8, c7, 0
 	mcr	p15, 0, r0, c2, c0, 2
 	mcr	p15, 0, r0, c13, c0, 1
+	/* Floating point traps: an interrupt does not save its registers. */
+	mcr	p15, 0, r0, c1, c0, 2
 	/* Domain 0 obeys the tables. */
 	mov	r0, #1
 	mcr	p15, 0, r0, c3, c0, 0

@@ -13,11 +13,13 @@
 #define L2_FLUSH_LINE 0x7f0
 #define L2_LINE 32u
 
-static bool is_outer_on;
+volatile uint32_t *berth_arm_outer_sync;
 
 void berth_arm_cache_init(void)
 {
-	is_outer_on = read_reg(PORT_L2CC, L2_CONTROL) & 1;
+	bool is_on = read_reg(PORT_L2CC, L2_CONTROL) & 1;
+
+	berth_arm_outer_sync = is_on ? (volatile uint32_t *)(PORT_L2CC + L2_SYNC) : NULL;
 }
 
 static uintptr_t step(void)
@@ -35,12 +37,11 @@ unsigned int berth_port_line_size(void)
 
 static void outer(uintptr_t reg, phys_addr_t first, phys_addr_t end)
 {
-	if (!is_outer_on)
+	if (!berth_arm_outer_sync)
 		return;
 	for (phys_addr_t at = first & ~(phys_addr_t)(L2_LINE - 1); at < end; at += L2_LINE)
 		write_reg(PORT_L2CC, reg, (uint32_t)at);
-	write_reg(PORT_L2CC, L2_SYNC, 0);
-	dsb();
+	berth_arm_drain();
 }
 
 static void clean_lines(uintptr_t first, uintptr_t end)
@@ -79,7 +80,7 @@ static void clean(uintptr_t virt, phys_addr_t phys, uint64_t size)
 /* What the first level has fetched from the outer cache meanwhile goes as well. */
 void berth_arm_flush(uintptr_t virt, phys_addr_t phys, uint64_t size)
 {
-	if (is_outer_on) {
+	if (berth_arm_outer_sync) {
 		clean_lines(virt, virt + (uintptr_t)size);
 		outer(L2_FLUSH_LINE, phys, phys + size);
 	}
@@ -90,7 +91,7 @@ void berth_arm_flush(uintptr_t virt, phys_addr_t phys, uint64_t size)
 static void invalidate(uintptr_t virt, phys_addr_t phys, uint64_t size)
 {
 	invalidate_lines(virt, virt + (uintptr_t)size);
-	if (!is_outer_on)
+	if (!berth_arm_outer_sync)
 		return;
 	outer(L2_INVALIDATE_LINE, phys, phys + size);
 	invalidate_lines(virt, virt + (uintptr_t)size);

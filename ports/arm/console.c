@@ -50,7 +50,7 @@ void berth_arm_puthex(uint32_t value)
 	berth_port_print(text + at, sizeof(text) - at);
 }
 
-static bool is_text(uintptr_t at)
+bool berth_arm_is_text(uintptr_t at)
 {
 	return at >= (uintptr_t)__image_start && at < (uintptr_t)__text_end;
 }
@@ -76,7 +76,7 @@ unsigned int berth_arm_walk_frames(uintptr_t fp, uintptr_t *frames, unsigned int
 			const uintptr_t *record = (const uintptr_t *)fp;
 			uintptr_t next = *record;
 
-			if (is_text(next)) {
+			if (berth_arm_is_text(next)) {
 				frames[count++] = next;
 				next = record[-1];
 			}

@@ -118,6 +118,7 @@ void berth_arm_boot(const void *fdt);
 /* console.c */
 void berth_arm_puts(const char *text);
 void berth_arm_puthex(uint32_t value);
+bool berth_arm_is_text(uintptr_t at);
 unsigned int berth_arm_walk_frames(uintptr_t fp, uintptr_t *frames, unsigned int max);
 
 /* trap.c: as vectors.S stores it */

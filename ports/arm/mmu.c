@@ -270,7 +270,7 @@ static void unbuild(void)
 
 int berth_port_ram(const struct berth_port_ram *ram)
 {
-	const struct berth_range *last = &ram->mapped[ram->nr_mapped - 1];
+	const struct berth_range *last;
 	int ret;
 
 	if (berth_port_linear.size)
@@ -288,6 +288,7 @@ int berth_port_ram(const struct berth_port_ram *ram)
 	settle_all();
 	memcpy(banks, ram->banks, ram->nr_banks * sizeof(banks[0]));
 	nr_banks = ram->nr_banks;
+	last = &ram->mapped[ram->nr_mapped - 1];
 	berth_port_linear.phys = ram->mapped[0].base;
 	berth_port_linear.virt = (uintptr_t)to_virt(ram->mapped[0].base);
 	berth_port_linear.size = last->base + last->size - ram->mapped[0].base;

@@ -10,10 +10,10 @@
 #define RAM_PAGE (PTE_PAGE | PTE_ATTR_CACHED | PTE_AP)
 #define DEVICE_PAGE (PTE_PAGE | PTE_ATTR_DEVICE | PTE_AP | PTE_XN)
 
-	.macro	sections phys, count
+	.macro	sections phys, count, xn=L1_SECTION_XN
 	.set	at, \phys
 	.rept	\count
-	.word	at + RAM_SECTION
+	.word	at + RAM_SECTION + \xn
 	.set	at, at + 0x100000
 	.endr
 	.endm
@@ -33,7 +33,7 @@
 berth_arm_l1:
 	/* Where boot.S turns the MMU on; gone after that. */
 	.org	berth_arm_l1 + (PORT_IMAGE_PHYS >> 20) * 4
-	sections PORT_IMAGE_PHYS, 1
+	sections PORT_IMAGE_PHYS, 1, 0
 	.org	berth_arm_l1 + (PORT_RAM_OFFSET >> 20) * 4
 	sections 0, PORT_IMAGE_PHYS >> 20
 	tables	berth_arm_image_l2, PORT_IMAGE_MIB

@@ -82,8 +82,12 @@ static void report(const struct berth_arm_trap_frame *frame, unsigned int kind)
 
 		put_field(name, frame->r[i]);
 	}
-	put_field("\n  called from ", frame->lr);
 	berth_arm_puts("\n");
+	/* Of a function that calls none its own return address is nowhere else. */
+	if (berth_arm_is_text(frame->lr)) {
+		put_field("  called from ", frame->lr);
+		berth_arm_puts("\n");
+	}
 	count = berth_arm_walk_frames(frame->r[11], frames, ARRAY_SIZE(frames));
 	for (unsigned int i = 0; i < count; i++) {
 		put_field("  called from ", frames[i]);

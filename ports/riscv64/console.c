@@ -2,10 +2,14 @@
 /* The UART, the stack, and the end. */
 #include "internal.h"
 
+/* SiFive's, and the 16550. */
 #define UART_TXDATA 0x00
 #define UART_TXDATA_FULL (1u << 31)
 #define UART_TXCTRL 0x08
 #define UART_TXCTRL_ENABLE 1u
+#define UART_THR 0x00
+#define UART_LSR 0x05
+#define UART_LSR_THRE (1u << 5)
 
 #define SYS_EXIT_EXTENDED 0x20
 #define ADP_STOPPED_APPLICATION_EXIT 0x20026
@@ -18,18 +22,26 @@
 
 static struct berth_rv_lock console_lock;
 
+static void put_byte(char __iomem *uart, unsigned char byte)
+{
+	if (berth_rv_board.uart_is_16550) {
+		while (!(berth_port_read8(uart + UART_LSR) & UART_LSR_THRE))
+			berth_port_relax();
+		berth_port_write8(uart + UART_THR, byte);
+		return;
+	}
+	berth_port_write32(uart + UART_TXCTRL, UART_TXCTRL_ENABLE);
+	while (berth_port_read32(uart + UART_TXDATA) & UART_TXDATA_FULL)
+		berth_port_relax();
+	berth_port_write32(uart + UART_TXDATA, byte);
+}
+
 void berth_port_print(const char *text, size_t length)
 {
-	char __iomem *uart = berth_rv_board.uart;
 	unsigned long flags = berth_rv_lock(&console_lock);
 
-	if (uart)
-		berth_port_write32(uart + UART_TXCTRL, UART_TXCTRL_ENABLE);
-	for (; uart && length; length--) {
-		while (berth_port_read32(uart + UART_TXDATA) & UART_TXDATA_FULL)
-			berth_port_relax();
-		berth_port_write32(uart + UART_TXDATA, (unsigned char)*text++);
-	}
+	for (; berth_rv_board.uart && length; length--)
+		put_byte(berth_rv_board.uart, (unsigned char)*text++);
 	berth_rv_unlock(&console_lock, flags);
 }
 
@@ -128,12 +140,15 @@ void berth_port_panic(const char *message)
 void berth_exit(int code)
 {
 	const uint64_t block[2] = { ADP_STOPPED_APPLICATION_EXIT, (uint64_t)(int64_t)code };
-	register uint64_t a0 __asm__("a0") = SYS_EXIT_EXTENDED;
-	register const uint64_t *a1 __asm__("a1") = block;
+	register uint64_t a0 __asm__("a0");
+	register const uint64_t *a1 __asm__("a1");
 
 	berth_port_irq_save();
 	/* Where nobody listens EBREAK is an exception. */
 	write_csr("mtvec", (uintptr_t)berth_rv_park);
+	/* Set last: a call would use the registers. */
+	a0 = SYS_EXIT_EXTENDED;
+	a1 = block;
 	/* The three are a sign, of full size and in one page. */
 	for (;;)
 		__asm__ volatile(".option push\n\t"

@@ -26,6 +26,7 @@
 /* start.c: what the device tree says of the machine; constant from the first CPU's start on. */
 struct berth_rv_board {
 	char __iomem *uart;
+	bool uart_is_16550;
 	char __iomem *clint;
 	char __iomem *plic;
 	uint64_t timer_hz;

@@ -12,12 +12,25 @@
 #define CBO_INVAL ".4byte 0x0005200f"
 #define CBO_CLEAN ".4byte 0x0015200f"
 #define CBO_FLUSH ".4byte 0x0025200f"
+/*
+ * Only devices that do not see the caches have them cleaned. Where a machine has such devices and no
+ * instructions for it, nothing can be done but to say so, once.
+ */
+static bool can_maintain(void)
+{
+	static uint32_t is_told;
+
+	if (!berth_rv_board.cbom_size && !__atomic_exchange_n(&is_told, 1, __ATOMIC_RELAXED))
+		berth_rv_puts("berth: a device does not see the caches, and there is no Zicbom\n");
+	return berth_rv_board.cbom_size;
+}
+
 /* All lines that a range touches, to the point of coherency. */
 #define CBO_RANGE(op, phys, size)                                                      \
 	do {                                                                           \
 		uint64_t step_ = berth_rv_board.cbom_size, end_ = (phys) + (size);     \
                                                                                        \
-		if (!step_ || !(size))                                                 \
+		if (!(size) || !can_maintain())                                        \
 			break;                                                         \
 		berth_port_mb();                                                       \
 		for (uint64_t at_ = (phys) & ~(step_ - 1); at_ < end_; at_ += step_) { \
@@ -29,20 +42,6 @@
 	} while (0)
 
 struct berth_port_linear berth_port_linear;
-
-static int refuse(int code, uint64_t address, uint64_t size)
-{
-	static const char subject[] = "another mapping: this port has no MMU";
-	struct berth_error *error = berth_port_error();
-
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
-	error->code = code;
-	error->reason = BERTH_REASON_MAPPING;
-	error->address = address;
-	error->length = size;
-	return code;
-}
 
 int berth_port_ram(const struct berth_port_ram *ram)
 {
@@ -86,68 +85,6 @@ void berth_port_iounmap(void __iomem *cookie)
 	(void)cookie;
 }
 
-void *berth_port_range_reserve(uint64_t size)
-{
-	refuse(-EOPNOTSUPP, 0, size);
-	return NULL;
-}
-
-void berth_port_range_release(void *virt, uint64_t size)
-{
-	(void)virt;
-	(void)size;
-}
-
-int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
-{
-	(void)virt;
-	(void)type;
-	return refuse(-EINVAL, phys, size);
-}
-
-void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
-			    enum berth_memory_type type)
-{
-	(void)virt;
-	(void)phys;
-	(void)size;
-	(void)type;
-}
-
-void *berth_port_user_reserve(uint64_t size)
-{
-	refuse(-EOPNOTSUPP, 0, size);
-	return NULL;
-}
-
-void berth_port_user_release(void *virt, uint64_t size)
-{
-	(void)virt;
-	(void)size;
-}
-
-int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_port_access access)
-{
-	(void)virt;
-	(void)access;
-	return refuse(-EINVAL, phys, size);
-}
-
-int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access access)
-{
-	(void)access;
-	return refuse(-EINVAL, (uintptr_t)virt, size);
-}
-
-int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
-			 phys_addr_t to, uint64_t size)
-{
-	(void)views;
-	(void)nr;
-	(void)to;
-	return refuse(-EINVAL, from, size);
-}
-
 unsigned int berth_port_line_size(void)
 {
 	return berth_rv_board.cbom_size > LINE_SIZE ? berth_rv_board.cbom_size : LINE_SIZE;
@@ -167,7 +104,7 @@ void berth_port_cache_invalidate(phys_addr_t phys, uint64_t size)
 {
 	uint64_t mask = berth_rv_board.cbom_size - 1ul, end = phys + size;
 
-	if (!berth_rv_board.cbom_size || !size)
+	if (!size || !can_maintain())
 		return;
 	/* What of a line is somebody else's is not lost. */
 	if (phys & mask)

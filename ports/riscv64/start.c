@@ -91,6 +91,9 @@ static void read_board(struct berth_rv_board *board)
 	int plic = find("riscv,plic0"), context = output_to_cpu0(plic, PORT_IRQ_EXTERNAL);
 
 	board->uart = registers_of(find("sifive,uart0"));
+	board->uart_is_16550 = !board->uart;
+	if (!board->uart)
+		board->uart = registers_of(find("ns16550a"));
 	board->clint = registers_of(find("riscv,clint0"));
 	read_cpus(board);
 	if (context >= 0) {

@@ -370,7 +370,7 @@ static int apply_cma(const char *bootargs)
 	if (!res)
 		return -ENOSPC;
 	res->is_pool = res->is_reusable = res->is_default = true;
-	res->size = (size + CMA_MIN_ALIGNMENT_BYTES - 1) & ~(CMA_MIN_ALIGNMENT_BYTES - 1);
+	res->size = (size + CMA_MIN_ALIGNMENT_BYTES - 1) & ~(uint64_t)(CMA_MIN_ALIGNMENT_BYTES - 1);
 	res->base = base;
 	if (!base)
 		res->base = memblock_phys_alloc_range(res->size, CMA_MIN_ALIGNMENT_BYTES, 0,

@@ -65,11 +65,15 @@ void berth_dma_chan_put(struct dma_chan *chan)
 /* From the first to the last of them a controller with such clients has no public channels. */
 static void make_private(struct dma_device *device, bool more)
 {
+	dma_cap_mask_t mask = device->cap_mask;
+
 	device->privatecnt = more ? device->privatecnt + 1 : device->privatecnt - 1;
 	if (device->privatecnt)
-		dma_cap_set(DMA_PRIVATE, device->cap_mask);
+		dma_cap_set(DMA_PRIVATE, mask);
 	else
-		dma_cap_clear(DMA_PRIVATE, device->cap_mask);
+		dma_cap_clear(DMA_PRIVATE, mask);
+	/* Clients of other channels ask without the lock. */
+	__atomic_store_n(&device->cap_mask.bits, mask.bits, __ATOMIC_RELAXED);
 }
 
 int berth_dma_chan_take(struct dma_chan *chan)

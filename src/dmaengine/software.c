@@ -17,6 +17,8 @@
 
 /* Descriptors that one call does without a thread: a callback that issues the next one keeps nobody for ever. */
 #define SHARE 256u
+/* So much later it goes on: who was interrupted gets on, too. */
+#define PAUSE_NS 1000u
 
 struct software_engine {
 	struct dma_device dma;
@@ -147,7 +149,7 @@ static void go_on(struct software_chan *sc, unsigned long flags)
 	if (sc->is_running || !take(sc))
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
 	else if (!sc->worker && !work(sc, flags, SHARE))
-		berth_mod_timer_ns(&sc->later, ktime_get_ns());
+		berth_mod_timer_ns(&sc->later, ktime_get_ns() + PAUSE_NS);
 	else if (sc->worker) {
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
 		berth_port_worker_kick(sc->worker);
@@ -386,6 +388,8 @@ int berth_dma_software_start(unsigned int channels, unsigned int flags)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "channels", channels);
 	if (flags & ~BERTH_DMA_SOFTWARE_THREADS)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "flags", flags);
+	if (!berth_port_linear.size)
+		return berth_fail(-EINVAL, BERTH_REASON_STATE, "berth is not running");
 	if (engine)
 		return berth_fail(-EBUSY, BERTH_REASON_STATE,
 				  "the software engine is running already");

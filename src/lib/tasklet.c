@@ -15,6 +15,8 @@
 #define RUNNING 2u
 /* One that schedules itself for ever lets the program go on between. */
 #define MAX_AT_ONCE 64
+/* For so long: an alarm that is due at once would keep it from looking at its own deadline. */
+#define PAUSE_NS 1000
 
 /* Guards the list and the states. Taken with interrupts away; a leaf. */
 static DEFINE_SPINLOCK(tasklet_lock);
@@ -96,7 +98,7 @@ static void run(void)
 	}
 	spin_unlock_irqrestore(&tasklet_lock, flags);
 	if (nr > MAX_AT_ONCE)
-		berth_mod_timer_ns(&alarm, 0);
+		berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
 }
 
 void berth_handler_enter(void)

@@ -16,6 +16,8 @@
 
 #include <berth/drivers/sifive-pdma.h>
 
+#include "../model/dma_copy.h"
+
 #include "tap.h"
 
 #define MIB 0x100000ul
@@ -66,7 +68,7 @@ static bool copies(struct device *dev, size_t size, size_t offset)
 	to = dma_map_single(dev, dst + offset, size, DMA_FROM_DEVICE);
 	if (dma_mapping_error(dev, from) || dma_mapping_error(dev, to))
 		goto out;
-	good = !berth_pdma_copy(dev, to, from, size);
+	good = !dma_copy(dev, to, from, size);
 	dma_unmap_single(dev, to, size, DMA_FROM_DEVICE);
 	dma_unmap_single(dev, from, size, DMA_TO_DEVICE);
 	good = good && is_filled(dst + offset, size, (unsigned int)size) &&
@@ -98,7 +100,7 @@ static bool coherent_memory(struct device *dev)
 
 	if (good) {
 		fill(src, 2 * MIB, 5);
-		good = !berth_pdma_copy(dev, to, from, 2 * MIB) && is_filled(dst, 2 * MIB, 5);
+		good = !dma_copy(dev, to, from, 2 * MIB) && is_filled(dst, 2 * MIB, 5);
 	}
 	if (src)
 		dma_free_coherent(dev, 2 * MIB, src, from);

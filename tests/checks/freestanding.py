@@ -10,8 +10,8 @@ import sys
 from common import Tap, output_of
 
 MEM = {"memcpy", "memmove", "memset", "memcmp"}
-ARITHMETIC = {"__aeabi_idiv", "__aeabi_idivmod", "__aeabi_uidiv", "__aeabi_uidivmod", "__aeabi_ldivmod",
-              "__aeabi_uldivmod", "__ctzdi2"}
+ARITHMETIC = {f"__aeabi_{name}" for name in ("idiv", "idivmod", "uidiv", "uidivmod", "ldivmod", "uldivmod")}
+ARITHMETIC |= {f"__{name}{mode}i2" for name in ("bswap", "clz", "ctz", "popcount") for mode in "sd"}
 NEEDED = MEM | ARITHMETIC | {"_GLOBAL_OFFSET_TABLE_"}
 DEFINED = MEM | {"_start"}
 # What compilers call for want of an instruction: allowed where the port defines it.

@@ -8,7 +8,7 @@
 
 static inline bool is_of_device(struct dma_chan *chan, void *dev)
 {
-	return chan->device->dev == dev;
+	return dmaengine_get_dma_device(chan) == dev;
 }
 
 /* A free channel of that controller, or NULL. */

@@ -101,7 +101,7 @@ static inline bool is_sequence(const void *at, uint64_t first, size_t size)
 	return true;
 }
 
-static uint32_t pdma_seed = 1;
+static _Thread_local uint32_t pdma_seed = 1;
 
 static inline uint32_t any(uint32_t bound)
 {

@@ -3,9 +3,15 @@
 #ifndef TEST_AARCH64_H
 #define TEST_AARCH64_H
 
+#include <berth/aarch64.h>
+
 #include "conformance.h"
 
 #define RAM_BASE 0x40000000ul
+#define RAM_VIRT 0x40000000ul
+#define UART_BASE 0x09000000ul
+/* Registers of nobody: an access is answered with an abort. */
+#define NO_DEVICE_BASE 0x0b000000ul
 
 #define MEMORY_CACHED 0xff
 #define MEMORY_UNCACHED 0x44
@@ -66,6 +72,16 @@ extern const struct aarch64_board *aarch64_board;
 /* aarch64-irqs.c */
 extern const struct conformance_test aarch64_irqs[];
 #define NR_AARCH64_IRQS 4
+static inline void use_float_register(void)
+{
+	__asm__ volatile(".arch_extension fp\n\tfmov d0, xzr");
+}
+
+static inline void run_elsewhere(void (*fn)(void *))
+{
+	berth_cpu_start(1, fn, NULL);
+	berth_cpu_join(1);
+}
 
 /* aarch64-blocks.c */
 extern const struct conformance_test aarch64_blocks[];

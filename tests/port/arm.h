@@ -3,24 +3,25 @@
 #ifndef TEST_ARM_H
 #define TEST_ARM_H
 
-#include <berth/port.h>
+#include <berth/arm.h>
 
 #define RAM_BASE 0x0u
+#define RAM_VIRT 0x40000000u
+#define UART_BASE 0xe0001000u
+/* QEMU's board answers everywhere. */
+#define NO_DEVICE_BASE UART_BASE
 
 #define MEMORY_CACHED 7
 #define MEMORY_UNCACHED 4
 #define MEMORY_DEVICE 1
 #define NOT_MAPPED (-1)
 
-/* RAM lies at physical 0 and is mapped here. */
-#define ARM_RAM_VIRT 0x40000000u
-
 static inline uint32_t *section_entry(const volatile void *virt)
 {
 	uint32_t table;
 
 	__asm__ volatile("mrc p15, 0, %0, c2, c0, 0" : "=r"(table)::"memory");
-	return (uint32_t *)((table & ~0x3fffu) + ARM_RAM_VIRT) + ((uintptr_t)virt >> 20);
+	return (uint32_t *)((table & ~0x3fffu) + RAM_VIRT) + ((uintptr_t)virt >> 20);
 }
 
 static inline bool is_section(const volatile void *virt)
@@ -30,7 +31,7 @@ static inline bool is_section(const volatile void *virt)
 
 static inline uint32_t *page_entry(const volatile void *virt)
 {
-	return (uint32_t *)((*section_entry(virt) & ~0x3ffu) + ARM_RAM_VIRT) +
+	return (uint32_t *)((*section_entry(virt) & ~0x3ffu) + RAM_VIRT) +
 	       ((uintptr_t)virt >> 12 & 0xff);
 }
 
@@ -55,6 +56,17 @@ static inline int type_at(const volatile void *virt, bool write)
 	if (is_section(virt))
 		return (int)((*section_entry(virt) >> 10 & 4) | (*section_entry(virt) >> 2 & 3));
 	return (int)((*page_entry(virt) >> 4 & 4) | (*page_entry(virt) >> 2 & 3));
+}
+
+static inline void use_float_register(void)
+{
+	__asm__ volatile(".fpu neon\n\tvmov.i32 d0, #0");
+}
+
+/* There is one CPU. */
+static inline void run_elsewhere(void (*fn)(void *))
+{
+	(void)fn;
 }
 
 #endif

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A firmware that does what the AArch64 port must catch: which of these is the boot argument
+ * A firmware that does what a port for bare metal must catch: which of these is the boot argument
  * "fault=NAME". It never comes to an end by itself; tests/port/faults looks at what it says.
  */
-#include <berth/aarch64.h>
+/* The port's: tests/port/PORT.h. */
+#include MACHINE_H
 
-#define RAM 0x40000000ul
 #define MIB 0x100000ul
-#define HOLE (RAM + 128 * MIB)
+#define HOLE (RAM_BASE + 128 * MIB)
 
-static phys_addr_t next_table = RAM + 200 * MIB;
+static phys_addr_t next_table = RAM_BASE + 200 * MIB;
 
 bool berth_irq_handle(unsigned int irq)
 {
@@ -40,9 +40,9 @@ void berth_table_free(phys_addr_t page)
 
 static int start(void)
 {
-	static const struct berth_range bank = { RAM, 256 * MIB };
+	static const struct berth_range bank = { RAM_BASE, 256 * MIB };
 	static const struct berth_range mapped[] = {
-		{ RAM, 128 * MIB },
+		{ RAM_BASE, 128 * MIB },
 		{ HOLE + 4096, 128 * MIB - 4096 },
 	};
 	const struct berth_port_ram ram = {
@@ -78,13 +78,13 @@ static void write_text(void *arg)
 static void run_data(void *arg)
 {
 	(void)arg;
-	((void (*)(void))(RAM + 64 * MIB))();
+	((void (*)(void))(RAM_VIRT + 64 * MIB))();
 }
 
 static void read_hole(void *arg)
 {
 	(void)arg;
-	(void)*at(HOLE);
+	(void)*at(RAM_VIRT + 128 * MIB);
 }
 
 /* After it was mapped and in use: the TLBs must have forgotten it. */
@@ -100,7 +100,7 @@ static void read_hole_again(void *arg)
 
 static void read_unmapped_register(void *arg)
 {
-	void __iomem *uart = berth_port_ioremap(0x09000000, 4096);
+	void __iomem *uart = berth_port_ioremap(UART_BASE, 4096);
 
 	(void)arg;
 	berth_port_read32(uart);
@@ -111,7 +111,7 @@ static void read_unmapped_register(void *arg)
 static void read_no_device(void *arg)
 {
 	(void)arg;
-	berth_port_read32(berth_port_ioremap(0x0b000000, 4096));
+	berth_port_read32(berth_port_ioremap(NO_DEVICE_BASE, 4096));
 }
 
 static uint32_t (*volatile deeper)(const volatile uint32_t *from);
@@ -136,7 +136,7 @@ static void overflow(void *arg)
 static void use_float(void *arg)
 {
 	(void)arg;
-	__asm__ volatile(".arch_extension fp\n\tfmov d0, xzr");
+	use_float_register();
 }
 
 static void panic(void *arg)
@@ -157,8 +157,7 @@ static void panic_in_handler(void *arg)
 static void fault_elsewhere(void *arg)
 {
 	(void)arg;
-	berth_cpu_start(1, write_null, NULL);
-	berth_cpu_join(1);
+	run_elsewhere(write_null);
 }
 
 static const struct {
@@ -177,7 +176,7 @@ static const struct {
 static const char *argument(void)
 {
 	static const char key[] = "fault=";
-	const char *fdt = berth_boot_tree(), *end = fdt + 0x4000;
+	const char *fdt = (const char *)RAM_VIRT, *end = fdt + 0x4000;
 
 	for (; fdt < end; fdt++) {
 		unsigned int i = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The suite on ports/aarch64, and what only that port has: on the boards of aarch64-boards.c, with any -m and -smp. */
+/* The suite on ports/aarch64, and what only that port has: on the boards of aarch64-boards.c, with up to 1 GiB and any -smp. */
 #include <berth/aarch64.h>
 
 #include "aarch64.h"
@@ -248,11 +248,21 @@ static bool is_same(const char *text, const char *wanted, size_t length)
 	return !length;
 }
 
+static uint64_t number(const unsigned char *at, uint32_t cells)
+{
+	uint64_t value = 0;
+
+	for (; cells--; at += 4)
+		value = value << 32 | be32(at);
+	return value;
+}
+
 /* The first bank of /memory: all that the suite needs of the device tree, but its root's compatible. */
 static const char *read_tree(void)
 {
 	const unsigned char *fdt = berth_boot_tree();
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
+	uint32_t address_cells = 0, size_cells = 0;
 	const char *compatible = NULL;
 	bool in_memory = false;
 
@@ -268,17 +278,20 @@ static const char *read_tree(void)
 			in_memory = is_same((const char *)at, "memory", 6);
 			at += (length + 4) & ~3ul;
 		} else if (token == 3) {
-			uint32_t length = be32(at), half = length / 2;
+			uint32_t length = be32(at);
 			const char *name = (const char *)fdt + be32(fdt + 12) + be32(at + 4);
 
 			at += 8;
+			/* Those of the root come first. */
 			if (!compatible && is_same(name, "compatible", 11))
 				compatible = (const char *)at;
-			if (in_memory && is_same(name, "reg", 4)) {
-				bank.base = be32(at + half - 4);
-				bank.size = be32(at + length - 4);
-				if (half == 8)
-					bank.size |= (uint64_t)be32(at + half) << 32;
+			if (!address_cells && is_same(name, "#address-cells", 15))
+				address_cells = be32(at);
+			if (!size_cells && is_same(name, "#size-cells", 12))
+				size_cells = be32(at);
+			if (in_memory && is_same(name, "reg", 4) && !bank.size) {
+				bank.base = number(at, address_cells);
+				bank.size = number(at + 4 * address_cells, size_cells);
 			}
 			at += (length + 3) & ~3u;
 		}

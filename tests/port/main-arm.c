@@ -281,6 +281,9 @@ static void test_outer_cache(void)
 	CHECK_EQUAL(reg[L2_FLUSH / 4], at + 192);
 	CHECK_EQUAL(reg[L2_INVALIDATE / 4], at + 160);
 	CHECK_EQUAL(reg[L2_CLEAN / 4], at + 64);
+	registers[L2_SYNC / 4] = 1;
+	berth_port_wmb();
+	CHECK_EQUAL(reg[L2_SYNC / 4], 0);
 	*entry = before;
 	conformance_stop();
 	CHECK_EQUAL(conformance_start(), 0);
@@ -411,7 +414,7 @@ static uint32_t be32(const unsigned char *at)
 /* /memory@0's size: all that the suite needs of the device tree. */
 static uint64_t memory_size(void)
 {
-	const unsigned char *fdt = (const unsigned char *)ARM_RAM_VIRT;
+	const unsigned char *fdt = (const unsigned char *)RAM_VIRT;
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
 	bool in_memory = false;
 

@@ -114,9 +114,12 @@ static int block(unsigned int *looks)
 	return -EAGAIN;
 }
 
-/* One look, one sleep. -EAGAIN: look again. */
+/*
+ * One look, one sleep. -EAGAIN: look again. Interrupts that are there when time is up are delivered
+ * before that is said, once: a storm of them does not keep the program from going on.
+ */
 static int wait_step(const uint32_t *word, uint32_t value, uint64_t deadline_ns,
-		     unsigned int *looks)
+		     unsigned int *looks, bool *is_late)
 {
 	uint64_t now, next;
 
@@ -124,9 +127,11 @@ static int wait_step(const uint32_t *word, uint32_t value, uint64_t deadline_ns,
 		berth_qemu_drain();
 	if (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value)
 		return 0;
-	if (!berth_port_thread.irq_depth && berth_qemu_is_ready())
-		return -EAGAIN;
 	now = berth_qemu_now();
+	if (!berth_port_thread.irq_depth && !*is_late && berth_qemu_is_ready()) {
+		*is_late = now >= deadline_ns;
+		return -EAGAIN;
+	}
 	if (now >= deadline_ns)
 		return -ETIMEDOUT;
 	next = next_moment(deadline_ns);
@@ -143,12 +148,12 @@ static int wait_step(const uint32_t *word, uint32_t value, uint64_t deadline_ns,
 int berth_qemu_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
 {
 	unsigned int looks = 0;
-	bool is_gone;
+	bool is_gone, is_late = false;
 	int ret;
 
 	do {
 		berth_qemu_enter();
-		ret = wait_step(word, value, deadline_ns, &looks);
+		ret = wait_step(word, value, deadline_ns, &looks, &is_late);
 		is_gone = board.is_gone;
 		/* Somebody else has to listen from now on. */
 		if (ret != -EAGAIN && board.nr_asleep)

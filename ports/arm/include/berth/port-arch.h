@@ -41,9 +41,21 @@ static inline void berth_port_irq_restore(unsigned long flags)
 	__asm__ volatile("msr cpsr_c, %0" ::"r"(flags) : "memory");
 }
 
+/* The outer cache's register that empties its buffers; NULL: it is off. */
+extern volatile uint32_t *berth_arm_outer_sync;
+
+/* Behind a DSB: what was written has left the CPU, but not the outer cache's buffers. */
+static inline void berth_arm_drain(void)
+{
+	if (!berth_arm_outer_sync)
+		return;
+	__asm__ volatile("str %0, [%1]\n\tdsb sy" ::"r"(0), "r"(berth_arm_outer_sync) : "memory");
+}
+
 static inline void berth_port_mb(void)
 {
 	__asm__ volatile("dsb sy" ::: "memory");
+	berth_arm_drain();
 }
 
 static inline void berth_port_rmb(void)
@@ -54,6 +66,7 @@ static inline void berth_port_rmb(void)
 static inline void berth_port_wmb(void)
 {
 	__asm__ volatile("dsb st" ::: "memory");
+	berth_arm_drain();
 }
 
 /* ARMv7 has no barrier for reads alone. */
