@@ -214,18 +214,15 @@ static void piece_is_done(struct zdma *z)
 	struct zdma_desc *desc = z->desc;
 
 	z->is_active = false;
-	if (desc->kind == ZDMA_LIST) {
+	z->done += z->piece;
+	if (desc->kind == ZDMA_LIST || (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
 		complete_desc(z);
 		return;
 	}
-	z->done += z->piece;
 	move_on(desc, &z->src, z->piece);
 	move_on(desc, &z->dst, z->piece);
-	if (desc->kind != ZDMA_CYCLIC) {
-		if (z->done == desc->length)
-			complete_desc(z);
+	if (desc->kind != ZDMA_CYCLIC)
 		return;
-	}
 	if (z->done == desc->length)
 		z->done = 0;
 	z->period_left -= z->piece;
@@ -262,7 +259,7 @@ static void die(struct zdma *z)
 	vchan_terminate_vdesc(&desc->vd);
 }
 
-static void handle(struct zdma *z, uint32_t status)
+static void count_wraps(struct zdma *z, uint32_t status)
 {
 	if (status & ZDMA_INT_OVERFLOW) {
 		zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
@@ -272,25 +269,40 @@ static void handle(struct zdma *z, uint32_t status)
 		zdma_read(z, ZDMA_SRC_ACCT);
 	if (status & ZDMA_INT_DST_ACCT)
 		zdma_read(z, ZDMA_DST_ACCT);
+}
+
+/* The hardware is at rest, where it should not be. False: it goes on, or waits for the client. */
+static bool has_paused(struct zdma *z)
+{
+	z->is_halted = true;
+	if (z->is_dying)
+		leave_pause(z);
+	else if (!z->is_paused)
+		go_on(z);
+	return z->is_dying;
+}
+
+static bool is_at_rest(struct zdma *z, uint32_t status)
+{
+	if (z->errors & ZDMA_INT_BUS)
+		return true;
+	if (status & ZDMA_INT_PAUSE)
+		return has_paused(z);
+	if (!(status & ZDMA_INT_DONE))
+		return false;
+	/* Perhaps one descriptor of a list is done, and not the list. */
+	return z->piece || (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY;
+}
+
+static void handle(struct zdma *z, uint32_t status)
+{
+	if (status & (ZDMA_INT_OVERFLOW | ZDMA_INT_ACCT))
+		count_wraps(z, status);
 	if (!z->is_active)
 		return;
 	z->errors |= status & ZDMA_INT_ERRORS;
-	if (status & ZDMA_INT_PAUSE && !(z->errors & ZDMA_INT_BUS)) {
-		z->is_halted = true;
-		if (z->is_dying)
-			leave_pause(z);
-		else if (!z->is_paused)
-			go_on(z);
-		if (!z->is_dying)
-			return;
-	} else if (!(z->errors & ZDMA_INT_BUS)) {
-		if (!(status & ZDMA_INT_DONE))
-			return;
-		/* One descriptor of a list is done, not the list. */
-		if (!z->piece &&
-		    (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) == ZDMA_STATUS_BUSY)
-			return;
-	}
+	if (!is_at_rest(z, status))
+		return;
 	if (z->is_dying) {
 		if (z->errors)
 			berth_zdma_reset(z);

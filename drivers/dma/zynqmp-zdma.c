@@ -204,6 +204,13 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_release = zdma_release;
 }
 
+static uint32_t attributes(uint32_t cache)
+{
+	return ZDMA_DATA_ARBURST_INCR | ZDMA_DATA_ARCACHE(cache) |
+	       ZDMA_DATA_ARLEN(ZDMA_MAX_BEATS - 1) | ZDMA_DATA_AWBURST_INCR |
+	       ZDMA_DATA_AWCACHE(cache) | ZDMA_DATA_AWLEN(ZDMA_MAX_BEATS - 1);
+}
+
 static int read_tree(struct zdma *z, struct device *dev)
 {
 	uint32_t bits;
@@ -214,6 +221,7 @@ static int read_tree(struct zdma *z, struct device *dev)
 		return berth_set_error("xlnx,bus-width", -EINVAL, BERTH_REASON_ARGUMENT, bits, 0);
 	z->bus_bytes = bits / 8;
 	z->is_coherent = dev_is_dma_coherent(dev);
+	z->attributes = attributes(z->is_coherent ? ZDMA_CACHE_COHERENT : ZDMA_CACHE_NONE);
 	return 0;
 }
 

@@ -171,6 +171,7 @@ struct zdma {
 	struct dma_pool *pool;
 	unsigned int irq;
 	uint32_t bus_bytes;
+	uint32_t attributes; /* of accesses to memory */
 	bool is_coherent;
 };
 
