@@ -199,12 +199,15 @@
 #undef dmaengine_get_unmap_data
 #undef dmaengine_is_metadata_mode_supported
 #undef dmaengine_pause
+#undef dmaengine_prep_dma_cyclic
 #undef dmaengine_prep_dma_interrupt
 #undef dmaengine_prep_dma_memcpy
 #undef dmaengine_prep_dma_memset
 #undef dmaengine_prep_dma_pq
 #undef dmaengine_prep_dma_xor
 #undef dmaengine_prep_dma_xor_val
+#undef dmaengine_prep_interleaved_dma
+#undef dmaengine_prep_slave_sg
 #undef dmaengine_prep_slave_single
 #undef dmaengine_put
 #undef dmaengine_resume

@@ -43,20 +43,6 @@ static bool can_maintain(void)
 
 struct berth_port_linear berth_port_linear;
 
-static int refuse(int code, uint64_t address, uint64_t size)
-{
-	static const char subject[] = "another mapping: this port has no MMU";
-	struct berth_error *error = berth_port_error();
-
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
-	error->code = code;
-	error->reason = BERTH_REASON_MAPPING;
-	error->address = address;
-	error->length = size;
-	return code;
-}
-
 int berth_port_ram(const struct berth_port_ram *ram)
 {
 	const struct berth_range *last = &ram->mapped[ram->nr_mapped - 1];
@@ -97,68 +83,6 @@ void __iomem *berth_port_ioremap_wc(phys_addr_t phys, uint64_t size)
 void berth_port_iounmap(void __iomem *cookie)
 {
 	(void)cookie;
-}
-
-void *berth_port_range_reserve(uint64_t size)
-{
-	refuse(-EOPNOTSUPP, 0, size);
-	return NULL;
-}
-
-void berth_port_range_release(void *virt, uint64_t size)
-{
-	(void)virt;
-	(void)size;
-}
-
-int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
-{
-	(void)virt;
-	(void)type;
-	return refuse(-EINVAL, phys, size);
-}
-
-void berth_port_range_unmap(void *virt, phys_addr_t phys, uint64_t size,
-			    enum berth_memory_type type)
-{
-	(void)virt;
-	(void)phys;
-	(void)size;
-	(void)type;
-}
-
-void *berth_port_user_reserve(uint64_t size)
-{
-	refuse(-EOPNOTSUPP, 0, size);
-	return NULL;
-}
-
-void berth_port_user_release(void *virt, uint64_t size)
-{
-	(void)virt;
-	(void)size;
-}
-
-int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_port_access access)
-{
-	(void)virt;
-	(void)access;
-	return refuse(-EINVAL, phys, size);
-}
-
-int berth_port_user_protect(void *virt, uint64_t size, enum berth_port_access access)
-{
-	(void)access;
-	return refuse(-EINVAL, (uintptr_t)virt, size);
-}
-
-int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, phys_addr_t from,
-			 phys_addr_t to, uint64_t size)
-{
-	(void)views;
-	(void)nr;
-	(void)to;
-	return refuse(-EINVAL, from, size);
 }
 
 unsigned int berth_port_line_size(void)

@@ -121,8 +121,10 @@ static void test_irq_numbers(void)
 	berth_port_irq_mask(PLIC_LAST_IRQ);
 }
 
-static void test_addresses(void)
+static void test_absent(void)
 {
+	struct berth_port_worker *worker;
+
 	CHECK_EQUAL(berth_port_linear.virt, berth_port_linear.phys);
 	CHECK(!berth_port_ioremap(PDMA, 0));
 	CHECK(!berth_port_ioremap(~0xffful, 8192));
@@ -131,6 +133,8 @@ static void test_addresses(void)
 	CHECK(!berth_port_user_reserve(4096));
 	CHECK_EQUAL(berth_port_error()->reason, BERTH_REASON_MAPPING);
 	CHECK_EQUAL(-berth_port_user_protect(NULL, 4096, BERTH_ACCESS_NONE), EINVAL);
+	CHECK_EQUAL(-berth_port_worker_start(&worker, NULL, NULL), ENOSYS);
+	CHECK_EQUAL(berth_port_error()->reason, BERTH_REASON_CAPABILITY);
 }
 
 /* What the compiler calls functions for, of arguments that it does not know. */
@@ -256,7 +260,7 @@ static const struct conformance_test own[] = {
 	{ "riscv64: an interrupt of the PLIC", test_irq },
 	{ "riscv64: a handler may mask its interrupt", test_irq_masked_by_handler },
 	{ "riscv64: interrupts that there are", test_irq_numbers },
-	{ "riscv64: an address is an address, and there are no others", test_addresses },
+	{ "riscv64: what there is not is refused, with the reason", test_absent },
 	{ "riscv64: bits of a word", test_bits },
 	{ "riscv64: atomic operations on a part of a word", test_small_atomics },
 	{ "riscv64: two CPUs change two bytes of a word", test_atomics_of_two },

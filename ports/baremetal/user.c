@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that may move: not here yet. What is missing is a fault that sleeps: the vectors handle all
+ * Memory that may move: not here yet. What is missing is a fault that sleeps: the ports' vectors handle all
  * faults on one small stack per CPU, with interrupts away, and mean to end the machine.
  */
-#include "internal.h"
+#include <berth/errno.h>
+#include <berth/port.h>
 
 static int refuse(int code, uint64_t address, uint64_t size)
 {
 	static const char subject[] = "memory that moves: not in this port";
 	struct berth_error *error = berth_port_error();
 
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
+	__builtin_memset(error, 0, sizeof(*error));
+	__builtin_memcpy(error->subject, subject, sizeof(subject));
 	error->code = code;
 	error->reason = BERTH_REASON_MAPPING;
 	error->address = address;

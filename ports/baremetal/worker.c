@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* No threads: what would be their work is done where it arises. */
 #include <berth/errno.h>
-
-#include "internal.h"
+#include <berth/port.h>
 
 int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void *data), void *data)
 {
@@ -12,8 +11,8 @@ int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void
 	(void)work;
 	(void)data;
 	*worker = NULL;
-	memset(error, 0, sizeof(*error));
-	memcpy(error->subject, subject, sizeof(subject));
+	__builtin_memset(error, 0, sizeof(*error));
+	__builtin_memcpy(error->subject, subject, sizeof(subject));
 	error->code = -ENOSYS;
 	error->reason = BERTH_REASON_CAPABILITY;
 	return -ENOSYS;
