@@ -435,8 +435,8 @@ static int read_configuration(struct pl330 *pl)
 		pl->nr_channels++;
 	}
 	if (!pl->nr_channels)
-		return berth_set_error("no event is the driver's", -ENODEV, BERTH_REASON_NO_DEVICE,
-				       usable, 0);
+		return berth_set_error("its events are all secure", -ENODEV, BERTH_REASON_STATE, 0,
+				       0);
 	read_limits(pl);
 	return 0;
 }

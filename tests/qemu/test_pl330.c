@@ -510,6 +510,19 @@ static void probes_without_memory(void **unused)
 	must_stop();
 }
 
+/* All of its events are secure then, and the driver may use none. */
+static void a_manager_that_is_not_secure(void **unused)
+{
+	static const char *const arguments[] = { "-global", "pl330.mgr_ns_at_rst=1", NULL };
+	dma_cap_mask_t mask;
+
+	(void)unused;
+	must_start_zynq(arguments);
+	dma_cap_zero(mask);
+	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(&mask)), -EPROBE_DEFER);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +539,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_reached_is_refused),
 		cmocka_unit_test(prepares_without_memory),
 		cmocka_unit_test(probes_without_memory),
+		cmocka_unit_test(a_manager_that_is_not_secure),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
