@@ -89,8 +89,10 @@ static void name_kinds(struct dmatest_channel *channel, const struct dma_chan *c
 static bool is_wanted(struct dma_chan *chan, void *data)
 {
 	const struct dmatest_options *options = data;
+	uint32_t kinds = options->params.kinds ? options->params.kinds : UINT32_MAX;
 
-	return (!options->channel || !strcmp(options->channel, dma_chan_name(chan))) &&
+	return berth_dmatest_kinds(chan, NULL) & kinds &&
+	       (!options->channel || !strcmp(options->channel, dma_chan_name(chan))) &&
 	       (!options->device ||
 		!strcmp(options->device, dev_name(dmaengine_get_dma_device(chan))));
 }
@@ -198,8 +200,10 @@ static int work(struct job *job)
 	if (options->software && berth_dma_software_start((unsigned int)options->software, flags))
 		return unusable(job, "the software engine cannot be started");
 	take_channels(job);
-	if (!job->result->nr_channels)
+	if (!job->result->nr_channels) {
+		berth_clear_error();
 		return unusable(job, "there is no such channel");
+	}
 	if (!options->list)
 		status = init_tests(job);
 	if (!options->list && status == RUN_DONE)
