@@ -69,6 +69,29 @@ static void copies_of_any_size_and_offset(void **unused)
 	must_stop();
 }
 
+/* Of the same length, and most of them in the same place of a beat: the program is there already. */
+static void copies_like_the_one_before(void **unused)
+{
+	struct dma_chan *chan;
+	struct areas areas;
+
+	(void)unused;
+	must_start_zynq(NULL);
+	chan = must_take(DMA_MEMCPY);
+	areas = make_areas();
+	for (unsigned int i = 0; i < 200; i++) {
+		uint32_t from = below(AREA / 32) * 16 + (below(8) == 0);
+		uint32_t to = below(AREA / 32) * 16 + 5 + (below(8) == 0);
+
+		one_copy(chan, &areas, from, to, below(8) ? 777 : 778);
+		dmaengine_synchronize(chan);
+	}
+	assert_memory_equal(areas.dst, areas.wanted, AREA);
+	free_areas(&areas);
+	dma_release_channel(chan);
+	must_stop();
+}
+
 /* 2,048 bursts, 256 and one of them, and single bytes: loops in loops. */
 static void long_copies(void **unused)
 {
@@ -487,10 +510,24 @@ static void probes_without_memory(void **unused)
 	must_stop();
 }
 
+/* All of its events are secure then, and the driver may use none. */
+static void a_manager_that_is_not_secure(void **unused)
+{
+	static const char *const arguments[] = { "-global", "pl330.mgr_ns_at_rst=1", NULL };
+	dma_cap_mask_t mask;
+
+	(void)unused;
+	must_start_zynq(arguments);
+	dma_cap_zero(mask);
+	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(&mask)), -EPROBE_DEFER);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_of_any_size_and_offset),
+		cmocka_unit_test(copies_like_the_one_before),
 		cmocka_unit_test(long_copies),
 		cmocka_unit_test(fills),
 		cmocka_unit_test(patterns),
@@ -502,6 +539,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_reached_is_refused),
 		cmocka_unit_test(prepares_without_memory),
 		cmocka_unit_test(probes_without_memory),
+		cmocka_unit_test(a_manager_that_is_not_secure),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
