@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * dmatest over all channels that the tree and the drivers give, and over the software engine's, many under way at
- * once on one CPU. The boot argument dmatest=N is the number of transfers in all; 10000.
+ * once on one CPU. Boot arguments: dmatest=N is the number of transfers of the board's channels together, and of
+ * the software engine's, 10000; channels=N is how many the board has.
  */
 #include <berth/berth.h>
 #include <berth/dma-software.h>
@@ -16,6 +17,7 @@
 #define MAX_CHANNELS 32u
 #define MAX_TOLD 10u
 #define TRANSFERS 10000u
+#define SOFTWARE_CHANNELS 4u
 
 static struct dma_chan *channels[MAX_CHANNELS];
 static struct berth_dmatest *tests;
@@ -34,15 +36,15 @@ static void tell(void *data, const struct berth_dmatest_failure *failure)
 	say("\n");
 }
 
-static uint64_t transfers(void)
+/* A boot argument's number: NAME=N; or else what is given. */
+static uint64_t argument(const char *key, uint64_t otherwise)
 {
-	static const char key[] = "dmatest=";
 	struct device_node *chosen = of_find_node_by_path("/chosen");
 	const char *args;
 	uint64_t n = 0;
 
 	if (!chosen || of_property_read_string(chosen, "bootargs", &args))
-		return TRANSFERS;
+		return otherwise;
 	for (; *args; args++) {
 		size_t i = 0;
 
@@ -52,9 +54,9 @@ static uint64_t transfers(void)
 			continue;
 		for (args += i; *args >= '0' && *args <= '9'; args++)
 			n = 10 * n + (uint64_t)(*args - '0');
-		return n ? n : TRANSFERS;
+		return n;
 	}
-	return TRANSFERS;
+	return otherwise;
 }
 
 /* The next one that is free and can do something of what is tested. */
@@ -139,7 +141,9 @@ static void test_all(void)
 	say("# channels of the board: ");
 	say_number(nr_hardware);
 	say("\n");
-	test_channels(nr, nr_hardware, transfers());
+	check(nr_hardware == argument("channels=", nr_hardware), "the board's channels are there");
+	check(nr - nr_hardware == SOFTWARE_CHANNELS, "and the software engine's");
+	test_channels(nr, nr_hardware, argument("dmatest=", TRANSFERS));
 	for (unsigned int i = 0; i < nr; i++)
 		dma_release_channel(channels[i]);
 }
@@ -150,7 +154,7 @@ int main(void)
 		say("Bail out! berth_start\n");
 		return 1;
 	}
-	check(!berth_dma_software_start(4, 0), "the software engine starts");
+	check(!berth_dma_software_start(SOFTWARE_CHANNELS, 0), "the software engine starts");
 	tests = alloc_pages_exact(MAX_CHANNELS * sizeof(*tests), GFP_KERNEL | __GFP_ZERO);
 	check(tests != NULL, "there is memory");
 	if (tests)
