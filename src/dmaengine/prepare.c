@@ -31,7 +31,7 @@ static bool can(const struct dma_chan *chan, enum dma_transaction_type type, con
 {
 	const struct dma_device *device = chan->device;
 
-	if (__atomic_load_n(&device->is_gone, __ATOMIC_ACQUIRE)) {
+	if (__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE)) {
 		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
 		return false;
 	}

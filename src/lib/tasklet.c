@@ -75,6 +75,7 @@ static struct tasklet_struct *take(void)
 	if (last == &tasklet->next)
 		last = at;
 	tasklet->state = RUNNING;
+	tasklet->nr_runs++;
 	__atomic_store_n(&nr_pending, nr_pending - 1, __ATOMIC_RELAXED);
 	return tasklet;
 }
@@ -113,19 +114,39 @@ void berth_handler_leave(void)
 		run();
 }
 
+/* With the lock. */
+static void forget(struct tasklet_struct *tasklet)
+{
+	struct tasklet_struct **at = &first;
+
+	while (*at != tasklet)
+		at = &(*at)->next;
+	*at = tasklet->next;
+	if (last == &tasklet->next)
+		last = at;
+	tasklet->state = 0;
+	__atomic_store_n(&nr_pending, nr_pending - 1, __ATOMIC_RELAXED);
+}
+
+/* One that schedules itself for ever ends, too: what it was scheduled for before has been done. */
 void tasklet_kill(struct tasklet_struct *tasklet)
 {
 	unsigned long flags;
+	uint32_t end;
 
 	spin_lock_irqsave(&tasklet_lock, flags);
 	nr_waiting++;
-	while (tasklet->state) {
+	end = tasklet->nr_runs + (tasklet->state & SCHEDULED ? 1 : 0);
+	while (tasklet->state & RUNNING ||
+	       (tasklet->state & SCHEDULED && (int32_t)(tasklet->nr_runs - end) < 0)) {
 		uint32_t seen = __atomic_load_n(&finished, __ATOMIC_RELAXED);
 
 		spin_unlock_irqrestore(&tasklet_lock, flags);
 		berth_port_wait(&finished, seen, berth_port_now() + NSEC_PER_MSEC);
 		spin_lock_irqsave(&tasklet_lock, flags);
 	}
+	if (tasklet->state & SCHEDULED)
+		forget(tasklet);
 	nr_waiting--;
 	spin_unlock_irqrestore(&tasklet_lock, flags);
 }
