@@ -236,6 +236,8 @@ static void item_46_residue(void **state)
 	(void)state;
 	first = dmaengine_submit(prepare());
 	second = dmaengine_submit(prepare());
+	assert_int_equal(dmaengine_tx_status(chan, second, &where), DMA_IN_PROGRESS);
+	assert_int_equal(where.residue, 64);
 	dma_async_issue_pending(chan);
 	assert_int_equal(dmaengine_tx_status(chan, first, &where), DMA_IN_PROGRESS);
 	assert_int_equal(where.residue, 32);
