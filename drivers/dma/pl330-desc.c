@@ -9,6 +9,9 @@
 /* Of BERTH_REASON_MASK. */
 #define LAST_ADDRESS UINT32_MAX
 
+/* Those that decide what a copy's program looks like: no beat is wider than 16 bytes. */
+#define LOW_BITS 15u
+
 static void free_desc(struct pl330_channel *ch, struct pl330_desc *desc)
 {
 	if (desc->spans != desc->own)
@@ -196,18 +199,11 @@ static bool is_more(const struct pl330_desc *desc, const struct pl330_place *pla
 	return desc->nr_spans && place->frame < desc->nr_frames;
 }
 
-/* Whether the program at hand is, or is to be, that of one run of memory, all of it. */
-static bool is_one_copy(const struct pl330_desc *desc)
-{
-	return desc->shape.kind == PL330_COPY && desc->nr_spans == 1 && desc->nr_frames == 1;
-}
-
 /* The program from @first on; a period has one of its own. */
 static void write_program(struct pl330_desc *desc)
 {
 	struct pl330_program program;
 	struct pl330_span piece;
-	bool is_whole;
 
 	desc->next = desc->first;
 	berth_pl330_begin(&program, desc->code, PL330_PATTERN_AT, &desc->shape);
@@ -221,25 +217,7 @@ static void write_program(struct pl330_desc *desc)
 			break;
 	}
 	berth_pl330_end(&program, desc->event);
-	is_whole = !desc->first.done && !is_more(desc, &desc->next);
-	desc->written = is_whole && is_one_copy(desc) ? desc->spans[0] : (struct pl330_span){ 0 };
-}
-
-/* A copy like the one before, but for its place, has the same program, but for two registers. */
-static bool is_rewritten(struct pl330_desc *desc)
-{
-	const struct pl330_span *span = desc->spans;
-	uint32_t moved;
-
-	if (!is_one_copy(desc) || !span->len || span->len != desc->written.len)
-		return false;
-	moved = (span->src ^ desc->written.src) | (span->dst ^ desc->written.dst);
-	if (moved & ((1u << desc->shape.shift) - 1))
-		return false;
-	berth_pl330_move_copy(desc->code, span->src, span->dst);
-	desc->written = *span;
-	desc->next = (struct pl330_place){ .done = span->len, .frame = 1 };
-	return true;
+	desc->copy_len = 0;
 }
 
 void berth_pl330_rewind(struct pl330_desc *desc)
@@ -294,8 +272,7 @@ static struct dma_async_tx_descriptor *finish(struct pl330_channel *ch, struct p
 					      unsigned long flags)
 {
 	desc->first = (struct pl330_place){ 0 };
-	if (!is_rewritten(desc))
-		write_program(desc);
+	write_program(desc);
 	desc->vd.tx.phys = desc->code_dma;
 	return vchan_tx_prep(&ch->vc, &desc->vd, flags);
 }
@@ -304,6 +281,8 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 						   dma_addr_t src, size_t len, unsigned long flags)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
+	uint32_t low = (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+	struct dma_async_tx_descriptor *tx;
 	struct pl330_desc *desc;
 
 	if (!is_reached(ch, src, len) || !is_reached(ch, dst, len))
@@ -312,7 +291,17 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 	if (!desc)
 		return NULL;
 	add_span(desc, src, dst, len);
-	return finish(ch, desc, flags);
+	/* Many copies are like the one before, but for the addresses. */
+	if (desc->copy_len == len && desc->copy_low == low) {
+		berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+		return vchan_tx_prep(&ch->vc, &desc->vd, flags);
+	}
+	tx = finish(ch, desc, flags);
+	if (desc->next.done == desc->total) {
+		desc->copy_len = (uint32_t)len;
+		desc->copy_low = low;
+	}
+	return tx;
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,

@@ -162,9 +162,6 @@ static void end(struct pl330_channel *ch, enum dmaengine_tx_result result, uint6
 	struct pl330_desc *desc = ch->active;
 
 	ch->active = NULL;
-	/* Whatever is wrong with its program is not handed on. */
-	if (result != DMA_TRANS_NOERROR)
-		desc->written.len = 0;
 	desc->vd.tx_result.result = result;
 	desc->vd.tx_result.residue = (uint32_t)residue;
 	vchan_cookie_complete(&desc->vd);
@@ -247,12 +244,12 @@ static void manager_faulted(struct pl330 *pl)
 }
 
 /* Asked again with the lock: handlers of several lines may be here for the same reason. */
-static void serve(struct pl330_channel *ch)
+static void serve(struct pl330_channel *ch, bool is_fault)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (read_reg(ch->pl, FSRC) & 1u << ch->thread) {
+	if (is_fault && read_reg(ch->pl, FSRC) & 1u << ch->thread) {
 		faulted(ch);
 	} else if (read_reg(ch->pl, INTMIS) & 1u << ch->event) {
 		write_reg(ch->pl, INTCLR, 1u << ch->event);
@@ -268,14 +265,16 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	uint32_t events = read_reg(pl, INTMIS) & pl->events;
 	uint32_t faults = read_reg(pl, FSRC);
 	bool has_manager_faulted = read_reg(pl, FSRD) & 1;
-	/* A channel has the number of its thread. */
-	uint32_t channels = faults & ((1u << pl->nr_channels) - 1);
 
 	(void)irq;
-	for (uint32_t left = events; left; left &= left - 1)
-		channels |= 1u << pl->of_event[__builtin_ctz(left)];
-	for (; channels; channels &= channels - 1)
-		serve(&pl->channels[__builtin_ctz(channels)]);
+	for (unsigned int i = 0; i < pl->nr_channels; i++) {
+		struct pl330_channel *ch = &pl->channels[i];
+
+		bool is_fault = faults & 1u << ch->thread;
+
+		if (is_fault || events & 1u << ch->event)
+			serve(ch, is_fault);
+	}
 	if (has_manager_faulted)
 		manager_faulted(pl);
 	return events || faults || has_manager_faulted ? IRQ_HANDLED : IRQ_NONE;
@@ -435,12 +434,11 @@ static int read_configuration(struct pl330 *pl)
 		pl->channels[i].thread = i;
 		pl->channels[i].event = event;
 		pl->events |= 1u << event;
-		pl->of_event[event] = (uint8_t)i;
 		pl->nr_channels++;
 	}
 	if (!pl->nr_channels)
-		return berth_set_error("no event is the driver's", -ENODEV, BERTH_REASON_NO_DEVICE,
-				       usable, 0);
+		return berth_set_error("its events are all secure", -ENODEV, BERTH_REASON_STATE, 0,
+				       0);
 	read_limits(pl);
 	return 0;
 }

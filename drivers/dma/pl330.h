@@ -67,11 +67,14 @@ void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned i
 uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape *shape,
 			 uint32_t src, uint32_t dst, uint32_t len);
 
+/*
+ * Let a program that consists of one addition of memory to memory move bytes between other addresses,
+ * whose remainders modulo the widest beat are the same.
+ */
+void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst);
+
 /* All bytes are where they belong, then @event, then the end. */
 void berth_pl330_end(struct pl330_program *program, unsigned int event);
-
-/* Other addresses for the program of one copy: as far from a multiple of the widest beat as those before. */
-void berth_pl330_move_copy(uint8_t *bytes, uint32_t src, uint32_t dst);
 
 /* Begin, the end, and the longest single step. */
 #define PL330_MIN_PROGRAM 48u
@@ -115,7 +118,8 @@ struct pl330_place {
  * @is_cyclic: it does not end
  * @first: where the program begins that is there now. A long descriptor takes several
  * @next: and where the one behind it will
- * @written: the copy that the program is, if it is one run and the whole of it; or else of length 0
+ * @copy_len: the program is a whole copy of so many bytes; 0: it is not
+ * @copy_low: the low bits of its addresses
  */
 struct pl330_desc {
 	struct virt_dma_desc vd;
@@ -131,7 +135,7 @@ struct pl330_desc {
 	uint64_t total;
 	bool is_cyclic;
 	struct pl330_place first, next;
-	struct pl330_span written;
+	uint32_t copy_len, copy_low;
 };
 
 /* The register of a peripheral, mapped for the controller. */
@@ -173,7 +177,6 @@ struct pl330_channel {
  * @code: blocks of PL330_CODE_BYTES
  * @limits: of copies
  * @events: those that channels use: BIT(number)
- * @of_event: whose an event is: the number of the channel
  * @requests: request lines that channels use: BIT(number)
  * @nr_requests: how many lines there are
  * @irqs: its interrupts
@@ -190,7 +193,6 @@ struct pl330 {
 	struct dma_pool *code;
 	struct pl330_shape limits;
 	uint32_t events;
-	uint8_t of_event[32];
 	uint32_t requests;
 	unsigned int nr_requests;
 	unsigned int irqs[33];

@@ -30,14 +30,20 @@ int dma_async_device_register(struct dma_device *device);
  *
  * Clients that still hold a channel are reported; their transfers are terminated, their callbacks are
  * over on return, and all that they may still do is to release it: every other call fails with
- * STATE. No call of the driver's is made afterwards, but for @device_release. May sleep.
+ * STATE. Their descriptors are freed. No call of the driver's is made afterwards, but for
+ * @device_release; only one that a client has begun before may not have returned, as in Linux, and a
+ * driver that cannot rule that out waits for it. May sleep.
  */
 void dma_async_device_unregister(struct dma_device *device);
 
 /** dma_async_device_channel_register() - a channel more, of a registered controller. May sleep. */
 int dma_async_device_channel_register(struct dma_device *device, struct dma_chan *chan);
 
-/** dma_async_device_channel_unregister() - a channel less; clients as on the controller's end. */
+/**
+ * dma_async_device_channel_unregister() - a channel less
+ *
+ * For its clients as if the controller went. Its memory stays until they have released it. May sleep.
+ */
 void dma_async_device_channel_unregister(struct dma_device *device, struct dma_chan *chan);
 
 /** dma_get_slave_channel() - for of_dma_xlate functions: take that channel, or NULL. May sleep. */

@@ -43,6 +43,8 @@ struct device_node;
  * @client: what it was taken for, for reports
  * @device_node: its place in the controller's list of channels
  * @private_data: for filters; Linux: private
+ * @is_public: private: held for those between dmaengine_get() and dmaengine_put()
+ * @is_gone: private: it or its controller was unregistered
  */
 struct dma_chan {
 	struct dma_device *device;
@@ -59,6 +61,8 @@ struct dma_chan {
 	char client[32];
 	struct list_head device_node;
 	void *private_data;
+	bool is_public;
+	bool is_gone;
 };
 
 /**
@@ -191,7 +195,7 @@ struct dma_filter {
  * @dev_id: private
  * @refs: private
  * @privatecnt: private: clients that have taken its channels for themselves
- * @is_gone: private: it was unregistered
+ * @nr_public: private: channels that are held for all others
  * @global_node: private
  */
 struct dma_device {
@@ -262,7 +266,7 @@ struct dma_device {
 	int dev_id;
 	uint32_t refs;
 	uint32_t privatecnt;
-	bool is_gone;
+	uint32_t nr_public;
 	struct list_head global_node;
 };
 
@@ -276,7 +280,7 @@ struct dma_device {
  * Where the tree says nothing, controllers' own tables (struct dma_filter) are asked. The channel is
  * the caller's alone. May sleep. Return: the channel, until dma_release_channel(), or an ERR_PTR:
  * -EPROBE_DEFER (its controller has not come yet, or nothing matches: let the probe return it),
- * -ENODEV (NO_CHANNEL: the tree has no such name), -EBUSY (it is taken), -EINVAL, -ENOMEM.
+ * -ENODEV (NO_CHANNEL: the tree has no such name; CHANNEL_BUSY: it is taken; TREE).
  */
 struct dma_chan *dma_request_chan(struct device *dev, const char *name);
 
@@ -310,7 +314,8 @@ struct dma_chan *__dma_request_channel(const dma_cap_mask_t *mask, dma_filter_fn
  * dma_release_channel() - give a channel back
  *
  * What is still under way is terminated, and its callbacks are over on return. Descriptors of the
- * channel are gone. May sleep; not from a callback.
+ * channel are gone. One of dma_find_channel() is not the caller's: NOT_OWNED. May sleep; not from a
+ * callback.
  */
 void dma_release_channel(struct dma_chan *chan);
 
@@ -323,7 +328,8 @@ void dmaengine_put(void);
 /**
  * dma_find_channel() - a public channel for a kind of work, shared with others
  *
- * Between dmaengine_get() and dmaengine_put(). CPUs get different channels where there are enough.
+ * To be used until dmaengine_put(), also when its controller goes: its calls fail then with STATE. CPUs
+ * get different channels where there are enough.
  * Any context. Return: the channel, or NULL: no public channel can do that.
  */
 struct dma_chan *dma_find_channel(enum dma_transaction_type tx_type);
@@ -491,8 +497,9 @@ int dmaengine_desc_set_metadata_len(struct dma_async_tx_descriptor *desc, size_t
 /**
  * dmaengine_submit() - queue a descriptor
  *
- * It does not start before dma_async_issue_pending(). Any context. Return: its cookie, or a negative
- * errno value, see dma_submit_error().
+ * It does not start before dma_async_issue_pending(). One that is kept may be submitted again from its
+ * own callback on; without one, when its cookie is complete. Any context. Return: its cookie, or a
+ * negative errno value, see dma_submit_error(): -EBUSY (it is submitted, or its callback is to come).
  */
 static inline dma_cookie_t dmaengine_submit(struct dma_async_tx_descriptor *desc)
 {
@@ -573,7 +580,12 @@ static inline bool dmaengine_desc_test_reuse(const struct dma_async_tx_descripto
 	return (tx->flags & DMA_CTRL_REUSE) != 0;
 }
 
-/** dmaengine_desc_free() - free a descriptor that is kept and not submitted. 0, -EPERM: it is not. */
+/**
+ * dmaengine_desc_free() - free a descriptor that is kept
+ *
+ * Any context, also in its callback. Return: 0, -EPERM (it is not kept), -EBUSY (it is submitted, or its
+ * callback is to come).
+ */
 int dmaengine_desc_free(struct dma_async_tx_descriptor *desc);
 
 /** async_tx_ack() - the client does not need the descriptor any more. */

@@ -67,11 +67,13 @@ void synchronize_irq(unsigned int irq);
  * @callback: what to do
  * @next: private
  * @state: private
+ * @nr_runs: private
  */
 struct tasklet_struct {
 	void (*callback)(struct tasklet_struct *tasklet);
 	struct tasklet_struct *next;
 	uint32_t state;
+	uint32_t nr_runs;
 };
 
 /** tasklet_setup() - initialise a tasklet. Any context. */
@@ -91,7 +93,8 @@ void tasklet_schedule(struct tasklet_struct *tasklet);
 /**
  * tasklet_kill() - wait until a tasklet is neither scheduled nor running
  *
- * Nobody schedules it meanwhile, but itself; then it may run once more. May sleep; not from a tasklet.
+ * What it was scheduled for before has been done. Nobody schedules it meanwhile, but itself: that is
+ * forgotten at some time, so that one that always does so ends. May sleep; not from a tasklet.
  */
 void tasklet_kill(struct tasklet_struct *tasklet);
 

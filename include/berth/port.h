@@ -21,6 +21,7 @@
  *   berth_port_relax()          one turn of a busy loop
  *   berth_port_irq_save()       keep interrupts away from this CPU or thread; nests
  *   berth_port_irq_restore()    undo one berth_port_irq_save()
+ *   berth_port_irq_was_on()     of what berth_port_irq_save() has returned: whether it was the outermost
  *   berth_port_mb() rmb() wmb() dma_rmb() dma_wmb()
  *                               the barriers of Documentation/memory-barriers.txt
  *   berth_port_read8..64(), berth_port_write8..64()

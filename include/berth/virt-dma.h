@@ -4,7 +4,9 @@
  *
  * A driver embeds a struct virt_dma_chan in its channel and a struct virt_dma_desc in its descriptor. A
  * descriptor is allocated (prepared), submitted, issued, under way (in no list), completed; then its
- * callback is called from a tasklet, and it is freed, or allocated again if its client keeps it.
+ * callback is called from a tasklet, and it is freed, or allocated again if its client keeps it. In its
+ * callback it is in no list, and one that is kept may be submitted or freed there. Callbacks come in
+ * the order in which transfers and periods have ended.
  *
  * A driver that has nothing to allocate in the steady state lets desc_free call
  * berth_vchan_recycle(), and its prepare calls begin with berth_vchan_recycled().
@@ -26,11 +28,13 @@ BERTH_BEGIN_DECLS
  * @tx: what the client sees
  * @tx_result: told to the client's callback; the driver changes it before vchan_cookie_complete()
  * @node: its place in one of the lists
+ * @is_done: private: its callback is to come
  */
 struct virt_dma_desc {
 	struct dma_async_tx_descriptor tx;
 	struct dmaengine_result tx_result;
 	struct list_head node;
+	bool is_done;
 };
 
 /**
@@ -47,6 +51,7 @@ struct virt_dma_desc {
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
  * @cyclic: the one of which a period has ended, and the callback is to be called
+ * @called: the one whose callback is being called
  */
 struct virt_dma_chan {
 	struct dma_chan chan;
@@ -60,6 +65,7 @@ struct virt_dma_chan {
 	struct list_head desc_terminated;
 	struct list_head desc_recycled;
 	struct virt_dma_desc *cyclic;
+	struct virt_dma_desc *called;
 };
 
 /** to_virt_chan() - the virtual channel around a channel. */
@@ -112,7 +118,11 @@ static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
 		       : container_of(vc->desc_issued.next, struct virt_dma_desc, node);
 }
 
-/** vchan_find_desc() - the issued one with a cookie, or NULL. With the lock. */
+/**
+ * vchan_find_desc() - the one with a cookie that has not started, or NULL
+ *
+ * Submitted or issued: of either the residue is its length. Linux: issued ones only. With the lock.
+ */
 struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t cookie);
 
 /**
@@ -156,7 +166,7 @@ void vchan_dma_desc_free_list(struct virt_dma_chan *vc, struct list_head *head);
 /** vchan_free_chan_resources() - free all descriptors, kept ones too; recycled ones stay. May sleep. */
 void vchan_free_chan_resources(struct virt_dma_chan *vc);
 
-/** vchan_synchronize() - callbacks are over, and what was terminated is freed. May sleep. */
+/** vchan_synchronize() - callbacks are over of what was terminated, and that is freed. May sleep. */
 void vchan_synchronize(struct virt_dma_chan *vc);
 
 /** berth_vchan_recycle() - for desc_free: keep a descriptor for the next one. Without the lock. */

@@ -18,6 +18,8 @@ static struct table {
 } tables[DMA_TX_TYPE_END];
 
 static uint32_t nr_public_clients; /* of dmaengine_get(); under the lock */
+/* Controllers that are gone, of which they still have channels; under the lock. */
+static struct list_head gone = { &gone, &gone };
 static berth_dma_lookup lookup;
 
 void berth_dmaengine_set_lookup(berth_dma_lookup function)
@@ -51,7 +53,7 @@ void berth_dma_chan_put(struct dma_chan *chan)
 {
 	struct dma_device *device = chan->device;
 
-	if (--chan->client_count == 0 && !device->is_gone) {
+	if (--chan->client_count == 0 && !chan->is_gone) {
 		if (device->device_terminate_all)
 			device->device_terminate_all(chan);
 		if (device->device_synchronize)
@@ -84,6 +86,8 @@ int berth_dma_chan_take(struct dma_chan *chan)
 		berth_dma_fail(chan, -EBUSY, BERTH_REASON_CHANNEL_BUSY, chan->client, 0, 0, 0);
 		return -EBUSY;
 	}
+	if (chan->is_gone)
+		return berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
 	make_private(chan->device, true);
 	err = berth_dma_chan_get(chan);
 	if (err)
@@ -247,21 +251,20 @@ static struct dma_chan *no_channel(int code, const struct device *dev, const cha
 struct dma_chan *dma_request_chan(struct device *dev, const char *name)
 {
 	struct dma_chan *chan = dev->of_node && lookup ? lookup(dev, name) : NULL;
-	struct dma_chan *other = NULL;
+	struct dma_chan *taken;
 
 	if (IS_ERR(chan) && PTR_ERR(chan) == -EPROBE_DEFER)
 		return chan;
-	if (IS_ERR_OR_NULL(chan)) {
-		mutex_lock(&berth_dma_list_lock);
-		other = by_table(dev, name);
-		mutex_unlock(&berth_dma_list_lock);
-		if (!other)
-			return chan ? chan : no_channel(-EPROBE_DEFER, dev, name);
-		chan = other;
+	mutex_lock(&berth_dma_list_lock);
+	taken = IS_ERR_OR_NULL(chan) ? by_table(dev, name) : chan;
+	if (taken) {
+		name_client(taken, dev, name);
+		taken->slave = dev;
 	}
-	name_client(chan, dev, name);
-	chan->slave = dev;
-	return chan;
+	mutex_unlock(&berth_dma_list_lock);
+	if (taken)
+		return taken;
+	return chan ? chan : no_channel(-EPROBE_DEFER, dev, name);
 }
 
 void dma_release_channel(struct dma_chan *chan)
@@ -269,7 +272,7 @@ void dma_release_channel(struct dma_chan *chan)
 	struct dma_device *device = chan->device;
 
 	mutex_lock(&berth_dma_list_lock);
-	if (!chan->client_count) {
+	if (!chan->client_count || chan->is_public) {
 		mutex_unlock(&berth_dma_list_lock);
 		berth_fail(-EINVAL, BERTH_REASON_NOT_OWNED, chan->name);
 		return;
@@ -318,20 +321,39 @@ void berth_dma_publish(struct dma_device *device)
 	if (!nr_public_clients || dma_has_cap(DMA_PRIVATE, device->cap_mask))
 		return;
 	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node) {
-		if (!chan->client_count && !berth_dma_chan_get(chan))
+		if (!chan->client_count && !berth_dma_chan_get(chan)) {
+			chan->is_public = true;
+			device->nr_public++;
 			name_client(chan, NULL, "everybody");
+		}
 	}
 }
 
-void berth_dma_withdraw(struct dma_device *device)
+void berth_dma_withdraw(struct dma_chan *chan)
 {
-	struct dma_chan *chan;
-
-	if (!nr_public_clients || dma_has_cap(DMA_PRIVATE, device->cap_mask))
+	if (!chan->is_public)
 		return;
-	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
-		if (chan->client_count)
-			berth_dma_chan_put(chan);
+	chan->is_public = false;
+	chan->device->nr_public--;
+	berth_dma_chan_put(chan);
+}
+
+void berth_dma_leave(struct dma_device *device)
+{
+	if (device->nr_public)
+		list_add_tail(&device->global_node, &gone);
+}
+
+/* Its driver may have taken the channels out of its list, so it is only counted. */
+static void withdraw_gone(void)
+{
+	while (!list_empty(&gone)) {
+		struct dma_device *device = list_first_entry(&gone, struct dma_device, global_node);
+
+		list_del(&device->global_node);
+		device->refs -= device->nr_public - 1;
+		berth_dma_device_put(device);
+	}
 }
 
 void dmaengine_get(void)
@@ -350,15 +372,15 @@ void dmaengine_get(void)
 void dmaengine_put(void)
 {
 	struct dma_device *device;
+	struct dma_chan *chan;
 
 	mutex_lock(&berth_dma_list_lock);
-	if (nr_public_clients == 1) {
+	if (nr_public_clients && --nr_public_clients == 0) {
 		list_for_each_entry(device, &berth_dma_devices, struct dma_device, global_node)
-			berth_dma_withdraw(device);
-	}
-	if (nr_public_clients) {
-		nr_public_clients--;
+			list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
+				berth_dma_withdraw(chan);
 		berth_dma_rebalance();
+		withdraw_gone();
 	}
 	mutex_unlock(&berth_dma_list_lock);
 }
@@ -367,8 +389,13 @@ struct dma_chan *dma_find_channel(enum dma_transaction_type tx_type)
 {
 	const struct table *table = &tables[tx_type];
 	uint32_t nr = __atomic_load_n(&table->nr, __ATOMIC_ACQUIRE);
+	struct dma_chan *chan;
 
-	return nr ? __atomic_load_n(&table->chan[berth_port_slot() % nr], __ATOMIC_ACQUIRE) : NULL;
+	if (!nr)
+		return NULL;
+	chan = __atomic_load_n(&table->chan[berth_port_slot() % nr], __ATOMIC_ACQUIRE);
+	/* There are fewer by now; if there are any, the first place is not empty. */
+	return chan ? chan : __atomic_load_n(&table->chan[0], __ATOMIC_ACQUIRE);
 }
 
 void dma_issue_pending_all(void)
@@ -389,5 +416,6 @@ void dma_issue_pending_all(void)
 void berth_dma_public_reset(void)
 {
 	nr_public_clients = 0;
+	withdraw_gone();
 	memset(tables, 0, sizeof(tables));
 }

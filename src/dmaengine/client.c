@@ -13,7 +13,7 @@
 
 static bool is_gone(const struct dma_chan *chan)
 {
-	return __atomic_load_n(&chan->device->is_gone, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE);
 }
 
 /* 0 if the controller is there. */

@@ -38,8 +38,9 @@ static bool has_failed(const struct dma_chan *chan, dma_cookie_t cookie)
 enum dma_status dma_cookie_status(struct dma_chan *chan, dma_cookie_t cookie,
 				  struct dma_tx_state *state)
 {
-	dma_cookie_t used = __atomic_load_n(&chan->cookie, __ATOMIC_ACQUIRE);
+	/* In this order: one that was completed meanwhile must not lie behind the last one used. */
 	dma_cookie_t complete = __atomic_load_n(&chan->completed_cookie, __ATOMIC_ACQUIRE);
+	dma_cookie_t used = __atomic_load_n(&chan->cookie, __ATOMIC_ACQUIRE);
 	enum dma_status status = dma_async_is_complete(cookie, complete, used);
 
 	dma_set_tx_state(state, complete, used, 0);

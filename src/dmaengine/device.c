@@ -72,6 +72,8 @@ static void name_channel(struct dma_device *device, struct dma_chan *chan, int n
 	chan->client_count = 0;
 	chan->table_count = 0;
 	chan->slave = NULL;
+	chan->is_public = false;
+	__atomic_store_n(&chan->is_gone, false, __ATOMIC_RELAXED);
 	chan->client[0] = '\0';
 	berth_snprintf(chan->name, sizeof(chan->name), "dma%dchan%d", device->dev_id, number);
 }
@@ -91,7 +93,7 @@ int dma_async_device_register(struct dma_device *device)
 	mutex_lock(&berth_dma_list_lock);
 	device->dev_id = free_number();
 	device->refs = 1;
-	device->is_gone = false;
+	device->nr_public = 0;
 	device->privatecnt = dma_has_cap(DMA_PRIVATE, device->cap_mask) ? 1 : 0;
 	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
 		name_channel(device, chan, number++);
@@ -108,12 +110,13 @@ void berth_dma_device_put(struct dma_device *device)
 		device->device_release(device);
 }
 
-/* A channel whose controller goes, while @chan still has clients. With the lock. */
+/* A channel that goes, perhaps while it still has clients. With the lock. */
 static void abandon(struct dma_device *device, struct dma_chan *chan)
 {
 	if (!chan->client_count)
 		return;
-	dev_warn(device->dev, "goes while %s still has %s\n", chan->client, chan->name);
+	if (!chan->is_public)
+		dev_warn(device->dev, "goes while %s still has %s\n", chan->client, chan->name);
 	if (device->device_terminate_all)
 		device->device_terminate_all(chan);
 	if (device->device_synchronize)
@@ -128,11 +131,13 @@ void dma_async_device_unregister(struct dma_device *device)
 
 	mutex_lock(&berth_dma_list_lock);
 	list_del(&device->global_node);
-	berth_dma_withdraw(device);
+	berth_dma_rebalance();
+	/* Nobody begins anything while what is there is cleared away. */
+	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
+		__atomic_store_n(&chan->is_gone, true, __ATOMIC_SEQ_CST);
 	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
 		abandon(device, chan);
-	__atomic_store_n(&device->is_gone, true, __ATOMIC_RELEASE);
-	berth_dma_rebalance();
+	berth_dma_leave(device);
 	berth_dma_device_put(device);
 	mutex_unlock(&berth_dma_list_lock);
 }
@@ -156,9 +161,11 @@ int dma_async_device_channel_register(struct dma_device *device, struct dma_chan
 void dma_async_device_channel_unregister(struct dma_device *device, struct dma_chan *chan)
 {
 	mutex_lock(&berth_dma_list_lock);
+	__atomic_store_n(&chan->is_gone, true, __ATOMIC_SEQ_CST);
 	abandon(device, chan);
 	list_del(&chan->device_node);
 	berth_dma_rebalance();
+	berth_dma_withdraw(chan);
 	mutex_unlock(&berth_dma_list_lock);
 }
 

@@ -27,9 +27,12 @@ void berth_dma_device_put(struct dma_device *device);
 /* Work out anew which channels dma_find_channel() gives. With the lock. */
 void berth_dma_rebalance(void);
 
-/* Public clients' hold on a controller that comes, and on one that goes. With the lock. */
+/* Public clients' hold on a controller that comes, and on a channel that goes. With the lock. */
 void berth_dma_publish(struct dma_device *device);
-void berth_dma_withdraw(struct dma_device *device);
+void berth_dma_withdraw(struct dma_chan *chan);
+
+/* A controller that was unregistered: public clients keep their hold until they put it. With the lock. */
+void berth_dma_leave(struct dma_device *device);
 
 /* How the device tree's channels are found: the floor above says. NULL: there is no tree. */
 typedef struct dma_chan *(*berth_dma_lookup)(struct device *dev, const char *name);

@@ -29,7 +29,7 @@ int berth_dma_fail(const struct dma_chan *chan, int code, enum berth_reason reas
 /* Always false: why the controller cannot do it. What a good request does not need is not on its way. */
 __attribute__((cold, noinline)) static bool cannot(const struct dma_chan *chan, const char *what)
 {
-	if (__atomic_load_n(&chan->device->is_gone, __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE))
 		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
 	else
 		berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, what, 0, 0, 0);
@@ -42,7 +42,7 @@ static inline bool can(const struct dma_chan *chan, enum dma_transaction_type ty
 {
 	const struct dma_device *device = chan->device;
 
-	return (!__atomic_load_n(&device->is_gone, __ATOMIC_ACQUIRE) &&
+	return (!__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE) &&
 		dma_has_cap(type, device->cap_mask)) ||
 	       cannot(chan, what);
 }

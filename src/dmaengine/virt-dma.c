@@ -7,6 +7,26 @@
 /* Callbacks that one run of the tasklet makes at most; other tasklets get their turn. */
 #define MAX_CALLBACKS 64
 
+/* Submitted, or done while its callback is to come. With the lock. */
+static bool is_busy(const struct virt_dma_desc *vd)
+{
+	return vd->tx.cookie > 0 || (vd->is_done && (vd->tx.callback || vd->tx.callback_result));
+}
+
+/* The client takes it, perhaps in its own callback. With the lock. */
+static void take_back(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
+{
+	vd->is_done = false;
+	if (vc->called == vd)
+		vc->called = NULL;
+}
+
+static int refuse(struct dma_async_tx_descriptor *tx)
+{
+	return berth_dma_fail(tx->chan, -EBUSY, BERTH_REASON_ARGUMENT, NULL, (uint64_t)tx->cookie,
+			      0, 0);
+}
+
 static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
@@ -15,10 +35,10 @@ static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);
-	if (tx->cookie > 0) {
-		cookie = berth_dma_fail(tx->chan, -EBUSY, BERTH_REASON_ARGUMENT, NULL,
-					(uint64_t)tx->cookie, 0, 0);
+	if (is_busy(vd)) {
+		cookie = refuse(tx);
 	} else {
+		take_back(vc, vd);
 		cookie = dma_cookie_assign(tx);
 		list_move_tail(&vd->node, &vc->desc_submitted);
 	}
@@ -31,16 +51,18 @@ static int free_kept(struct dma_async_tx_descriptor *tx)
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
 	struct virt_dma_desc *vd = to_virt_desc(tx);
 	unsigned long flags;
-	bool is_idle;
+	int err = 0;
 
 	spin_lock_irqsave(&vc->lock, flags);
-	is_idle = tx->cookie <= 0;
-	if (is_idle)
+	if (is_busy(vd)) {
+		err = refuse(tx);
+	} else {
+		take_back(vc, vd);
 		list_del(&vd->node);
+	}
 	spin_unlock_irqrestore(&vc->lock, flags);
-	if (!is_idle)
-		return berth_dma_fail(tx->chan, -EBUSY, BERTH_REASON_ARGUMENT, NULL,
-				      (uint64_t)tx->cookie, 0, 0);
+	if (err)
+		return err;
 	dma_descriptor_unmap(tx);
 	vc->desc_free(vd);
 	return 0;
@@ -56,6 +78,7 @@ struct dma_async_tx_descriptor *vchan_tx_prep(struct virt_dma_chan *vc, struct v
 	vd->tx.tx_submit = submit;
 	vd->tx.desc_free = free_kept;
 	vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
+	vd->is_done = false;
 	spin_lock_irqsave(&vc->lock, flags);
 	list_add_tail(&vd->node, &vc->desc_allocated);
 	spin_unlock_irqrestore(&vc->lock, flags);
@@ -69,6 +92,9 @@ struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t coo
 	list_for_each_entry(vd, &vc->desc_issued, struct virt_dma_desc, node)
 		if (vd->tx.cookie == cookie)
 			return vd;
+	list_for_each_entry(vd, &vc->desc_submitted, struct virt_dma_desc, node)
+		if (vd->tx.cookie == cookie)
+			return vd;
 	return NULL;
 }
 
@@ -80,6 +106,10 @@ void vchan_cookie_complete(struct virt_dma_desc *vd)
 		dma_cookie_complete(&vd->tx);
 	else
 		berth_dma_cookie_fail(&vd->tx);
+	/* Its last period is told with its end. */
+	if (vc->cyclic == vd)
+		vc->cyclic = NULL;
+	vd->is_done = true;
 	list_add_tail(&vd->node, &vc->desc_completed);
 	tasklet_schedule(&vc->task);
 }
@@ -119,66 +149,120 @@ void vchan_get_all_descriptors(struct virt_dma_chan *vc, struct list_head *head)
 	vc->cyclic = NULL;
 }
 
-/* It is over: freed, or the client's again. In no list. */
-static void end(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
+/* As if it had just been prepared; what it held mapped is the caller's to let go. With the lock. */
+static struct dmaengine_unmap_data *make_fresh(struct virt_dma_desc *vd)
 {
-	unsigned long flags;
+	struct dmaengine_unmap_data *unmap = vd->tx.unmap;
 
-	if (!dmaengine_desc_test_reuse(&vd->tx)) {
-		vc->desc_free(vd);
-		return;
-	}
-	spin_lock_irqsave(&vc->lock, flags);
+	vd->tx.unmap = NULL;
 	vd->tx.cookie = 0;
 	vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
-	list_add(&vd->node, &vc->desc_allocated);
-	spin_unlock_irqrestore(&vc->lock, flags);
+	vd->is_done = false;
+	return unmap;
 }
 
+/* The lock is held for each one: a client may take one that he keeps out of @head meanwhile. */
 void vchan_dma_desc_free_list(struct virt_dma_chan *vc, struct list_head *head)
 {
-	while (!list_empty(head)) {
-		struct virt_dma_desc *vd = list_first_entry(head, struct virt_dma_desc, node);
+	struct dmaengine_unmap_data *unmap;
+	struct virt_dma_desc *vd;
+	unsigned long flags;
+	bool is_kept;
 
+	for (;;) {
+		spin_lock_irqsave(&vc->lock, flags);
+		vd = list_first_entry_or_null(head, struct virt_dma_desc, node);
+		if (!vd) {
+			spin_unlock_irqrestore(&vc->lock, flags);
+			return;
+		}
 		list_del(&vd->node);
-		dma_descriptor_unmap(&vd->tx);
-		end(vc, vd);
+		unmap = make_fresh(vd);
+		is_kept = dmaengine_desc_test_reuse(&vd->tx);
+		if (is_kept)
+			list_add(&vd->node, &vc->desc_allocated);
+		spin_unlock_irqrestore(&vc->lock, flags);
+		dmaengine_unmap_put(unmap);
+		if (!is_kept)
+			vc->desc_free(vd);
 	}
+}
+
+/* struct call - a callback to be called, apart from its descriptor */
+struct call {
+	struct dmaengine_desc_callback cb;
+	struct dmaengine_result result;
+	struct dmaengine_unmap_data *unmap;
+};
+
+static bool has_calls(const struct virt_dma_chan *vc)
+{
+	return !list_empty(&vc->desc_completed) || vc->cyclic;
 }
 
 /*
- * A period of a cyclic one first. The others are taken one by one, so that a callback that
- * terminates the channel is the last one.
+ * What has ended comes in front of a period: that is of one which has started afterwards. With the lock.
  */
+static bool next_call(struct virt_dma_chan *vc, struct call *call)
+{
+	struct virt_dma_desc *vd;
+
+	if (!has_calls(vc))
+		return false;
+	vd = list_first_entry_or_null(&vc->desc_completed, struct virt_dma_desc, node);
+	if (!vd) {
+		dmaengine_desc_get_callback(&vc->cyclic->tx, &call->cb);
+		call->result = vc->cyclic->tx_result;
+		call->unmap = NULL;
+		vc->cyclic = NULL;
+		return true;
+	}
+	dmaengine_desc_get_callback(&vd->tx, &call->cb);
+	call->result = vd->tx_result;
+	list_del_init(&vd->node);
+	call->unmap = make_fresh(vd);
+	vc->called = vd;
+	return true;
+}
+
+/*
+ * The one whose callback was called, if it is to be freed; unless its client has submitted or freed it
+ * there. With the lock.
+ */
+static struct virt_dma_desc *take_called(struct virt_dma_chan *vc)
+{
+	struct virt_dma_desc *vd = vc->called;
+
+	vc->called = NULL;
+	if (!vd || !dmaengine_desc_test_reuse(&vd->tx))
+		return vd;
+	list_add(&vd->node, &vc->desc_allocated);
+	return NULL;
+}
+
+/* One by one, so that a callback that terminates the channel is the last one. */
 static void call_back(struct tasklet_struct *task)
 {
 	struct virt_dma_chan *vc = container_of(task, struct virt_dma_chan, task);
-	struct dmaengine_desc_callback cb;
-	struct virt_dma_desc *vd;
+	struct virt_dma_desc *over;
+	struct call call;
 	unsigned long flags;
-	unsigned int nr = 0;
+	bool is_call;
 
-	spin_lock_irqsave(&vc->lock, flags);
-	vd = vc->cyclic;
-	if (vd) {
-		dmaengine_desc_get_callback(&vd->tx, &cb);
-		vc->cyclic = NULL;
-		spin_unlock_irqrestore(&vc->lock, flags);
-		dmaengine_desc_callback_invoke(&cb, &vd->tx_result);
+	for (unsigned int nr = 0;; nr++) {
 		spin_lock_irqsave(&vc->lock, flags);
-	}
-	while (!list_empty(&vc->desc_completed) && nr++ < MAX_CALLBACKS) {
-		vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
-		list_del(&vd->node);
+		over = take_called(vc);
+		is_call = nr < MAX_CALLBACKS && next_call(vc, &call);
+		if (!is_call && has_calls(vc))
+			tasklet_schedule(task);
 		spin_unlock_irqrestore(&vc->lock, flags);
-		dma_descriptor_unmap(&vd->tx);
-		dmaengine_desc_get_callback_invoke(&vd->tx, &vd->tx_result);
-		end(vc, vd);
-		spin_lock_irqsave(&vc->lock, flags);
+		if (over)
+			vc->desc_free(over);
+		if (!is_call)
+			return;
+		dmaengine_unmap_put(call.unmap);
+		dmaengine_desc_callback_invoke(&call.cb, &call.result);
 	}
-	if (!list_empty(&vc->desc_completed))
-		tasklet_schedule(&vc->task);
-	spin_unlock_irqrestore(&vc->lock, flags);
 }
 
 void vchan_synchronize(struct virt_dma_chan *vc)
@@ -190,6 +274,9 @@ void vchan_synchronize(struct virt_dma_chan *vc)
 	tasklet_kill(&vc->task);
 	spin_lock_irqsave(&vc->lock, flags);
 	list_splice_tail_init(&vc->desc_terminated, &head);
+	/* What was not terminated goes on. */
+	if (has_calls(vc))
+		tasklet_schedule(&vc->task);
 	spin_unlock_irqrestore(&vc->lock, flags);
 	vchan_dma_desc_free_list(vc, &head);
 }

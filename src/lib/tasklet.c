@@ -18,7 +18,7 @@
 /* For so long: an alarm that is due at once would keep it from looking at its own deadline. */
 #define PAUSE_NS 1000
 
-/* Guards the list. Taken with interrupts away; a leaf. A state is changed without it, but for what take() does. */
+/* Guards the list and the states. Taken with interrupts away; a leaf. */
 static DEFINE_SPINLOCK(tasklet_lock);
 static struct tasklet_struct *first, **last = &first;
 static uint32_t nr_pending;
@@ -44,70 +44,62 @@ void tasklet_setup(struct tasklet_struct *tasklet, void (*callback)(struct taskl
 void tasklet_schedule(struct tasklet_struct *tasklet)
 {
 	unsigned long flags;
+	bool is_new;
 
-	/* Where it is scheduled already its callback is still to begin. */
-	if (__atomic_fetch_or(&tasklet->state, SCHEDULED, __ATOMIC_ACQ_REL) & SCHEDULED)
-		return;
 	spin_lock_irqsave(&tasklet_lock, flags);
-	tasklet->next = NULL;
-	*last = tasklet;
-	last = &tasklet->next;
-	__atomic_store_n(&nr_pending, nr_pending + 1, __ATOMIC_SEQ_CST);
+	is_new = !(tasklet->state & SCHEDULED);
+	if (is_new) {
+		tasklet->state |= SCHEDULED;
+		tasklet->next = NULL;
+		*last = tasklet;
+		last = &tasklet->next;
+		__atomic_store_n(&nr_pending, nr_pending + 1, __ATOMIC_SEQ_CST);
+	}
 	spin_unlock_irqrestore(&tasklet_lock, flags);
 	/* Either this sees that no handler is left, or the last one sees what is pending. */
-	if (!__atomic_load_n(&handlers[berth_port_slot()], __ATOMIC_SEQ_CST))
+	if (is_new && !__atomic_load_n(&handlers[berth_port_slot()], __ATOMIC_SEQ_CST))
 		berth_mod_timer_ns(&alarm, 0);
 }
 
-/* The first that nobody runs: whoever is in one comes back for it. */
+/* The first that nobody runs: whoever is in one comes back for it. With the lock. */
 static struct tasklet_struct *take(void)
 {
 	struct tasklet_struct **at = &first, *tasklet;
-	unsigned long flags;
 
-	spin_lock_irqsave(&tasklet_lock, flags);
-	while ((tasklet = *at) && (__atomic_load_n(&tasklet->state, __ATOMIC_RELAXED) & RUNNING))
-		at = &tasklet->next;
-	if (tasklet) {
-		*at = tasklet->next;
-		if (last == &tasklet->next)
-			last = at;
-		/* What was done before it was scheduled, by whomever, the callback sees. */
-		__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL);
-		__atomic_store_n(&nr_pending, nr_pending - 1, __ATOMIC_RELAXED);
-	}
-	spin_unlock_irqrestore(&tasklet_lock, flags);
+	while (*at && ((*at)->state & RUNNING))
+		at = &(*at)->next;
+	tasklet = *at;
+	if (!tasklet)
+		return NULL;
+	*at = tasklet->next;
+	if (last == &tasklet->next)
+		last = at;
+	tasklet->state = RUNNING;
+	tasklet->nr_runs++;
+	__atomic_store_n(&nr_pending, nr_pending - 1, __ATOMIC_RELAXED);
 	return tasklet;
 }
 
-static void run(struct tasklet_struct *tasklet)
-{
-	tasklet->callback(tasklet);
-	/* From here on whoever kills it may free it. */
-	__atomic_fetch_and(&tasklet->state, ~RUNNING, __ATOMIC_SEQ_CST);
-	/* Either this sees who waits, or he sees the state. */
-	if (!__atomic_load_n(&nr_waiting, __ATOMIC_SEQ_CST))
-		return;
-	__atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
-	berth_port_wake(&finished);
-}
-
-/* What is pending while another CPU is in it that one sees here, behind its state. */
-static void run_pending(void)
+static void run(void)
 {
 	struct tasklet_struct *tasklet;
 	unsigned int nr = 0;
+	unsigned long flags;
 
-	while (__atomic_load_n(&nr_pending, __ATOMIC_SEQ_CST)) {
-		if (nr++ == MAX_AT_ONCE) {
-			berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
-			return;
+	spin_lock_irqsave(&tasklet_lock, flags);
+	while (nr++ < MAX_AT_ONCE && (tasklet = take())) {
+		spin_unlock_irqrestore(&tasklet_lock, flags);
+		tasklet->callback(tasklet);
+		spin_lock_irqsave(&tasklet_lock, flags);
+		tasklet->state &= ~RUNNING;
+		if (nr_waiting) {
+			__atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
+			berth_port_wake(&finished);
 		}
-		tasklet = take();
-		if (!tasklet)
-			return;
-		run(tasklet);
 	}
+	spin_unlock_irqrestore(&tasklet_lock, flags);
+	if (nr > MAX_AT_ONCE)
+		berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
 }
 
 void berth_handler_enter(void)
@@ -117,22 +109,46 @@ void berth_handler_enter(void)
 
 void berth_handler_leave(void)
 {
-	if (__atomic_sub_fetch(&handlers[berth_port_slot()], 1, __ATOMIC_SEQ_CST) == 0)
-		run_pending();
+	if (__atomic_sub_fetch(&handlers[berth_port_slot()], 1, __ATOMIC_SEQ_CST) == 0 &&
+	    __atomic_load_n(&nr_pending, __ATOMIC_SEQ_CST))
+		run();
 }
 
+/* With the lock. */
+static void forget(struct tasklet_struct *tasklet)
+{
+	struct tasklet_struct **at = &first;
+
+	while (*at != tasklet)
+		at = &(*at)->next;
+	*at = tasklet->next;
+	if (last == &tasklet->next)
+		last = at;
+	tasklet->state = 0;
+	__atomic_store_n(&nr_pending, nr_pending - 1, __ATOMIC_RELAXED);
+}
+
+/* One that schedules itself for ever ends, too: what it was scheduled for before has been done. */
 void tasklet_kill(struct tasklet_struct *tasklet)
 {
-	uint32_t seen;
+	unsigned long flags;
+	uint32_t end;
 
-	__atomic_fetch_add(&nr_waiting, 1, __ATOMIC_SEQ_CST);
-	for (;;) {
-		seen = __atomic_load_n(&finished, __ATOMIC_SEQ_CST);
-		if (!__atomic_load_n(&tasklet->state, __ATOMIC_SEQ_CST))
-			break;
+	spin_lock_irqsave(&tasklet_lock, flags);
+	nr_waiting++;
+	end = tasklet->nr_runs + (tasklet->state & SCHEDULED ? 1 : 0);
+	while (tasklet->state & RUNNING ||
+	       (tasklet->state & SCHEDULED && (int32_t)(tasklet->nr_runs - end) < 0)) {
+		uint32_t seen = __atomic_load_n(&finished, __ATOMIC_RELAXED);
+
+		spin_unlock_irqrestore(&tasklet_lock, flags);
 		berth_port_wait(&finished, seen, berth_port_now() + NSEC_PER_MSEC);
+		spin_lock_irqsave(&tasklet_lock, flags);
 	}
-	__atomic_fetch_sub(&nr_waiting, 1, __ATOMIC_RELAXED);
+	if (tasklet->state & SCHEDULED)
+		forget(tasklet);
+	nr_waiting--;
+	spin_unlock_irqrestore(&tasklet_lock, flags);
 }
 
 void berth_tasklets_reset(void)

@@ -84,12 +84,38 @@ static void from_itself_and_from_another(void **state)
 	counted[0].also = &counted[1].tasklet;
 	counted[1].also = &counted[2].tasklet;
 	tasklet_schedule(&counted[0].tasklet);
+	while (__atomic_load_n(&counted[0].tasklet.state, __ATOMIC_ACQUIRE))
+		usleep_range(10, 20);
 	tasklet_kill(&counted[0].tasklet);
 	tasklet_kill(&counted[1].tasklet);
 	tasklet_kill(&counted[2].tasklet);
 	assert_int_equal(counted[0].nr_runs, 1001);
 	assert_int_equal(counted[1].nr_runs, 1001);
 	assert_int_equal(counted[2].nr_runs, 1001);
+}
+
+/* What it was scheduled for is done, and no more follows. */
+static void one_that_never_ends_is_killed(void **state)
+{
+	unsigned long flags;
+	uint32_t nr;
+
+	(void)state;
+	counted[0].more = UINT32_MAX;
+	for (int i = 0; i < 10; i++) {
+		nr = counted[0].nr_runs;
+		local_irq_save(flags);
+		tasklet_schedule(&counted[1].tasklet);
+		tasklet_schedule(&counted[0].tasklet);
+		local_irq_restore(flags);
+		tasklet_kill(&counted[0].tasklet);
+		tasklet_kill(&counted[1].tasklet);
+		assert_true(counted[0].nr_runs > nr);
+		nr = counted[0].nr_runs;
+		usleep_range(100, 100);
+		assert_int_equal(counted[0].nr_runs, nr);
+		assert_int_equal(counted[1].nr_runs, i + 1);
+	}
 }
 
 static void in_handler(struct timer_list *timer)
@@ -178,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(once_for_many, start, stop),
 		cmocka_unit_test_setup_teardown(from_itself_and_from_another, start, stop),
+		cmocka_unit_test_setup_teardown(one_that_never_ends_is_killed, start, stop),
 		cmocka_unit_test_setup_teardown(behind_the_handler, start, stop),
 		cmocka_unit_test_setup_teardown(one_that_is_left_is_forgotten, start, stop),
 		cmocka_unit_test_setup_teardown(threads, start, stop),

@@ -159,6 +159,29 @@ static void pieces_share_a_program(void **unused)
 	}
 }
 
+/* Another program of the same kind, without being written. */
+static void addresses_are_changed(void **unused)
+{
+	(void)unused;
+	for (unsigned int i = 0; i < 5000; i++) {
+		struct pl330_shape shape = memory_shape(PL330_COPY);
+		uint32_t len = length(100000), src = below(1u << 27), dst = below(1u << 27);
+		uint32_t src2 = src + (below(1u << 27) & ~15u),
+			 dst2 = dst + (below(1u << 27) & ~15u);
+		static uint8_t changed[CODE], code[CODE];
+		struct pl330_program program;
+
+		berth_pl330_begin(&program, changed, CODE, &shape);
+		assert_int_equal(berth_pl330_add(&program, &shape, src, dst, len), len);
+		berth_pl330_end(&program, EVENT);
+		berth_pl330_change(changed, src2, dst2);
+		berth_pl330_begin(&program, code, CODE, &shape);
+		berth_pl330_add(&program, &shape, src2, dst2, len);
+		berth_pl330_end(&program, EVENT);
+		assert_memory_equal(changed, code, program.used);
+	}
+}
+
 static void aligned_copies_are_quick(void **unused)
 {
 	const struct pl330_shape shape = {
@@ -200,32 +223,6 @@ static void the_longest_copies_fit(void **unused)
 	}
 }
 
-/* A copy whose addresses are as far from the widest beat as another's takes over its program. */
-static void copies_take_over_programs(void **unused)
-{
-	(void)unused;
-	for (unsigned int i = 0; i < 20000; i++) {
-		struct pl330_shape shape = memory_shape(PL330_COPY);
-		uint32_t beat = 1u << shape.shift, len = length(3000);
-		uint32_t src[2] = { below(1u << 31), 0 }, dst[2] = { below(1u << 31), 0 };
-		uint8_t code[2][CODE];
-
-		src[1] = below(1u << 31) / beat * beat + src[0] % beat;
-		dst[1] = below(1u << 31) / beat * beat + dst[0] % beat;
-		memset(code, 0xff, sizeof(code));
-		for (unsigned int n = 0; n < 2; n++) {
-			struct pl330_program program;
-
-			berth_pl330_begin(&program, code[n], CODE, &shape);
-			assert_int_equal(berth_pl330_add(&program, &shape, src[n], dst[n], len),
-					 len);
-			berth_pl330_end(&program, EVENT);
-		}
-		berth_pl330_move_copy(code[0], src[1], dst[1]);
-		assert_memory_equal(code[0], code[1], CODE);
-	}
-}
-
 static void accesses_are_as_secure_as_the_thread(void **unused)
 {
 	struct pl330_shape shape = memory_shape(PL330_COPY);
@@ -247,9 +244,9 @@ int main(void)
 		cmocka_unit_test(fills_of_any_kind),
 		cmocka_unit_test(peripherals_of_any_kind),
 		cmocka_unit_test(pieces_share_a_program),
+		cmocka_unit_test(addresses_are_changed),
 		cmocka_unit_test(aligned_copies_are_quick),
 		cmocka_unit_test(the_longest_copies_fit),
-		cmocka_unit_test(copies_take_over_programs),
 		cmocka_unit_test(accesses_are_as_secure_as_the_thread),
 	};
 

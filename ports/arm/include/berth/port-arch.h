@@ -36,6 +36,11 @@ static inline unsigned long berth_port_irq_save(void)
 	return flags;
 }
 
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return !(flags & 0x80);
+}
+
 static inline void berth_port_irq_restore(unsigned long flags)
 {
 	__asm__ volatile("msr cpsr_c, %0" ::"r"(flags) : "memory");

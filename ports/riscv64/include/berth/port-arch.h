@@ -42,6 +42,11 @@ static inline unsigned long berth_port_irq_save(void)
 	return flags & 8;
 }
 
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return flags != 0;
+}
+
 static inline void berth_port_irq_restore(unsigned long flags)
 {
 	__asm__ volatile("csrs mstatus, %0" ::"r"(flags) : "memory");
