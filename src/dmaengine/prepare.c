@@ -259,11 +259,17 @@ dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleav
 	return chan->device->device_prep_interleaved_dma(chan, xt, flags);
 }
 
+/* One by one: for all of them at once compilers call memset(). */
 void dma_async_tx_descriptor_init(struct dma_async_tx_descriptor *tx, struct dma_chan *chan)
 {
-	*tx = (struct dma_async_tx_descriptor){
-		.phys = tx->phys,
-		.metadata_ops = tx->metadata_ops,
-		.chan = chan,
-	};
+	tx->cookie = 0;
+	tx->flags = 0;
+	tx->chan = chan;
+	tx->tx_submit = NULL;
+	tx->desc_free = NULL;
+	tx->callback = NULL;
+	tx->callback_result = NULL;
+	tx->callback_param = NULL;
+	tx->unmap = NULL;
+	tx->desc_metadata_mode = DESC_METADATA_NONE;
 }
