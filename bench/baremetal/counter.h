@@ -25,7 +25,7 @@ static inline uint32_t instructions(void)
 	return (uint32_t)count;
 }
 
-/* Event counters stand still in the secure world, the cycle counter does not. To QEMU a cycle is an instruction. */
+/* Event counters stand still on some boards, the cycle counter does not. To QEMU a cycle is an instruction. */
 static inline void set_up_counter(void)
 {
 	uint64_t events;
