@@ -44,13 +44,16 @@ static void fuzz_free(const void *memory)
 #define FAILED BERTH_DMA_FAILED_COOKIES
 #define NO_FAILURE UINT64_MAX
 
-#define MUST(holds)                                                                               \
-	do {                                                                                      \
-		if (!(holds)) {                                                                   \
-			fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #holds); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
+static void wrong(int line, const char *what)
+{
+	char why[200];
+
+	berth_error_text(NULL, why, sizeof(why));
+	fprintf(stderr, "line %d: %s does not hold; last error: %s\n", line, what, why);
+	abort();
+}
+
+#define MUST(holds) ((holds) ? (void)0 : wrong(__LINE__, #holds))
 
 enum state { NONE, PREPARED, SUBMITTED, ISSUED, RUNNING, DONE, CALLED, TERMINATED };
 enum holder { NOBODY, OWN, EVERYBODY };
@@ -198,7 +201,7 @@ static void called(struct desc *d, const struct dmaengine_result *result)
 	if (depth < 2) {
 		depth++;
 		for (unsigned int nr = below(4); nr; nr--)
-			some_call(d);
+			some_call(d->ch ? d : NULL);
 		depth--;
 	}
 }
@@ -347,7 +350,7 @@ static struct desc *prepare(struct channel *ch)
 			d = &descs[i];
 	if (!d)
 		return NULL;
-	*d = (struct desc){ .ch = ch, .how = how & 3, .is_kept = (how & 12) == 12 };
+	*d = (struct desc){ .ch = ch, .how = how & 3, .is_kept = (how & 12) >= 8 };
 	d->tx = prepare_some(ch, d, d->is_kept ? DMA_CTRL_REUSE : 0);
 	MUST(d->tx || !ch->controller->is_there || !fail_in);
 	if (!d->tx)
@@ -449,9 +452,9 @@ static void free_kept(struct desc *d)
 /* One that its client may submit, free or keep; in a callback, its own first. */
 static struct desc *some_desc(struct desc *own, struct channel *ch)
 {
-	unsigned int skip = below(8);
+	unsigned int skip = below(6);
 
-	if (own && skip < 4 && (own->is_kept || own->state == CALLED))
+	if (own && skip < 3 && (own->is_kept || own->state == CALLED))
 		return own->state == CALLED || is_clients(own) ? own : NULL;
 	for (unsigned int i = 0; i < DESCS; i++)
 		if (descs[i].ch == ch && is_clients(&descs[i]) && !skip--)
@@ -508,10 +511,20 @@ static void control(struct channel *ch)
 	}
 }
 
+/* One that somebody has, if there is any. */
+static struct channel *some_channel(void)
+{
+	unsigned int nr = below(CHANNELS), i = 0;
+
+	while (channels[nr].holder == NOBODY && i++ < CHANNELS)
+		nr = (nr + 1) % CHANNELS;
+	return &channels[nr];
+}
+
 /* What any context may do. */
 static void some_call(struct desc *own)
 {
-	struct channel *ch = own && take() & 1 ? own->ch : &channels[below(CHANNELS)];
+	struct channel *ch = own && take() & 1 ? own->ch : some_channel();
 	unsigned int what = below(14);
 	struct desc *d;
 
@@ -813,7 +826,7 @@ static void wait_for(struct channel *ch)
 /* What may sleep: interrupts are there, and so all callbacks have come. */
 static void sleeping_call(void)
 {
-	struct channel *ch = &channels[below(CHANNELS)];
+	struct channel *ch = some_channel();
 	unsigned int what = below(12);
 
 	settle();
@@ -892,6 +905,9 @@ static void stop(bool is_end)
 	release_all(false);
 	if (is_end) {
 		release_all(true);
+		/* Their descriptors let go of the rest. */
+		for (unsigned int i = 0; i < DESCS; i++)
+			dmaengine_unmap_put(descs[i].unmap);
 		MUST(!berth_stop());
 	} else {
 		while (nr_public)
