@@ -233,7 +233,7 @@ static void control(struct channel *ch)
 {
 	struct dma_slave_config config = { .dst_maxburst = below(32) };
 
-	switch (below(5)) {
+	switch (below(3)) {
 	case 0:
 		MUST(!dmaengine_pause(ch->chan));
 		ch->is_paused = true;
@@ -242,13 +242,9 @@ static void control(struct channel *ch)
 		MUST(!dmaengine_resume(ch->chan));
 		ch->is_paused = false;
 		break;
-	case 2:
+	default:
 		MUST(dmaengine_slave_config(ch->chan, &config) ==
 		     (config.dst_maxburst > 16 ? -EINVAL : 0));
-		break;
-	default:
-		MUST(!dmaengine_terminate_async(ch->chan));
-		terminated(ch);
 	}
 }
 
@@ -266,7 +262,7 @@ static struct channel *some_channel(void)
 static void some_call(struct desc *own)
 {
 	struct channel *ch = own && take() & 1 ? own->ch : some_channel();
-	unsigned int what = below(14);
+	unsigned int what = below(16);
 	struct desc *d;
 
 	if (ch->holder == NOBODY)
@@ -291,8 +287,11 @@ static void some_call(struct desc *own)
 		end_period(ch);
 	} else if (what < 13) {
 		check_status(ch, ch->used - (below(8) < ch->used ? below(8) % (ch->used + 1) : 0));
-	} else {
+	} else if (what < 14) {
 		control(ch);
+	} else {
+		MUST(!dmaengine_terminate_async(ch->chan));
+		terminated(ch);
 	}
 }
 

@@ -177,18 +177,17 @@ static void some_call(struct desc *own);
 static void called(struct desc *d, const struct dmaengine_result *result)
 {
 	struct channel *ch = d->ch;
+	struct desc *other;
 
 	end_called(ch);
+	while ((other = first_in(ch, DONE)) && other != d) {
+		MUST(!other->how);
+		is_over(other);
+	}
 	if (d->state == RUNNING) {
-		MUST(ch->period == d && !first_in(ch, DONE));
+		MUST(ch->period == d);
 		ch->period = NULL;
 	} else {
-		struct desc *other;
-
-		while ((other = first_in(ch, DONE)) && other != d) {
-			MUST(!other->how);
-			is_over(other);
-		}
 		MUST(d->state == DONE && d->tx->cookie == 0);
 		MUST(!d->unmap || d->unmap->refs == 1);
 		if (result)
