@@ -6,7 +6,7 @@ prints one line of JSON per case:
 {"case": "cma_half_64k", "us": [median, 99 of 100, longest], "rounds": 400, "moved": 0, "fewest": 0, "dropped": 1,
 "copies": 2.5}: latencies, pages moved and dropped, and the time in copies of what was moved
 {"case": "cma_half_1024k_two_areas", "of_one": [1.0, 1.0]}: two threads beside one, in time and in CPU time
-ns: of one operation; per: operations in an iteration; count: iterations for callgrind to count; clock: ns of a
+ns: of one operation; per: operations in an iteration; count: iterations for callgrind to count, 0: it cannot; clock: ns of a
 multiplication; with what is timed beside it in the same process also against_ns and ratio."""
 import argparse
 import json
@@ -52,10 +52,12 @@ BUDGETS = {
     "dma_map_4k_pair_iommu": (270, "Linux", "linux_pgtable", "dma_map_unmap_4k_strict"),
     "dma_map_sg16_pair_iommu": (800, "Linux", "linux_pgtable", "dma_map_sg16_unmap_strict"),
     "dma_map_4k_pair_iommu_strict": (600,),
+    "dmaengine_transfer": (400,),
+    "dmaengine_transfer_batch16": (400,),
     "iova_to_phys_1e5": (60, "Linux", "linux_pgtable", "iova_to_phys_1e5pages"),
 }
 # Of these only what berth's own functions execute counts, not the model's nor the C library's.
-OWN_ONLY = {"dma_map_4k_pair_iommu_strict"}
+OWN_ONLY = {"dma_map_4k_pair_iommu_strict", "dmaengine_transfer", "dmaengine_transfer_batch16"}
 # Bytes per page, and Linux's.
 METADATA_BUDGET, METADATA_LINUX = 16, 64
 # An allocation takes at most so many times what copying the pages takes that it moves, if they are not few.
@@ -63,7 +65,8 @@ COPIES_BUDGET, COPIES_FROM = 1.5, 1000
 # The model's devices move data at a quarter of memcpy()'s rate or more. A bounced mapping takes so many times its two
 # copies, or so many ns more than they.
 MODEL_BUDGET = 4
-COPY_BUDGETS = {"bounce_64k_pair": 1.2}
+COPY_BUDGETS = {"bounce_64k_pair": 1.2} | {
+    f"dmaengine_copy_{case}": 1.05 for case in ("64k", "64k_stream", "256k", "2m", "64k_8_threads", "256k_8_threads")}
 COPY_NS_BUDGETS = {"bounce_4k_pair": 40}
 
 
@@ -140,7 +143,7 @@ def measure(program, count_instructions):
                 row["ns"], row["peer"]["ns"], row["ratio"] = interleave(program, case["case"], harness, peer_case)
                 if count_instructions:
                     row["peer"]["ir"] = peer_instructions(harness, peer_case)
-        if count_instructions:
+        if count_instructions and case["count"]:
             row["ir"] = instructions(program, case)
         yield row
 

@@ -12,17 +12,18 @@
 #include <berth/of.h>
 #include <berth/pci.h>
 #include <berth/platform_device.h>
-#include <berth/port.h>
 
 #include <berth/drivers/edu.h>
 #include <berth/drivers/host-generic.h>
 #include <berth/drivers/smmu-v3.h>
 
+#include "counter.h"
+#include "say.h"
+
 #define PAIRS 1024u /* a multiple of the entries of a lazy device's queue */
 #define ROUNDS 5u
 #define SG_ENTRIES 16u
 #define BUFFER_ORDER 6u
-#define INST_RETIRED 8u
 #define EDU_BITS 48u
 #define NAME_WIDTH 26u
 
@@ -37,83 +38,6 @@ static struct device *smmu;
 static struct pci_dev *edu;
 static char *buffer;
 static struct scatterlist list[SG_ENTRIES];
-
-static void say(const char *text)
-{
-	for (; *text; text++)
-		berth_port_print(text, 1);
-}
-
-static void say_left(const char *text, unsigned int width)
-{
-	say(text);
-	while (*text && width)
-		text++, width--;
-	while (width--)
-		say(" ");
-}
-
-/* Right-aligned. */
-static void say_tenths(uint64_t tenths, unsigned int width)
-{
-	char text[32];
-	unsigned int at = sizeof(text);
-
-	text[--at] = 0;
-	text[--at] = (char)('0' + tenths % 10);
-	text[--at] = '.';
-	tenths /= 10;
-	do
-		text[--at] = (char)('0' + tenths % 10);
-	while (tenths /= 10);
-	while (sizeof(text) - 1 - at < width)
-		text[--at] = ' ';
-	say(text + at);
-}
-
-/* Always false, as fail(). */
-static bool complain(const char *what)
-{
-	say(what);
-	say("\n");
-	return false;
-}
-
-/* Of what berth gives a reason for. */
-static bool fail(const char *what)
-{
-	char why[200];
-
-	berth_error_text(NULL, why, sizeof(why));
-	say(what);
-	say(": ");
-	return complain(why);
-}
-
-/* False: this machine does not count instructions. */
-static bool start_counter(void)
-{
-	uint64_t events;
-
-	__asm__ volatile("mrs %0, pmceid0_el0" : "=r"(events));
-	if (!(events >> INST_RETIRED & 1))
-		return false;
-	__asm__ volatile("msr pmevtyper0_el0, %0\n\t"
-			 "msr pmcntenset_el0, %1\n\t"
-			 "msr pmcr_el0, %2\n\t"
-			 "isb" ::"r"((uint64_t)INST_RETIRED),
-			 "r"(1ull), "r"(3ull));
-	return true;
-}
-
-/* It has 32 bits. */
-static uint32_t instructions(void)
-{
-	uint64_t count;
-
-	__asm__ volatile("isb\n\tmrs %0, pmevcntr0_el0" : "=r"(count)::"memory");
-	return (uint32_t)count;
-}
 
 static bool map_4k(struct device *dev)
 {
@@ -180,7 +104,7 @@ static void sort(uint32_t *values)
 
 static void say_pair(uint64_t total, uint64_t pairs, unsigned int width)
 {
-	say_tenths((total * 10 + pairs / 2) / pairs, width);
+	say_fixed((total * 10 + pairs / 2) / pairs, 1, width);
 }
 
 static bool measure(const struct bench_case *c)

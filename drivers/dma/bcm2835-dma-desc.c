@@ -4,7 +4,7 @@
 
 #include "bcm2835-dma.h"
 
-void bdma_desc_free(struct virt_dma_desc *vd)
+void berth_bdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct bdma_desc *desc = bdma_desc_of(vd);
 	struct bdma_chan *c = bdma_chan_of(vd->tx.chan);
@@ -19,7 +19,7 @@ void bdma_desc_free(struct virt_dma_desc *vd)
 	berth_vchan_recycle(vd);
 }
 
-void bdma_free_kept(struct bdma_chan *c)
+void berth_bdma_free_kept(struct bdma_chan *c)
 {
 	struct bdma_block *block, *next;
 	struct virt_dma_desc *vd;
@@ -154,8 +154,8 @@ static uint64_t left_of_current(const struct bdma_desc *desc, const struct bdma_
 	return desc->is_cyclic && nextconbk == cb->next ? 0 : bytes_of(cb, cb->length);
 }
 
-uint64_t bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
-		   uint32_t nextconbk)
+uint64_t berth_bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
+			 uint32_t nextconbk)
 {
 	struct bdma_block *block, *last;
 	bool is_found = false;
@@ -185,7 +185,7 @@ uint64_t bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t tx
 static void drop_desc(struct bdma_chan *c, struct bdma_desc *desc)
 {
 	desc->vd.tx.chan = &c->vc.chan;
-	bdma_desc_free(&desc->vd);
+	berth_bdma_desc_free(&desc->vd);
 }
 
 /* The end is told when the last write has been answered. */
@@ -392,7 +392,7 @@ static struct dma_async_tx_descriptor *bdma_prep_cyclic(struct dma_chan *chan, d
 	return finish(c, desc, ret, flags);
 }
 
-void bdma_set_ops(struct dma_device *dma)
+void berth_bdma_set_ops(struct dma_device *dma)
 {
 	static const enum dma_transaction_type caps[] = {
 		DMA_MEMCPY, DMA_INTERRUPT, DMA_SLAVE, DMA_CYCLIC, DMA_INTERLEAVE,

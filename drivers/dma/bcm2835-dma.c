@@ -89,7 +89,7 @@ static uint64_t residue(struct bdma_chan *c)
 		next = bdma_read(c, BDMA_NEXTCONBK);
 		txfr_len = bdma_read(c, BDMA_TXFR_LEN);
 	} while (at != bdma_read(c, BDMA_CONBLK_AD));
-	left = bdma_left(c->desc, at, txfr_len, next);
+	left = berth_bdma_left(c->desc, at, txfr_len, next);
 	if (c->desc->is_cyclic)
 		return left;
 	if (left < c->least)
@@ -267,7 +267,7 @@ static void bdma_free_chan_resources(struct dma_chan *chan)
 	struct bdma_chan *c = bdma_chan_of(chan);
 
 	vchan_free_chan_resources(&c->vc);
-	bdma_free_kept(c);
+	berth_bdma_free_kept(c);
 	c->dreq = 0;
 }
 
@@ -307,7 +307,7 @@ static void fill_in(struct bdma *bdma, struct device *dev)
 
 	dma->dev = dev;
 	INIT_LIST_HEAD(&dma->channels);
-	bdma_set_ops(dma);
+	berth_bdma_set_ops(dma);
 	dma->directions = BIT(DMA_MEM_TO_MEM) | BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
 	dma->src_addr_widths = dma->dst_addr_widths = BIT(BDMA_WORD);
 	dma->max_burst = BDMA_MAX_BURST;
@@ -367,7 +367,7 @@ static int add_channel(struct bdma *bdma, char __iomem *regs, unsigned int numbe
 	c->regs = regs + number * BDMA_CHANNEL_STRIDE;
 	c->irq = (unsigned int)irq;
 	INIT_LIST_HEAD(&c->free_blocks);
-	c->vc.desc_free = bdma_desc_free;
+	c->vc.desc_free = berth_bdma_desc_free;
 	vchan_init(&c->vc, &bdma->dma);
 	c->is_lite = bdma_read(c, BDMA_DEBUG) & BDMA_DEBUG_LITE;
 	stop(c);

@@ -121,15 +121,15 @@ static inline struct bdma_desc *bdma_desc_of(struct virt_dma_desc *vd)
 }
 
 /* bcm2835-dma-desc.c */
-void bdma_desc_free(struct virt_dma_desc *vd);
+void berth_bdma_desc_free(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
-void bdma_free_kept(struct bdma_chan *c);
+void berth_bdma_free_kept(struct bdma_chan *c);
 /*
  * Bytes of a descriptor that are left, by what the hardware's registers of these names say. Between two
  * control blocks the length is 0.
  */
-uint64_t bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
-		   uint32_t nextconbk);
-void bdma_set_ops(struct dma_device *dma);
+uint64_t berth_bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint32_t txfr_len,
+			 uint32_t nextconbk);
+void berth_bdma_set_ops(struct dma_device *dma);
 
 #endif

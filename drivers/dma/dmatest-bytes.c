@@ -171,7 +171,7 @@ void berth_dmatest_fill(struct berth_dmatest *test)
 	}
 	test->end = test->dst[0].offset + test->length;
 	want_written(test, test->want[0] + test->dst[0].offset,
-		     test->want[1] + test->dst[1].offset);
+		     test->nr_dst > 1 ? test->want[1] + test->dst[1].offset : NULL);
 	if (test->kind == BERTH_DMATEST_XOR_VAL)
 		make_zero(test);
 }

@@ -13,15 +13,18 @@ size_t berth_dmatest_random(struct berth_dmatest *test, size_t below)
 
 	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
 	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
-	return (size_t)((value ^ value >> 31) % below);
+	return (size_t)(value ^ value >> 31) % below;
 }
 
 static enum berth_dmatest_kind choose_kind(struct berth_dmatest *test)
 {
-	unsigned int nr = (unsigned int)__builtin_popcount(test->kinds), kind = 0;
-	size_t chosen = test->params.no_random ? (size_t)(test->stats.tests % nr)
-					       : berth_dmatest_random(test, nr);
+	unsigned int nr = 0, kind = 0;
+	size_t chosen;
 
+	for (uint32_t left = test->kinds; left; left &= left - 1)
+		nr++;
+	chosen = test->params.no_random ? (size_t)test->stats.tests % nr
+					: berth_dmatest_random(test, nr);
 	for (;; kind++)
 		if (test->kinds >> kind & 1 && !chosen--)
 			return (enum berth_dmatest_kind)kind;

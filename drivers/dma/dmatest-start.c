@@ -64,9 +64,8 @@ static int check_params(struct berth_dmatest_params *params, const struct dma_ch
 	return 0;
 }
 
-/* What the channel can do. */
-static uint32_t kinds_of(const struct dma_chan *chan,
-			 const struct berth_dmatest_peripheral *peripheral)
+uint32_t berth_dmatest_kinds(const struct dma_chan *chan,
+			     const struct berth_dmatest_peripheral *peripheral)
 {
 	static const uint8_t needs[] = {
 		[BERTH_DMATEST_MEMCPY] = DMA_MEMCPY,
@@ -112,6 +111,11 @@ static unsigned int count_sources(const struct berth_dmatest *test)
 	return nr;
 }
 
+static bool needs_second(const struct berth_dmatest *test)
+{
+	return has_kind(test, BERTH_DMATEST_PQ) || has_kind(test, BERTH_DMATEST_XOR_VAL);
+}
+
 /* Of whole pages: it begins where any alignment does, and may be large. */
 static uint8_t *buffer(const struct berth_dmatest *test)
 {
@@ -130,9 +134,10 @@ static bool get_memory(struct berth_dmatest *test)
 	test->max_src = count_sources(test);
 	for (unsigned int i = 0; i < test->max_src && has_all; i++)
 		has_all = (test->src[i].cpu = buffer(test)) != NULL;
-	for (unsigned int i = 0; i < 2 && has_all; i++)
-		has_all = (test->dst[i].cpu = buffer(test)) != NULL &&
-			  (test->want[i] = buffer(test)) != NULL;
+	for (unsigned int i = 0; i < (has_kind(test, BERTH_DMATEST_PQ) ? 2u : 1u) && has_all; i++)
+		has_all = (test->dst[i].cpu = buffer(test)) != NULL;
+	for (unsigned int i = 0; i < (needs_second(test) ? 2u : 1u) && has_all; i++)
+		has_all = (test->want[i] = buffer(test)) != NULL;
 	if (has_all)
 		test->pattern = kmalloc(sizeof(*test->pattern) + BERTH_DMATEST_MAX_PIECES *
 									 sizeof(struct data_chunk),
@@ -169,7 +174,7 @@ int berth_dmatest_init(struct berth_dmatest *test, struct dma_chan *chan,
 	test->size = test->params.buffer_size + 2 * BERTH_DMATEST_GUARD;
 	test->random = test->params.seed;
 	init_completion(&test->done);
-	test->kinds = kinds_of(chan, test->params.peripheral);
+	test->kinds = berth_dmatest_kinds(chan, test->params.peripheral);
 	if (test->params.kinds)
 		test->kinds &= test->params.kinds;
 	if (!test->kinds)

@@ -47,19 +47,39 @@ struct run {
 	uint32_t inner, outer; /* as many bursts as their product */
 };
 
-static void put(struct pl330_program *program, unsigned int byte)
+static void put(struct pl330_program *program, unsigned int opcode)
 {
 	if (program->bytes)
-		program->bytes[program->used] = (uint8_t)byte;
+		program->bytes[program->used] = (uint8_t)opcode;
 	program->used++;
+}
+
+static void put_two(struct pl330_program *program, unsigned int opcode, unsigned int operand)
+{
+	if (program->bytes) {
+		uint8_t *at = program->bytes + program->used;
+
+		at[0] = (uint8_t)opcode;
+		at[1] = (uint8_t)operand;
+	}
+	program->used += 2;
+}
+
+static void write_move(uint8_t *at, unsigned int reg, uint32_t value)
+{
+	at[0] = MOV;
+	at[1] = (uint8_t)reg;
+	at[2] = (uint8_t)value;
+	at[3] = (uint8_t)(value >> 8);
+	at[4] = (uint8_t)(value >> 16);
+	at[5] = (uint8_t)(value >> 24);
 }
 
 static void put_move(struct pl330_program *program, unsigned int reg, uint32_t value)
 {
-	put(program, MOV);
-	put(program, reg);
-	for (unsigned int i = 0; i < 4; i++)
-		put(program, value >> 8 * i & 0xff);
+	if (program->bytes)
+		write_move(program->bytes + program->used, reg, value);
+	program->used += MOV_BYTES;
 }
 
 static void set(struct pl330_program *program, unsigned int reg, uint32_t *now, uint32_t value)
@@ -115,15 +135,12 @@ static void put_burst(struct pl330_program *program, const struct pl330_shape *s
 		put(program, ST);
 		return;
 	}
-	put(program, WFP(whole));
-	put(program, OPERAND(shape->request));
+	put_two(program, WFP(whole), OPERAND(shape->request));
 	if (shape->kind == PL330_TO_DEVICE) {
 		put(program, LD);
-		put(program, STP(whole));
-		put(program, OPERAND(shape->request));
+		put_two(program, STP(whole), OPERAND(shape->request));
 	} else {
-		put(program, LDP(whole));
-		put(program, OPERAND(shape->request));
+		put_two(program, LDP(whole), OPERAND(shape->request));
 		put(program, ST);
 	}
 }
@@ -132,8 +149,7 @@ static void put_loop_end(struct pl330_program *program, unsigned int counter, un
 {
 	unsigned int back = program->used - body;
 
-	put(program, LPEND(counter));
-	put(program, back);
+	put_two(program, LPEND(counter), back);
 }
 
 static void put_loops(struct pl330_program *program, const struct pl330_shape *shape,
@@ -142,13 +158,11 @@ static void put_loops(struct pl330_program *program, const struct pl330_shape *s
 	unsigned int outer = 0, inner = 0;
 
 	if (run->outer > 1) {
-		put(program, LP(0u));
-		put(program, run->outer - 1);
+		put_two(program, LP(0u), run->outer - 1);
 		outer = program->used;
 	}
 	if (run->inner > 1) {
-		put(program, LP(1u));
-		put(program, run->inner - 1);
+		put_two(program, LP(1u), run->inner - 1);
 		inner = program->used;
 	}
 	put_burst(program, shape, run);
@@ -210,8 +224,7 @@ void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned i
 {
 	*program = (struct pl330_program){ .bytes = bytes, .size = size };
 	if (is_requested(shape)) {
-		put(program, FLUSHP);
-		put(program, OPERAND(shape->request));
+		put_two(program, FLUSHP, OPERAND(shape->request));
 	}
 }
 
@@ -245,10 +258,15 @@ uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape
 	return len - left;
 }
 
+void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst)
+{
+	write_move(bytes, REG_SRC, src);
+	write_move(bytes + MOV_BYTES, REG_DST, dst);
+}
+
 void berth_pl330_end(struct pl330_program *program, unsigned int event)
 {
 	put(program, WMB);
-	put(program, SEV);
-	put(program, OPERAND(event));
+	put_two(program, SEV, OPERAND(event));
 	put(program, END);
 }

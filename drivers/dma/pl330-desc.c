@@ -9,6 +9,9 @@
 /* Of BERTH_REASON_MASK. */
 #define LAST_ADDRESS UINT32_MAX
 
+/* Those that decide what a copy's program looks like: no beat is wider than 16 bytes. */
+#define LOW_BITS 15u
+
 static void free_desc(struct pl330_channel *ch, struct pl330_desc *desc)
 {
 	if (desc->spans != desc->own)
@@ -214,6 +217,7 @@ static void write_program(struct pl330_desc *desc)
 			break;
 	}
 	berth_pl330_end(&program, desc->event);
+	desc->copy_len = 0;
 }
 
 void berth_pl330_rewind(struct pl330_desc *desc)
@@ -277,6 +281,8 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 						   dma_addr_t src, size_t len, unsigned long flags)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
+	uint32_t low = (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+	struct dma_async_tx_descriptor *tx;
 	struct pl330_desc *desc;
 
 	if (!is_reached(ch, src, len) || !is_reached(ch, dst, len))
@@ -285,7 +291,17 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 	if (!desc)
 		return NULL;
 	add_span(desc, src, dst, len);
-	return finish(ch, desc, flags);
+	/* Many copies are like the one before, but for the addresses. */
+	if (desc->copy_len == len && desc->copy_low == low) {
+		berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+		return vchan_tx_prep(&ch->vc, &desc->vd, flags);
+	}
+	tx = finish(ch, desc, flags);
+	if (desc->next.done == desc->total) {
+		desc->copy_len = (uint32_t)len;
+		desc->copy_low = low;
+	}
+	return tx;
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,

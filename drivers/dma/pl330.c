@@ -244,12 +244,12 @@ static void manager_faulted(struct pl330 *pl)
 }
 
 /* Asked again with the lock: handlers of several lines may be here for the same reason. */
-static void serve(struct pl330_channel *ch)
+static void serve(struct pl330_channel *ch, bool is_fault)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (read_reg(ch->pl, FSRC) & 1u << ch->thread) {
+	if (is_fault && read_reg(ch->pl, FSRC) & 1u << ch->thread) {
 		faulted(ch);
 	} else if (read_reg(ch->pl, INTMIS) & 1u << ch->event) {
 		write_reg(ch->pl, INTCLR, 1u << ch->event);
@@ -270,8 +270,10 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	for (unsigned int i = 0; i < pl->nr_channels; i++) {
 		struct pl330_channel *ch = &pl->channels[i];
 
-		if (events & 1u << ch->event || faults & 1u << ch->thread)
-			serve(ch);
+		bool is_fault = faults & 1u << ch->thread;
+
+		if (is_fault || events & 1u << ch->event)
+			serve(ch, is_fault);
 	}
 	if (has_manager_faulted)
 		manager_faulted(pl);
@@ -435,8 +437,8 @@ static int read_configuration(struct pl330 *pl)
 		pl->nr_channels++;
 	}
 	if (!pl->nr_channels)
-		return berth_set_error("no event is the driver's", -ENODEV, BERTH_REASON_NO_DEVICE,
-				       usable, 0);
+		return berth_set_error("its events are all secure", -ENODEV, BERTH_REASON_STATE, 0,
+				       0);
 	read_limits(pl);
 	return 0;
 }

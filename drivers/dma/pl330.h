@@ -67,6 +67,12 @@ void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned i
 uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape *shape,
 			 uint32_t src, uint32_t dst, uint32_t len);
 
+/*
+ * Let a program that consists of one addition of memory to memory move bytes between other addresses,
+ * whose remainders modulo the widest beat are the same.
+ */
+void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst);
+
 /* All bytes are where they belong, then @event, then the end. */
 void berth_pl330_end(struct pl330_program *program, unsigned int event);
 
@@ -112,6 +118,8 @@ struct pl330_place {
  * @is_cyclic: it does not end
  * @first: where the program begins that is there now. A long descriptor takes several
  * @next: and where the one behind it will
+ * @copy_len: the program is a whole copy of so many bytes; 0: it is not
+ * @copy_low: the low bits of its addresses
  */
 struct pl330_desc {
 	struct virt_dma_desc vd;
@@ -127,6 +135,7 @@ struct pl330_desc {
 	uint64_t total;
 	bool is_cyclic;
 	struct pl330_place first, next;
+	uint32_t copy_len, copy_low;
 };
 
 /* The register of a peripheral, mapped for the controller. */

@@ -66,6 +66,8 @@ static void pdma_run_piece(struct pdma_channel *ch)
 			src = d->port->addr + ch->port_at;
 	}
 	ch->piece = len;
+	ch->piece_dst = dst;
+	ch->piece_src = src;
 	pdma_write(ch, PDMA_NEXT_CONFIG, d->config);
 	pdma_write64(ch, PDMA_NEXT_BYTES, len);
 	pdma_write64(ch, PDMA_NEXT_DESTINATION, dst);
@@ -150,13 +152,10 @@ static uint32_t pdma_residue(const struct pdma_channel *ch)
 static void pdma_failed(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = ch->desc;
-	uint64_t src = pdma_read64(ch, PDMA_EXEC_SOURCE),
-		 dst = pdma_read64(ch, PDMA_EXEC_DESTINATION);
-	uint64_t first_src = pdma_read64(ch, PDMA_NEXT_SOURCE);
-	uint64_t first_dst = pdma_read64(ch, PDMA_NEXT_DESTINATION);
+	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - ch->piece_src;
+	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - ch->piece_dst;
 
-	d->vd.tx_result.result = src - first_src > dst - first_dst ? DMA_TRANS_WRITE_FAILED
-								   : DMA_TRANS_READ_FAILED;
+	d->vd.tx_result.result = read > written ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
 	d->vd.tx_result.residue = pdma_residue(ch);
 	ch->piece = 0;
 	ch->desc = NULL;

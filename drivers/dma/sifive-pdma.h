@@ -78,6 +78,7 @@ struct pdma_channel {
 	uint64_t later; /* bytes of the runs behind this one */
 	size_t port_at; /* where in the window */
 	size_t piece; /* bytes that the engine was given; 0: it rests */
+	dma_addr_t piece_dst, piece_src;
 };
 
 struct pdma {

@@ -17,7 +17,7 @@ static void keep_blocks(struct zdma *z, struct zdma_side *side)
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 }
 
-void zdma_desc_free(struct virt_dma_desc *vd)
+void berth_zdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct zdma_desc *desc = zdma_desc_of(vd);
 	struct zdma *z = zdma_of(vd->tx.chan);
@@ -30,7 +30,7 @@ void zdma_desc_free(struct virt_dma_desc *vd)
 	berth_vchan_recycle(vd);
 }
 
-void zdma_free_kept(struct zdma *z)
+void berth_zdma_free_kept(struct zdma *z)
 {
 	struct zdma_block *block, *next;
 	struct virt_dma_desc *vd;
@@ -44,39 +44,44 @@ void zdma_free_kept(struct zdma *z)
 	INIT_LIST_HEAD(&z->free_blocks);
 }
 
-static void side_init(struct zdma_side *side)
+static void side_clear(struct zdma_side *side)
 {
-	INIT_LIST_HEAD(&side->blocks);
 	side->nr = side->nr_last = side->length = 0;
-	side->address = 0;
 	side->is_fixed = false;
 }
 
-static uint32_t attributes(const struct zdma *z)
+/* Those that are kept have no blocks. */
+static struct zdma_desc *new_desc(void)
 {
-	uint32_t cache = z->is_coherent ? ZDMA_CACHE_COHERENT : ZDMA_CACHE_NONE;
+	struct zdma_desc *desc = kzalloc(sizeof(*desc), GFP_ATOMIC);
 
-	return ZDMA_DATA_ARBURST_INCR | ZDMA_DATA_ARCACHE(cache) |
-	       ZDMA_DATA_ARLEN(ZDMA_MAX_BEATS - 1) | ZDMA_DATA_AWBURST_INCR |
-	       ZDMA_DATA_AWCACHE(cache) | ZDMA_DATA_AWLEN(ZDMA_MAX_BEATS - 1);
+	if (!desc)
+		return NULL;
+	INIT_LIST_HEAD(&desc->src.blocks);
+	INIT_LIST_HEAD(&desc->dst.blocks);
+	return desc;
+}
+
+static enum berth_zdma_mode mode_of(const struct zdma *z)
+{
+	return __atomic_load_n(&z->mode, __ATOMIC_RELAXED);
 }
 
 static struct zdma_desc *get_desc(struct zdma *z, enum zdma_kind kind)
 {
 	struct virt_dma_desc *vd = berth_vchan_recycled(&z->vc);
-	struct zdma_desc *desc = vd ? zdma_desc_of(vd) : kzalloc(sizeof(*desc), GFP_ATOMIC);
+	struct zdma_desc *desc = vd ? zdma_desc_of(vd) : new_desc();
 
 	if (!desc)
 		return NULL;
-	side_init(&desc->src);
-	side_init(&desc->dst);
+	side_clear(&desc->src);
+	side_clear(&desc->dst);
 	desc->kind = kind;
-	desc->is_linked = __atomic_load_n(&z->mode, __ATOMIC_RELAXED) == BERTH_ZDMA_LINKED;
+	desc->is_linked = mode_of(z) == BERTH_ZDMA_LINKED;
 	desc->length = 0;
 	desc->period = 0;
 	desc->piece = ZDMA_MAX_RUN;
-	desc->attributes = attributes(z);
-	desc->reg_width = 0;
+	desc->attributes = z->attributes;
 	return desc;
 }
 
@@ -84,7 +89,7 @@ static struct zdma_desc *get_desc(struct zdma *z, enum zdma_kind kind)
 static void drop_desc(struct zdma *z, struct zdma_desc *desc)
 {
 	desc->vd.tx.chan = &z->vc.chan;
-	zdma_desc_free(&desc->vd);
+	berth_zdma_desc_free(&desc->vd);
 }
 
 static struct zdma_block *get_block(struct zdma *z)
@@ -181,7 +186,7 @@ static uint64_t runs_of(const struct zdma_side *side)
 /* How a copy that is complete is handed to the hardware. */
 static int choose_kind(struct zdma *z, struct zdma_desc *desc)
 {
-	enum berth_zdma_mode mode = __atomic_load_n(&z->mode, __ATOMIC_RELAXED);
+	enum berth_zdma_mode mode = mode_of(z);
 	struct zdma_block *last;
 
 	desc->kind = ZDMA_COPY;
@@ -197,7 +202,7 @@ static int choose_kind(struct zdma *z, struct zdma_desc *desc)
 	return 0;
 }
 
-void zdma_command(struct zdma_desc *desc, uint32_t command)
+void berth_zdma_command(struct zdma_desc *desc, uint32_t command)
 {
 	struct zdma_block *last, *block;
 
@@ -235,6 +240,13 @@ static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, d
 	if (!desc)
 		return NULL;
 	desc->length = len;
+	/* What most copies are. */
+	if (len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO) {
+		desc->src.address = src;
+		desc->dst.address = dst;
+		desc->src.length = desc->dst.length = (uint32_t)len;
+		return vchan_tx_prep(&z->vc, &desc->vd, flags);
+	}
 	ret = add_run(z, desc, &desc->src, src, len);
 	if (!ret)
 		ret = add_run(z, desc, &desc->dst, dst, len);
@@ -400,7 +412,7 @@ static struct dma_async_tx_descriptor *zdma_prep_cyclic(struct dma_chan *chan, d
 	return finish(z, desc, ret, flags);
 }
 
-void zdma_set_ops(struct dma_device *dma)
+void berth_zdma_set_ops(struct dma_device *dma)
 {
 	static const enum dma_transaction_type caps[] = {
 		DMA_MEMCPY, DMA_MEMSET, DMA_INTERRUPT, DMA_SLAVE, DMA_CYCLIC, DMA_INTERLEAVE,

@@ -2,13 +2,16 @@
 /* ZDMA: what the hardware is told, and what it says. All with the channel's lock. */
 #include "zynqmp-zdma.h"
 
-/* Reads of STATUS after a bus error until the channel has come to rest. */
+/* Reads of STATUS until a channel has come to rest: after a bus error, or as the boot loader left it. */
 #define REST_READS 1000
 
-void zdma_reset(struct zdma *z)
+void berth_zdma_reset(struct zdma *z)
 {
 	zdma_write(z, ZDMA_IDS, ZDMA_INT_ALL);
 	zdma_write(z, ZDMA_CTRL2, 0);
+	for (unsigned int i = 0; i < REST_READS; i++)
+		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
+			break;
 	zdma_write(z, ZDMA_CTRL0, 0);
 	zdma_write(z, ZDMA_ISR, ZDMA_INT_ALL);
 	/* Both are cleared by being read. */
@@ -164,7 +167,7 @@ static void complete_desc(struct zdma *z)
 	vchan_cookie_complete(&desc->vd);
 }
 
-void zdma_start(struct zdma *z)
+void berth_zdma_start(struct zdma *z)
 {
 	while (!z->is_active && !z->is_paused) {
 		if (!z->desc && !take_next(z))
@@ -176,7 +179,7 @@ void zdma_start(struct zdma *z)
 	}
 }
 
-uint64_t zdma_residue(struct zdma *z)
+uint64_t berth_zdma_residue(struct zdma *z)
 {
 	const struct zdma_desc *desc = z->desc;
 	uint64_t done = z->done, now = 0;
@@ -200,11 +203,8 @@ static void fail(struct zdma *z)
 
 	result->result = z->errors & ZDMA_INT_WR_DATA ? DMA_TRANS_WRITE_FAILED
 						      : DMA_TRANS_READ_FAILED;
-	result->residue = zdma_min(zdma_residue(z), UINT32_MAX);
-	for (unsigned int i = 0; i < REST_READS; i++)
-		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
-			break;
-	zdma_reset(z);
+	result->residue = zdma_min(berth_zdma_residue(z), UINT32_MAX);
+	berth_zdma_reset(z);
 	z->is_active = false;
 	complete_desc(z);
 }
@@ -214,18 +214,15 @@ static void piece_is_done(struct zdma *z)
 	struct zdma_desc *desc = z->desc;
 
 	z->is_active = false;
-	if (desc->kind == ZDMA_LIST) {
+	z->done += z->piece;
+	if (desc->kind == ZDMA_LIST || (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
 		complete_desc(z);
 		return;
 	}
-	z->done += z->piece;
 	move_on(desc, &z->src, z->piece);
 	move_on(desc, &z->dst, z->piece);
-	if (desc->kind != ZDMA_CYCLIC) {
-		if (z->done == desc->length)
-			complete_desc(z);
+	if (desc->kind != ZDMA_CYCLIC)
 		return;
-	}
 	if (z->done == desc->length)
 		z->done = 0;
 	z->period_left -= z->piece;
@@ -248,7 +245,7 @@ static void leave_pause(struct zdma *z)
 	z->is_halted = false;
 	zdma_write(z, ZDMA_CTRL2, 0);
 	zdma_write(z, ZDMA_CTRL0, ZDMA_CTRL0_LISTS | ZDMA_CTRL0_CONT);
-	zdma_reset(z);
+	berth_zdma_reset(z);
 }
 
 static void die(struct zdma *z)
@@ -258,11 +255,11 @@ static void die(struct zdma *z)
 	z->is_active = z->is_dying = false;
 	z->desc = NULL;
 	/* It may be used again. */
-	zdma_command(desc, 0);
+	berth_zdma_command(desc, 0);
 	vchan_terminate_vdesc(&desc->vd);
 }
 
-static void handle(struct zdma *z, uint32_t status)
+static void count_wraps(struct zdma *z, uint32_t status)
 {
 	if (status & ZDMA_INT_OVERFLOW) {
 		zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
@@ -272,38 +269,53 @@ static void handle(struct zdma *z, uint32_t status)
 		zdma_read(z, ZDMA_SRC_ACCT);
 	if (status & ZDMA_INT_DST_ACCT)
 		zdma_read(z, ZDMA_DST_ACCT);
+}
+
+/* The hardware is at rest, where it should not be. False: it goes on, or waits for the client. */
+static bool has_paused(struct zdma *z)
+{
+	z->is_halted = true;
+	if (z->is_dying)
+		leave_pause(z);
+	else if (!z->is_paused)
+		go_on(z);
+	return z->is_dying;
+}
+
+static bool is_at_rest(struct zdma *z, uint32_t status)
+{
+	if (z->errors & ZDMA_INT_BUS)
+		return true;
+	if (status & ZDMA_INT_PAUSE)
+		return has_paused(z);
+	if (!(status & ZDMA_INT_DONE))
+		return false;
+	/* Perhaps one descriptor of a list is done, and not the list. */
+	return z->piece || (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY;
+}
+
+static void handle(struct zdma *z, uint32_t status)
+{
+	if (status & (ZDMA_INT_OVERFLOW | ZDMA_INT_ACCT))
+		count_wraps(z, status);
 	if (!z->is_active)
 		return;
 	z->errors |= status & ZDMA_INT_ERRORS;
-	if (status & ZDMA_INT_PAUSE && !(z->errors & ZDMA_INT_BUS)) {
-		z->is_halted = true;
-		if (z->is_dying)
-			leave_pause(z);
-		else if (!z->is_paused)
-			go_on(z);
-		if (!z->is_dying)
-			return;
-	} else if (!(z->errors & ZDMA_INT_BUS)) {
-		if (!(status & ZDMA_INT_DONE))
-			return;
-		/* One descriptor of a list is done, not the list. */
-		if (!z->piece &&
-		    (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) == ZDMA_STATUS_BUSY)
-			return;
-	}
+	if (!is_at_rest(z, status))
+		return;
 	if (z->is_dying) {
 		if (z->errors)
-			zdma_reset(z);
+			berth_zdma_reset(z);
 		die(z);
 	} else if (z->errors) {
 		fail(z);
 	} else {
 		piece_is_done(z);
 	}
-	zdma_start(z);
+	berth_zdma_start(z);
 }
 
-irqreturn_t zdma_irq(int irq, void *data)
+irqreturn_t berth_zdma_irq(int irq, void *data)
 {
 	struct zdma *z = data;
 	uint32_t status;
@@ -322,26 +334,26 @@ irqreturn_t zdma_irq(int irq, void *data)
 	return status ? IRQ_HANDLED : IRQ_NONE;
 }
 
-void zdma_pause(struct zdma *z)
+void berth_zdma_pause(struct zdma *z)
 {
 	z->is_paused = true;
 	if (z->is_active && !z->is_dying)
-		zdma_command(z->desc, ZDMA_WORD_PAUSE);
+		berth_zdma_command(z->desc, ZDMA_WORD_PAUSE);
 }
 
-void zdma_resume(struct zdma *z)
+void berth_zdma_resume(struct zdma *z)
 {
 	z->is_paused = false;
 	if (z->is_active && !z->is_dying) {
-		zdma_command(z->desc, 0);
+		berth_zdma_command(z->desc, 0);
 		if (z->is_halted)
 			go_on(z);
 	}
-	zdma_start(z);
+	berth_zdma_start(z);
 }
 
 /* A transfer cannot be broken off: a list ends with its block, anything else with its piece. */
-void zdma_stop(struct zdma *z)
+void berth_zdma_stop(struct zdma *z)
 {
 	z->is_paused = false;
 	if (!z->desc || z->is_dying)
@@ -353,5 +365,5 @@ void zdma_stop(struct zdma *z)
 		die(z);
 		return;
 	}
-	zdma_command(z->desc, ZDMA_WORD_STOP);
+	berth_zdma_command(z->desc, ZDMA_WORD_STOP);
 }

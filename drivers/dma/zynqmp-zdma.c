@@ -51,7 +51,7 @@ static int zdma_device_pause(struct dma_chan *chan)
 	unsigned long flags;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
-	zdma_pause(z);
+	berth_zdma_pause(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 	return 0;
 }
@@ -62,7 +62,7 @@ static int zdma_device_resume(struct dma_chan *chan)
 	unsigned long flags;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
-	zdma_resume(z);
+	berth_zdma_resume(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 	return 0;
 }
@@ -73,7 +73,7 @@ static int zdma_terminate_all(struct dma_chan *chan)
 	unsigned long flags;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
-	zdma_stop(z);
+	berth_zdma_stop(z);
 	berth_vchan_terminate_all(&z->vc);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 	return 0;
@@ -112,7 +112,7 @@ static uint64_t left_of(struct zdma *z, dma_cookie_t cookie, bool *is_current)
 
 	*is_current = z->desc && !z->is_dying && z->desc->vd.tx.cookie == cookie;
 	if (*is_current)
-		return zdma_residue(z);
+		return berth_zdma_residue(z);
 	list_for_each_entry(vd, &z->vc.desc_submitted, struct virt_dma_desc, node) {
 		if (vd->tx.cookie == cookie)
 			return zdma_desc_of(vd)->length;
@@ -147,7 +147,7 @@ static void zdma_issue_pending(struct dma_chan *chan)
 
 	spin_lock_irqsave(&z->vc.lock, flags);
 	if (vchan_issue_pending(&z->vc))
-		zdma_start(z);
+		berth_zdma_start(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 }
 
@@ -156,7 +156,7 @@ static void zdma_free_chan_resources(struct dma_chan *chan)
 	struct zdma *z = zdma_of(chan);
 
 	vchan_free_chan_resources(&z->vc);
-	zdma_free_kept(z);
+	berth_zdma_free_kept(z);
 }
 
 /* The binding's one cell says nothing: there is one channel. */
@@ -186,7 +186,7 @@ static void fill_in(struct zdma *z, struct device *dev)
 
 	dma->dev = dev;
 	INIT_LIST_HEAD(&dma->channels);
-	zdma_set_ops(dma);
+	berth_zdma_set_ops(dma);
 	dma->directions = BIT(DMA_MEM_TO_MEM) | BIT(DMA_MEM_TO_DEV) | BIT(DMA_DEV_TO_MEM);
 	for (uint32_t width = 1; width <= z->bus_bytes; width *= 2)
 		dma->src_addr_widths |= (uint32_t)BIT(width);
@@ -204,6 +204,13 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_release = zdma_release;
 }
 
+static uint32_t attributes(uint32_t cache)
+{
+	return ZDMA_DATA_ARBURST_INCR | ZDMA_DATA_ARCACHE(cache) |
+	       ZDMA_DATA_ARLEN(ZDMA_MAX_BEATS - 1) | ZDMA_DATA_AWBURST_INCR |
+	       ZDMA_DATA_AWCACHE(cache) | ZDMA_DATA_AWLEN(ZDMA_MAX_BEATS - 1);
+}
+
 static int read_tree(struct zdma *z, struct device *dev)
 {
 	uint32_t bits;
@@ -214,6 +221,7 @@ static int read_tree(struct zdma *z, struct device *dev)
 		return berth_set_error("xlnx,bus-width", -EINVAL, BERTH_REASON_ARGUMENT, bits, 0);
 	z->bus_bytes = bits / 8;
 	z->is_coherent = dev_is_dma_coherent(dev);
+	z->attributes = attributes(z->is_coherent ? ZDMA_CACHE_COHERENT : ZDMA_CACHE_NONE);
 	return 0;
 }
 
@@ -241,7 +249,7 @@ static int get_resources(struct zdma *z, struct platform_device *pdev)
 
 static int start(struct zdma *z, struct device *dev)
 {
-	int ret = request_irq(z->irq, zdma_irq, 0, dev_name(dev), z);
+	int ret = request_irq(z->irq, berth_zdma_irq, 0, dev_name(dev), z);
 
 	if (ret)
 		return ret;
@@ -278,9 +286,9 @@ static int zdma_probe(struct platform_device *pdev)
 		goto no_resources;
 	fill_in(z, dev);
 	INIT_LIST_HEAD(&z->free_blocks);
-	z->vc.desc_free = zdma_desc_free;
+	z->vc.desc_free = berth_zdma_desc_free;
 	vchan_init(&z->vc, &z->dma);
-	zdma_reset(z);
+	berth_zdma_reset(z);
 	ret = start(z, dev);
 	if (ret)
 		goto no_start;

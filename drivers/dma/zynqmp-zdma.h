@@ -171,6 +171,7 @@ struct zdma {
 	struct dma_pool *pool;
 	unsigned int irq;
 	uint32_t bus_bytes;
+	uint32_t attributes; /* of accesses to memory */
 	bool is_coherent;
 };
 
@@ -212,20 +213,20 @@ static inline uint32_t zdma_block_entries(const struct zdma_desc *desc)
 }
 
 /* zynqmp-zdma-desc.c */
-void zdma_desc_free(struct virt_dma_desc *vd);
+void berth_zdma_desc_free(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
-void zdma_free_kept(struct zdma *z);
+void berth_zdma_free_kept(struct zdma *z);
 /* Commands of the descriptors after which the hardware may be stopped: the last of each block. */
-void zdma_command(struct zdma_desc *desc, uint32_t command);
-void zdma_set_ops(struct dma_device *dma);
+void berth_zdma_command(struct zdma_desc *desc, uint32_t command);
+void berth_zdma_set_ops(struct dma_device *dma);
 
 /* zynqmp-zdma-run.c; with the lock, but for the handler and the first one */
-void zdma_reset(struct zdma *z);
-irqreturn_t zdma_irq(int irq, void *data);
-void zdma_start(struct zdma *z);
-void zdma_pause(struct zdma *z);
-void zdma_resume(struct zdma *z);
-void zdma_stop(struct zdma *z);
-uint64_t zdma_residue(struct zdma *z);
+void berth_zdma_reset(struct zdma *z);
+irqreturn_t berth_zdma_irq(int irq, void *data);
+void berth_zdma_start(struct zdma *z);
+void berth_zdma_pause(struct zdma *z);
+void berth_zdma_resume(struct zdma *z);
+void berth_zdma_stop(struct zdma *z);
+uint64_t berth_zdma_residue(struct zdma *z);
 
 #endif

@@ -22,6 +22,9 @@ BERTH_BEGIN_DECLS
 
 #define BERTH_DMA_SOFTWARE_MAX_CHANNELS 32u
 
+/* Bytes in one go: so many may still be copied after a pause, and before the end of a synchronize. */
+#define BERTH_DMA_SOFTWARE_CHUNK 262144u
+
 /* A thread for each channel, where the port has threads. On the model a run is no longer repeatable. */
 #define BERTH_DMA_SOFTWARE_THREADS 0x1u
 

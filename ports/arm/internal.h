@@ -90,15 +90,16 @@ enum berth_arm_kind { RAM_NONE, RAM_NOMAP, RAM_CACHED, RAM_UNCACHED };
 enum berth_arm_kind berth_arm_kind_of(phys_addr_t phys);
 /* Count cached mappings of a page outside the linear map: how many there were before. */
 uint32_t berth_arm_view(phys_addr_t phys, int more);
-/* So many tables of the second level, 1 KiB each, empty: they go into the first level from @l1 on. */
-int berth_arm_tables(uint32_t *l1, unsigned int nr, const struct berth_port_ram *ram);
+/* An empty table of the second level, as the first level has it; 0: no memory. A page is four: @rest begins with 0. */
+#define TABLE_BYTES 1024u
+uint32_t berth_arm_table(const struct berth_port_ram *ram, phys_addr_t *rest);
 /* Entries have become invalid: the TLB forgets them. Or valid: it may read them. */
 void berth_arm_forget(uintptr_t virt, uint64_t size);
 void berth_arm_forget_all(void);
 void berth_arm_written(void);
 
 /* range.c */
-int berth_arm_ranges_start(const struct berth_port_ram *ram);
+int berth_arm_ranges_start(const struct berth_port_ram *ram, phys_addr_t *rest);
 void berth_arm_ranges_stop(void);
 /* Another address for a page, until it is closed: it is cached. */
 uintptr_t berth_arm_window_open(phys_addr_t page);

@@ -129,29 +129,27 @@ void berth_arm_mmu_init(void)
 	berth_arm_forget_all();
 }
 
-int berth_arm_tables(uint32_t *l1, unsigned int nr, const struct berth_port_ram *ram)
+uint32_t berth_arm_table(const struct berth_port_ram *ram, phys_addr_t *rest)
 {
-	phys_addr_t page = 0;
+	phys_addr_t table = *rest;
 
-	for (unsigned int i = 0; i < nr; i++, page += 1024) {
-		if (!(page & (PAGE_BYTES - 1))) {
-			page = ram->alloc_page();
-			if (!page)
-				return -ENOMEM;
-			memset(to_virt(page), 0, PAGE_BYTES);
-		}
-		l1[i] = (uint32_t)page | L1_TABLE;
+	if (!(table & (PAGE_BYTES - 1))) {
+		table = ram->alloc_page();
+		if (!table)
+			return 0;
+		memset(to_virt(table), 0, PAGE_BYTES);
 	}
-	return 0;
+	*rest = table + TABLE_BYTES;
+	return (uint32_t)table | L1_TABLE;
 }
 
 /* A table for each MiB of a bank, before any is written: what they lie in is mapped as at boot. */
-static int take_tables(const struct berth_range *bank, const struct berth_port_ram *ram)
+static int take_tables(const struct berth_range *bank, const struct berth_port_ram *ram,
+		       phys_addr_t *rest)
 {
 	phys_addr_t end = bank->base + bank->size;
-	int err = 0;
 
-	for (phys_addr_t at = bank->base; at < end && !err; at = (at | (MIB - 1)) + 1) {
+	for (phys_addr_t at = bank->base; at < end; at = (at | (MIB - 1)) + 1) {
 		unsigned int mib = (unsigned int)(at >> MIB_SHIFT);
 		uint32_t entry;
 
@@ -161,11 +159,12 @@ static int take_tables(const struct berth_range *bank, const struct berth_port_r
 			tables[mib] = &berth_arm_image_l2[(mib - IMAGE_MIB) * 256];
 			continue;
 		}
-		err = berth_arm_tables(&entry, 1, ram);
-		if (!err)
-			tables[mib] = to_virt(entry & ~(uint32_t)L1_TABLE);
+		entry = berth_arm_table(ram, rest);
+		if (!entry)
+			return -ENOMEM;
+		tables[mib] = to_virt(entry & ~(uint32_t)L1_TABLE);
 	}
-	return err;
+	return 0;
 }
 
 /* Of the image's tables, which are live, only what is not to be mapped changes. */
@@ -212,6 +211,7 @@ static void map_as_at_boot(unsigned int mib)
 
 static int build(const struct berth_port_ram *ram)
 {
+	phys_addr_t rest = 0;
 	int err = 0;
 
 	for (unsigned int i = 0; i < ram->nr_banks; i++)
@@ -221,9 +221,9 @@ static int build(const struct berth_port_ram *ram)
 				map_as_at_boot((unsigned int)mib);
 	berth_arm_written();
 	for (unsigned int i = 0; i < ram->nr_banks && !err; i++)
-		err = take_tables(&ram->banks[i], ram);
+		err = take_tables(&ram->banks[i], ram, &rest);
 	if (!err)
-		err = berth_arm_ranges_start(ram);
+		err = berth_arm_ranges_start(ram, &rest);
 	for (unsigned int i = 0; i < ram->nr_banks && !err; i++)
 		fill_bank(&ram->banks[i], ram);
 	return err;

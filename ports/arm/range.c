@@ -41,19 +41,20 @@ static uintptr_t address_of(uint32_t page)
 	return PORT_RANGES_BASE + page * PAGE_BYTES;
 }
 
-int berth_arm_ranges_start(const struct berth_port_ram *ram)
+int berth_arm_ranges_start(const struct berth_port_ram *ram, phys_addr_t *rest)
 {
 	uint64_t total = 0;
 	unsigned int mib;
-	int err;
 
 	for (unsigned int i = 0; i < ram->nr_banks; i++)
 		total += ram->banks[i].size;
 	mib = (unsigned int)(total >> MIB_SHIFT);
 	mib = mib < MIN_MIB ? MIN_MIB : mib > PORT_RANGES_MIB ? PORT_RANGES_MIB : mib;
-	err = berth_arm_tables(L1_RANGES, mib, ram);
-	if (err)
-		return err;
+	for (unsigned int i = 0; i < mib; i++) {
+		L1_RANGES[i] = berth_arm_table(ram, rest);
+		if (!L1_RANGES[i])
+			return -ENOMEM;
+	}
 	nr_pages = mib * 256;
 	next_page = 1;
 	*entry_of(PORT_RANGES_BASE) = RESERVED;

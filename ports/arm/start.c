@@ -37,6 +37,11 @@ void berth_arm_boot(const void *fdt)
 	berth_exit(main());
 }
 
+const void *berth_boot_tree(void)
+{
+	return boot_fdt;
+}
+
 int berth_port_start(const void **fdt, const struct berth_machine *machine, const void *config)
 {
 	const void *tree = *fdt ? *fdt : boot_fdt;

@@ -31,20 +31,20 @@ struct software_engine {
 /* Changed by start and stop alone, which are not called at once. */
 static struct software_engine *engine;
 
-static void begin(struct software_desc *desc)
+static inline void begin(struct software_desc *desc)
 {
 	__atomic_store_n(&desc->done, 0, __ATOMIC_RELAXED);
+	desc->is_different = false;
+	if (!desc->nr_runs)
+		return;
 	desc->run = 0;
 	desc->run_done = 0;
 	desc->run_dst = desc->dst[0];
 	desc->run_src = desc->src[0];
-	desc->is_different = false;
-	desc->vd.tx_result.result = DMA_TRANS_NOERROR;
-	desc->vd.tx_result.residue = 0;
 }
 
 /* The next one to work on, or NULL. With the lock. */
-static struct software_desc *take(struct software_chan *sc)
+static inline struct software_desc *take(struct software_chan *sc)
 {
 	struct virt_dma_desc *vd;
 
@@ -62,10 +62,10 @@ static struct software_desc *take(struct software_chan *sc)
 }
 
 /* Without the lock. True: it is over, well or not. */
-static bool work_on(struct software_desc *desc)
+static inline bool work_on(struct software_desc *desc)
 {
 	size_t left = desc->length - desc->done;
-	size_t bytes = left < SOFTWARE_CHUNK ? left : SOFTWARE_CHUNK;
+	size_t bytes = left < BERTH_DMA_SOFTWARE_CHUNK ? left : BERTH_DMA_SOFTWARE_CHUNK;
 
 	if (!desc->step(desc, bytes))
 		return true;
@@ -74,7 +74,7 @@ static bool work_on(struct software_desc *desc)
 }
 
 /* With the lock. */
-static void finish(struct software_chan *sc, struct software_desc *desc)
+static inline void finish(struct software_chan *sc, struct software_desc *desc)
 {
 	sc->current = NULL;
 	desc->vd.tx_result.residue = (uint32_t)(desc->length - desc->done);
@@ -83,76 +83,115 @@ static void finish(struct software_chan *sc, struct software_desc *desc)
 	vchan_cookie_complete(&desc->vd);
 }
 
-/* What is left to do once a descriptor has been worked on. With the lock. */
-static void settle(struct software_chan *sc, struct software_desc *desc, bool is_over)
+/* What was worked on has been terminated meanwhile, and is not touched any more. With the lock. */
+static void let_go(struct software_chan *sc)
 {
-	if (sc->current == desc) {
-		if (is_over)
-			finish(sc, desc);
-		return;
-	}
-	/* Terminated meanwhile. */
 	__atomic_store_n(&sc->is_orphaned, 0, __ATOMIC_RELEASE);
 	berth_port_wake(&sc->is_orphaned);
 }
 
-/* A thread completes as an interrupt handler does: callbacks follow at once, on this thread. */
-static void settle_as_handler(struct software_chan *sc, struct software_desc *desc, bool is_over)
+/* What is left to do once a descriptor has been worked on. Return: the next one, or NULL: nobody works. */
+static inline struct software_desc *settle(struct software_chan *sc, struct software_desc *desc,
+					   bool is_over)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	if (sc->current != desc)
+		let_go(sc);
+	else if (is_over)
+		finish(sc, desc);
+	desc = take(sc);
+	sc->is_running = desc != NULL;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return desc;
+}
+
+/* The callbacks of what was completed since berth_handler_enter(). */
+static inline void call_back(void)
 {
 	unsigned long flags = berth_port_irq_save();
 
-	berth_handler_enter();
-	spin_lock(&sc->vc.lock);
-	settle(sc, desc, is_over);
-	spin_unlock(&sc->vc.lock);
 	berth_handler_leave();
 	berth_port_irq_restore(flags);
 }
 
-/* Nobody works on it. With the lock, which it releases. False: there is work left. */
-static bool work(struct software_chan *sc, unsigned long flags, unsigned int share)
+/* Somebody else goes on with @desc. */
+static void stop_work(struct software_chan *sc, struct software_desc *desc)
 {
-	struct software_desc *desc;
+	unsigned long flags;
 
-	sc->is_running = true;
-	while ((desc = take(sc)) != NULL && share) {
-		bool is_over;
-
-		spin_unlock_irqrestore(&sc->vc.lock, flags);
-		is_over = work_on(desc);
-		if (sc->worker)
-			settle_as_handler(sc, desc, is_over);
-		spin_lock_irqsave(&sc->vc.lock, flags);
-		if (!sc->worker)
-			settle(sc, desc, is_over);
-		share -= is_over;
-	}
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	if (sc->current != desc)
+		let_go(sc);
 	sc->is_running = false;
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
+}
+
+/*
+ * Nobody works on it, and @desc is what take() has given. With the lock, which it releases. Where that
+ * surprises nobody (on a thread, or if the caller has let interrupts in), this is an interrupt handler:
+ * callbacks come at its end, or after each BERTH_DMA_SOFTWARE_CHUNK; else as soon as interrupts are let in. False: there
+ * is work left.
+ */
+static bool work(struct software_chan *sc, struct software_desc *desc, unsigned long flags,
+		 unsigned int share)
+{
+	bool as_handler = sc->worker || berth_port_irq_was_on(flags);
+	size_t bytes = 0;
+
+	sc->is_running = true;
+	if (as_handler)
+		berth_handler_enter();
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	while (desc && share) {
+		size_t done = desc->length < BERTH_DMA_SOFTWARE_CHUNK ? desc->length
+								      : BERTH_DMA_SOFTWARE_CHUNK;
+		bool is_over = !__atomic_load_n(&sc->is_orphaned, __ATOMIC_RELAXED) &&
+			       work_on(desc);
+
+		desc = settle(sc, desc, is_over);
+		share -= is_over;
+		bytes += done;
+		if (as_handler && desc && bytes >= BERTH_DMA_SOFTWARE_CHUNK) {
+			call_back();
+			berth_handler_enter();
+			bytes = 0;
+		}
+	}
+	if (desc)
+		stop_work(sc, desc);
+	if (as_handler)
+		call_back();
 	return !desc;
 }
 
 static void work_beside(void *data)
 {
 	struct software_chan *sc = data;
+	struct software_desc *desc;
 	unsigned long flags;
 
 	/* Nobody else works on a channel that has a thread. */
-	do
+	do {
 		spin_lock_irqsave(&sc->vc.lock, flags);
-	while (!work(sc, flags, UINT32_MAX));
+		desc = take(sc);
+		if (!desc)
+			spin_unlock_irqrestore(&sc->vc.lock, flags);
+	} while (desc && !work(sc, desc, flags, UINT32_MAX));
 }
 
 /* With the lock, which it releases. */
 static void go_on(struct software_chan *sc, unsigned long flags)
 {
-	if (sc->is_running || !take(sc))
+	struct software_desc *desc = sc->is_running ? NULL : take(sc);
+
+	if (!desc || sc->worker) {
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
-	else if (!sc->worker && !work(sc, flags, SHARE))
+		if (desc)
+			berth_port_worker_kick(sc->worker);
+	} else if (!work(sc, desc, flags, SHARE)) {
 		berth_mod_timer_ns(&sc->later, ktime_get_ns() + PAUSE_NS);
-	else if (sc->worker) {
-		spin_unlock_irqrestore(&sc->vc.lock, flags);
-		berth_port_worker_kick(sc->worker);
 	}
 }
 

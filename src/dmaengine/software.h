@@ -7,8 +7,6 @@
 #include <berth/timer.h>
 #include <berth/virt-dma.h>
 
-/* Bytes in one go: how soon a channel hears that it is to stop. */
-#define SOFTWARE_CHUNK 65536u
 #define SOFTWARE_MAX_SOURCES 16u
 /* Runs of a pattern that need no memory of their own. */
 #define SOFTWARE_RUNS 4u
@@ -28,7 +26,7 @@ struct software_chan {
 
 /*
  * Work of one kind: @step does the bytes from desc->done on, @bytes of them, which is no more than
- * SOFTWARE_CHUNK; false with the result set if they cannot be reached.
+ * BERTH_DMA_SOFTWARE_CHUNK; false with the result set if they cannot be reached.
  */
 struct software_desc {
 	struct virt_dma_desc vd;

@@ -16,8 +16,9 @@ struct view {
 	bool is_mapped; /* for the while: it lies outside the linear map */
 };
 
-static bool view_get(const struct software_desc *desc, dma_addr_t addr, size_t bytes,
-		     struct view *view)
+/* Wherever it lies. */
+static bool find_view(const struct software_desc *desc, dma_addr_t addr, size_t bytes,
+		      struct view *view)
 {
 	phys_addr_t phys;
 	uint64_t at;
@@ -42,7 +43,20 @@ static bool view_get(const struct software_desc *desc, dma_addr_t addr, size_t b
 	return true;
 }
 
-static void view_put(const struct view *view)
+/* What the short way of dma_map_single() has given goes back the same way. */
+static inline bool view_get(const struct software_desc *desc, dma_addr_t addr, size_t bytes,
+			    struct view *view)
+{
+	const struct device *dev = desc->vd.tx.chan->device->dev;
+	uint64_t at = addr - dev->map_offset;
+
+	if (at >= dev->map_span || bytes > dev->map_span - at)
+		return find_view(desc, addr, bytes, view);
+	*view = (struct view){ .at = (char *)dev->map_base + at, .bytes = bytes };
+	return true;
+}
+
+static inline void view_put(const struct view *view)
 {
 	if (view->is_mapped)
 		kunmap_local(view->at);

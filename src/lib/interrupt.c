@@ -62,20 +62,26 @@ static bool is_level(unsigned int irq, unsigned long flags)
 	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
 }
 
+/* A line is at its number's place in the table, or at the next one that was free. */
 static struct irq_line *find_line(unsigned int irq)
 {
-	for (unsigned int i = 0; i < MAX_LINES; i++)
-		if (lines[i].actions && lines[i].irq == irq)
-			return &lines[i];
+	for (unsigned int i = 0; i < MAX_LINES; i++) {
+		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
+
+		if (line->irq == irq && line->actions)
+			return line;
+	}
 	return NULL;
 }
 
 static struct irq_line *new_line(unsigned int irq, bool level)
 {
 	for (unsigned int i = 0; i < MAX_LINES; i++) {
-		if (!lines[i].actions && !__atomic_load_n(&lines[i].running, __ATOMIC_RELAXED)) {
-			lines[i] = (struct irq_line){ .irq = irq, .level = level };
-			return &lines[i];
+		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
+
+		if (!line->actions && !__atomic_load_n(&line->running, __ATOMIC_RELAXED)) {
+			*line = (struct irq_line){ .irq = irq, .level = level };
+			return line;
 		}
 	}
 	return NULL;

@@ -132,6 +132,21 @@ static inline dma_addr_t must_map(struct device *dev, void *at, size_t size,
 	return addr;
 }
 
+/* A pattern of memory with gaps on both sides, for free(). */
+static inline struct dma_interleaved_template *
+make_template(size_t numf, const struct data_chunk *chunks, size_t nr)
+{
+	struct dma_interleaved_template *xt = calloc(1, sizeof(*xt) + nr * sizeof(*chunks));
+
+	assert_non_null(xt);
+	xt->dir = DMA_MEM_TO_MEM;
+	xt->src_inc = xt->dst_inc = xt->src_sgl = xt->dst_sgl = true;
+	xt->numf = numf;
+	xt->frame_size = nr;
+	memcpy(xt->sgl, chunks, nr * sizeof(*chunks));
+	return xt;
+}
+
 /* What a callback was told. */
 struct told {
 	unsigned int calls;

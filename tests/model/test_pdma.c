@@ -349,6 +349,44 @@ static void test_registers(void **state)
 	must_stop();
 }
 
+/* The FIFO, by its registers and by accesses of every width. */
+static void test_fifo_registers(void **state)
+{
+	struct berth_model_fifo_stats stats;
+	char __iomem *regs;
+
+	(void)state;
+	pdma_boot(NULL);
+	regs = ioremap(0x10000000, 0x2000);
+	assert_non_null(regs);
+	assert_int_equal(readl(regs), 0x46494631);
+	writeq(0, regs + 0x1000);
+	writel(1, regs + 0x1ffc);
+	writew(0, regs + 0x1004);
+	writeb(0, regs + 0x1777);
+	assert_int_equal(readq(regs + 0x8), 0); /* not that wide */
+	assert_int_equal(readl(regs + 0x8), 15);
+	writeb(0, regs + 0x1000);
+	assert_int_equal(readl(regs + 0x8), 16);
+	assert_int_equal(readl(regs + 0x18), 0);
+	writeq(3, regs + 0x1000); /* 2 was lost */
+	writeq(4, regs + 0x1000);
+	writeq(4, regs + 0x1000);
+	assert_int_equal(readl(regs + 0x18), 2);
+	assert_int_equal(berth_model_fifo_stats(FIFO, &stats), 0);
+	assert_int_equal(stats.first_break, 16);
+	assert_int_equal(stats.consumed, 40);
+	assert_int_equal(readq(regs + 0x1100), 0);
+	assert_int_equal(readb(regs + 0x1fff), 1);
+	assert_int_equal(readw(regs + 0x1000), 0);
+	assert_int_equal(readl(regs + 0x10), 11);
+	writel(1, regs + 0x4);
+	assert_int_equal(readl(regs + 0x8) | readl(regs + 0x10) | readl(regs + 0x18), 0);
+	assert_int_equal(berth_model_fifo_stats(PLAIN, &stats), -ENODEV);
+	iounmap(regs);
+	must_stop();
+}
+
 /* Whichever allocation of a probe fails: what it got goes back. */
 static void every_allocation_of_a_probe_may_fail(void **state)
 {
@@ -381,21 +419,13 @@ static void every_allocation_of_a_probe_may_fail(void **state)
 /* Prepare calls of all kinds, as @kind says. */
 static struct dma_async_tx_descriptor *prepare(struct dma_chan *chan, unsigned int kind)
 {
-	struct {
-		struct dma_interleaved_template xt;
-		struct data_chunk chunks[3];
-	} pattern = {
-		.xt = { .dir = DMA_MEM_TO_MEM,
-			.src_inc = true,
-			.dst_inc = true,
-			.src_sgl = true,
-			.dst_sgl = true,
-			.numf = 2,
-			.frame_size = 3 },
-		.chunks = { { .size = 8, .icg = 8 },
-			    { .size = 8, .icg = 8 },
-			    { .size = 8, .icg = 8 } },
+	static const struct data_chunk chunks[] = {
+		{ .size = 8, .icg = 8 },
+		{ .size = 8, .icg = 8 },
+		{ .size = 8, .icg = 8 },
 	};
+	struct dma_async_tx_descriptor *tx;
+	struct dma_interleaved_template *xt;
 	struct scatterlist sg[3];
 
 	sg_init_table(sg, ARRAY_SIZE(sg));
@@ -414,7 +444,10 @@ static struct dma_async_tx_descriptor *prepare(struct dma_chan *chan, unsigned i
 	case 3:
 		return dmaengine_prep_dma_cyclic(chan, 0x80000000, 4096, 1024, DMA_DEV_TO_MEM, 0);
 	default:
-		return dmaengine_prep_interleaved_dma(chan, &pattern.xt, 0);
+		xt = make_template(2, chunks, ARRAY_SIZE(chunks));
+		tx = dmaengine_prep_interleaved_dma(chan, xt, 0);
+		free(xt);
+		return tx;
 	}
 }
 
@@ -486,6 +519,37 @@ static void channels_by_name(void **state)
 	must_stop();
 }
 
+/* Shared with everybody: of whichever engine. */
+static void in_public(void **state)
+{
+	uint8_t *src, *dst;
+
+	(void)state;
+	pdma_boot(NULL);
+	src = kmalloc(3000, GFP_KERNEL);
+	dst = kmalloc(3000, GFP_KERNEL);
+	assert_true(src && dst);
+	assert_null(dma_find_channel(DMA_MEMCPY));
+	dmaengine_get();
+	for (unsigned int i = 0; i < 10; i++) {
+		struct dma_chan *chan = dma_find_channel(DMA_MEMCPY);
+		struct ends e;
+
+		assert_non_null(chan);
+		map_ends(dmaengine_get_dma_device(chan), &e, src, dst, 3000);
+		assert_int_equal(dma_chan_copy(chan, e.dst_dma, e.src_dma, 3000), 0);
+		unmap_ends(dmaengine_get_dma_device(chan), &e);
+		assert_memory_equal(src, dst, 3000);
+	}
+	/* None is left for one client alone. */
+	assert_null(dma_chan_of(device_of(PLAIN)));
+	dmaengine_put();
+	dma_release_channel(must_request(PLAIN));
+	kfree(src);
+	kfree(dst);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,9 +561,11 @@ int main(void)
 		cmocka_unit_test(test_remove_while_running),
 		cmocka_unit_test(test_taken_interrupt),
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_fifo_registers),
 		cmocka_unit_test(every_allocation_of_a_probe_may_fail),
 		cmocka_unit_test(every_allocation_of_a_client_may_fail),
 		cmocka_unit_test(channels_by_name),
+		cmocka_unit_test(in_public),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

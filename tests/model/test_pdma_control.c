@@ -3,6 +3,7 @@
 #include "pdma.h"
 
 #include <berth/gfp.h>
+#include <berth/iommu.h>
 #include <berth/mm.h>
 
 #define LONG_COPY (256u << 10)
@@ -280,6 +281,35 @@ static void an_error_among_others(void **state)
 	must_stop();
 }
 
+/* What its IOMMU refuses is a bus error to the engine; with nothing to go wrong with, the channel works. */
+static void faults_of_the_iommu(void **state)
+{
+	(void)state;
+	pdma_boot(NULL);
+	for (unsigned int write = 0; write < 2; write++) {
+		struct told told = { 0 };
+		struct copy c, wrong;
+		uint64_t faults;
+
+		begin(&c, BEHIND, 4096);
+		faults = berth_iommu_faults(c.dev);
+		wrong = c;
+		if (write)
+			wrong.to = 0x12345000;
+		else
+			wrong.from = 0x12345000;
+		assert_int_equal(dma_sync_wait(c.chan, start_copy(&wrong, &told)), DMA_ERROR);
+		msleep(1);
+		assert_int_equal(told.calls, 1);
+		assert_int_equal(told.last.result,
+				 write ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED);
+		assert_int_equal(berth_iommu_faults(c.dev), faults + 1);
+		assert_int_equal(dma_sync_wait(c.chan, start_copy(&c, NULL)), DMA_COMPLETE);
+		assert_int_equal(end(&c), 4096);
+	}
+	must_stop();
+}
+
 /* It never ends: the wait does, and the channel can be had back. */
 static void one_that_never_completes(void **state)
 {
@@ -427,15 +457,11 @@ static void nothing_is_allocated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pause_and_resume),
-		cmocka_unit_test(paused_before_it_starts),
-		cmocka_unit_test(paused_lists),
-		cmocka_unit_test(residues),
-		cmocka_unit_test(errors_on_demand),
-		cmocka_unit_test(an_error_among_others),
-		cmocka_unit_test(one_that_never_completes),
-		cmocka_unit_test(interrupts_in_turn),
-		cmocka_unit_test(kept_descriptors),
+		cmocka_unit_test(pause_and_resume),	cmocka_unit_test(paused_before_it_starts),
+		cmocka_unit_test(paused_lists),		cmocka_unit_test(residues),
+		cmocka_unit_test(errors_on_demand),	cmocka_unit_test(an_error_among_others),
+		cmocka_unit_test(faults_of_the_iommu),	cmocka_unit_test(one_that_never_completes),
+		cmocka_unit_test(interrupts_in_turn),	cmocka_unit_test(kept_descriptors),
 		cmocka_unit_test(nothing_is_allocated),
 	};
 

@@ -67,16 +67,11 @@ static void frames(void **state)
 	static const struct {
 		bool src_sgl, dst_sgl;
 	} gaps[] = { { true, true }, { true, false }, { false, true }, { false, false } };
-	struct {
-		struct dma_interleaved_template xt;
-		struct data_chunk chunks[2];
-	} t = { .xt = { .dir = DMA_MEM_TO_MEM,
-			.src_inc = true,
-			.dst_inc = true,
-			.numf = 5,
-			.frame_size = 2 },
-		.chunks = { { .size = 13, .icg = 7 },
-			    { .size = 50, .src_icg = 3, .dst_icg = 11 } } };
+	static const struct data_chunk chunks[] = {
+		{ .size = 13, .icg = 7 },
+		{ .size = 50, .src_icg = 3, .dst_icg = 11 },
+	};
+	struct dma_interleaved_template *xt = make_template(5, chunks, ARRAY_SIZE(chunks));
 	struct dma_chan *chan;
 	struct device *dev;
 	uint8_t *src, *dst, wanted[1024];
@@ -94,27 +89,27 @@ static void frames(void **state)
 		fill_random(src, sizeof(wanted));
 		memset(dst, 0x11, sizeof(wanted));
 		memset(wanted, 0x11, sizeof(wanted));
-		t.xt.src_sgl = gaps[i].src_sgl;
-		t.xt.dst_sgl = gaps[i].dst_sgl;
+		xt->src_sgl = gaps[i].src_sgl;
+		xt->dst_sgl = gaps[i].dst_sgl;
 		for (unsigned int run = 0; run < 10; run++) {
-			const struct data_chunk *chunk = &t.chunks[run % 2];
+			const struct data_chunk *chunk = &chunks[run % 2];
 
 			memcpy(wanted + to, src + from, chunk->size);
 			from += chunk->size + (gaps[i].src_sgl ? (run % 2 ? 3 : 7) : 0);
 			to += chunk->size + (gaps[i].dst_sgl ? (run % 2 ? 11 : 7) : 0);
 		}
-		t.xt.src_start = must_map(dev, src, sizeof(wanted), DMA_TO_DEVICE);
-		t.xt.dst_start = must_map(dev, dst, sizeof(wanted), DMA_BIDIRECTIONAL);
+		xt->src_start = must_map(dev, src, sizeof(wanted), DMA_TO_DEVICE);
+		xt->dst_start = must_map(dev, dst, sizeof(wanted), DMA_BIDIRECTIONAL);
 		err = berth_dma_wait(
-			chan, dmaengine_submit(dmaengine_prep_interleaved_dma(chan, &t.xt, 0)),
-			1000);
-		dma_unmap_single(dev, t.xt.dst_start, sizeof(wanted), DMA_BIDIRECTIONAL);
-		dma_unmap_single(dev, t.xt.src_start, sizeof(wanted), DMA_TO_DEVICE);
+			chan, dmaengine_submit(dmaengine_prep_interleaved_dma(chan, xt, 0)), 1000);
+		dma_unmap_single(dev, xt->dst_start, sizeof(wanted), DMA_BIDIRECTIONAL);
+		dma_unmap_single(dev, xt->src_start, sizeof(wanted), DMA_TO_DEVICE);
 		assert_int_equal(err, 0);
 		assert_memory_equal(dst, wanted, sizeof(wanted));
 	}
 	kfree(src);
 	kfree(dst);
+	free(xt);
 	dma_release_channel(chan);
 	must_stop();
 }
@@ -268,11 +263,8 @@ static void what_it_cannot_do(void **state)
 		.dst_addr = FIFO_WINDOW,
 		.dst_addr_width = DMA_SLAVE_BUSWIDTH_4_BYTES,
 	};
-	struct {
-		struct dma_interleaved_template xt;
-		struct data_chunk chunk;
-	} t = { .xt = { .dir = DMA_MEM_TO_MEM, .src_inc = true, .numf = 1, .frame_size = 1 },
-		.chunk = { .size = 64 } };
+	static const struct data_chunk chunk = { .size = 64 };
+	struct dma_interleaved_template *xt = make_template(1, &chunk, 1);
 	const dma_addr_t at = 0x80000000;
 	struct dma_slave_caps caps;
 	struct dma_chan *chan;
@@ -281,7 +273,16 @@ static void what_it_cannot_do(void **state)
 	pdma_boot(NULL);
 	chan = must_request(PLAIN);
 	refused(dmaengine_prep_dma_memset(chan, at, 0, 64, 0), BERTH_REASON_CAPABILITY);
-	refused(dmaengine_prep_interleaved_dma(chan, &t.xt, 0), BERTH_REASON_CAPABILITY);
+	xt->numf = 5462;
+	xt->sgl[0].icg = 1;
+	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_TOO_LARGE);
+	xt->numf = SIZE_MAX;
+	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_TOO_LARGE);
+	xt->numf = 5461;
+	assert_non_null(dmaengine_prep_interleaved_dma(chan, xt, 0));
+	xt->dst_inc = false;
+	refused(dmaengine_prep_interleaved_dma(chan, xt, 0), BERTH_REASON_CAPABILITY);
+	free(xt);
 	refused(dmaengine_prep_slave_single(chan, at, 64, DMA_MEM_TO_DEV, 0),
 		BERTH_REASON_ARGUMENT); /* no width was told */
 

@@ -5,7 +5,7 @@
 #include <berth/highmem.h>
 
 #define KIB 1024u
-#define LARGE (256u << 10)
+#define LARGE (4u * BERTH_DMA_SOFTWARE_CHUNK)
 
 static struct dma_chan *chan;
 static unsigned int nr_calls;
@@ -86,7 +86,7 @@ static void large_and_polled(void **state)
 {
 	struct berth_dmatest_params params = {
 		.iterations = 100,
-		.buffer_size = LARGE,
+		.buffer_size = BERTH_DMA_SOFTWARE_CHUNK + 5000,
 		.polled = true,
 		.report = say_failure,
 		.seed = 7,

@@ -130,6 +130,7 @@ static void copies_are_right_whatever_the_caches_do(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		start(seed % 4 == 0, seed);
+		engine->tells_each = seed & 2;
 		copies_start(&c, must_channel(dev), SIZE);
 		for (unsigned int n = 0; n < 12; n++) {
 			assert_int_equal(berth_zdma_set_mode(dev, modes[n % ARRAY_SIZE(modes)]), 0);
@@ -154,6 +155,7 @@ static void must_fail(struct copies *c, bool at_src, enum dmaengine_tx_result re
 {
 	struct called called = { 0 };
 	struct dma_async_tx_descriptor *tx;
+	uint32_t attributes = engine->regs[E_DSCR_ATTR];
 	dma_cookie_t cookie;
 
 	copies_map(c);
@@ -168,6 +170,7 @@ static void must_fail(struct copies *c, bool at_src, enum dmaengine_tx_result re
 	assert_int_equal(called.result.result, result);
 	assert_int_equal(called.result.residue, 1000);
 	assert_int_equal(dmaengine_tx_status(c->chan, cookie, NULL), DMA_ERROR);
+	assert_int_equal(engine->regs[E_DSCR_ATTR], attributes);
 	copies_compare(c);
 }
 
@@ -388,6 +391,32 @@ static void what_is_terminated_is_over(void **state)
 	end(&c);
 }
 
+/* A list is not worked through to its end. */
+static void a_list_that_is_terminated_ends_with_its_block(void **state)
+{
+	struct copies c;
+
+	(void)state;
+	for (unsigned int m = 2; m < ARRAY_SIZE(modes); m++) {
+		struct dma_tx_state at;
+		dma_cookie_t cookie;
+
+		start(false, 50 + m);
+		assert_int_equal(berth_zdma_set_mode(dev, modes[m]), 0);
+		copies_start(&c, must_channel(dev), SIZE);
+		copies_map(&c);
+		cookie = dmaengine_submit(prep_list(&c, 500));
+		dma_async_issue_pending(c.chan);
+		udelay(2);
+		dmaengine_tx_status(c.chan, cookie, &at);
+		assert_int_equal(dmaengine_terminate_sync(c.chan), 0);
+		assert_true(engine->regs[E_TOTAL] < at.residue / 2);
+		copies_unmap(&c);
+		copies_many(&c, 100, 1);
+		end(&c);
+	}
+}
+
 /* Descriptors that a client keeps run as often as it likes, also after they were broken off. */
 static void a_descriptor_is_used_again(void **state)
 {
@@ -519,6 +548,7 @@ int main(void)
 		cmocka_unit_test(the_residue_goes_down_to_nothing),
 		cmocka_unit_test(a_list_is_paused_and_goes_on),
 		cmocka_unit_test(what_is_terminated_is_over),
+		cmocka_unit_test(a_list_that_is_terminated_ends_with_its_block),
 		cmocka_unit_test(a_descriptor_is_used_again),
 		cmocka_unit_test(a_transfer_that_never_ends),
 		cmocka_unit_test(a_peripheral_is_written_and_read),

@@ -23,6 +23,7 @@ enum {
 	E_CTRL0 = 0x110 / 4,
 	E_STATUS = 0x11c / 4,
 	E_DATA_ATTR = 0x120 / 4,
+	E_DSCR_ATTR = 0x124 / 4,
 	E_SRC = 0x128 / 4,
 	E_DST = 0x138 / 4,
 	E_FILL = 0x148 / 4,
@@ -47,6 +48,7 @@ struct zdma_engine {
 	uint64_t nr_pauses, nr_stops, nr_transfers;
 	uint32_t wrap_at; /* the byte counter says so that it has overflowed at so many; 0: never */
 	bool is_stuck; /* a transfer that begins does not go on */
+	bool tells_each; /* says that it is done at each descriptor */
 };
 
 static inline void engine_irq(struct model_device *dev)
@@ -61,6 +63,9 @@ static inline void engine_ends(struct model_device *dev, uint32_t status, uint32
 	struct zdma_engine *e = dev->state;
 
 	e->regs[E_STATUS] = status;
+	/* After an error the registers are not to be relied on. */
+	if (status == E_FAILED)
+		e->regs[E_DSCR_ATTR] = e->regs[E_CTRL0] = 0xff;
 	if (status != E_PAUSED)
 		e->regs[E_CTRL2] = 0;
 	e->regs[E_ISR] |= isr;
@@ -115,6 +120,8 @@ static inline void engine_command(struct model_device *dev)
 	} else if (!engine_next(dev, &e->src)) {
 		engine_ends(dev, E_FAILED, 1u << 6);
 	} else {
+		e->regs[E_ISR] |= e->tells_each ? 1u << 10 : 0;
+		engine_irq(dev);
 		engine_go(dev);
 	}
 }

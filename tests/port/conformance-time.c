@@ -161,6 +161,7 @@ static void test_irq_save(void)
 	CHECK_EQUAL(alarms(), before);
 	inner = berth_port_irq_save();
 	berth_port_delay(MS);
+	CHECK(berth_port_irq_was_on(outer) && !berth_port_irq_was_on(inner));
 	berth_port_irq_restore(inner);
 	/* The inner pair gives back what the outer one took: nothing. */
 	berth_port_delay(MS);
@@ -213,6 +214,53 @@ static void test_barriers(void)
 	berth_port_dma_wmb();
 }
 
+static uint32_t work_begun, work_done;
+static volatile uint64_t work_given, work_seen;
+
+static void work(void *data)
+{
+	__atomic_add_fetch(&work_begun, 1, __ATOMIC_SEQ_CST);
+	work_seen = *(volatile uint64_t *)data;
+	berth_port_delay(MS / 10);
+	__atomic_add_fetch(&work_done, 1, __ATOMIC_SEQ_CST);
+	berth_port_wake(&work_done);
+}
+
+static void test_worker(void)
+{
+	struct berth_port_worker *worker;
+	int err = berth_port_worker_start(&worker, work, (void *)&work_given);
+
+	if (err == -ENOSYS) {
+		CHECK_EQUAL(berth_port_error()->reason, BERTH_REASON_CAPABILITY);
+		conformance_skip("this port has no threads");
+		return;
+	}
+	if (!CHECK_EQUAL(err, 0))
+		return;
+	work_begun = 0;
+	work_done = 0;
+	for (uint32_t i = 0; i < 100; i++) {
+		uint32_t begun = __atomic_load_n(&work_begun, __ATOMIC_SEQ_CST);
+
+		work_given = i + 1;
+		for (uint32_t kicks = i % 3 + 1; kicks; kicks--)
+			berth_port_worker_kick(worker);
+		while (__atomic_load_n(&work_begun, __ATOMIC_SEQ_CST) == begun ||
+		       __atomic_load_n(&work_done, __ATOMIC_SEQ_CST) !=
+			       __atomic_load_n(&work_begun, __ATOMIC_SEQ_CST))
+			conformance_wait(&work_done, begun, berth_port_now() + MS);
+		CHECK_EQUAL(work_seen, i + 1);
+	}
+	/* A call for each kick at most; one that is asked for is made before the end. */
+	CHECK(work_done <= 199);
+	work_begun = 0;
+	work_done = 0;
+	berth_port_worker_kick(worker);
+	berth_port_worker_stop(worker);
+	CHECK(work_done >= 1 && work_done == work_begun);
+}
+
 const struct conformance_test conformance_time[] = {
 	{ "now never goes back", test_now },
 	{ "delay lasts at least as long as asked", test_delay },
@@ -227,5 +275,6 @@ const struct conformance_test conformance_time[] = {
 	{ "a wait's deadline and an alarm do not disturb each other", test_wait_and_alarm },
 	{ "an interrupt that does not exist is refused", test_irq_number },
 	{ "barriers can be called", test_barriers },
+	{ "a worker does what it is kicked for", test_worker },
 	{ NULL, NULL },
 };

@@ -176,7 +176,7 @@ static const struct {
 static const char *argument(void)
 {
 	static const char key[] = "fault=";
-	const char *fdt = (const char *)RAM_VIRT, *end = fdt + 0x4000;
+	const char *fdt = berth_boot_tree(), *end = fdt + 0x4000;
 
 	for (; fdt < end; fdt++) {
 		unsigned int i = 0;

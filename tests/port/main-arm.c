@@ -391,6 +391,50 @@ static void test_arithmetic(void)
 	CHECK_EQUAL(__atomic_load_n(&atomic, __ATOMIC_SEQ_CST), big);
 }
 
+static uint32_t pages_left;
+
+static phys_addr_t alloc_few_pages(void)
+{
+	return pages_left ? 8 * MIB - 4096 * pages_left-- : 0;
+}
+
+/* However few pages there are for tables: all is as at boot again. How many are needed, too. */
+static void test_few_pages(void)
+{
+	/* A table of 1 KiB for each MiB of RAM, but those of the image, and for each of ranges. */
+	const uint64_t ranges = ram_size() < 512 * MIB ? ram_size() : 512 * MIB;
+	const uint64_t needed = (ram_size() / MIB - 16 + ranges / MIB + 3) / 4;
+	const struct berth_port_ram ram = {
+		.banks = conformance_env->banks,
+		.nr_banks = 1,
+		.mapped = conformance_env->banks,
+		.nr_mapped = 1,
+		.alloc_page = alloc_few_pages,
+	};
+	uint32_t *top = (uint32_t *)(RAM_VIRT + 100 * MIB);
+	int ret = -ENOMEM;
+
+	conformance_stop();
+	for (uint32_t pages = 0; pages < 1000 && ret == -ENOMEM; pages++) {
+		const void *fdt = NULL;
+
+		CHECK_EQUAL(berth_port_start(&fdt, NULL, NULL), 0);
+		pages_left = pages;
+		*top = pages;
+		ret = berth_port_ram(&ram);
+		if (!ret)
+			CHECK_EQUAL(pages, needed);
+		else
+			CHECK(!berth_port_linear.size && !berth_port_range_reserve(4096));
+		CHECK_EQUAL(*top, pages);
+		CHECK(is_section(top));
+		berth_port_stop();
+		CHECK_EQUAL(*top, pages);
+	}
+	CHECK_EQUAL(ret, 0);
+	CHECK_EQUAL(conformance_start(), 0);
+}
+
 static const struct conformance_test own[] = {
 	{ "arm: the MMU has the types that were asked for", test_types },
 	{ "arm: what is not to be mapped is not", test_holes },
@@ -403,6 +447,7 @@ static const struct conformance_test own[] = {
 	{ "arm: an edge triggered interrupt", test_irq_edge },
 	{ "arm: a level triggered interrupt", test_irq_level },
 	{ "arm: divisions and atomic accesses of 64 bits", test_arithmetic },
+	{ "arm: whatever page for tables is missing, all is put back", test_few_pages },
 	{ "arm: the outer cache is maintained where it is on", test_outer_cache },
 };
 
@@ -414,7 +459,7 @@ static uint32_t be32(const unsigned char *at)
 /* /memory@0's size: all that the suite needs of the device tree. */
 static uint64_t memory_size(void)
 {
-	const unsigned char *fdt = (const unsigned char *)RAM_VIRT;
+	const unsigned char *fdt = berth_boot_tree();
 	const unsigned char *at = fdt + be32(fdt + 8), *end = at + be32(fdt + 36);
 	bool in_memory = false;
 

@@ -248,6 +248,17 @@ static void two_boards_make_no_tree(void **state)
 	}
 }
 
+static void inputs_of_what_is_not_there(void **state)
+{
+	(void)state;
+	assert_int_equal(berth_qemu_set_input("pl330", 0, 0, true), -EIO);
+	assert_int_equal(start_on(NULL, NULL, 0, NULL, NULL), 0);
+	assert_int_equal(berth_qemu_set_input("pl330", 0, 0, true), -EINVAL);
+	assert_reason(BERTH_REASON_ARGUMENT);
+	assert_int_equal(berth_qemu_set_input("pl031", 1, 0, true), -EINVAL);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +267,7 @@ int main(void)
 		cmocka_unit_test(versal),
 		cmocka_unit_test(options_may_follow_a_name),
 		cmocka_unit_test(two_boards_make_no_tree),
+		cmocka_unit_test(inputs_of_what_is_not_there),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;

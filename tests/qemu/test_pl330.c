@@ -69,6 +69,29 @@ static void copies_of_any_size_and_offset(void **unused)
 	must_stop();
 }
 
+/* Of the same length, and most of them in the same place of a beat: the program is there already. */
+static void copies_like_the_one_before(void **unused)
+{
+	struct dma_chan *chan;
+	struct areas areas;
+
+	(void)unused;
+	must_start_zynq(NULL);
+	chan = must_take(DMA_MEMCPY);
+	areas = make_areas();
+	for (unsigned int i = 0; i < 200; i++) {
+		uint32_t from = below(AREA / 32) * 16 + (below(8) == 0);
+		uint32_t to = below(AREA / 32) * 16 + 5 + (below(8) == 0);
+
+		one_copy(chan, &areas, from, to, below(8) ? 777 : 778);
+		dmaengine_synchronize(chan);
+	}
+	assert_memory_equal(areas.dst, areas.wanted, AREA);
+	free_areas(&areas);
+	dma_release_channel(chan);
+	must_stop();
+}
+
 /* 2,048 bursts, 256 and one of them, and single bytes: loops in loops. */
 static void long_copies(void **unused)
 {
@@ -201,9 +224,11 @@ static void an_interrupt_comes_in_its_turn(void **unused)
 	must_stop();
 }
 
-/* Two runs of a pattern, each 256 bytes. */
-static struct dma_async_tx_descriptor *prep_two(struct dma_chan *chan, dma_addr_t dst,
-						dma_addr_t src)
+/* Two runs of 256 bytes each, so often; at the destination there are 64 bytes between the two. */
+#define FRAME 512u
+#define GAP 64u
+static struct dma_async_tx_descriptor *prep_frames(struct dma_chan *chan, dma_addr_t dst,
+						   dma_addr_t src, size_t nr)
 {
 	struct {
 		struct dma_interleaved_template xt;
@@ -214,10 +239,10 @@ static struct dma_async_tx_descriptor *prep_two(struct dma_chan *chan, dma_addr_
 			  .src_inc = true,
 			  .dst_inc = true,
 			  .dst_sgl = true,
-			  .numf = 1,
+			  .numf = nr,
 			  .frame_size = 2 } };
 
-	two.xt.sgl[0] = (struct data_chunk){ .size = 256, .icg = 64 };
+	two.xt.sgl[0] = (struct data_chunk){ .size = 256, .icg = GAP };
 	two.xt.sgl[1] = (struct data_chunk){ .size = 256 };
 	return dmaengine_prep_interleaved_dma(chan, &two.xt, 0);
 }
@@ -248,7 +273,7 @@ static void faults_are_told_and_the_channel_goes_on(void **unused)
 	dst = must_map(chan, areas.dst, AREA, DMA_FROM_DEVICE);
 	for (unsigned int i = 0; i < 20; i++) {
 		struct outcome bad = { 0 }, good = { 0 };
-		struct dma_async_tx_descriptor *tx = prep_two(chan, dst, src);
+		struct dma_async_tx_descriptor *tx = prep_frames(chan, dst, src, 1);
 		uint8_t *code = phys_to_virt(tx->phys);
 		dma_cookie_t cookie;
 
@@ -335,14 +360,21 @@ static void a_descriptor_may_be_used_again(void **unused)
 	areas = make_areas();
 	src = must_map(chan, areas.src, AREA, DMA_TO_DEVICE);
 	dst = must_map(chan, areas.dst, AREA, DMA_FROM_DEVICE);
-	tx = prep_two(chan, dst, src);
+	/* So many frames take more than one program. */
+	tx = prep_frames(chan, dst, src, 200);
 	assert_int_equal(dmaengine_desc_set_reuse(tx), 0);
+	for (uint32_t frame = 0; frame < 200; frame++) {
+		uint8_t *at = areas.wanted + frame * (FRAME + GAP);
+
+		memcpy(at, areas.src + frame * FRAME, 256);
+		memcpy(at + 256 + GAP, areas.src + frame * FRAME + 256, 256);
+	}
 	for (unsigned int i = 0; i < 5; i++) {
-		memset(areas.dst, 0, 1024);
+		memset(areas.dst, 0x5a, AREA);
 		must_run(tx);
-		assert_memory_equal(areas.dst, areas.src, 256);
 		/* It is the client's again after its callback. */
 		dmaengine_synchronize(chan);
+		assert_memory_equal(areas.dst, areas.wanted, AREA);
 	}
 	assert_int_equal(dmaengine_desc_free(tx), 0);
 	dma_unmap_single(device_of(chan), src, AREA, DMA_TO_DEVICE);
@@ -367,7 +399,7 @@ static void nothing_is_allocated_in_the_steady_state(void **unused)
 	for (unsigned int i = 0; i < 60; i++) {
 		must_run(dmaengine_prep_dma_memcpy(chan, dst, src, 100, 0));
 		must_run(dmaengine_prep_dma_memset(chan, dst, 1, 100, 0));
-		must_run(prep_two(chan, dst, src));
+		must_run(prep_frames(chan, dst, src, 1));
 		dmaengine_synchronize(chan);
 		if (i == 9)
 			berth_test_fail_nth(1);
@@ -478,10 +510,24 @@ static void probes_without_memory(void **unused)
 	must_stop();
 }
 
+/* All of its events are secure then, and the driver may use none. */
+static void a_manager_that_is_not_secure(void **unused)
+{
+	static const char *const arguments[] = { "-global", "pl330.mgr_ns_at_rst=1", NULL };
+	dma_cap_mask_t mask;
+
+	(void)unused;
+	must_start_zynq(arguments);
+	dma_cap_zero(mask);
+	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(&mask)), -EPROBE_DEFER);
+	must_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(copies_of_any_size_and_offset),
+		cmocka_unit_test(copies_like_the_one_before),
 		cmocka_unit_test(long_copies),
 		cmocka_unit_test(fills),
 		cmocka_unit_test(patterns),
@@ -493,6 +539,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_reached_is_refused),
 		cmocka_unit_test(prepares_without_memory),
 		cmocka_unit_test(probes_without_memory),
+		cmocka_unit_test(a_manager_that_is_not_secure),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;

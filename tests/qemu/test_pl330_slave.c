@@ -3,6 +3,7 @@
 #include <berth/io.h>
 #include <berth/of.h>
 #include <berth/scatterlist.h>
+#include <berth/spinlock.h>
 
 #include "zynq.h"
 
@@ -241,6 +242,42 @@ static void a_busy_peripheral_is_waited_for(void **unused)
 	must_stop();
 }
 
+/* It has ended, and nobody has heard of it yet, when it is terminated: it does not end the next one. */
+static void an_event_that_comes_too_late(void **unused)
+{
+	struct device *uart = start_with_uart();
+	struct dma_chan *chan = take_kind(uart, 0);
+	uint8_t *bytes = kzalloc(64, GFP_KERNEL);
+	struct dma_tx_state state;
+	dma_cookie_t cookie;
+	unsigned long flags;
+	dma_addr_t at;
+
+	(void)unused;
+	assert_non_null(bytes);
+	configure(chan, 4);
+	at = must_map(chan, bytes, 64, DMA_BIDIRECTIONAL);
+	local_irq_save(flags);
+	cookie = must_begin(dmaengine_prep_dma_memcpy(chan, at + 32, at, 32, 0));
+	assert_int_equal(dmaengine_tx_status(chan, cookie, &state), DMA_IN_PROGRESS);
+	assert_int_equal(state.residue, 0);
+	assert_int_equal(dmaengine_terminate_async(chan), 0);
+	assert_int_equal(berth_qemu_set_input("pl330", 0, LINE_OF_TX, true), 0);
+	cookie = must_begin(dmaengine_prep_slave_single(chan, at, 10, DMA_MEM_TO_DEV, 0));
+	local_irq_restore(flags);
+	for (unsigned int i = 0; i < 20; i++) {
+		msleep(1);
+		assert_int_equal(dmaengine_tx_status(chan, cookie, &state), DMA_IN_PROGRESS);
+		assert_int_equal(state.residue, 10);
+	}
+	assert_int_equal(berth_qemu_set_input("pl330", 0, LINE_OF_TX, false), 0);
+	assert_int_equal(dma_sync_wait(chan, cookie), DMA_COMPLETE);
+	dma_unmap_single(device_of(chan), at, 64, DMA_BIDIRECTIONAL);
+	kfree(bytes);
+	dma_release_channel(chan);
+	must_stop();
+}
+
 #define PERIOD 16u
 #define RING (5 * PERIOD)
 #define STOP_AT 7u
@@ -431,6 +468,7 @@ int main(void)
 		cmocka_unit_test(long_lists),
 		cmocka_unit_test(a_register_is_read),
 		cmocka_unit_test(a_busy_peripheral_is_waited_for),
+		cmocka_unit_test(an_event_that_comes_too_late),
 		cmocka_unit_test(a_ring_goes_round),
 		cmocka_unit_test(lines_have_one_channel_each),
 		cmocka_unit_test(what_it_cannot_do_is_refused),

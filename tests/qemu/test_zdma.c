@@ -9,6 +9,7 @@
 #include <berth/slab.h>
 #include <berth/test.h>
 
+#include <berth/drivers/dmatest.h>
 #include <berth/drivers/zynqmp-zdma.h>
 
 #include "../model/copies.h"
@@ -60,7 +61,7 @@ static void start(const struct kind *kind)
 					  NULL };
 	const struct berth_qemu_config config = {
 		.machine = kind->machine,
-		.ram_size = 128 * MIB,
+		.ram_size = 256 * MIB,
 		.arguments = arguments,
 		.timeout_ms = 120000,
 		.slow_down = SLOW_DOWN,
@@ -455,6 +456,45 @@ static void every_allocation_may_fail(void **state)
 	must_stop();
 }
 
+static void on_failure(void *data, const struct berth_dmatest_failure *failure)
+{
+	char text[240];
+
+	(void)data;
+	berth_dmatest_text(failure, text, sizeof(text));
+	print_error("%s\n", text);
+}
+
+/* On all channels at once. */
+static void ten_thousand_random_transfers(void **state)
+{
+	const struct kind *kind = *state;
+	const struct berth_dmatest_params params = {
+		.iterations = 10000 / kind->nr,
+		.buffer_size = 4096,
+		.timeout_ms = 600000,
+		.report = on_failure,
+	};
+	struct berth_dmatest *tests = calloc(kind->nr, sizeof(*tests));
+
+	start(kind);
+	assert_non_null(tests);
+	for (unsigned int i = 0; i < kind->nr; i++)
+		assert_int_equal(berth_dmatest_init(&tests[i], must_channel(devices[i]), &params),
+				 0);
+	berth_dmatest_run_all(tests, kind->nr);
+	for (unsigned int i = 0; i < kind->nr; i++) {
+		struct dma_chan *chan = tests[i].chan;
+
+		assert_int_equal(tests[i].stats.tests, params.iterations);
+		assert_int_equal(tests[i].stats.failed, 0);
+		berth_dmatest_exit(&tests[i]);
+		dma_release_channel(chan);
+	}
+	free(tests);
+	must_stop();
+}
+
 static int probe_again(struct device *dev)
 {
 	struct platform_device *pdev = to_platform_device(dev);
@@ -548,6 +588,7 @@ int main(void)
 		ON(a_peripheral_is_fed, versal),
 		ON(a_ring_goes_round_until_it_is_stopped, zcu102),
 		ON(a_ring_goes_round_until_it_is_stopped, versal),
+		ON(ten_thousand_random_transfers, versal),
 		cmocka_unit_test(a_peripheral_is_read),
 		cmocka_unit_test(what_cannot_be_is_refused),
 		cmocka_unit_test(every_allocation_may_fail),

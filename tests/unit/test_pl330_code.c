@@ -159,6 +159,29 @@ static void pieces_share_a_program(void **unused)
 	}
 }
 
+/* Another program of the same kind, without being written. */
+static void addresses_are_changed(void **unused)
+{
+	(void)unused;
+	for (unsigned int i = 0; i < 5000; i++) {
+		struct pl330_shape shape = memory_shape(PL330_COPY);
+		uint32_t len = length(100000), src = below(1u << 27), dst = below(1u << 27);
+		uint32_t src2 = src + (below(1u << 27) & ~15u),
+			 dst2 = dst + (below(1u << 27) & ~15u);
+		static uint8_t changed[CODE], code[CODE];
+		struct pl330_program program;
+
+		berth_pl330_begin(&program, changed, CODE, &shape);
+		assert_int_equal(berth_pl330_add(&program, &shape, src, dst, len), len);
+		berth_pl330_end(&program, EVENT);
+		berth_pl330_change(changed, src2, dst2);
+		berth_pl330_begin(&program, code, CODE, &shape);
+		berth_pl330_add(&program, &shape, src2, dst2, len);
+		berth_pl330_end(&program, EVENT);
+		assert_memory_equal(changed, code, program.used);
+	}
+}
+
 static void aligned_copies_are_quick(void **unused)
 {
 	const struct pl330_shape shape = {
@@ -221,6 +244,7 @@ int main(void)
 		cmocka_unit_test(fills_of_any_kind),
 		cmocka_unit_test(peripherals_of_any_kind),
 		cmocka_unit_test(pieces_share_a_program),
+		cmocka_unit_test(addresses_are_changed),
 		cmocka_unit_test(aligned_copies_are_quick),
 		cmocka_unit_test(the_longest_copies_fit),
 		cmocka_unit_test(accesses_are_as_secure_as_the_thread),

@@ -4,6 +4,7 @@
 
 #include <berth/berth.h>
 
+#include "dmatest.h"
 #include "explain.h"
 #include "run.h"
 
@@ -12,6 +13,7 @@ static const char usage[] =
 	"The DMA memory stack, driven on a modelled SoC.\n"
 	"\n"
 	"Commands:\n"
+	"  dmatest     transfers on every DMA channel of a board, each one compared\n"
 	"  explain     what each device of a board gets, and what is wrong with its description\n"
 	"  run         send frames from the camera through memory to the display\n"
 	"\n"
@@ -24,6 +26,7 @@ static const struct {
 	const char *name;
 	int (*command)(int argc, char **argv);
 } commands[] = {
+	{ "dmatest", dmatest_command },
 	{ "explain", explain_command },
 	{ "run", run_command },
 };

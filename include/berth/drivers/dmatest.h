@@ -227,6 +227,16 @@ struct berth_dmatest {
 };
 
 /**
+ * berth_dmatest_kinds() - what a channel can be tested for
+ * @chan: the channel
+ * @peripheral: what it serves, or NULL
+ *
+ * Any context. Return: bit n: &enum berth_dmatest_kind n.
+ */
+uint32_t berth_dmatest_kinds(const struct dma_chan *chan,
+			     const struct berth_dmatest_peripheral *peripheral);
+
+/**
  * berth_dmatest_init() - get ready to test a channel
  * @test: zeroed
  * @chan: the caller's, until berth_dmatest_exit(); several tests may share it

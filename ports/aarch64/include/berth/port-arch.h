@@ -11,6 +11,8 @@ extern "C" {
 
 #define BERTH_PORT_MAX_SLOTS 8
 #define BERTH_PORT_REDZONE 0
+/* berth_port_lock_wait() spins. */
+#define BERTH_PORT_LOCKS_SPIN 1
 
 /* A CPU is a slot; its number is in TPIDR_EL1 from the first instructions on. */
 static inline unsigned int berth_port_slot(void)
@@ -37,6 +39,11 @@ static inline unsigned long berth_port_irq_save(void)
 
 	__asm__ volatile("mrs %0, daif\n\tmsr daifset, #2" : "=r"(flags)::"memory");
 	return flags;
+}
+
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return !(flags & 0x80);
 }
 
 static inline void berth_port_irq_restore(unsigned long flags)

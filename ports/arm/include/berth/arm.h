@@ -12,6 +12,9 @@
 
 BERTH_BEGIN_DECLS
 
+/** berth_boot_tree() - the device tree that the boot loader left: readable always; NULL: none. */
+const void *berth_boot_tree(void);
+
 /** berth_exit() - end the machine with an exit code (semihosting). Any context. */
 void berth_exit(int code) __attribute__((noreturn));
 

@@ -12,6 +12,8 @@ extern "C" {
 /* One CPU. */
 #define BERTH_PORT_MAX_SLOTS 1
 #define BERTH_PORT_REDZONE 0
+/* berth_port_lock_wait() spins. */
+#define BERTH_PORT_LOCKS_SPIN 1
 
 static inline unsigned int berth_port_slot(void)
 {
@@ -34,6 +36,11 @@ static inline unsigned long berth_port_irq_save(void)
 
 	__asm__ volatile("mrs %0, cpsr\n\tcpsid i" : "=r"(flags)::"memory");
 	return flags;
+}
+
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return !(flags & 0x80);
 }
 
 static inline void berth_port_irq_restore(unsigned long flags)

@@ -87,6 +87,11 @@ static inline unsigned long berth_port_irq_save(void)
 	return berth_port_thread.irq_depth++;
 }
 
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return !flags;
+}
+
 /* The last one lets in what has been waiting. */
 static inline void berth_port_irq_restore(unsigned long flags)
 {

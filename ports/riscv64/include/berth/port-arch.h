@@ -11,6 +11,8 @@ extern "C" {
 
 #define BERTH_PORT_MAX_SLOTS 4
 #define BERTH_PORT_REDZONE 0
+/* berth_port_lock_wait() spins. */
+#define BERTH_PORT_LOCKS_SPIN 1
 #define BERTH_PORT_DMA_DEFAULT_COHERENT 1
 
 /* A CPU is a slot. Hart 0 is none: see ports/riscv64/board.h. */
@@ -40,6 +42,11 @@ static inline unsigned long berth_port_irq_save(void)
 
 	__asm__ volatile("csrrci %0, mstatus, 8" : "=r"(flags)::"memory");
 	return flags & 8;
+}
+
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return flags != 0;
 }
 
 static inline void berth_port_irq_restore(unsigned long flags)

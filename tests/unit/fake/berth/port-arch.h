@@ -55,6 +55,11 @@ static inline unsigned long berth_port_irq_save(void)
 	return berth_fake_irq_depth++;
 }
 
+static inline bool berth_port_irq_was_on(unsigned long flags)
+{
+	return !flags;
+}
+
 static inline void berth_port_irq_restore(unsigned long flags)
 {
 	berth_fake_irq_depth = (unsigned int)flags;
