@@ -4,276 +4,7 @@
  * where it is: which callbacks come, in which order and with what result, what each cookie says, who
  * has which channel, and what is freed when. Callbacks prepare, submit, terminate and free as well.
  */
-#include "../model/machine.h"
-
-#include <berth/platform_device.h>
-#include <berth/slab.h>
-#include <berth/test.h>
-#include <berth/timer.h>
-#include <berth/virt-dma.h>
-
-#include <stdio.h>
-#include <stdlib.h>
-
-/* The address sanitizer knows what malloc() gives. */
-static unsigned int nr_live, fail_in;
-
-static void *fuzz_alloc(size_t size)
-{
-	if (fail_in && !--fail_in)
-		return NULL;
-	nr_live++;
-	return calloc(1, size);
-}
-
-static void fuzz_free(const void *memory)
-{
-	nr_live -= memory != NULL;
-	free((void *)(uintptr_t)memory);
-}
-
-#undef kzalloc
-#undef kfree
-#define kzalloc(size, flags) fuzz_alloc(size)
-#define kfree(memory) fuzz_free(memory)
-#include "../model/engine.h"
-
-#define MAX_CALLS 300
-#define DESCS 48
-#define CHANNELS (2 * ENGINE_CHANNELS)
-#define FAILED BERTH_DMA_FAILED_COOKIES
-#define NO_FAILURE UINT64_MAX
-
-#define MUST(holds)                                                                               \
-	do {                                                                                      \
-		if (!(holds)) {                                                                   \
-			fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #holds); \
-			abort();                                                                  \
-		}                                                                                 \
-	} while (0)
-
-enum state { NONE, PREPARED, SUBMITTED, ISSUED, RUNNING, DONE, CALLED, TERMINATED };
-enum holder { NOBODY, OWN, EVERYBODY };
-
-/* struct desc - @nr: its cookie, counted from the first of its channel. @how: bit 0, 1: callbacks */
-struct desc {
-	enum state state;
-	struct dma_async_tx_descriptor *tx;
-	struct channel *ch;
-	uint64_t nr;
-	size_t len;
-	unsigned int how;
-	bool is_kept, is_cyclic, was_done;
-	struct dmaengine_result result;
-	struct dmaengine_unmap_data *unmap;
-};
-
-static struct channel {
-	struct dma_chan *chan;
-	struct controller *controller;
-	enum holder holder;
-	dma_cookie_t base;
-	uint64_t used, completed, failed[FAILED];
-	unsigned int nr_failed;
-	struct desc *period, *called;
-	bool is_paused;
-} channels[CHANNELS];
-
-static struct controller {
-	struct platform_device *pdev;
-	bool is_there;
-	unsigned int came; /* the order of registration */
-} controllers[2];
-
-static struct desc descs[DESCS];
-static unsigned int nr_public, nr_came, depth;
-static unsigned long irqs;
-static const uint8_t *input;
-static size_t input_left;
-
-static uint8_t take(void)
-{
-	return input_left ? (input_left--, *input++) : 0;
-}
-
-static unsigned int below(unsigned int bound)
-{
-	return take() % bound;
-}
-
-static dma_cookie_t cookie_of(const struct channel *ch, uint64_t nr)
-{
-	return (dma_cookie_t)(((uint64_t)ch->base - 1 + nr) % INT32_MAX + 1);
-}
-
-static bool is_private(const struct controller *controller)
-{
-	for (unsigned int i = 0; i < CHANNELS; i++)
-		if (channels[i].controller == controller && channels[i].holder == OWN)
-			return true;
-	return false;
-}
-
-static bool is_shared(const struct controller *controller)
-{
-	for (unsigned int i = 0; i < CHANNELS; i++)
-		if (channels[i].controller == controller && channels[i].holder != NOBODY)
-			return !is_private(controller);
-	return false;
-}
-
-/* The first of a channel in a state. */
-static struct desc *first_in(const struct channel *ch, enum state state)
-{
-	struct desc *first = NULL;
-
-	for (unsigned int i = 0; i < DESCS; i++)
-		if (descs[i].ch == ch && descs[i].state == state &&
-		    (!first || descs[i].nr < first->nr))
-			first = &descs[i];
-	return first;
-}
-
-static void is_freed(struct desc *d)
-{
-	if (d->unmap) {
-		MUST(d->unmap->refs == 1);
-		dmaengine_unmap_put(d->unmap);
-	}
-	*d = (struct desc){ .state = NONE };
-}
-
-/* Freed, or the client's again. */
-static void is_over(struct desc *d)
-{
-	if (!d->is_kept) {
-		is_freed(d);
-		return;
-	}
-	MUST(d->tx->cookie == 0 && !d->tx->unmap);
-	d->state = PREPARED;
-}
-
-static void end_called(struct channel *ch)
-{
-	if (ch->called && ch->called->state == CALLED)
-		is_over(ch->called);
-	ch->called = NULL;
-}
-
-static void start_next(struct channel *ch)
-{
-	struct desc *d = first_in(ch, ISSUED);
-
-	if (d && !first_in(ch, RUNNING))
-		d->state = RUNNING;
-}
-
-static void some_call(struct desc *own);
-
-/* A callback has come: was it the next one? */
-static void called(struct desc *d, const struct dmaengine_result *result)
-{
-	struct channel *ch = d->ch;
-
-	end_called(ch);
-	if (d->state == RUNNING) {
-		MUST(ch->period == d && !first_in(ch, DONE));
-		ch->period = NULL;
-	} else {
-		struct desc *other;
-
-		while ((other = first_in(ch, DONE)) && other != d) {
-			MUST(!other->how);
-			is_over(other);
-		}
-		MUST(d->state == DONE && d->tx->cookie == 0);
-		MUST(!d->unmap || d->unmap->refs == 1);
-		if (result)
-			MUST(result->result == d->result.result &&
-			     result->residue == d->result.residue);
-		d->state = CALLED;
-		ch->called = d;
-	}
-	if (depth < 2) {
-		depth++;
-		for (unsigned int nr = below(4); nr; nr--)
-			some_call(d);
-		depth--;
-	}
-}
-
-static void callback(void *param)
-{
-	struct desc *d = param;
-
-	MUST(d->how == 1);
-	called(d, NULL);
-}
-
-static void callback_result(void *param, const struct dmaengine_result *result)
-{
-	struct desc *d = param;
-
-	MUST(d->how & 2);
-	called(d, result);
-}
-
-/* Let all callbacks come. */
-static void settle(void)
-{
-	local_irq_restore(irqs);
-	for (unsigned int i = 0; i < CHANNELS; i++)
-		while (channels[i].controller->is_there &&
-		       __atomic_load_n(&engine_chan(channels[i].chan)->vc.task.state,
-				       __ATOMIC_ACQUIRE))
-			usleep_range(1, 1);
-	for (unsigned int i = 0; i < CHANNELS; i++) {
-		struct desc *d;
-
-		end_called(&channels[i]);
-		MUST(!channels[i].period || !channels[i].period->how);
-		channels[i].period = NULL;
-		while ((d = first_in(&channels[i], DONE))) {
-			MUST(!d->how);
-			is_over(d);
-		}
-	}
-}
-
-static void unsettle(void)
-{
-	local_irq_save(irqs);
-}
-
-static void terminated(struct channel *ch)
-{
-	for (unsigned int i = 0; i < DESCS; i++) {
-		struct desc *d = &descs[i];
-
-		if (d->ch != ch || d->state < SUBMITTED || d->state > DONE)
-			continue;
-		d->was_done = d->state == DONE;
-		d->state = TERMINATED;
-	}
-	ch->period = NULL;
-}
-
-static void synchronized(struct channel *ch)
-{
-	struct desc *d;
-
-	while ((d = first_in(ch, TERMINATED)))
-		is_over(d);
-}
-
-static void all_freed(struct channel *ch)
-{
-	for (unsigned int i = 0; i < DESCS; i++)
-		if (descs[i].ch == ch && descs[i].state != NONE)
-			is_freed(&descs[i]);
-	ch->period = ch->called = NULL;
-}
+#include "dmaengine_model.h"
 
 static void check_status(struct channel *ch, uint64_t nr)
 {
@@ -347,7 +78,7 @@ static struct desc *prepare(struct channel *ch)
 			d = &descs[i];
 	if (!d)
 		return NULL;
-	*d = (struct desc){ .ch = ch, .how = how & 3, .is_kept = (how & 12) == 12 };
+	*d = (struct desc){ .ch = ch, .how = how & 3, .is_kept = (how & 12) >= 8 };
 	d->tx = prepare_some(ch, d, d->is_kept ? DMA_CTRL_REUSE : 0);
 	MUST(d->tx || !ch->controller->is_there || !fail_in);
 	if (!d->tx)
@@ -421,6 +152,19 @@ static void end(struct channel *ch)
 	start_next(ch);
 }
 
+/* Of one that goes round; others end. */
+static void end_period(struct channel *ch)
+{
+	struct desc *d = first_in(ch, RUNNING);
+
+	if (!d || !d->is_cyclic) {
+		end(ch);
+		return;
+	}
+	engine_end_period(ch->chan);
+	ch->period = d;
+}
+
 static void keep(struct desc *d)
 {
 	if (take() & 1) {
@@ -449,9 +193,9 @@ static void free_kept(struct desc *d)
 /* One that its client may submit, free or keep; in a callback, its own first. */
 static struct desc *some_desc(struct desc *own, struct channel *ch)
 {
-	unsigned int skip = below(8);
+	unsigned int skip = below(6);
 
-	if (own && skip < 4 && (own->is_kept || own->state == CALLED))
+	if (own && skip < 3 && (own->is_kept || own->state == CALLED))
 		return own->state == CALLED || is_clients(own) ? own : NULL;
 	for (unsigned int i = 0; i < DESCS; i++)
 		if (descs[i].ch == ch && is_clients(&descs[i]) && !skip--)
@@ -489,7 +233,7 @@ static void control(struct channel *ch)
 {
 	struct dma_slave_config config = { .dst_maxburst = below(32) };
 
-	switch (below(5)) {
+	switch (below(3)) {
 	case 0:
 		MUST(!dmaengine_pause(ch->chan));
 		ch->is_paused = true;
@@ -498,21 +242,27 @@ static void control(struct channel *ch)
 		MUST(!dmaengine_resume(ch->chan));
 		ch->is_paused = false;
 		break;
-	case 2:
+	default:
 		MUST(dmaengine_slave_config(ch->chan, &config) ==
 		     (config.dst_maxburst > 16 ? -EINVAL : 0));
-		break;
-	default:
-		MUST(!dmaengine_terminate_async(ch->chan));
-		terminated(ch);
 	}
+}
+
+/* One that somebody has, if there is any. */
+static struct channel *some_channel(void)
+{
+	unsigned int nr = below(CHANNELS), i = 0;
+
+	while (channels[nr].holder == NOBODY && i++ < CHANNELS)
+		nr = (nr + 1) % CHANNELS;
+	return &channels[nr];
 }
 
 /* What any context may do. */
 static void some_call(struct desc *own)
 {
-	struct channel *ch = own && take() & 1 ? own->ch : &channels[below(CHANNELS)];
-	unsigned int what = below(14);
+	struct channel *ch = own && take() & 1 ? own->ch : some_channel();
+	unsigned int what = below(16);
 	struct desc *d;
 
 	if (ch->holder == NOBODY)
@@ -531,18 +281,17 @@ static void some_call(struct desc *own)
 		desc_call(some_desc(own, ch), what);
 	} else if (what < 7) {
 		issue(ch);
-	} else if (what < 11) {
+	} else if (what < 9) {
 		end(ch);
 	} else if (what < 12) {
-		d = first_in(ch, RUNNING);
-		if (d && d->is_cyclic) {
-			engine_end_period(ch->chan);
-			ch->period = d;
-		}
+		end_period(ch);
 	} else if (what < 13) {
 		check_status(ch, ch->used - (below(8) < ch->used ? below(8) % (ch->used + 1) : 0));
-	} else {
+	} else if (what < 14) {
 		control(ch);
+	} else {
+		MUST(!dmaengine_terminate_async(ch->chan));
+		terminated(ch);
 	}
 }
 
@@ -813,7 +562,7 @@ static void wait_for(struct channel *ch)
 /* What may sleep: interrupts are there, and so all callbacks have come. */
 static void sleeping_call(void)
 {
-	struct channel *ch = &channels[below(CHANNELS)];
+	struct channel *ch = some_channel();
 	unsigned int what = below(12);
 
 	settle();
@@ -892,6 +641,9 @@ static void stop(bool is_end)
 	release_all(false);
 	if (is_end) {
 		release_all(true);
+		/* Their descriptors let go of the rest. */
+		for (unsigned int i = 0; i < DESCS; i++)
+			dmaengine_unmap_put(descs[i].unmap);
 		MUST(!berth_stop());
 	} else {
 		while (nr_public)

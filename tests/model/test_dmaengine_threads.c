@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Channels, their clients and their controllers under threads of the test's own. */
-#include "engine.h"
+#include "machine.h"
 
 #include <pthread.h>
 
+#include <berth/platform_device.h>
 #include <berth/port.h>
+#include <berth/slab.h>
 #include <berth/timer.h>
+#include <berth/virt-dma.h>
+
+/* The sanitizers know what malloc() gives. */
+#undef kzalloc
+#undef kfree
+#define kzalloc(size, flags) calloc(1, size)
+#define kfree(memory) free(memory)
+#include "engine.h"
 
 #define CLIENTS 4
 #define ROUNDS 400
@@ -480,8 +490,11 @@ static void *take_and_leave(void *data)
 	unsigned int seed = (unsigned int)(uintptr_t)data + 5;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
+		struct berth_dma_chan_info info[2 * ENGINE_CHANNELS];
 		struct dma_chan *chan = take_one(next_random(&seed));
 
+		if (berth_dma_chan_list(info, 2 * ENGINE_CHANNELS) > 2 * ENGINE_CHANNELS)
+			add(&nr_wrong);
 		if (IS_ERR_OR_NULL(chan)) {
 			if (!berth_last_error()->code)
 				add(&nr_wrong);
