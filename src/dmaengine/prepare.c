@@ -172,11 +172,19 @@ static const char *direction_name(enum dma_transfer_direction dir)
 	return (unsigned int)dir < ARRAY_SIZE(names) ? names[dir] : "no direction";
 }
 
-static bool is_direction(const struct dma_chan *chan, enum dma_transfer_direction dir)
+#define ANY_DIRECTION UINT32_MAX
+/* A list, or a ring, is one of the two sides. */
+#define SLAVE_DIRECTIONS (1u << DMA_MEM_TO_DEV | 1u << DMA_DEV_TO_MEM | 1u << DMA_DEV_TO_DEV)
+
+/* @legal: bit n: direction n makes sense here. */
+static bool is_direction(const struct dma_chan *chan, enum dma_transfer_direction dir,
+			 uint32_t legal)
 {
 	uint32_t directions = chan->device->directions;
 
-	if ((unsigned int)dir < DMA_TRANS_NONE && (!directions || directions >> dir & 1))
+	if (directions)
+		legal &= directions;
+	if ((unsigned int)dir < DMA_TRANS_NONE && legal >> dir & 1)
 		return true;
 	berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, direction_name(dir), 0, 0, 0);
 	return false;
@@ -198,7 +206,7 @@ dmaengine_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned
 {
 	struct scatterlist *sg = sgl;
 
-	if (!can(chan, DMA_SLAVE, "slave_sg") || !is_direction(chan, dir) ||
+	if (!can(chan, DMA_SLAVE, "slave_sg") || !is_direction(chan, dir, SLAVE_DIRECTIONS) ||
 	    !is_good_length(chan, sg_len))
 		return NULL;
 	if (!chan->device->device_prep_slave_sg) {
@@ -233,7 +241,7 @@ struct dma_async_tx_descriptor *
 dmaengine_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr, size_t buf_len,
 			  size_t period_len, enum dma_transfer_direction dir, unsigned long flags)
 {
-	if (!can(chan, DMA_CYCLIC, "cyclic") || !is_direction(chan, dir) ||
+	if (!can(chan, DMA_CYCLIC, "cyclic") || !is_direction(chan, dir, SLAVE_DIRECTIONS) ||
 	    !is_good_length(chan, buf_len) || !is_good_length(chan, period_len))
 		return NULL;
 	if (buf_len % period_len) {
@@ -250,8 +258,9 @@ struct dma_async_tx_descriptor *
 dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleaved_template *xt,
 			       unsigned long flags)
 {
-	if (!can(chan, DMA_INTERLEAVE, "interleaved") || !is_direction(chan, xt->dir) ||
-	    !is_good_length(chan, xt->numf) || !is_good_length(chan, xt->frame_size))
+	if (!can(chan, DMA_INTERLEAVE, "interleaved") ||
+	    !is_direction(chan, xt->dir, ANY_DIRECTION) || !is_good_length(chan, xt->numf) ||
+	    !is_good_length(chan, xt->frame_size))
 		return NULL;
 	for (size_t i = 0; i < xt->frame_size; i++)
 		if (!is_good_length(chan, xt->sgl[i].size))
