@@ -2,11 +2,14 @@
 /* Fences for several: arrays, chains, and what is in them. */
 #include "fence.h"
 
+#include <pthread.h>
+
 #include <berth/dma-fence-array.h>
 #include <berth/dma-fence-chain.h>
 #include <berth/dma-fence-unwrap.h>
 
 #define NR 4u
+#define LONG 20000u
 
 static struct dma_fence *works[NR];
 
@@ -305,38 +308,52 @@ static void points_out_of_order(void **state)
 	dma_fence_put(third);
 }
 
-/* It is freed, walked, and signalled without a stack as long as it. */
-static void a_long_chain(void **state)
+static struct dma_fence *make_long(struct dma_fence *last)
 {
-	struct dma_fence *last = work_alone(), *head = dma_fence_get(last);
-	struct dma_fence *at, *all[2];
+	struct dma_fence *head = NULL;
 
-	(void)state;
-	for (uint64_t i = 1; i <= 20000; i++)
+	for (uint64_t i = 1; i <= LONG; i++)
 		head = add_link(head, dma_fence_get(last), i);
-	all[0] = dma_fence_get(head);
+	return head;
+}
+
+static void *live_long(void *arg)
+{
+	struct dma_fence *last = work_alone(), *head = make_long(last), *at;
+
+	(void)arg;
 	dma_fence_enable_sw_signaling(head);
 	dma_fence_signal(last);
 	assert_int_equal(dma_fence_wait(head, false), 0);
 	assert_null(to_dma_fence_chain(head)->prev);
-	dma_fence_put(all[0]);
 	dma_fence_put(head);
 	dma_fence_put(last);
-	msleep(1);
-	assert_int_equal(nr_works, 0);
 	/* One that nobody signals. */
 	last = work_alone();
-	head = NULL;
-	for (uint64_t i = 1; i <= 20000; i++)
-		head = add_link(head, dma_fence_get(last), i);
+	head = make_long(last);
 	dma_fence_chain_for_each(at, head)
-		if (at->seqno == 10000)
+		if (at->seqno == LONG / 2)
 			break;
 	dma_fence_put(head);
-	assert_int_equal(kref_read(&last->refcount), 10001);
+	assert_int_equal(kref_read(&last->refcount), LONG / 2 + 1);
 	dma_fence_put(at);
 	assert_int_equal(kref_read(&last->refcount), 1);
 	dma_fence_put(last);
+	return NULL;
+}
+
+/* It is walked, signalled, and freed on a stack that is much shorter than it. */
+static void a_long_chain(void **state)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	(void)state;
+	pthread_attr_init(&attr);
+	assert_int_equal(pthread_attr_setstacksize(&attr, 256 << 10), 0);
+	assert_int_equal(pthread_create(&thread, &attr, live_long, NULL), 0);
+	pthread_join(thread, NULL);
+	pthread_attr_destroy(&attr);
 }
 
 static void what_is_inside(void **state)

@@ -277,16 +277,24 @@ static void at_random(void **state)
 
 /* One fence after the other: a thread signals it and drops its reference, the others wait and drop theirs. */
 static struct dma_fence *turns[500];
+static size_t results[ARRAY_SIZE(turns)]; /* plain: the fence alone orders them */
 
 static void *take_turns(void *arg)
 {
-	bool is_signaller = (uintptr_t)arg == 1;
+	uintptr_t me = (uintptr_t)arg;
 
 	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
-		if (is_signaller)
+		if (me == 1) {
+			results[i] = i;
 			must(dma_fence_signal(turns[i]) == 0);
-		else
+		} else if (me == 2) {
+			while (!dma_fence_is_signaled(turns[i]))
+				usleep_range(10, 20);
+			must(results[i] == i);
+		} else {
 			must(dma_fence_wait_timeout(turns[i], false, 1000000) > 0);
+			must(results[i] == i);
+		}
 		dma_fence_put(turns[i]);
 	}
 	return NULL;
@@ -297,6 +305,7 @@ static void the_last_to_leave_frees(void **state)
 	(void)state;
 	nr_wrong = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		results[i] = SIZE_MAX;
 		turns[i] = work_alone();
 		for (unsigned int n = 1; n < THREADS; n++)
 			dma_fence_get(turns[i]);
