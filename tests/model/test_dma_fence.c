@@ -282,14 +282,13 @@ static void item_51_stubs(void **state)
 static void item_51_order(void **state)
 {
 	struct dma_fence_ops ops64 = work_ops;
-	struct work a, b, c;
+	struct work a = { .nr_enabled = 0 }, b = a, c = a;
 
 	(void)state;
 	ops64.use_64bit_seqno = true;
 	dma_fence_init(&a.base, &work_ops, &a.lock, 7, 0xffffffffu);
 	dma_fence_init(&b.base, &work_ops, &b.lock, 7, 1);
 	dma_fence_init(&c.base, &work_ops, &c.lock, 8, 1);
-	a.has_ended = b.has_ended = c.has_ended = false;
 	assert_true(dma_fence_is_later(&b.base, &a.base));
 	assert_false(dma_fence_is_later(&a.base, &b.base));
 	assert_false(dma_fence_is_later(&a.base, &a.base));
