@@ -36,6 +36,16 @@ static void put_works(void)
 	}
 }
 
+/* A link more of a timeline: its reference, and that of the one before, go into the new one. */
+static struct dma_fence *add_link(struct dma_fence *prev, struct dma_fence *fence, uint64_t seqno)
+{
+	struct dma_fence_chain *chain = dma_fence_chain_alloc();
+
+	assert_non_null(chain);
+	dma_fence_chain_init(chain, prev, fence, seqno);
+	return &chain->base;
+}
+
 static void an_array_waits_for_all(void **state)
 {
 	struct dma_fence_array *array = must_create(false);
@@ -185,6 +195,30 @@ static void a_container_with_a_deadline(void **state)
 	put_works();
 }
 
+/* Nor does what goes on later touch the error of the thread that it interrupts. */
+static void signalling_allocates_nothing(void **state)
+{
+	struct dma_fence *head = add_link(NULL, &must_create(false)->base, 1);
+	struct note n = { .nr_calls = 0 };
+
+	(void)state;
+	head = add_link(head, dma_fence_get(works[0]), 2);
+	assert_int_equal(berth_dma_fence_set_deadline(head, "me", ktime_get_ns() + NSEC_PER_SEC),
+			 0);
+	assert_int_equal(dma_fence_add_callback(head, &n.cb, note), 0);
+	berth_set_error("mine", -EIO, BERTH_REASON_IO, 0, 0);
+	berth_test_fail_nth(1);
+	for (unsigned int i = 0; i < NR; i++)
+		dma_fence_signal(works[i]);
+	msleep(1);
+	assert_false(berth_test_failed());
+	berth_test_fail_nth(0);
+	assert_int_equal(n.nr_calls, 1);
+	assert_string_equal(berth_last_error()->subject, "mine");
+	dma_fence_put(head);
+	put_works();
+}
+
 static void bad_arrays(void **state)
 {
 	struct dma_fence *fence = work_alone(), *with_null[2] = { fence, NULL };
@@ -202,16 +236,6 @@ static void bad_arrays(void **state)
 	berth_test_fail_nth(0);
 	assert_reason(BERTH_REASON_OUT_OF_MEMORY);
 	dma_fence_put(fence);
-}
-
-/* A link more of a timeline: its reference, and that of the one before, go into the new one. */
-static struct dma_fence *add_link(struct dma_fence *prev, struct dma_fence *fence, uint64_t seqno)
-{
-	struct dma_fence_chain *chain = dma_fence_chain_alloc();
-
-	assert_non_null(chain);
-	dma_fence_chain_init(chain, prev, fence, seqno);
-	return &chain->base;
 }
 
 /* Points 10, 20, 30, 40; the works are the test's. */
@@ -426,6 +450,7 @@ int main(void)
 		fence_test(arrays_of_arrays),
 		fence_test(fences_that_share_a_lock),
 		fence_test(a_container_with_a_deadline),
+		fence_test(signalling_allocates_nothing),
 		fence_test(bad_arrays),
 		fence_test(a_chain_waits_for_what_is_before),
 		fence_test(points_of_a_timeline),
