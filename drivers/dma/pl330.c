@@ -265,19 +265,21 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	uint32_t events = read_reg(pl, INTMIS) & pl->events;
 	uint32_t faults = read_reg(pl, FSRC);
 	bool has_manager_faulted = read_reg(pl, FSRD) & 1;
+	bool is_mine = events || faults || has_manager_faulted;
+	/* A channel has the number of its thread. */
+	uint32_t channels = faults & ((1u << pl->nr_channels) - 1);
 
 	(void)irq;
-	for (unsigned int i = 0; i < pl->nr_channels; i++) {
-		struct pl330_channel *ch = &pl->channels[i];
+	for (; events; events &= events - 1)
+		channels |= 1u << pl->of_event[__builtin_ctz(events)];
+	for (; channels; channels &= channels - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(channels);
 
-		bool is_fault = faults & 1u << ch->thread;
-
-		if (is_fault || events & 1u << ch->event)
-			serve(ch, is_fault);
+		serve(&pl->channels[i], faults & 1u << i);
 	}
 	if (has_manager_faulted)
 		manager_faulted(pl);
-	return events || faults || has_manager_faulted ? IRQ_HANDLED : IRQ_NONE;
+	return is_mine ? IRQ_HANDLED : IRQ_NONE;
 }
 
 static void issue_pending(struct dma_chan *chan)
@@ -433,6 +435,7 @@ static int read_configuration(struct pl330 *pl)
 			break;
 		pl->channels[i].thread = i;
 		pl->channels[i].event = event;
+		pl->of_event[event] = (uint8_t)i;
 		pl->events |= 1u << event;
 		pl->nr_channels++;
 	}

@@ -177,6 +177,7 @@ struct pl330_channel {
  * @code: blocks of PL330_CODE_BYTES
  * @limits: of copies
  * @events: those that channels use: BIT(number)
+ * @of_event: whose an event is: the number of the channel
  * @requests: request lines that channels use: BIT(number)
  * @nr_requests: how many lines there are
  * @irqs: its interrupts
@@ -193,6 +194,7 @@ struct pl330 {
 	struct dma_pool *code;
 	struct pl330_shape limits;
 	uint32_t events;
+	uint8_t of_event[32];
 	uint32_t requests;
 	unsigned int nr_requests;
 	unsigned int irqs[33];

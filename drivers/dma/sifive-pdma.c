@@ -12,10 +12,10 @@ static void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t
 	writel(value, ch->regs + reg);
 }
 
-static void pdma_write64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
 {
-	pdma_write(ch, reg, lower_32_bits(value));
-	pdma_write(ch, reg + 4, upper_32_bits(value));
+	writel_relaxed(lower_32_bits(value), ch->regs + reg);
+	writel_relaxed(upper_32_bits(value), ch->regs + reg + 4);
 }
 
 /* One that counts while it is read. */
@@ -68,10 +68,11 @@ static void pdma_run_piece(struct pdma_channel *ch)
 	ch->piece = len;
 	ch->piece_dst = dst;
 	ch->piece_src = src;
-	pdma_write(ch, PDMA_NEXT_CONFIG, d->config);
-	pdma_write64(ch, PDMA_NEXT_BYTES, len);
-	pdma_write64(ch, PDMA_NEXT_DESTINATION, dst);
-	pdma_write64(ch, PDMA_NEXT_SOURCE, src);
+	writel_relaxed(d->config, ch->regs + PDMA_NEXT_CONFIG);
+	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
+	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
+	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
+	/* With the barrier: what is in memory comes before it. */
 	pdma_write(ch, PDMA_CONTROL,
 		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (ch->nr_irqs ? PDMA_CONTROL_IE : 0));
 }

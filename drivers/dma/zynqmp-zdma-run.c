@@ -2,13 +2,16 @@
 /* ZDMA: what the hardware is told, and what it says. All with the channel's lock. */
 #include "zynqmp-zdma.h"
 
-/* Reads of STATUS after a bus error until the channel has come to rest. */
+/* Reads of STATUS until a channel has come to rest: after a bus error, or as the boot loader left it. */
 #define REST_READS 1000
 
 void berth_zdma_reset(struct zdma *z)
 {
 	zdma_write(z, ZDMA_IDS, ZDMA_INT_ALL);
 	zdma_write(z, ZDMA_CTRL2, 0);
+	for (unsigned int i = 0; i < REST_READS; i++)
+		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
+			break;
 	zdma_write(z, ZDMA_CTRL0, 0);
 	zdma_write(z, ZDMA_ISR, ZDMA_INT_ALL);
 	/* Both are cleared by being read. */
@@ -201,9 +204,6 @@ static void fail(struct zdma *z)
 	result->result = z->errors & ZDMA_INT_WR_DATA ? DMA_TRANS_WRITE_FAILED
 						      : DMA_TRANS_READ_FAILED;
 	result->residue = zdma_min(berth_zdma_residue(z), UINT32_MAX);
-	for (unsigned int i = 0; i < REST_READS; i++)
-		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
-			break;
 	berth_zdma_reset(z);
 	z->is_active = false;
 	complete_desc(z);

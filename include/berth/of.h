@@ -110,8 +110,9 @@ struct of_phandle_args {
  * @index: which entry
  * @out_args: filled in on success, if not NULL
  *
- * Any context. Return: 0; -ENOENT (no such entry, an empty one, or no such property); -EINVAL (the
- * list leads nowhere, or ends within an entry: TREE names the node).
+ * Any context. Return: 0; -ENOENT (no such entry, an empty one, or no such property); -EINVAL (@index
+ * is negative; or, up to that entry, the list leads nowhere, has an entry of more than MAX_PHANDLE_ARGS
+ * arguments, or ends within one: TREE names the node).
  */
 int of_parse_phandle_with_args(const struct device_node *np, const char *list_name,
 			       const char *cells_name, int index, struct of_phandle_args *out_args);

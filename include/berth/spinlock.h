@@ -53,8 +53,12 @@ static inline void spin_lock(spinlock_t *lock)
 /** spin_unlock() - release a lock. */
 static inline void spin_unlock(spinlock_t *lock)
 {
+#ifdef BERTH_PORT_LOCKS_SPIN
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
+#else
 	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)
 		berth_port_lock_wake(&lock->word);
+#endif
 }
 
 /** berth_spin_lock_irqsave() - spin_lock() with interrupts kept away; returns what to restore. */

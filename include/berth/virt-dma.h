@@ -118,7 +118,11 @@ static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
 		       : container_of(vc->desc_issued.next, struct virt_dma_desc, node);
 }
 
-/** vchan_find_desc() - the issued one with a cookie, or NULL. With the lock. */
+/**
+ * vchan_find_desc() - the one with a cookie that has not started, or NULL
+ *
+ * Submitted or issued: of either the residue is its length. Linux: issued ones only. With the lock.
+ */
 struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t cookie);
 
 /**

@@ -156,8 +156,3 @@ void berth_port_lock_wait(uint32_t *word, uint32_t value)
 	(void)value;
 	berth_port_relax();
 }
-
-void berth_port_lock_wake(uint32_t *word)
-{
-	(void)word;
-}

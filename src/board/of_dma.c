@@ -92,34 +92,43 @@ static struct dma_chan *none(int code, const struct device *dev, const char *nam
 	return ERR_PTR(code);
 }
 
+/* The channel of one entry, or an ERR_PTR; -ENODEV: it cannot be had. */
+static struct dma_chan *at_entry(const struct device *dev, int index)
+{
+	struct of_phandle_args spec;
+	struct dma_chan *chan;
+
+	if (of_parse_phandle_with_args(dev->of_node, "dmas", "#dma-cells", index, &spec))
+		return ERR_PTR(-ENODEV);
+	chan = translate(&spec);
+	return chan ? chan : ERR_PTR(-ENODEV);
+}
+
 /*
  * The first channel of that name that can be had; a tree may give several. Why the last one cannot
- * stays the reason, if it is known.
+ * stays the reason, if it is known. If one may come later, that is the answer.
  */
 static struct dma_chan *lookup(struct device *dev, const char *name)
 {
-	int nr = of_property_count_strings(dev->of_node, "dma-names");
-	int code = -ENODEV;
+	int length, code = -ENODEV;
+	const char *other = of_get_property(dev->of_node, "dma-names", &length);
+	const char *end = other ? other + length : NULL;
 	bool is_told = false;
 
-	for (int i = 0; i < nr; i++) {
-		struct of_phandle_args spec;
+	for (int i = 0; other < end;
+	     i++, other += berth_strnlen(other, (size_t)(end - other)) + 1) {
 		struct dma_chan *chan;
-		const char *other;
 
-		if (of_property_read_string_index(dev->of_node, "dma-names", i, &other) ||
-		    berth_strcmp(other, name))
+		if (berth_strnlen(other, (size_t)(end - other)) == (size_t)(end - other))
+			break;
+		if (berth_strcmp(other, name))
 			continue;
 		berth_clear_error();
-		if (of_parse_phandle_with_args(dev->of_node, "dmas", "#dma-cells", i, &spec)) {
-			is_told = berth_last_error()->code != 0;
-			continue;
-		}
-		chan = translate(&spec);
-		if (!IS_ERR_OR_NULL(chan))
+		chan = at_entry(dev, i);
+		if (!IS_ERR(chan))
 			return chan;
 		is_told = berth_last_error()->code != 0;
-		if (IS_ERR(chan))
+		if (PTR_ERR(chan) != -ENODEV)
 			code = (int)PTR_ERR(chan);
 	}
 	return is_told ? ERR_PTR(code) : none(code, dev, name);

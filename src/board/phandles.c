@@ -52,8 +52,10 @@ int of_parse_phandle_with_args(const struct device_node *np, const char *list_na
 	const uint8_t *cells;
 	int length, ret;
 
+	if (index < 0)
+		return -EINVAL;
 	cells = of_get_property(np, list_name, &length);
-	if (!cells || index < 0)
+	if (!cells)
 		return -ENOENT;
 	for (;; index--, place.at += 4 + 4 * (int)place.nr) {
 		ret = read_place(np, list_name, cells_name, cells, length, &place);
@@ -90,23 +92,45 @@ int of_count_phandle_with_args(const struct device_node *np, const char *list_na
 	return ret < 0 ? ret : count;
 }
 
+/* The string at @list, of which @left bytes are there: its bytes with its end; 0: it has none. */
+static size_t string_size(const char *list, size_t left)
+{
+	size_t n = berth_strnlen(list, left);
+
+	return n < left ? n + 1 : 0;
+}
+
 int of_property_count_strings(const struct device_node *node, const char *name)
 {
-	const char *value;
-	int count = 0, err;
+	int length, count = 0;
+	const char *list = of_get_property(node, name, &length);
+	size_t left, size;
 
-	while (!(err = of_property_read_string_index(node, name, count, &value)))
-		count++;
-	return count && err == -ENODATA ? count : err;
+	if (!list)
+		return -EINVAL;
+	for (left = (size_t)length; left; list += size, left -= size, count++) {
+		size = string_size(list, left);
+		if (!size)
+			return -EILSEQ;
+	}
+	return count ? count : -ENODATA;
 }
 
 int of_property_match_string(const struct device_node *node, const char *name, const char *string)
 {
-	const char *value;
-	int err;
+	int length;
+	const char *list = of_get_property(node, name, &length);
+	size_t left, size;
 
-	for (int i = 0; !(err = of_property_read_string_index(node, name, i, &value)); i++)
-		if (!berth_strcmp(value, string))
+	if (!list)
+		return -EINVAL;
+	left = (size_t)length;
+	for (int i = 0; left; list += size, left -= size, i++) {
+		size = string_size(list, left);
+		if (!size)
+			return -EILSEQ;
+		if (!berth_strcmp(list, string))
 			return i;
-	return err;
+	}
+	return -ENODATA;
 }

@@ -26,40 +26,53 @@ int berth_dma_fail(const struct dma_chan *chan, int code, enum berth_reason reas
 	return code;
 }
 
+/* Always false: why the controller cannot do it. What a good request does not need is not on its way. */
+__attribute__((cold, noinline)) static bool cannot(const struct dma_chan *chan, const char *what)
+{
+	if (__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE))
+		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
+	else
+		berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, what, 0, 0, 0);
+	return false;
+}
+
 /* Whether the controller is there and can do it. */
-static bool can(const struct dma_chan *chan, enum dma_transaction_type type, const char *what)
+static inline bool can(const struct dma_chan *chan, enum dma_transaction_type type,
+		       const char *what)
 {
 	const struct dma_device *device = chan->device;
 
-	if (__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE)) {
-		berth_fail(-ENODEV, BERTH_REASON_STATE, chan->name);
-		return false;
-	}
-	if (!dma_has_cap(type, device->cap_mask)) {
-		berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, what, 0, 0, 0);
-		return false;
-	}
-	return true;
+	return (!__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE) &&
+		dma_has_cap(type, device->cap_mask)) ||
+	       cannot(chan, what);
 }
 
-static bool is_good_length(const struct dma_chan *chan, uint64_t len)
+__attribute__((cold, noinline)) static bool is_no_length(const struct dma_chan *chan)
 {
-	if (len)
-		return true;
 	berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, NULL, 0, 0, 0);
 	return false;
 }
 
-/* @bits: all that has to be aligned, or-ed together; @first: the address that is told. */
-static bool is_aligned(const struct dma_chan *chan, uint64_t bits, uint64_t first,
-		       enum dmaengine_alignment align)
+static inline bool is_good_length(const struct dma_chan *chan, uint64_t len)
 {
-	if (!(bits & ((1ull << align) - 1)))
-		return true;
+	return len || is_no_length(chan);
+}
+
+__attribute__((cold, noinline)) static bool is_misaligned(const struct dma_chan *chan,
+							  uint64_t bits, uint64_t first,
+							  enum dmaengine_alignment align)
+{
 	if (!(first & ((1ull << align) - 1)))
 		first = bits;
 	berth_dma_fail(chan, -EINVAL, BERTH_REASON_ALIGNMENT, NULL, first, 0, 1ull << align);
 	return false;
+}
+
+/* @bits: all that has to be aligned, or-ed together; @first: the address that is told. */
+static inline bool is_aligned(const struct dma_chan *chan, uint64_t bits, uint64_t first,
+			      enum dmaengine_alignment align)
+{
+	return !(bits & ((1ull << align) - 1)) || is_misaligned(chan, bits, first, align);
 }
 
 struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst,
@@ -159,11 +172,19 @@ static const char *direction_name(enum dma_transfer_direction dir)
 	return (unsigned int)dir < ARRAY_SIZE(names) ? names[dir] : "no direction";
 }
 
-static bool is_direction(const struct dma_chan *chan, enum dma_transfer_direction dir)
+#define ANY_DIRECTION UINT32_MAX
+/* A list, or a ring, is one of the two sides. */
+#define SLAVE_DIRECTIONS (1u << DMA_MEM_TO_DEV | 1u << DMA_DEV_TO_MEM | 1u << DMA_DEV_TO_DEV)
+
+/* @legal: bit n: direction n makes sense here. */
+static bool is_direction(const struct dma_chan *chan, enum dma_transfer_direction dir,
+			 uint32_t legal)
 {
 	uint32_t directions = chan->device->directions;
 
-	if ((unsigned int)dir < DMA_TRANS_NONE && (!directions || directions >> dir & 1))
+	if (directions)
+		legal &= directions;
+	if ((unsigned int)dir < DMA_TRANS_NONE && legal >> dir & 1)
 		return true;
 	berth_dma_fail(chan, -EOPNOTSUPP, BERTH_REASON_CAPABILITY, direction_name(dir), 0, 0, 0);
 	return false;
@@ -185,7 +206,7 @@ dmaengine_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned
 {
 	struct scatterlist *sg = sgl;
 
-	if (!can(chan, DMA_SLAVE, "slave_sg") || !is_direction(chan, dir) ||
+	if (!can(chan, DMA_SLAVE, "slave_sg") || !is_direction(chan, dir, SLAVE_DIRECTIONS) ||
 	    !is_good_length(chan, sg_len))
 		return NULL;
 	if (!chan->device->device_prep_slave_sg) {
@@ -220,7 +241,7 @@ struct dma_async_tx_descriptor *
 dmaengine_prep_dma_cyclic(struct dma_chan *chan, dma_addr_t buf_addr, size_t buf_len,
 			  size_t period_len, enum dma_transfer_direction dir, unsigned long flags)
 {
-	if (!can(chan, DMA_CYCLIC, "cyclic") || !is_direction(chan, dir) ||
+	if (!can(chan, DMA_CYCLIC, "cyclic") || !is_direction(chan, dir, SLAVE_DIRECTIONS) ||
 	    !is_good_length(chan, buf_len) || !is_good_length(chan, period_len))
 		return NULL;
 	if (buf_len % period_len) {
@@ -237,8 +258,9 @@ struct dma_async_tx_descriptor *
 dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleaved_template *xt,
 			       unsigned long flags)
 {
-	if (!can(chan, DMA_INTERLEAVE, "interleaved") || !is_direction(chan, xt->dir) ||
-	    !is_good_length(chan, xt->numf) || !is_good_length(chan, xt->frame_size))
+	if (!can(chan, DMA_INTERLEAVE, "interleaved") ||
+	    !is_direction(chan, xt->dir, ANY_DIRECTION) || !is_good_length(chan, xt->numf) ||
+	    !is_good_length(chan, xt->frame_size))
 		return NULL;
 	for (size_t i = 0; i < xt->frame_size; i++)
 		if (!is_good_length(chan, xt->sgl[i].size))
@@ -246,11 +268,17 @@ dmaengine_prep_interleaved_dma(struct dma_chan *chan, const struct dma_interleav
 	return chan->device->device_prep_interleaved_dma(chan, xt, flags);
 }
 
+/* One by one: for all of them at once compilers call memset(). */
 void dma_async_tx_descriptor_init(struct dma_async_tx_descriptor *tx, struct dma_chan *chan)
 {
-	*tx = (struct dma_async_tx_descriptor){
-		.phys = tx->phys,
-		.metadata_ops = tx->metadata_ops,
-		.chan = chan,
-	};
+	tx->cookie = 0;
+	tx->flags = 0;
+	tx->chan = chan;
+	tx->tx_submit = NULL;
+	tx->desc_free = NULL;
+	tx->callback = NULL;
+	tx->callback_result = NULL;
+	tx->callback_param = NULL;
+	tx->unmap = NULL;
+	tx->desc_metadata_mode = DESC_METADATA_NONE;
 }

@@ -92,6 +92,9 @@ struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t coo
 	list_for_each_entry(vd, &vc->desc_issued, struct virt_dma_desc, node)
 		if (vd->tx.cookie == cookie)
 			return vd;
+	list_for_each_entry(vd, &vc->desc_submitted, struct virt_dma_desc, node)
+		if (vd->tx.cookie == cookie)
+			return vd;
 	return NULL;
 }
 

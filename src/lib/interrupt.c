@@ -62,20 +62,26 @@ static bool is_level(unsigned int irq, unsigned long flags)
 	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
 }
 
+/* A line is at its number's place in the table, or at the next one that was free. */
 static struct irq_line *find_line(unsigned int irq)
 {
-	for (unsigned int i = 0; i < MAX_LINES; i++)
-		if (lines[i].actions && lines[i].irq == irq)
-			return &lines[i];
+	for (unsigned int i = 0; i < MAX_LINES; i++) {
+		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
+
+		if (line->irq == irq && line->actions)
+			return line;
+	}
 	return NULL;
 }
 
 static struct irq_line *new_line(unsigned int irq, bool level)
 {
 	for (unsigned int i = 0; i < MAX_LINES; i++) {
-		if (!lines[i].actions && !__atomic_load_n(&lines[i].running, __ATOMIC_RELAXED)) {
-			lines[i] = (struct irq_line){ .irq = irq, .level = level };
-			return &lines[i];
+		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
+
+		if (!line->actions && !__atomic_load_n(&line->running, __ATOMIC_RELAXED)) {
+			*line = (struct irq_line){ .irq = irq, .level = level };
+			return line;
 		}
 	}
 	return NULL;
@@ -264,32 +270,32 @@ static bool call_handlers(const struct irq_line *line)
 	return handled;
 }
 
+/* Interrupts are away already. */
 static bool handle(unsigned int irq)
 {
 	struct irq_line *line;
-	unsigned long flags;
 	bool handled = false;
 
-	spin_lock_irqsave(&irq_lock, flags);
+	spin_lock(&irq_lock);
 	line = find_line(irq);
 	if (!line || line->disabled || line->is_busy) {
 		/* What is busy goes round once more; what is disabled, when it is enabled. */
 		if (line && !line->level)
 			line->is_missed = handled = true;
-		spin_unlock_irqrestore(&irq_lock, flags);
+		spin_unlock(&irq_lock);
 		return handled;
 	}
 	__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
 	line->is_busy = true;
 	do {
 		line->is_missed = false;
-		spin_unlock_irqrestore(&irq_lock, flags);
+		spin_unlock(&irq_lock);
 		handled |= call_handlers(line);
-		spin_lock_irqsave(&irq_lock, flags);
+		spin_lock(&irq_lock);
 	} while (line->is_missed && !line->disabled);
 	line->is_busy = false;
 	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
-	spin_unlock_irqrestore(&irq_lock, flags);
+	spin_unlock(&irq_lock);
 	berth_port_wake(&line->running);
 	return handled;
 }

@@ -47,7 +47,7 @@ static inline struct engine_chan *engine_chan(struct dma_chan *chan)
 
 static inline void engine_desc_free(struct virt_dma_desc *vd)
 {
-	engine_chan(vd->tx.chan)->nr_freed_descs++;
+	__atomic_fetch_add(&engine_chan(vd->tx.chan)->nr_freed_descs, 1, __ATOMIC_RELAXED);
 	kfree(container_of(vd, struct engine_desc, vd));
 }
 

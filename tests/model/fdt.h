@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define FDT_MAX 8192
+#define FDT_MAX 16384
 
 struct fdt {
 	unsigned char blob[FDT_MAX] __attribute__((aligned(8)));

@@ -1,57 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The core of dmaengine, over an engine that does what the test says; items of docs/semantics.md. */
-#include "engine.h"
+#include "engine_client.h"
 
 #include <berth/dma-mapping.h>
 #include <berth/test.h>
-#include <berth/timer.h>
 
-static struct dma_chan *chan;
-static unsigned int nr_calls, nr_result_calls;
+static unsigned int nr_result_calls;
 static struct dmaengine_result last_result;
-
-static const struct berth_driver drivers[] = { BERTH_PLATFORM_DRIVER(&engine_driver),
-					       BERTH_NO_MORE_DRIVERS };
-
-static struct dma_chan *take_any(void)
-{
-	dma_cap_mask_t mask;
-	struct dma_chan *taken;
-
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	taken = dma_request_chan_by_mask(&mask);
-	assert_false(IS_ERR(taken));
-	return taken;
-}
-
-static int start(void **state)
-{
-	(void)state;
-	nr_calls = nr_result_calls = nr_engines_released = 0;
-	engines[0] = engines[1] = NULL;
-	must_start(tree_engines, drivers, NULL);
-	assert_non_null(engines[1]);
-	chan = take_any();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	if (chan)
-		dma_release_channel(chan);
-	chan = NULL;
-	must_stop();
-	assert_int_equal(nr_engines_released, 2);
-	return 0;
-}
-
-static void called(void *param)
-{
-	(void)param;
-	nr_calls++;
-}
 
 static void called_with(void *param, const struct dmaengine_result *result)
 {
@@ -59,22 +14,6 @@ static void called_with(void *param, const struct dmaengine_result *result)
 	nr_result_calls++;
 	last_result = *result;
 }
-
-static struct dma_async_tx_descriptor *prepare(void)
-{
-	struct dma_async_tx_descriptor *tx = dmaengine_prep_dma_memcpy(chan, 0x1000, 0x2000, 64, 0);
-
-	assert_non_null(tx);
-	tx->callback = called;
-	return tx;
-}
-
-/* Let what waits for a tasklet happen. */
-static void settle(void)
-{
-	usleep_range(1, 1);
-}
-
 static void item_40_cookies(void **state)
 {
 	struct dma_async_tx_descriptor *tx;
@@ -189,6 +128,7 @@ static void item_44_order_of_effects(void **state)
 
 	(void)state;
 	tx->callback_result = called_with;
+	nr_result_calls = 0;
 	dmaengine_submit(tx);
 	dmaengine_submit(prepare());
 	dmaengine_submit(prepare());
@@ -236,6 +176,8 @@ static void item_46_residue(void **state)
 	(void)state;
 	first = dmaengine_submit(prepare());
 	second = dmaengine_submit(prepare());
+	assert_int_equal(dmaengine_tx_status(chan, second, &where), DMA_IN_PROGRESS);
+	assert_int_equal(where.residue, 64);
 	dma_async_issue_pending(chan);
 	assert_int_equal(dmaengine_tx_status(chan, first, &where), DMA_IN_PROGRESS);
 	assert_int_equal(where.residue, 32);
@@ -294,313 +236,6 @@ static void item_47_reuse(void **state)
 	dmaengine_desc_set_reuse(prepare());
 }
 
-/* What a client may do with its descriptor in its callback. */
-static enum { RESUBMIT, FREE, CLEAR, SET } in_callback;
-static int its_result;
-
-static void deals_with_itself(void *param)
-{
-	struct dma_async_tx_descriptor *tx = param;
-
-	nr_calls++;
-	switch (in_callback) {
-	case RESUBMIT:
-		its_result = dmaengine_submit(tx);
-		dma_async_issue_pending(chan);
-		break;
-	case FREE:
-		its_result = dmaengine_desc_free(tx);
-		break;
-	case CLEAR:
-		dmaengine_desc_clear_reuse(tx);
-		break;
-	case SET:
-		its_result = dmaengine_desc_set_reuse(tx);
-		break;
-	}
-}
-
-static void item_47_in_its_callback(void **state)
-{
-	struct dma_async_tx_descriptor *tx = prepare();
-	struct engine_chan *ec = engine_chan(chan);
-	unsigned long flags;
-
-	(void)state;
-	tx->callback = deals_with_itself;
-	tx->callback_param = tx;
-	in_callback = SET;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	engine_end(chan, DMA_TRANS_NOERROR, 0);
-	settle();
-	assert_int_equal(its_result, 0);
-	in_callback = RESUBMIT;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	for (int i = 0; i < 5; i++) {
-		assert_ptr_equal(&ec->running->vd.tx, tx);
-		engine_end(chan, DMA_TRANS_NOERROR, 0);
-		settle();
-		assert_int_equal(nr_calls, i + 2);
-		assert_int_equal(its_result, 4 + i);
-	}
-	/* Done, and not called back: submitted now, it would not be. */
-	local_irq_save(flags);
-	engine_end(chan, DMA_TRANS_NOERROR, 0);
-	assert_int_equal(tx->cookie, 0);
-	assert_int_equal(dmaengine_submit(tx), -EBUSY);
-	assert_int_equal(dmaengine_desc_free(tx), -EBUSY);
-	in_callback = CLEAR;
-	local_irq_restore(flags);
-	settle();
-	assert_int_equal(nr_calls, 7);
-	assert_int_equal(ec->nr_freed_descs, 1);
-	tx = prepare();
-	tx->callback = deals_with_itself;
-	tx->callback_param = tx;
-	dmaengine_desc_set_reuse(tx);
-	in_callback = FREE;
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	engine_end(chan, DMA_TRANS_NOERROR, 0);
-	settle();
-	assert_int_equal(its_result, 0);
-	assert_int_equal(ec->nr_freed_descs, 2);
-	assert_true(list_empty(&ec->vc.desc_allocated));
-}
-
-/* Without a callback there is nothing to wait for but the cookie. */
-static void item_47_without_callback(void **state)
-{
-	struct dma_async_tx_descriptor *tx = prepare();
-	unsigned long flags;
-
-	(void)state;
-	tx->callback = NULL;
-	dmaengine_desc_set_reuse(tx);
-	local_irq_save(flags);
-	for (int i = 0; i < 3; i++) {
-		assert_int_equal(dmaengine_submit(tx), 2 + i);
-		dma_async_issue_pending(chan);
-		engine_end(chan, DMA_TRANS_NOERROR, 0);
-	}
-	local_irq_restore(flags);
-	settle();
-	/* Nor does one that was terminated when it was done. */
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	local_irq_save(flags);
-	engine_end(chan, DMA_TRANS_NOERROR, 0);
-	dmaengine_terminate_async(chan);
-	assert_int_equal(dmaengine_submit(tx), 6);
-	local_irq_restore(flags);
-	dmaengine_synchronize(chan);
-	assert_int_equal(dmaengine_desc_free(tx), -EBUSY);
-	dma_async_issue_pending(chan);
-	assert_true(engine_end(chan, DMA_TRANS_NOERROR, 0));
-	settle();
-	assert_int_equal(dmaengine_desc_free(tx), 0);
-}
-
-static struct device *device_of(const char *path)
-{
-	struct platform_device *pdev = of_find_device_by_node(of_find_node_by_path(path));
-
-	assert_non_null(pdev);
-	return &pdev->dev;
-}
-
-static void refused(struct device *dev, const char *name, int code, enum berth_reason reason)
-{
-	struct dma_chan *got = dma_request_chan(dev, name);
-
-	assert_true(IS_ERR(got));
-	assert_int_equal(PTR_ERR(got), code);
-	assert_reason(reason);
-}
-
-static void item_48_channels_by_name(void **state)
-{
-	struct device *client = device_of("/client"), *other = device_of("/other");
-	struct dma_chan *tx, *rx, *same;
-
-	(void)state;
-	dma_release_channel(chan);
-	chan = NULL;
-	tx = dma_request_chan(client, "tx");
-	assert_ptr_equal(tx, &engines[0]->channels[1].vc.chan);
-	assert_string_equal(dma_chan_name(tx), "dma0chan1");
-	assert_string_equal(tx->client, "client tx");
-	assert_ptr_equal(tx->slave, client);
-	refused(client, "tx", -ENODEV, BERTH_REASON_CHANNEL_BUSY);
-	rx = dma_request_chan(client, "rx");
-	assert_ptr_equal(rx, &engines[0]->channels[2].vc.chan);
-	refused(client, "no-such-number", -ENODEV, BERTH_REASON_NO_CHANNEL);
-	refused(client, "no-controller", -EPROBE_DEFER, BERTH_REASON_NO_CHANNEL);
-	refused(client, "cut", -ENODEV, BERTH_REASON_TREE);
-	refused(client, "nobody", -ENODEV, BERTH_REASON_NO_CHANNEL);
-	assert_string_equal(berth_last_error()->holder, "nobody");
-	refused(device_of("/bare"), "tx", -ENODEV, BERTH_REASON_NO_CHANNEL);
-	/* The first of the two is taken, so it is the second. */
-	same = dma_request_chan(other, "same");
-	assert_ptr_equal(same, &engines[0]->channels[3].vc.chan);
-	dma_release_channel(same);
-	dma_release_channel(tx);
-	same = dma_request_chan(other, "same");
-	assert_ptr_equal(same, &engines[0]->channels[1].vc.chan);
-	dma_release_channel(same);
-	dma_release_channel(rx);
-	tx = dma_request_chan(client, "two-cells");
-	assert_ptr_equal(tx, &engines[1]->channels[1].vc.chan);
-	dma_release_channel(tx);
-	assert_int_equal(engines[0]->channels[1].nr_alloc, 2);
-	assert_int_equal(engines[0]->channels[1].nr_free, 2);
-	dma_release_channel(tx);
-	assert_reason(BERTH_REASON_NOT_OWNED);
-}
-
-static bool wants(struct dma_chan *candidate, void *param)
-{
-	return candidate->chan_id == *(int *)param;
-}
-
-static void item_48_channels_by_mask(void **state)
-{
-	struct dma_chan *taken[2 * ENGINE_CHANNELS];
-	dma_cap_mask_t mask;
-	int third = 2;
-
-	(void)state;
-	dma_release_channel(chan);
-	chan = NULL;
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_XOR, mask);
-	taken[0] = dma_request_chan_by_mask(&mask);
-	assert_int_equal(PTR_ERR(taken[0]), -ENODEV);
-	assert_reason(BERTH_REASON_NO_CHANNEL);
-	assert_string_equal(berth_last_error()->holder, "xor");
-	assert_null(dma_request_channel(mask, NULL, NULL));
-	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(NULL)), -ENODEV);
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	taken[0] = dma_request_channel(mask, wants, &third);
-	assert_int_equal(taken[0]->chan_id, 2);
-	for (int i = 1; i < 2 * ENGINE_CHANNELS; i++) {
-		taken[i] = dma_request_chan_by_mask(&mask);
-		assert_false(IS_ERR(taken[i]));
-		for (int j = 0; j < i; j++)
-			assert_ptr_not_equal(taken[i], taken[j]);
-	}
-	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(&mask)), -ENODEV);
-	for (int i = 0; i < 2 * ENGINE_CHANNELS; i++)
-		dma_release_channel(taken[i]);
-	/* A channel whose driver has no room. */
-	for (int i = 0; i < ENGINE_CHANNELS; i++)
-		engines[0]->channels[i].alloc_result = -ENOMEM;
-	taken[0] = dma_request_chan_by_mask(&mask);
-	assert_ptr_equal(taken[0]->device, &engines[1]->ddev);
-	dma_release_channel(taken[0]);
-	assert_int_equal(engines[0]->ddev.privatecnt, 0);
-}
-
-static void no_engines(void **state)
-{
-	dma_cap_mask_t mask;
-
-	(void)state;
-	must_start(tree_engines, NULL, NULL);
-	dma_cap_zero(mask);
-	dma_cap_set(DMA_MEMCPY, mask);
-	assert_int_equal(PTR_ERR(dma_request_chan_by_mask(&mask)), -EPROBE_DEFER);
-	refused(device_of("/client"), "tx", -EPROBE_DEFER, BERTH_REASON_NO_CHANNEL);
-	must_stop();
-}
-
-/* A client whose probe needs a channel, in front of its engine in the tree. */
-
-static struct dma_chan *of_client;
-
-static int client_probe(struct platform_device *pdev)
-{
-	of_client = dma_request_chan(&pdev->dev, "tx");
-	return IS_ERR(of_client) ? (int)PTR_ERR(of_client) : 0;
-}
-
-static int client_remove(struct platform_device *pdev)
-{
-	(void)pdev;
-	dma_release_channel(of_client);
-	return 0;
-}
-
-static const struct of_device_id client_match[] = { { .compatible = "test,client" },
-						    { .compatible = "" } };
-static const struct platform_driver client_driver = {
-	.probe = client_probe,
-	.remove = client_remove,
-	.driver = { .name = "test-client", .of_match_table = client_match },
-};
-
-static void a_client_waits_for_its_engine(void **state)
-{
-	static const struct berth_driver both[] = { BERTH_PLATFORM_DRIVER(&client_driver),
-						    BERTH_PLATFORM_DRIVER(&engine_driver),
-						    BERTH_NO_MORE_DRIVERS };
-
-	(void)state;
-	nr_engines_released = 0;
-	engines[0] = engines[1] = NULL;
-	must_start(tree_engines, both, NULL);
-	assert_ptr_equal(of_client, &engines[0]->channels[1].vc.chan);
-	must_stop();
-	assert_int_equal(nr_engines_released, 2);
-}
-
-static void without_memcpy(struct dma_device *ddev)
-{
-	ddev->device_prep_dma_memcpy = NULL;
-}
-
-static void without_status(struct dma_device *ddev)
-{
-	ddev->device_tx_status = NULL;
-}
-
-static void without_issue(struct dma_device *ddev)
-{
-	ddev->device_issue_pending = NULL;
-}
-
-static void with_pq_val(struct dma_device *ddev)
-{
-	dma_cap_set(DMA_PQ_VAL, ddev->cap_mask);
-}
-
-static void without_device(struct dma_device *ddev)
-{
-	ddev->dev = NULL;
-}
-
-static void item_49_registration(void **state)
-{
-	static void (*const changes[])(struct dma_device *) = { without_memcpy, without_status,
-								without_issue, with_pq_val,
-								without_device };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-		engine_change = changes[i];
-		engines[0] = engines[1] = NULL;
-		must_start(tree_engines, drivers, NULL);
-		assert_null(engines[0]);
-		assert_int_equal(berth_dma_chan_list(NULL, 0), 0);
-		assert_reason(BERTH_REASON_DRIVER);
-		must_stop();
-	}
-	engine_change = NULL;
-}
-
 /* Prepared for nothing: the reason says why. */
 static void unprepared(const struct dma_async_tx_descriptor *tx, enum berth_reason reason)
 {
@@ -625,6 +260,8 @@ static void bad_requests_are_told(void **state)
 	unprepared(dmaengine_prep_dma_xor_val(chan, src, 1, 8, NULL, 0), BERTH_REASON_CAPABILITY);
 	unprepared(dmaengine_prep_slave_single(chan, 0x1000, 0, DMA_MEM_TO_DEV, 0),
 		   BERTH_REASON_ARGUMENT);
+	unprepared(dmaengine_prep_slave_single(chan, 0x1000, 4, DMA_MEM_TO_MEM, 0),
+		   BERTH_REASON_CAPABILITY);
 	unprepared(dmaengine_prep_slave_single(chan, 0x1000, 4, DMA_DEV_TO_MEM, 0),
 		   BERTH_REASON_CAPABILITY);
 	assert_int_equal(dma_set_max_seg_size(chan->device->dev, 4096), 0);
@@ -678,6 +315,7 @@ static void failures_are_told(void **state)
 	dma_cookie_t cookies[8];
 
 	(void)state;
+	nr_result_calls = 0;
 	for (int i = 0; i < 8; i++) {
 		struct dma_async_tx_descriptor *tx = prepare();
 
@@ -760,61 +398,6 @@ static void cyclic_periods(void **state)
 	assert_int_equal(nr_calls, 11);
 }
 
-static char calls[8];
-
-static void note(void *param)
-{
-	strncat(calls, param, 1);
-	if (!strcmp(calls, "ac")) {
-		/* It ends while its last period waits to be told: that is one call, and none later. */
-		engine_end_period(chan);
-		engine_end(chan, DMA_TRANS_READ_FAILED, 0);
-	}
-}
-
-static void callbacks_come_in_order(void **state)
-{
-	struct dma_async_tx_descriptor *tx = prepare();
-	unsigned long flags;
-
-	(void)state;
-	calls[0] = '\0';
-	tx->callback = note;
-	tx->callback_param = (char[]){ "a" };
-	dmaengine_submit(tx);
-	tx = dmaengine_prep_dma_cyclic(chan, 0x1000, 4096, 1024, DMA_MEM_TO_DEV, 0);
-	tx->callback = note;
-	tx->callback_param = (char[]){ "c" };
-	dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	local_irq_save(flags);
-	engine_end(chan, DMA_TRANS_NOERROR, 0);
-	engine_end_period(chan);
-	local_irq_restore(flags);
-	settle();
-	settle();
-	assert_string_equal(calls, "acc");
-	assert_int_equal(engine_chan(chan)->nr_freed_descs, 2);
-}
-
-/* Whoever does not terminate gets all callbacks, also those that one turn does not make. */
-static void synchronize_alone_loses_nothing(void **state)
-{
-	unsigned long flags;
-
-	(void)state;
-	local_irq_save(flags);
-	for (int i = 0; i < 300; i++)
-		dmaengine_submit(prepare());
-	dma_async_issue_pending(chan);
-	for (int i = 0; i < 300; i++)
-		assert_true(engine_end(chan, DMA_TRANS_NOERROR, 0));
-	local_irq_restore(flags);
-	for (int i = 0; i < 300 && nr_calls < 300; i++)
-		dmaengine_synchronize(chan);
-	assert_int_equal(nr_calls, 300);
-}
-
 static void what_is_mapped_is_unmapped(void **state)
 {
 	struct device *dev = dmaengine_get_dma_device(chan);
@@ -851,142 +434,6 @@ static void what_is_mapped_is_unmapped(void **state)
 	assert_null(dmaengine_get_unmap_data(dev, 0, GFP_NOWAIT));
 	assert_reason(BERTH_REASON_TOO_LARGE);
 	__free_page(page);
-}
-
-static void public_channels(void **state)
-{
-	struct berth_dma_chan_info info[2 * ENGINE_CHANNELS];
-	struct dma_chan *found;
-
-	(void)state;
-	dma_release_channel(chan);
-	chan = NULL;
-	assert_null(dma_find_channel(DMA_MEMCPY));
-	dmaengine_get();
-	dmaengine_get();
-	found = dma_find_channel(DMA_MEMCPY);
-	assert_non_null(found);
-	assert_null(dma_find_channel(DMA_XOR));
-	assert_true(found->table_count > 0);
-	/* All are everybody's, so nobody gets one for himself. */
-	refused(device_of("/client"), "tx", -ENODEV, BERTH_REASON_CHANNEL_BUSY);
-	assert_int_equal(berth_dma_chan_list(info, 3), 2 * ENGINE_CHANNELS);
-	assert_string_equal(info[2].name, "dma0chan2");
-	assert_string_equal(info[2].device, "engine0");
-	assert_string_equal(info[2].client, "everybody");
-	chan = found;
-	dmaengine_submit(prepare());
-	dma_issue_pending_all();
-	assert_true(engine_end(found, DMA_TRANS_NOERROR, 0));
-	settle();
-	dmaengine_put();
-	assert_ptr_equal(dma_find_channel(DMA_MEMCPY), found);
-	dmaengine_put();
-	assert_null(dma_find_channel(DMA_MEMCPY));
-	dmaengine_put();
-	chan = take_any();
-}
-
-static struct engine *unregister(unsigned int nr)
-{
-	struct engine *engine = engines[nr];
-
-	platform_set_drvdata(of_find_device_by_node(engine->ddev.dev->of_node), NULL);
-	engines[nr] = NULL;
-	dma_async_device_unregister(&engine->ddev);
-	return engine;
-}
-
-/* Who has found a channel may use it until he puts it, whatever goes. */
-static void public_channels_that_go(void **state)
-{
-	struct dma_chan *found;
-	struct engine *engine;
-
-	(void)state;
-	dma_release_channel(chan);
-	dmaengine_get();
-	found = dma_find_channel(DMA_MEMCPY);
-	/* It is not his alone. */
-	dma_release_channel(found);
-	assert_reason(BERTH_REASON_NOT_OWNED);
-	assert_ptr_equal(dma_find_channel(DMA_MEMCPY), found);
-	chan = found;
-	dmaengine_submit(prepare());
-	dma_async_issue_pending(chan);
-	engine = unregister(found->device == &engines[0]->ddev ? 0 : 1);
-	assert_int_equal(engine_chan(found)->nr_free, 2);
-	assert_int_equal(engine_chan(found)->nr_freed_descs, 1);
-	assert_int_equal(nr_engines_released, 0);
-	assert_true(dma_find_channel(DMA_MEMCPY)->device != &engine->ddev);
-	assert_null(dmaengine_prep_dma_memcpy(found, 0x1000, 0x2000, 4, 0));
-	assert_reason(BERTH_REASON_STATE);
-	dmaengine_get();
-	dmaengine_put();
-	assert_int_equal(nr_engines_released, 0);
-	dmaengine_put();
-	assert_int_equal(nr_engines_released, 1);
-	chan = NULL;
-	/* And if nobody puts it, until the end. */
-	dmaengine_get();
-	unregister(engines[0] ? 0 : 1);
-	assert_int_equal(nr_engines_released, 1);
-}
-
-/* One channel that is not ready for the public is somebody's; the others' clients let go all the same. */
-static void a_private_channel_among_public_ones(void **state)
-{
-	struct dma_chan *own;
-
-	(void)state;
-	dma_release_channel(chan);
-	engines[0]->channels[1].alloc_result = -ENOMEM;
-	dmaengine_get();
-	engines[0]->channels[1].alloc_result = 0;
-	own = dma_request_chan(device_of("/client"), "tx");
-	assert_ptr_equal(own, &engines[0]->channels[1].vc.chan);
-	dmaengine_put();
-	for (int i = 0; i < ENGINE_CHANNELS; i++)
-		assert_int_equal(engines[0]->channels[i].vc.chan.client_count, i == 1);
-	dma_release_channel(own);
-	chan = take_any();
-}
-
-/* A channel that goes alone. */
-static void a_channel_that_goes(void **state)
-{
-	struct dma_device *ddev = chan->device;
-	struct engine_chan *ec = engine_chan(chan);
-	struct dma_chan *others[ENGINE_CHANNELS];
-
-	(void)state;
-	dmaengine_submit(prepare());
-	dma_async_issue_pending(chan);
-	dma_async_device_channel_unregister(ddev, chan);
-	assert_int_equal(ec->nr_free, 1);
-	assert_int_equal(ec->nr_freed_descs, 1);
-	assert_null(dmaengine_prep_dma_memcpy(chan, 0x1000, 0x2000, 4, 0));
-	assert_reason(BERTH_REASON_STATE);
-	assert_int_equal(dmaengine_terminate_sync(chan), -ENODEV);
-	assert_null(dma_get_slave_channel(chan));
-	for (int i = 1; i < ENGINE_CHANNELS; i++)
-		others[i] = dma_get_any_slave_channel(ddev);
-	assert_null(dma_get_any_slave_channel(ddev));
-	for (int i = 1; i < ENGINE_CHANNELS; i++)
-		dma_release_channel(others[i]);
-	dma_release_channel(chan);
-	assert_int_equal(ec->nr_free, 1);
-	assert_int_equal(ddev->privatecnt, 0);
-	/* And comes again, for the public. */
-	list_add_tail(&chan->device_node, &ddev->channels);
-	assert_int_equal(dma_async_device_channel_register(ddev, chan), 0);
-	assert_int_equal(chan->chan_id, ENGINE_CHANNELS);
-	dmaengine_get();
-	dma_async_device_channel_unregister(ddev, chan);
-	assert_int_equal(ec->nr_free, 2);
-	assert_int_equal(ddev->nr_public, ENGINE_CHANNELS - 1);
-	dmaengine_put();
-	chan = NULL;
 }
 
 static int attached;
@@ -1030,34 +477,6 @@ static void metadata_goes_one_way(void **state)
 	assert_int_equal(dmaengine_desc_attach_metadata(tx, data, 4), -EINVAL);
 }
 
-/* An engine that goes under its client: nothing of it is used any more, and nothing is lost. */
-static void an_engine_that_goes(void **state)
-{
-	struct platform_device *pdev = of_find_device_by_node(chan->device->dev->of_node);
-	struct engine *engine = platform_get_drvdata(pdev);
-	dma_cookie_t cookie;
-	struct dma_async_tx_descriptor *tx = prepare();
-
-	(void)state;
-	cookie = dmaengine_submit(tx);
-	dma_async_issue_pending(chan);
-	platform_set_drvdata(pdev, NULL);
-	dma_async_device_unregister(&engine->ddev);
-	assert_int_equal(engine_chan(chan)->nr_free, 1);
-	assert_int_equal(nr_engines_released, 0);
-	assert_null(dmaengine_prep_dma_memcpy(chan, 0x1000, 0x2000, 4, 0));
-	assert_reason(BERTH_REASON_STATE);
-	dma_async_issue_pending(chan);
-	assert_int_equal(dmaengine_tx_status(chan, cookie, NULL), DMA_IN_PROGRESS);
-	assert_int_equal(berth_dma_wait(chan, cookie, 1000), -ENODEV);
-	assert_int_equal(dmaengine_terminate_sync(chan), -ENODEV);
-	assert_int_equal(dmaengine_pause(chan), -ENODEV);
-	dma_release_channel(chan);
-	chan = NULL;
-	assert_int_equal(nr_engines_released, 1);
-	assert_int_equal(nr_calls, 0);
-}
-
 static void every_allocation_fails_once(void **state)
 {
 	(void)state;
@@ -1092,8 +511,6 @@ static void every_allocation_fails_once(void **state)
 	}
 }
 
-#define engine_test(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1104,28 +521,14 @@ int main(void)
 		engine_test(item_45_freed_by_synchronize),
 		engine_test(item_46_residue),
 		engine_test(item_47_reuse),
-		engine_test(item_47_in_its_callback),
-		engine_test(item_47_without_callback),
-		engine_test(item_48_channels_by_name),
-		engine_test(item_48_channels_by_mask),
-		cmocka_unit_test(no_engines),
-		cmocka_unit_test(a_client_waits_for_its_engine),
-		cmocka_unit_test(item_49_registration),
 		engine_test(bad_requests_are_told),
 		engine_test(interleaved_is_checked),
 		engine_test(failures_are_told),
 		engine_test(what_never_ends_times_out),
 		engine_test(waiting_ends_with_the_transfer),
 		engine_test(cyclic_periods),
-		engine_test(callbacks_come_in_order),
-		engine_test(synchronize_alone_loses_nothing),
 		engine_test(what_is_mapped_is_unmapped),
-		engine_test(public_channels),
-		engine_test(public_channels_that_go),
-		engine_test(a_private_channel_among_public_ones),
-		engine_test(a_channel_that_goes),
 		engine_test(metadata_goes_one_way),
-		engine_test(an_engine_that_goes),
 		cmocka_unit_test(every_allocation_fails_once),
 	};
 

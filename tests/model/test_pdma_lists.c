@@ -210,6 +210,30 @@ static void between_memory_and_a_fifo(void **state)
 	}
 }
 
+/* What the FIFO samples it plays again: neither side is memory. */
+static void from_device_to_device(void **state)
+{
+	(void)state;
+	pdma_boot(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
+		struct dma_chan *chan = must_request(engines[i]);
+		struct device *dev = dmaengine_get_dma_device(chan);
+		uint64_t before = fifo_stats().consumed;
+		dma_addr_t at =
+			dma_map_resource(dev, FIFO_WINDOW, FIFO_WINDOW_BYTES, DMA_BIDIRECTIONAL, 0);
+
+		assert_false(dma_mapping_error(dev, at));
+		for (size_t len = 8; len <= FIFO_WINDOW_BYTES; len *= 2)
+			assert_int_equal(dma_chan_copy(chan, at, at, len), 0);
+		assert_int_equal(fifo_stats().consumed, before + 2 * FIFO_WINDOW_BYTES - 8);
+		assert_int_equal(fifo_stats().produced, fifo_stats().consumed);
+		assert_int_equal(fifo_stats().breaks, 0);
+		dma_unmap_resource(dev, at, FIFO_WINDOW_BYTES, DMA_BIDIRECTIONAL, 0);
+		dma_release_channel(chan);
+	}
+	must_stop();
+}
+
 /* Wherever the window ends, and however wide its accesses are. */
 static void windows(void **state)
 {
@@ -332,6 +356,7 @@ int main(void)
 		cmocka_unit_test(chains_that_do_not),
 		cmocka_unit_test(frames),
 		cmocka_unit_test(between_memory_and_a_fifo),
+		cmocka_unit_test(from_device_to_device),
 		cmocka_unit_test(windows),
 		cmocka_unit_test(what_it_cannot_do),
 	};

@@ -108,8 +108,12 @@ static void lock(uint32_t *word)
 
 static void unlock(uint32_t *word)
 {
+#ifdef BERTH_PORT_LOCKS_SPIN
+	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
+#else
 	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
 		berth_port_lock_wake(word);
+#endif
 }
 
 struct locked {

@@ -230,21 +230,21 @@ static void an_interrupt_comes_in_its_turn(void **unused)
 static struct dma_async_tx_descriptor *prep_frames(struct dma_chan *chan, dma_addr_t dst,
 						   dma_addr_t src, size_t nr)
 {
-	struct {
-		struct dma_interleaved_template xt;
-		struct data_chunk sgl[2];
-	} two = { .xt = { .src_start = src,
-			  .dst_start = dst,
-			  .dir = DMA_MEM_TO_MEM,
-			  .src_inc = true,
-			  .dst_inc = true,
-			  .dst_sgl = true,
-			  .numf = nr,
-			  .frame_size = 2 } };
+	uint64_t room[(sizeof(struct dma_interleaved_template) + 2 * sizeof(struct data_chunk)) /
+		      sizeof(uint64_t)] = { 0 };
+	struct dma_interleaved_template *two = (void *)room;
 
-	two.xt.sgl[0] = (struct data_chunk){ .size = 256, .icg = GAP };
-	two.xt.sgl[1] = (struct data_chunk){ .size = 256 };
-	return dmaengine_prep_interleaved_dma(chan, &two.xt, 0);
+	*two = (struct dma_interleaved_template){ .src_start = src,
+						  .dst_start = dst,
+						  .dir = DMA_MEM_TO_MEM,
+						  .src_inc = true,
+						  .dst_inc = true,
+						  .dst_sgl = true,
+						  .numf = nr,
+						  .frame_size = 2 };
+	two->sgl[0] = (struct data_chunk){ .size = 256, .icg = GAP };
+	two->sgl[1] = (struct data_chunk){ .size = 256 };
+	return dmaengine_prep_interleaved_dma(chan, two, 0);
 }
 
 /* The place where a program sets the destination for the nth time. */

@@ -61,7 +61,7 @@ static void note_failure(void *data, const struct berth_dmatest_failure *failure
 	pthread_mutex_unlock(&job->lock);
 }
 
-static void name_kinds(struct dmatest_channel *channel, const struct dma_chan *chan)
+static void name_kinds(struct dmatest_channel *channel, const dma_cap_mask_t *caps)
 {
 	static const struct {
 		enum dma_transaction_type type;
@@ -80,7 +80,7 @@ static void name_kinds(struct dmatest_channel *channel, const struct dma_chan *c
 	size_t length = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds) && length < sizeof(channel->kinds); i++)
-		if (dma_has_cap(kinds[i].type, chan->device->cap_mask))
+		if (dma_has_cap(kinds[i].type, *caps))
 			length += (size_t)snprintf(channel->kinds + length,
 						   sizeof(channel->kinds) - length, "%s%s",
 						   length ? " " : "", kinds[i].name);
@@ -119,8 +119,35 @@ static void take_channels(struct job *job)
 			snprintf(channel->name, sizeof(channel->name), "%s", dma_chan_name(chan));
 			snprintf(channel->device, sizeof(channel->device), "%s",
 				 dev_name(dmaengine_get_dma_device(chan)));
-			name_kinds(channel, chan);
+			name_kinds(channel, &chan->device->cap_mask);
 		}
+	}
+}
+
+_Static_assert(sizeof(((struct berth_dma_chan_info *)0)->name) ==
+			       sizeof(((struct dmatest_channel *)0)->name) &&
+		       sizeof(((struct berth_dma_chan_info *)0)->device) ==
+			       sizeof(((struct dmatest_channel *)0)->device),
+	       "names are copied whole");
+
+/* All that there are, taken or not. */
+static void list_channels(struct job *job)
+{
+	static struct berth_dma_chan_info info[DMATEST_MAX_CHANNELS];
+	const struct dmatest_options *options = job->options;
+	struct dmatest_result *result = job->result;
+	unsigned int nr = berth_dma_chan_list(info, DMATEST_MAX_CHANNELS);
+
+	for (unsigned int i = 0; i < nr && i < DMATEST_MAX_CHANNELS; i++) {
+		struct dmatest_channel *channel = &result->channels[result->nr_channels];
+
+		if ((options->channel && strcmp(options->channel, info[i].name)) ||
+		    (options->device && strcmp(options->device, info[i].device)))
+			continue;
+		result->nr_channels++;
+		memcpy(channel->name, info[i].name, sizeof(channel->name));
+		memcpy(channel->device, info[i].device, sizeof(channel->device));
+		name_kinds(channel, &info[i].caps);
 	}
 }
 
@@ -199,14 +226,18 @@ static int work(struct job *job)
 
 	if (options->software && berth_dma_software_start((unsigned int)options->software, flags))
 		return unusable(job, "the software engine cannot be started");
-	take_channels(job);
+	if (options->list)
+		list_channels(job);
+	else
+		take_channels(job);
 	if (!job->result->nr_channels) {
 		berth_clear_error();
 		return unusable(job, "there is no such channel");
 	}
-	if (!options->list)
-		status = init_tests(job);
-	if (!options->list && status == RUN_DONE)
+	if (options->list)
+		return RUN_DONE;
+	status = init_tests(job);
+	if (status == RUN_DONE)
 		run_tests(job);
 	return end_tests(job, status);
 }

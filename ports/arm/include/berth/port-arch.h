@@ -12,6 +12,8 @@ extern "C" {
 /* One CPU. */
 #define BERTH_PORT_MAX_SLOTS 1
 #define BERTH_PORT_REDZONE 0
+/* berth_port_lock_wait() spins. */
+#define BERTH_PORT_LOCKS_SPIN 1
 
 static inline unsigned int berth_port_slot(void)
 {
