@@ -138,7 +138,8 @@ void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops, sp
 /**
  * dma_fence_release() - for kref_put(): the last reference is gone
  *
- * Callbacks of a fence that was never signalled are called, with the error -EDEADLK.
+ * Callbacks of a fence that was never signalled are called, with the error -EDEADLK, and a line on the
+ * console names it: then the fence's lock must not be held.
  */
 void dma_fence_release(struct kref *kref);
 

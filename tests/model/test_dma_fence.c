@@ -27,6 +27,58 @@ static void item_50_signalled_once(void **state)
 	dma_fence_put(fence);
 }
 
+static void item_50_with_the_lock(void **state)
+{
+	struct dma_fence *fence = work_alone();
+	struct note n = { .nr_calls = 0 };
+	unsigned long flags;
+
+	(void)state;
+	assert_int_equal(dma_fence_add_callback(fence, &n.cb, note), 0);
+	spin_lock_irqsave(fence->lock, flags);
+	assert_false(dma_fence_is_signaled_locked(fence));
+	assert_int_equal(dma_fence_signal_timestamp_locked(fence, 7), 0);
+	assert_int_equal(dma_fence_signal_locked(fence), -EINVAL);
+	assert_int_equal(dma_fence_get_status_locked(fence), 1);
+	spin_unlock_irqrestore(fence->lock, flags);
+	assert_int_equal(n.nr_calls, 1);
+	assert_int_equal(dma_fence_timestamp(fence), 7);
+	dma_fence_put(fence);
+	fence = work_alone();
+	assert_true(dma_fence_timestamp(fence) <= ktime_get_ns());
+	spin_lock_irqsave(fence->lock, flags);
+	work_of(fence)->has_ended = true;
+	assert_true(dma_fence_is_signaled_locked(fence));
+	spin_unlock_irqrestore(fence->lock, flags);
+	assert_int_equal(dma_fence_signal(fence), -EINVAL);
+	dma_fence_put(fence);
+}
+
+static unsigned int nr_released;
+
+static void released(struct kref *kref)
+{
+	assert_int_equal(kref_read(kref), 0);
+	nr_released++;
+}
+
+static void references(void **state)
+{
+	struct kref kref;
+
+	(void)state;
+	nr_released = 0;
+	kref_init(&kref);
+	kref_get(&kref);
+	assert_int_not_equal(kref_get_unless_zero(&kref), 0);
+	assert_int_equal(kref_read(&kref), 3);
+	assert_int_equal(kref_put(&kref, released), 0);
+	assert_int_equal(kref_put(&kref, released), 0);
+	assert_int_equal(kref_put(&kref, released), 1);
+	assert_int_equal(nr_released, 1);
+	assert_int_equal(kref_get_unless_zero(&kref), 0);
+}
+
 static void item_50_errors_before_signalling(void **state)
 {
 	struct dma_fence *fence = work_alone();
@@ -477,6 +529,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fence_test(item_50_signalled_once),
+		fence_test(item_50_with_the_lock),
+		fence_test(references),
 		fence_test(item_50_errors_before_signalling),
 		fence_test(item_50_callbacks),
 		fence_test(item_50_callbacks_put_and_free),

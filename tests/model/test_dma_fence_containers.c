@@ -50,6 +50,8 @@ static void an_array_waits_for_all(void **state)
 {
 	struct dma_fence_array *array = must_create(false);
 	struct note n = { .nr_calls = 0 };
+	struct dma_fence *fence;
+	unsigned int index;
 
 	(void)state;
 	assert_true(dma_fence_is_array(&array->base));
@@ -58,6 +60,12 @@ static void an_array_waits_for_all(void **state)
 	assert_false(dma_fence_is_array(NULL));
 	assert_null(to_dma_fence_array(works[0]));
 	assert_int_equal(work_of(works[0])->nr_enabled, 0);
+	dma_fence_array_for_each(fence, index, &array->base)
+		assert_ptr_equal(fence, works[index]);
+	assert_int_equal(index, NR);
+	dma_fence_array_for_each(fence, index, works[0])
+		assert_ptr_equal(fence, works[0]);
+	assert_int_equal(index, 1);
 	dma_fence_signal(works[2]);
 	assert_int_equal(dma_fence_add_callback(&array->base, &n.cb, note), 0);
 	for (unsigned int i = 0; i < NR; i++)
