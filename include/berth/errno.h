@@ -88,6 +88,9 @@
 #ifndef ETIMEDOUT
 #define ETIMEDOUT 110
 #endif
+#ifndef EALREADY
+#define EALREADY 114
+#endif
 #ifndef EREMOTEIO
 #define EREMOTEIO 121
 #endif
