@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth dmatest`: the command line. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <berth/dma-software.h>
 
 #include "boards.h"
+#include "command.h"
 #include "dmatest.h"
 
 static const char usage[] =
@@ -44,7 +44,7 @@ static const char usage[] =
 	"Exit status: 0 all is well; 1 a transfer has failed; 2 input or arguments cannot be used.\n";
 
 enum {
-	OPT_LIST = 256,
+	OPT_LIST = COMMAND_FIRST_OPTION,
 	OPT_CHANNEL,
 	OPT_DEVICE,
 	OPT_SOFTWARE,
@@ -101,14 +101,6 @@ struct command_line {
 	const char *board;
 	bool json, help;
 };
-
-static int unusable(const char *format, const char *what)
-{
-	fputs("berth dmatest: ", stderr);
-	fprintf(stderr, format, what);
-	fputc('\n', stderr);
-	return RUN_UNUSABLE;
-}
 
 /* A number from @least to @most, with K or M behind it if it is a size. 0, or -1. */
 static int parse_number(const char *text, bool is_size, uint64_t least, uint64_t most,
@@ -194,8 +186,9 @@ static int parse_parameter(struct berth_dmatest_params *params, int option, cons
 }
 
 /* 0, or -1 if the argument cannot be used. */
-static int parse_option(struct command_line *line, int option, const char *arg)
+static int parse_option(void *data, int option, const char *arg)
 {
+	struct command_line *line = data;
 	struct dmatest_options *options = &line->options;
 
 	switch (option) {
@@ -244,34 +237,16 @@ static int parse_option(struct command_line *line, int option, const char *arg)
 	}
 }
 
-static int parse(struct command_line *line, int argc, char **argv)
-{
-	int option, index = 0;
-	char text[160];
+static const struct command command = {
+	.name = "dmatest",
+	.options = long_options,
+	.parse = parse_option,
+	.only_one = "only one board can be tested",
+};
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-		if (option == ':')
-			return unusable("%s needs an argument", argv[optind - 1]);
-		if (option == '?') {
-			if (optopt > 0 && optopt < OPT_LIST)
-				snprintf(text, sizeof(text), "-%c", optopt);
-			else
-				snprintf(text, sizeof(text), "%s", argv[optind - 1]);
-			return unusable("%s cannot be used; see berth dmatest --help", text);
-		}
-		if (parse_option(line, option, optarg)) {
-			snprintf(text, sizeof(text), "--%s: '%.100s' cannot be used",
-				 long_options[index].name, optarg);
-			return unusable("%s", text);
-		}
-	}
-	if (optind < argc)
-		line->board = argv[optind++];
-	if (optind < argc)
-		return unusable("%s: only one board can be tested", argv[optind]);
-	return RUN_DONE;
+static int unusable(const char *format, const char *what)
+{
+	return command_unusable(&command, format, what);
 }
 
 static int run(const struct command_line *line)
@@ -305,7 +280,7 @@ int dmatest_command(int argc, char **argv)
 	};
 	void *board = NULL;
 	char error[512];
-	int status = parse(&line, argc, argv);
+	int status = command_parse(&command, &line, &line.board, argc, argv);
 
 	if (status)
 		return status;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth explain`: the command line. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "boards.h"
+#include "command.h"
 #include "explain.h"
 #include "run.h"
 
@@ -25,7 +25,7 @@ static const char usage[] =
 	"Exit status: 0 nothing is wrong; 1 there are warnings or errors; 2 input or arguments\n"
 	"cannot be used.\n";
 
-enum { OPT_JSON = 256, OPT_ALL, OPT_MEM, OPT_CMA, OPT_HELP };
+enum { OPT_JSON = COMMAND_FIRST_OPTION, OPT_ALL, OPT_MEM, OPT_CMA, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPT_JSON },     { "all", no_argument, NULL, OPT_ALL },
@@ -38,14 +38,6 @@ struct command_line {
 	const char *board;
 	bool json, help;
 };
-
-static int unusable(const char *format, const char *what)
-{
-	fputs("berth explain: ", stderr);
-	fprintf(stderr, format, what);
-	fputc('\n', stderr);
-	return RUN_UNUSABLE;
-}
 
 /* A size as cma= takes it. */
 static bool is_size(const char *text)
@@ -61,8 +53,9 @@ static bool is_size(const char *text)
 }
 
 /* 0, or -1 if the argument cannot be used. */
-static int parse_option(struct command_line *line, int option, const char *arg)
+static int parse_option(void *data, int option, const char *arg)
 {
+	struct command_line *line = data;
 	struct explain_options *options = &line->options;
 
 	switch (option) {
@@ -87,34 +80,16 @@ static int parse_option(struct command_line *line, int option, const char *arg)
 	}
 }
 
-static int parse(struct command_line *line, int argc, char **argv)
-{
-	int option, index = 0;
-	char text[160];
+static const struct command command = {
+	.name = "explain",
+	.options = long_options,
+	.parse = parse_option,
+	.only_one = "only one board is explained",
+};
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-		if (option == ':')
-			return unusable("%s needs an argument", argv[optind - 1]);
-		if (option == '?') {
-			if (optopt > 0 && optopt < OPT_JSON)
-				snprintf(text, sizeof(text), "-%c", optopt);
-			else
-				snprintf(text, sizeof(text), "%s", argv[optind - 1]);
-			return unusable("%s cannot be used; see berth explain --help", text);
-		}
-		if (parse_option(line, option, optarg)) {
-			snprintf(text, sizeof(text), "--%s: '%.100s' cannot be used",
-				 long_options[index].name, optarg);
-			return unusable("%s", text);
-		}
-	}
-	if (optind < argc)
-		line->board = argv[optind++];
-	if (optind < argc)
-		return unusable("%s: only one board is explained", argv[optind]);
-	return RUN_DONE;
+static int unusable(const char *format, const char *what)
+{
+	return command_unusable(&command, format, what);
 }
 
 int explain_status(const struct explanation *explanation)
@@ -156,7 +131,7 @@ int explain_command(int argc, char **argv)
 	struct command_line line = { 0 };
 	char error[512];
 	void *board;
-	int status = parse(&line, argc, argv);
+	int status = command_parse(&command, &line, &line.board, argc, argv);
 
 	if (status)
 		return status;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth run`: options, live output, and the reports at the end. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "boards.h"
+#include "command.h"
 #include "run.h"
 
 static const char usage[] =
@@ -39,7 +39,7 @@ static const char usage[] =
 	"arguments cannot be used.\n";
 
 enum {
-	OPT_VIDEO = 256,
+	OPT_VIDEO = COMMAND_FIRST_OPTION,
 	OPT_OUT,
 	OPT_SVG,
 	OPT_FRAMES,
@@ -76,14 +76,6 @@ struct command_line {
 	const char *board, *svg;
 	bool json, help;
 };
-
-static int unusable(const char *format, const char *what)
-{
-	fputs("berth run: ", stderr);
-	fprintf(stderr, format, what);
-	fputc('\n', stderr);
-	return RUN_UNUSABLE;
-}
 
 /* A number, decimal or 0x..., that ends at @end_char. Returns where, or NULL. */
 static const char *parse_number(const char *text, char end_char, uint64_t *value)
@@ -164,8 +156,9 @@ static bool parse_protection(struct run_options *run, const char *text)
 }
 
 /* 0, or -1 if the argument cannot be used. */
-static int parse_option(struct command_line *line, int option, const char *arg)
+static int parse_option(void *data, int option, const char *arg)
 {
+	struct command_line *line = data;
 	struct run_options *run = &line->run;
 
 	switch (option) {
@@ -205,34 +198,16 @@ static int parse_option(struct command_line *line, int option, const char *arg)
 	}
 }
 
-static int parse(struct command_line *line, int argc, char **argv)
-{
-	int option, index = 0;
-	char text[160];
+static const struct command command = {
+	.name = "run",
+	.options = long_options,
+	.parse = parse_option,
+	.only_one = "only one board can be run",
+};
 
-	opterr = 0;
-	optind = 1;
-	while ((option = getopt_long(argc, argv, ":", long_options, &index)) != -1) {
-		if (option == ':')
-			return unusable("%s needs an argument", argv[optind - 1]);
-		if (option == '?') {
-			if (optopt > 0 && optopt < OPT_VIDEO)
-				snprintf(text, sizeof(text), "-%c", optopt);
-			else
-				snprintf(text, sizeof(text), "%s", argv[optind - 1]);
-			return unusable("%s cannot be used; see berth run --help", text);
-		}
-		if (parse_option(line, option, optarg)) {
-			snprintf(text, sizeof(text), "--%s: '%.100s' cannot be used",
-				 long_options[index].name, optarg);
-			return unusable("%s", text);
-		}
-	}
-	if (optind < argc)
-		line->board = argv[optind++];
-	if (optind < argc)
-		return unusable("%s: only one board can be run", argv[optind]);
-	return RUN_DONE;
+static int unusable(const char *format, const char *what)
+{
+	return command_unusable(&command, format, what);
 }
 
 /* Reading a file while it is written again would end in tears. */
@@ -327,7 +302,7 @@ int run_command(int argc, char **argv)
 	struct command_line line = { .run = { .board = board_multimedia, .tenants = true } };
 	void *board = NULL;
 	char error[512];
-	int status = parse(&line, argc, argv);
+	int status = command_parse(&command, &line, &line.board, argc, argv);
 
 	if (status)
 		return status;
