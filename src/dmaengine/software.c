@@ -73,12 +73,20 @@ static inline bool work_on(struct software_desc *desc)
 	return bytes == left;
 }
 
+/* A residue has 32 bits, whatever the length. */
+static inline uint32_t residue32(size_t left)
+{
+	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 /* With the lock. */
 static inline void finish(struct software_chan *sc, struct software_desc *desc)
 {
+	size_t left = desc->length - desc->done;
+
 	sc->current = NULL;
-	desc->vd.tx_result.residue = (uint32_t)(desc->length - desc->done);
-	if (desc->finish && !desc->vd.tx_result.residue)
+	desc->vd.tx_result.residue = residue32(left);
+	if (desc->finish && !left)
 		desc->finish(desc);
 	vchan_cookie_complete(&desc->vd);
 }
@@ -299,7 +307,7 @@ static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 	}
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS) {
-		dma_set_residue(state, (uint32_t)residue_of(sc, cookie));
+		dma_set_residue(state, residue32(residue_of(sc, cookie)));
 		status = sc->is_paused ? DMA_PAUSED : status;
 	}
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
