@@ -178,10 +178,11 @@ unsigned int berth_dma_chan_list(struct berth_dma_chan_info *info, unsigned int 
 	mutex_lock(&berth_dma_list_lock);
 	list_for_each_entry(device, &berth_dma_devices, struct dma_device, global_node) {
 		list_for_each_entry(chan, &device->channels, struct dma_chan, device_node) {
-			struct berth_dma_chan_info *at = &info[nr++];
+			struct berth_dma_chan_info *at;
 
-			if (nr > max)
+			if (nr++ >= max)
 				continue;
+			at = &info[nr - 1];
 			berth_strlcpy(at->name, chan->name, sizeof(at->name));
 			berth_strlcpy(at->device, dev_name(device->dev), sizeof(at->device));
 			berth_strlcpy(at->client, chan->client_count ? chan->client : "",

@@ -217,6 +217,7 @@ static void public_channels(void **state)
 	assert_true(found->table_count > 0);
 	/* All are everybody's, so nobody gets one for himself. */
 	refused(device_of("/client"), "tx", -ENODEV, BERTH_REASON_CHANNEL_BUSY);
+	assert_int_equal(berth_dma_chan_list(NULL, 0), 2 * ENGINE_CHANNELS);
 	assert_int_equal(berth_dma_chan_list(info, 3), 2 * ENGINE_CHANNELS);
 	assert_string_equal(info[2].name, "dma0chan2");
 	assert_string_equal(info[2].device, "engine0");
