@@ -68,7 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data;
 	input_left = size;
 	world_start();
-	for (unsigned int i = 0; input_left && i < MAX_CALLS; i++)
+	world.is_over = false;
+	for (unsigned int i = 0; input_left && !world.is_over && i < MAX_CALLS; i++)
 		step();
 	group_stop();
 	space_stop();

@@ -120,7 +120,12 @@ static void protect(struct party *party)
 		      (party->sees != DEFAULT || party->is_owned || party->nr_live)) ||
 		     ((err == -ENOMEM || err == -EIO) && world.fails));
 	}
-	MUST(dev->backend != BERTH_DMA_NONE);
+	/* Neither the new protection nor the old one could be had. */
+	if (dev->backend == BERTH_DMA_NONE) {
+		MUST(err && world.fails);
+		world.is_over = true;
+		return;
+	}
 	if (party->protection != BERTH_PROTECT_PASSTHROUGH)
 		MUST(count_pages(to_fuzz(party->home)) == party->nr_pages);
 }

@@ -60,6 +60,7 @@ void wrong(const char *file, int line, const char *what) __attribute__((noreturn
  * struct world - this input's machine
  * @granule, @block: sizes; @block is 0 where there are none
  * @fails: an allocation, or an attach, of the step that runs may fail
+ * @is_over: a device does no DMA any more, which the rest of the trace would not know
  */
 extern struct world {
 	unsigned int shift;
@@ -67,6 +68,7 @@ extern struct world {
 	uint64_t last_phys;
 	unsigned long quirks;
 	bool fails;
+	bool is_over;
 } world;
 
 /* The IOMMUs. */
