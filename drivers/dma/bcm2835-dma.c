@@ -218,13 +218,8 @@ static void bdma_synchronize(struct dma_chan *chan)
 /* Bytes left of one that waits; with the lock. */
 static uint64_t left_of_waiting(struct bdma_chan *c, dma_cookie_t cookie)
 {
-	struct virt_dma_desc *vd;
+	struct virt_dma_desc *vd = vchan_find_desc(&c->vc, cookie);
 
-	list_for_each_entry(vd, &c->vc.desc_submitted, struct virt_dma_desc, node) {
-		if (vd->tx.cookie == cookie)
-			return bdma_desc_of(vd)->length;
-	}
-	vd = vchan_find_desc(&c->vc, cookie);
 	return vd ? bdma_desc_of(vd)->length : 0;
 }
 

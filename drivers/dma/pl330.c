@@ -297,12 +297,7 @@ static struct pl330_desc *find_waiting(struct pl330_channel *ch, dma_cookie_t co
 {
 	struct virt_dma_desc *vd = vchan_find_desc(&ch->vc, cookie);
 
-	if (vd)
-		return to_pl330_desc(vd);
-	list_for_each_entry(vd, &ch->vc.desc_submitted, struct virt_dma_desc, node)
-		if (vd->tx.cookie == cookie)
-			return to_pl330_desc(vd);
-	return NULL;
+	return vd ? to_pl330_desc(vd) : NULL;
 }
 
 static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,

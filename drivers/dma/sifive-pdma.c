@@ -218,11 +218,8 @@ static void pdma_issue_pending(struct dma_chan *chan)
 /* Of one that has not started. */
 static uint64_t pdma_length(struct pdma_channel *ch, dma_cookie_t cookie)
 {
-	struct virt_dma_desc *vd = vchan_find_desc(&ch->vc, cookie), *submitted;
+	struct virt_dma_desc *vd = vchan_find_desc(&ch->vc, cookie);
 
-	list_for_each_entry(submitted, &ch->vc.desc_submitted, struct virt_dma_desc, node)
-		if (!vd && submitted->tx.cookie == cookie)
-			vd = submitted;
 	return vd ? to_pdma_desc(vd)->len : 0;
 }
 

@@ -113,10 +113,6 @@ static uint64_t left_of(struct zdma *z, dma_cookie_t cookie, bool *is_current)
 	*is_current = z->desc && !z->is_dying && z->desc->vd.tx.cookie == cookie;
 	if (*is_current)
 		return berth_zdma_residue(z);
-	list_for_each_entry(vd, &z->vc.desc_submitted, struct virt_dma_desc, node) {
-		if (vd->tx.cookie == cookie)
-			return zdma_desc_of(vd)->length;
-	}
 	vd = vchan_find_desc(&z->vc, cookie);
 	return vd ? zdma_desc_of(vd)->length : 0;
 }

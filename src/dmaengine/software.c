@@ -279,15 +279,7 @@ static size_t residue_of(struct software_chan *sc, dma_cookie_t cookie)
 	if (sc->current && sc->current->vd.tx.cookie == cookie)
 		return sc->current->length - __atomic_load_n(&sc->current->done, __ATOMIC_RELAXED);
 	vd = vchan_find_desc(&sc->vc, cookie);
-	if (vd)
-		return to_software_desc(vd)->length;
-	for (struct list_head *at = sc->vc.desc_submitted.next; at != &sc->vc.desc_submitted;
-	     at = at->next) {
-		vd = container_of(at, struct virt_dma_desc, node);
-		if (vd->tx.cookie == cookie)
-			return to_software_desc(vd)->length;
-	}
-	return 0;
+	return vd ? to_software_desc(vd)->length : 0;
 }
 
 static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
