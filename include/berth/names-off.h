@@ -23,6 +23,7 @@
 #undef __sg_page_iter_dma_next
 #undef __sg_page_iter_next
 #undef __sg_page_iter_start
+#undef add_wait_queue
 #undef alloc_contig_pages
 #undef alloc_contig_range
 #undef alloc_io_pgtable_ops
@@ -55,7 +56,9 @@
 #undef complete
 #undef complete_all
 #undef completion_done
+#undef copy_from_user
 #undef copy_highpage
+#undef copy_to_user
 #undef del_timer
 #undef del_timer_sync
 #undef dev_err
@@ -293,6 +296,7 @@
 #undef dmam_pool_destroy
 #undef enable_irq
 #undef find_iova
+#undef fput
 #undef free_contig_range
 #undef free_io_pgtable_ops
 #undef free_iova
@@ -300,6 +304,7 @@
 #undef free_irq
 #undef free_pages
 #undef free_pages_exact
+#undef get_file
 #undef get_order
 #undef get_page
 #undef get_page_unless_zero
@@ -307,6 +312,8 @@
 #undef gfpflags_allow_blocking
 #undef init_completion
 #undef init_iova_domain
+#undef init_waitqueue_func_entry
+#undef init_waitqueue_head
 #undef iommu_attach_device
 #undef iommu_attach_group
 #undef iommu_detach_device
@@ -394,6 +401,8 @@
 #undef memcpy_to_page
 #undef memremap
 #undef memunmap
+#undef misc_deregister
+#undef misc_register
 #undef mod_timer
 #undef mp_bvec_iter_bvec
 #undef mp_bvec_iter_len
@@ -493,6 +502,7 @@
 #undef platform_get_irq
 #undef platform_get_resource
 #undef platform_set_drvdata
+#undef poll_wait
 #undef put_iova_domain
 #undef put_page
 #undef readb
@@ -504,6 +514,7 @@
 #undef readw
 #undef readw_relaxed
 #undef reinit_completion
+#undef remove_wait_queue
 #undef request_irq
 #undef reservation_ww_class
 #undef reserve_iova
@@ -604,6 +615,7 @@
 #undef vzalloc
 #undef wait_for_completion
 #undef wait_for_completion_timeout
+#undef waitqueue_active
 #undef wmb
 #undef writeb
 #undef writeb_relaxed

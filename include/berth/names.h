@@ -29,6 +29,7 @@
 #define __sg_page_iter_dma_next berth___sg_page_iter_dma_next
 #define __sg_page_iter_next berth___sg_page_iter_next
 #define __sg_page_iter_start berth___sg_page_iter_start
+#define add_wait_queue berth_add_wait_queue
 #define alloc_contig_pages berth_alloc_contig_pages
 #define alloc_contig_range berth_alloc_contig_range
 #define alloc_io_pgtable_ops berth_alloc_io_pgtable_ops
@@ -61,7 +62,9 @@
 #define complete berth_complete
 #define complete_all berth_complete_all
 #define completion_done berth_completion_done
+#define copy_from_user berth_copy_from_user
 #define copy_highpage berth_copy_highpage
+#define copy_to_user berth_copy_to_user
 #define del_timer berth_del_timer
 #define del_timer_sync berth_del_timer_sync
 #define dev_err berth_dev_err
@@ -299,6 +302,7 @@
 #define dmam_pool_destroy berth_dmam_pool_destroy
 #define enable_irq berth_enable_irq
 #define find_iova berth_find_iova
+#define fput berth_fput
 #define free_contig_range berth_free_contig_range
 #define free_io_pgtable_ops berth_free_io_pgtable_ops
 #define free_iova berth_free_iova
@@ -306,6 +310,7 @@
 #define free_irq berth_free_irq
 #define free_pages berth_free_pages
 #define free_pages_exact berth_free_pages_exact
+#define get_file berth_get_file
 #define get_order berth_get_order
 #define get_page berth_get_page
 #define get_page_unless_zero berth_get_page_unless_zero
@@ -313,6 +318,8 @@
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
 #define init_iova_domain berth_init_iova_domain
+#define init_waitqueue_func_entry berth_init_waitqueue_func_entry
+#define init_waitqueue_head berth_init_waitqueue_head
 #define iommu_attach_device berth_iommu_attach_device
 #define iommu_attach_group berth_iommu_attach_group
 #define iommu_detach_device berth_iommu_detach_device
@@ -400,6 +407,8 @@
 #define memcpy_to_page berth_memcpy_to_page
 #define memremap berth_memremap
 #define memunmap berth_memunmap
+#define misc_deregister berth_misc_deregister
+#define misc_register berth_misc_register
 #define mod_timer berth_mod_timer
 #define mp_bvec_iter_bvec berth_mp_bvec_iter_bvec
 #define mp_bvec_iter_len berth_mp_bvec_iter_len
@@ -499,6 +508,7 @@
 #define platform_get_irq berth_platform_get_irq
 #define platform_get_resource berth_platform_get_resource
 #define platform_set_drvdata berth_platform_set_drvdata
+#define poll_wait berth_poll_wait
 #define put_iova_domain berth_put_iova_domain
 #define put_page berth_put_page
 #define readb berth_readb
@@ -510,6 +520,7 @@
 #define readw berth_readw
 #define readw_relaxed berth_readw_relaxed
 #define reinit_completion berth_reinit_completion
+#define remove_wait_queue berth_remove_wait_queue
 #define request_irq berth_request_irq
 #define reservation_ww_class berth_reservation_ww_class
 #define reserve_iova berth_reserve_iova
@@ -610,6 +621,7 @@
 #define vzalloc berth_vzalloc
 #define wait_for_completion berth_wait_for_completion
 #define wait_for_completion_timeout berth_wait_for_completion_timeout
+#define waitqueue_active berth_waitqueue_active
 #define wmb berth_wmb
 #define writeb berth_writeb
 #define writeb_relaxed berth_writeb_relaxed
