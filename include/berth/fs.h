@@ -115,6 +115,18 @@ static inline struct file *get_file(struct file *file)
 void fput(struct file *file);
 
 /**
+ * anon_inode_getfile() - a file that is no node's
+ * @name: for reports
+ * @fops: operations; release() is called with an inode that is nobody's
+ * @priv: its private_data
+ * @flags: BERTH_O_*
+ *
+ * May sleep. Return: the file with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv,
+				unsigned int flags);
+
+/**
  * struct poll_table_struct - who wants to know of changes
  * @queue: called by poll_wait() for each queue
  */
@@ -315,6 +327,17 @@ int berth_file_mmap(struct file *file, struct vm_area_struct *vma, size_t size,
  */
 int berth_file_share(struct file *file, struct vm_area_struct *vma, size_t size,
 		     unsigned long pgoff);
+
+/* Numbers for files: one table for all of berth, apart from those of an operating system. */
+
+/** berth_fd_install() - the caller's reference becomes a number's. May sleep. Return: it, or -ENOMEM. */
+int berth_fd_install(struct file *file);
+
+/** fget() - a reference to a number's file, or NULL. Any context. */
+struct file *fget(unsigned int fd);
+
+/** close_fd() - the number is free again, its reference is put. May sleep. Return: 0, or -EBADF. */
+int close_fd(unsigned int fd);
 
 BERTH_END_DECLS
 
