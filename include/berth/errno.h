@@ -79,6 +79,9 @@
 #ifndef ENODATA
 #define ENODATA 61
 #endif
+#ifndef ETIME
+#define ETIME 62
+#endif
 #ifndef EOVERFLOW
 #define EOVERFLOW 75
 #endif

@@ -63,6 +63,7 @@ static const struct {
 	{ EDEADLK, "EDEADLK" },
 	{ ENOSYS, "ENOSYS" },
 	{ ENODATA, "ENODATA" },
+	{ ETIME, "ETIME" },
 	{ EOVERFLOW, "EOVERFLOW" },
 	{ EILSEQ, "EILSEQ" },
 	{ EOPNOTSUPP, "EOPNOTSUPP" },
@@ -275,6 +276,9 @@ static int text_start(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NEVER:
 		return berth_snprintf(text, size, "%s: nothing is left that could end this wait",
 				      e->subject);
+	case BERTH_REASON_FILE:
+		return berth_snprintf(text, size, "%s: %s (%s)", e->subject, e->holder,
+				      berth_error_name(e->code));
 	default:
 		return berth_snprintf(text, size, "%s: %s", e->subject, berth_error_name(e->code));
 	}
