@@ -7,6 +7,7 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma-buf/dma-buf.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
 #include "dmaengine/internal.h"
@@ -125,6 +126,8 @@ static uint64_t go_down(void)
 		berth_dma_software_stop();
 		berth_dmaengine_stop();
 		berth_platform_remove_all();
+		berth_dma_heaps_reset();
+		berth_fds_reset();
 		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
 		leaked += berth_mm_leaked();

@@ -14,9 +14,6 @@ extern const struct file_operations berth_dma_buf_fops;
 
 /* At berth_stop(): the heaps are forgotten. */
 void berth_dma_heaps_reset(void);
-/* Numbers that are still taken, after which the table's memory is given back if there are none. */
-unsigned int berth_fds_reset(void);
-
 /* dma_resv_lock() without a context cannot fail. */
 static inline void berth_dma_buf_lock(struct dma_buf *dmabuf)
 {

@@ -3,7 +3,7 @@
 #include <berth/fs.h>
 #include <berth/slab.h>
 
-#include "dma-buf/dma-buf.h"
+#include "fs/internal.h"
 #include "lib/error.h"
 #include "lib/string.h"
 
@@ -96,16 +96,9 @@ int close_fd(unsigned int fd)
 	return 0;
 }
 
-unsigned int berth_fds_reset(void)
+void berth_fds_reset(void)
 {
-	unsigned int taken = 0;
-
-	for (unsigned int fd = 0; fd < table.nr; fd++)
-		taken += table.files[fd] != NULL;
-	if (taken)
-		return taken;
 	kvfree(table.files);
 	table.files = NULL;
 	table.nr = 0;
-	return 0;
 }
