@@ -3,6 +3,7 @@
 #include <berth/virt-dma.h>
 
 #include "lib/error.h"
+#include "lib/trace.h"
 
 /* Callbacks that one run of the tasklet makes at most; other tasklets get their turn. */
 #define MAX_CALLBACKS 64
@@ -41,6 +42,9 @@ static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 		take_back(vc, vd);
 		cookie = dma_cookie_assign(tx);
 		list_move_tail(&vd->node, &vc->desc_submitted);
+		berth_trace(.kind = BERTH_TRACE_DMA_SUBMIT, .dev = tx->chan->device->dev,
+			    .name = dma_chan_name(tx->chan), .object = tx,
+			    .other = (uint32_t)cookie);
 	}
 	spin_unlock_irqrestore(&vc->lock, flags);
 	return cookie;
