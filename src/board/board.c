@@ -7,9 +7,11 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma-buf/dma-buf.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
 #include "dmaengine/internal.h"
+#include "fs/internal.h"
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -127,12 +129,15 @@ static uint64_t go_down(void)
 		berth_dma_software_stop();
 		berth_dmaengine_stop();
 		berth_platform_remove_all();
+		berth_dma_heaps_reset();
+		berth_fds_reset();
 		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
 		leaked += berth_mm_leaked();
 		berth_anon_reset();
 		berth_swap_reset();
 		berth_filecache_reset();
+		berth_fs_reset();
 	}
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();

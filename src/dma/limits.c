@@ -296,6 +296,7 @@ void berth_dma_init_limits(struct device *dev)
 	dev->segment_boundary_mask = UINT64_MAX;
 	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
 	dev->min_align_mask = 0;
+	dev->max_segments = 0;
 	dev->flags = parent ? parent->flags & BERTH_DEVICE_COHERENT : BERTH_DEVICE_COHERENT;
 	if (berth_swiotlb_mode == BERTH_SWIOTLB_FORCE ||
 	    (parent && parent->p && parent->p->pool && !parent->p->iommu_dma))
