@@ -59,6 +59,8 @@ struct device;
  * @BERTH_TRACE_BUF_DETACH: no more
  * @BERTH_TRACE_BUF_MAP: @dev has it; @address: of the first segment, @other: the segments
  * @BERTH_TRACE_BUF_UNMAP: @dev has it no more
+ * @BERTH_TRACE_BUF_BEGIN_ACCESS: @dev, which keeps its mapping, has it again
+ * @BERTH_TRACE_BUF_END_ACCESS: @dev does not have it now
  * @BERTH_TRACE_BUF_BEGIN_CPU: the CPU has the range of @length bytes at the offset @address
  * @BERTH_TRACE_BUF_END_CPU: no more
  * @BERTH_TRACE_BUF_MOVE: its memory is elsewhere: devices that had it map it again
@@ -86,6 +88,8 @@ enum berth_trace_kind {
 	BERTH_TRACE_BUF_DETACH,
 	BERTH_TRACE_BUF_MAP,
 	BERTH_TRACE_BUF_UNMAP,
+	BERTH_TRACE_BUF_BEGIN_ACCESS,
+	BERTH_TRACE_BUF_END_ACCESS,
 	BERTH_TRACE_BUF_BEGIN_CPU,
 	BERTH_TRACE_BUF_END_CPU,
 	BERTH_TRACE_BUF_MOVE,

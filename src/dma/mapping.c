@@ -92,13 +92,22 @@ dma_addr_t berth_dma_refuse_memory(const struct device *dev, uint64_t address)
 	return DMA_MAPPING_ERROR;
 }
 
-/* Tells of what went well. */
-static dma_addr_t traced(const struct device *dev, dma_addr_t addr, phys_addr_t phys, size_t size,
-			 enum dma_data_direction dir)
+/* Apart, since an event takes room on the stack that short ways should not have to make. */
+static __attribute__((noinline)) void trace_range(enum berth_trace_kind kind,
+						  const struct device *dev, dma_addr_t addr,
+						  size_t size, enum dma_data_direction dir,
+						  phys_addr_t phys)
 {
-	if (addr != DMA_MAPPING_ERROR)
-		berth_trace(.kind = BERTH_TRACE_DMA_MAP, .dev = dev, .detail = (int)dir,
-			    .address = addr, .length = size, .other = phys);
+	berth_trace(.kind = kind, .dev = dev, .detail = (int)dir, .address = addr, .length = size,
+		    .other = phys);
+}
+
+/* Tells of what went well. */
+static inline dma_addr_t traced(const struct device *dev, dma_addr_t addr, phys_addr_t phys,
+				size_t size, enum dma_data_direction dir)
+{
+	if (berth_is_traced() && addr != DMA_MAPPING_ERROR)
+		trace_range(BERTH_TRACE_DMA_MAP, dev, addr, size, dir, phys);
 	return addr;
 }
 
@@ -194,8 +203,8 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;
-	berth_trace(.kind = BERTH_TRACE_DMA_UNMAP, .dev = dev, .detail = (int)dir, .address = addr,
-		    .length = size);
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_DMA_UNMAP, dev, addr, size, dir, 0);
 	if (dev->backend == BERTH_DMA_IOMMU)
 		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
 	else
@@ -210,8 +219,8 @@ void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 
 	if (!berth_dma_legal(dev, size, dir))
 		return;
-	berth_trace(.kind = BERTH_TRACE_SYNC_FOR_CPU, .dev = dev, .detail = (int)dir,
-		    .address = addr, .length = size);
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_SYNC_FOR_CPU, dev, addr, size, dir, 0);
 	if (dev->backend == BERTH_DMA_IOMMU) {
 		berth_iommu_dma_sync_for_cpu(dev, addr, size, dir);
 		return;
@@ -232,8 +241,8 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 
 	if (!berth_dma_legal(dev, size, dir))
 		return;
-	berth_trace(.kind = BERTH_TRACE_SYNC_FOR_DEVICE, .dev = dev, .detail = (int)dir,
-		    .address = addr, .length = size);
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_SYNC_FOR_DEVICE, dev, addr, size, dir, 0);
 	if (dev->backend == BERTH_DMA_IOMMU) {
 		berth_iommu_dma_sync_for_device(dev, addr, size, dir);
 		return;

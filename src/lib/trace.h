@@ -26,7 +26,10 @@ static inline bool berth_is_traced(void)
 	return __builtin_expect(__atomic_load_n(&berth_trace_hook, __ATOMIC_ACQUIRE) != NULL, 0);
 }
 
-/* berth_trace(.kind = ..., .dev = ...): the fields are worked out only if somebody listens. */
+/*
+ * berth_trace(.kind = ..., .dev = ...): the fields are worked out only if somebody listens. They
+ * take room on the stack: where instructions are counted, in a function that is not inlined.
+ */
 #define berth_trace(...)                                                              \
 	do {                                                                          \
 		if (berth_is_traced())                                                \
