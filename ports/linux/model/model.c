@@ -185,7 +185,7 @@ static void make_lock(void)
 	pthread_mutexattr_destroy(&attributes);
 }
 
-uint64_t berth_model_now(void)
+uint64_t berth_model_time(void)
 {
 	return __atomic_load_n(&soc.now, __ATOMIC_RELAXED);
 }
