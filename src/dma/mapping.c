@@ -196,6 +196,17 @@ static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr,
 		berth_dma_invalidate(dev, phys, size, dir);
 }
 
+/* A call in the last place costs the short way nothing. */
+static __attribute__((noinline)) void unmap_traced(struct device *dev, dma_addr_t addr, size_t size,
+						   enum dma_data_direction dir, unsigned long attrs)
+{
+	trace_range(BERTH_TRACE_DMA_UNMAP, dev, addr, size, dir, 0);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
+	else
+		unmap(dev, addr, size, dir, attrs);
+}
+
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
@@ -204,8 +215,8 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;
 	if (berth_is_traced())
-		trace_range(BERTH_TRACE_DMA_UNMAP, dev, addr, size, dir, 0);
-	if (dev->backend == BERTH_DMA_IOMMU)
+		unmap_traced(dev, addr, size, dir, attrs);
+	else if (dev->backend == BERTH_DMA_IOMMU)
 		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
 	else
 		unmap(dev, addr, size, dir, attrs);
