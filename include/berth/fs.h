@@ -290,14 +290,14 @@ static inline unsigned long copy_from_user(void *to, const void __user *from, un
 /* What a program does. */
 
 /**
- * berth_file_open() - open(2)
+ * berth_filp_open() - open(2)
  * @path: "/dev/NAME"
  * @flags: BERTH_O_*
  *
  * May sleep. Return: the file, until fput(); or an ERR_PTR() with the reason (FILE: -ENOENT: no such node), or with
  * what the driver's open() returned.
  */
-struct file *berth_file_open(const char *path, unsigned int flags);
+struct file *berth_filp_open(const char *path, unsigned int flags);
 
 /** berth_file_read() - read(2). May sleep. */
 long berth_file_read(struct file *file, void *buf, size_t count);

@@ -42,7 +42,7 @@ static struct file *open_node(struct berth_node *node, unsigned int flags)
 	return file;
 }
 
-struct file *berth_file_open(const char *path, unsigned int flags)
+struct file *berth_filp_open(const char *path, unsigned int flags)
 {
 	const char *name = node_name(path);
 	struct berth_node *node = name ? berth_node_busy(name) : NULL;

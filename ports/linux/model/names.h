@@ -24,6 +24,9 @@
 #define irq_alarm berth_model_irq_alarm
 #define irq_deliver berth_model_irq_deliver
 #define irq_is_ready berth_model_irq_is_ready
+#define media_code_most berth_model_media_code_most
+#define media_decode berth_model_media_decode
+#define media_encode berth_model_media_encode
 #define media_raise berth_model_media_raise
 #define media_read berth_model_media_read
 #define media_write berth_model_media_write
@@ -41,6 +44,7 @@
 #define model_chance berth_model_chance
 #define model_device_types berth_model_device_types
 #define model_display berth_model_display
+#define model_decoder berth_model_decoder
 #define model_dma_read berth_model_dma_read
 #define model_dma_write berth_model_dma_write
 #define model_draw berth_model_draw
