@@ -173,8 +173,9 @@ struct berth_node_info {
 /**
  * berth_node_register() - programs can open a node from now on
  *
- * May sleep. Return: the node, until berth_node_unregister(); or an ERR_PTR() with the reason: -EEXIST, -EINVAL
- * (a name with "..", an empty one, one too long), -ENOMEM.
+ * May sleep. Return: the node, until berth_node_unregister(); or an ERR_PTR() with the reason: -EEXIST (the name or
+ * the number is taken, or a directory would have to be what is a file), -EINVAL (a name with "..", an empty one, one
+ * too long), -ENOMEM.
  */
 struct berth_node *berth_node_register(const struct berth_node_info *info);
 
@@ -186,7 +187,17 @@ struct berth_node *berth_node_register(const struct berth_node_info *info);
  */
 void berth_node_unregister(struct berth_node *node);
 
-/** struct berth_node_view - what others may know of a node; strings live as long as the node is held */
+/**
+ * struct berth_node_view - what others may know of a node; strings live as long as the node is held
+ * @name: below /dev
+ * @class_name: below /sys/class
+ * @parent: the name of the device behind it, or NULL
+ * @rdev: MKDEV()
+ * @mode: permissions
+ * @attrs: what /sys shows besides "dev"
+ * @nr_attrs: how many
+ * @changes: counts berth_node_changed(); wraps
+ */
 struct berth_node_view {
 	const char *name;
 	const char *class_name;
@@ -195,6 +206,7 @@ struct berth_node_view {
 	uint32_t mode;
 	const struct berth_node_attr *attrs;
 	unsigned int nr_attrs;
+	uint32_t changes;
 };
 
 /**
@@ -211,7 +223,7 @@ int berth_node_each(int (*visit)(const struct berth_node_view *node, void *data)
  * @attr: of the attribute
  * @buf: PAGE_SIZE bytes
  *
- * May sleep. Return: its length, -ENOENT, or what its show() returned.
+ * May sleep. Return: its length, -ENOENT (FILE), or what its show() returned.
  */
 long berth_node_show(const char *name, const char *attr, char *buf);
 
@@ -270,7 +282,8 @@ static inline unsigned long copy_from_user(void *to, const void __user *from, un
  * @path: "/dev/NAME"
  * @flags: BERTH_O_*
  *
- * May sleep. Return: the file, until fput(); or an ERR_PTR() with the reason (-ENOENT: no such node).
+ * May sleep. Return: the file, until fput(); or an ERR_PTR() with the reason (FILE: -ENOENT: no such node), or with
+ * what the driver's open() returned.
  */
 struct file *berth_file_open(const char *path, unsigned int flags);
 

@@ -514,6 +514,7 @@
 #undef readw
 #undef readw_relaxed
 #undef reinit_completion
+#undef remap_pfn_range
 #undef remove_wait_queue
 #undef request_irq
 #undef reservation_ww_class

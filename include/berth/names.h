@@ -520,6 +520,7 @@
 #define readw berth_readw
 #define readw_relaxed berth_readw_relaxed
 #define reinit_completion berth_reinit_completion
+#define remap_pfn_range berth_remap_pfn_range
 #define remove_wait_queue berth_remove_wait_queue
 #define request_irq berth_request_irq
 #define reservation_ww_class berth_reservation_ww_class

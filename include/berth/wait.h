@@ -66,8 +66,8 @@ void add_wait_queue(struct wait_queue_head *queue, struct wait_queue_entry *entr
 /** remove_wait_queue() - @entry is not told any more, nor being told, on return. Any context. */
 void remove_wait_queue(struct wait_queue_head *queue, struct wait_queue_entry *entry);
 
-/** waitqueue_active() - whether somebody waits; a barrier of the caller's comes first, as in Linux */
-bool waitqueue_active(const struct wait_queue_head *queue);
+/** waitqueue_active() - whether somebody waits; a barrier of the caller's comes first, as in Linux. Any context. */
+bool waitqueue_active(struct wait_queue_head *queue);
 
 /** berth_wake_up() - tell everybody, with @key; behind the macros below. Any context. */
 void berth_wake_up(struct wait_queue_head *queue, void *key);
@@ -85,8 +85,8 @@ uint32_t berth_wait_begin(struct wait_queue_head *queue);
 /**
  * berth_wait_sleep() - sleep unless there was a wake_up() since berth_wait_begin()
  *
- * Return: 0; -ETIME when @deadline_ns of berth_port_now() is over; -EDEADLK where the port knows that nobody is
- * left to wake.
+ * Return: 0; -ETIME when @deadline_ns of berth_port_now() is over; -EDEADLK (NEVER) where the port knows that
+ * nobody is left to wake.
  */
 int berth_wait_sleep(struct wait_queue_head *queue, uint32_t turn, uint64_t deadline_ns);
 
@@ -121,9 +121,33 @@ uint64_t berth_wait_deadline(long timeout);
 		berth_ret_;                                                              \
 	})
 
-/* As in Linux: nothing; 0; and the jiffies left, at least 1, or 0 when time was up first. */
-#define wait_event(queue, condition) ((void)berth_wait_event(queue, condition, UINT64_MAX))
+/** berth_wait_left() - jiffies until a deadline of berth_wait_deadline(), at least 1 */
+long berth_wait_left(uint64_t deadline_ns, long timeout);
+
+/** berth_wait_never() - berth stops: a wait without an end of its own would never end */
+void berth_wait_never(void) __attribute__((noreturn));
+
+/*
+ * As in Linux: nothing; 0 (or -EDEADLK, see above); and the jiffies left, at least 1, or 0 when the
+ * condition does not hold after all that time. @timeout is in jiffies. wait_event() cannot say that nobody is
+ * left to wake: there berth stops with a message, as for wait_for_completion().
+ */
+#define wait_event(queue, condition)                                \
+	do {                                                        \
+		if (berth_wait_event(queue, condition, UINT64_MAX)) \
+			berth_wait_never();                         \
+	} while (0)
 #define wait_event_interruptible(queue, condition) berth_wait_event(queue, condition, UINT64_MAX)
+#define wait_event_timeout(queue, condition, timeout)                              \
+	__extension__({                                                            \
+		const long berth_timeout_ = (timeout);                             \
+		const uint64_t berth_until_ = berth_wait_deadline(berth_timeout_); \
+		berth_wait_event(queue, condition, berth_until_)                   \
+			? 0                                                        \
+			: berth_wait_left(berth_until_, berth_timeout_);           \
+	})
+#define wait_event_interruptible_timeout(queue, condition, timeout) \
+	wait_event_timeout(queue, condition, timeout)
 
 BERTH_END_DECLS
 

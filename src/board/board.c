@@ -10,6 +10,7 @@
 #include "dma/buffers.h"
 #include "dma/internal.h"
 #include "dmaengine/internal.h"
+#include "fs/internal.h"
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -130,6 +131,7 @@ static uint64_t go_down(void)
 		berth_anon_reset();
 		berth_swap_reset();
 		berth_filecache_reset();
+		berth_fs_reset();
 	}
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();
