@@ -102,7 +102,7 @@ static void test_other_files(void **state)
 	(void)state;
 	dma_buf_start(NULL);
 	assert_int_equal(misc_register(&misc), 0);
-	file = berth_file_open("/dev/thing", BERTH_O_RDWR);
+	file = berth_filp_open("/dev/thing", BERTH_O_RDWR);
 	assert_false(IS_ERR(file));
 	fd = berth_fd_install(file);
 	assert_int_equal(PTR_ERR(dma_buf_get(fd)), -EINVAL);
@@ -127,7 +127,7 @@ static void test_heap_nodes(void **state)
 	dma_buf_start(&adversarial);
 	assert_int_equal(berth_dma_heaps_offer(), 0);
 	assert_int_equal(berth_dma_heaps_offer(), 0);
-	file = berth_file_open("/dev/dma_heap/cma", BERTH_O_RDWR);
+	file = berth_filp_open("/dev/dma_heap/cma", BERTH_O_RDWR);
 	assert_false(IS_ERR(file));
 	assert_int_equal(berth_file_ioctl(file, BERTH_DMA_HEAP_IOCTL_ALLOC, &bad), -EINVAL);
 	assert_int_equal(berth_file_ioctl(file, 1234, &bad), -ENOTTY);

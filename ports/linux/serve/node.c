@@ -70,7 +70,7 @@ int berth_port_open(struct conn *conn, const char *name, unsigned int flags)
 		return -EINVAL;
 	strcat(path, name);
 	berth_node_each(look_at_class, &search);
-	file = berth_file_open(path, flags & BERTH_O_ACCMODE);
+	file = berth_filp_open(path, flags & BERTH_O_ACCMODE);
 	if (IS_ERR(file))
 		return (int)PTR_ERR(file);
 	/* Who waits is the client: the server asks again when something changes. */
