@@ -21,7 +21,7 @@ BERTH_BEGIN_DECLS
 /* Changes with the layout of anything that inline functions read. */
 #define BERTH_ABI 1u
 
-#ifdef BERTH_CHECKED
+#if defined(BERTH_CHECKED) || defined(BERTH_ABI_IS_CHECKED)
 #define BERTH_ABI_CHECKED 0x80000000u
 #else
 #define BERTH_ABI_CHECKED 0u

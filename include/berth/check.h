@@ -1,21 +1,174 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * DOC: check - which of the two libraries this is
+ * DOC: check - the checker: who may touch which bytes, and who did
  *
- * A program that is built with BERTH_CHECKED is linked with libberth-check, in which the checker
- * follows every buffer's owner; berth_start() refuses a mixture.
+ * A driver that is built with BERTH_CHECKED calls the DMA API through the checker: its calls are
+ * recorded, and from then on each byte of a mapping has an owner. What touches a byte out of turn is
+ * reported, with both places: who mapped it, and who touched it. Such a program is linked with
+ * libberth-check; berth_start() refuses a mixture. docs/check.md is the guide.
+ *
+ * What sees the accesses: loads and stores of code that was built with ``-fsanitize=kernel-address``
+ * (<berth/check-access.h>), those of devices of the model, frees, barriers, and the calls themselves.
+ * What is legal on every machine is not reported; what is wrong on some says on which.
  */
 #ifndef BERTH_CHECK_H
 #define BERTH_CHECK_H
 
+#include <berth/dma-direction.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
 
 BERTH_BEGIN_DECLS
 
+struct device;
+
 /** berth_is_checked() - whether this library has the checker. Any context. */
 bool berth_is_checked(void);
+
+/**
+ * enum berth_check_rule - what was broken
+ *
+ * berth_check_rule_id() is the name by which a rule is suppressed, berth_check_rule_advice() says what to do. The
+ * classes are those of docs/check-classes.md.
+ */
+enum berth_check_rule {
+	BERTH_CHECK_NOTHING,
+	/* Calls. */
+	BERTH_CHECK_NOT_DMA_MEMORY, /* mapped: memory that is no RAM of berth's, such as vmalloc() or malloc() */
+	BERTH_CHECK_STACK, /* mapped: the stack */
+	BERTH_CHECK_OVERLAP, /* mapped while a device already writes there */
+	BERTH_CHECK_SEGMENT, /* longer, or across a boundary, than the device's limits say */
+	BERTH_CHECK_REACH, /* out of the device's reach */
+	BERTH_CHECK_UNMAP_UNKNOWN, /* unmapped what is not mapped */
+	BERTH_CHECK_UNMAP_TWICE, /* unmapped again */
+	BERTH_CHECK_UNMAP_SIZE, /* with another length */
+	BERTH_CHECK_UNMAP_DIRECTION, /* with another direction */
+	BERTH_CHECK_UNMAP_KIND, /* with the function of another kind of mapping */
+	BERTH_CHECK_UNMAP_NENTS, /* a list with another number of entries */
+	BERTH_CHECK_UNMAP_DEVICE, /* by another device */
+	BERTH_CHECK_SYNC_UNKNOWN, /* synced what is not mapped */
+	BERTH_CHECK_SYNC_DIRECTION, /* with another direction */
+	BERTH_CHECK_SYNC_RANGE, /* beyond the end of a mapping */
+	BERTH_CHECK_ERROR_UNCHECKED, /* used without dma_mapping_error() */
+	BERTH_CHECK_ERROR_USED, /* used though it is DMA_MAPPING_ERROR */
+	BERTH_CHECK_LEAK, /* still mapped when the driver went */
+	BERTH_CHECK_FREE_UNKNOWN, /* freed what is not allocated */
+	BERTH_CHECK_FREE_SIZE, /* with another length */
+	BERTH_CHECK_FREE_ADDRESS, /* with another device address */
+	BERTH_CHECK_FREE_KIND, /* with the function of another kind of memory */
+	BERTH_CHECK_FREE_MAPPED, /* memory freed while a device has it */
+	BERTH_CHECK_ALLOC_UNCHECKED, /* used though there was no memory */
+	/* Accesses of the CPU. */
+	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
+	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
+	BERTH_CHECK_LINE_SHARED, /* wrote beside what a device writes, in the same cache line */
+	BERTH_CHECK_ORDER_READ, /* coherent memory read with no barrier after its valid bit */
+	BERTH_CHECK_DOUBLE_FETCH, /* read twice from where a device may change it in between */
+	BERTH_CHECK_WILD, /* an address made from what a device had written leads nowhere */
+	BERTH_CHECK_ALIAS, /* the cached twin of uncached memory was used */
+	BERTH_CHECK_CACHE_RANGE, /* a raw cache call that throws a neighbour's bytes away */
+	/* Accesses of devices. */
+	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
+	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
+	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
+	BERTH_CHECK_DEVICE_UNINITIALISED, /* a device read what nobody had written */
+	BERTH_CHECK_ORDER_WRITE, /* a device read coherent memory before a barrier */
+	/* The program under test. */
+	BERTH_CHECK_CRASH, /* it crashed */
+	BERTH_CHECK_HANG, /* it did not end */
+	BERTH_CHECK_RULES
+};
+
+#define BERTH_CHECK_FRAMES 12u
+
+/** struct berth_check_place - a call stack, the innermost address first */
+struct berth_check_place {
+	uintptr_t frame[BERTH_CHECK_FRAMES];
+	unsigned int nr;
+};
+
+/**
+ * struct berth_check_report - something that is wrong
+ * @rule: which rule
+ * @device: the device concerned, "" if none
+ * @address: the CPU's address of the first byte that was touched, or 0
+ * @length: how many were
+ * @buffer: the CPU's address of the mapping's first byte, or 0
+ * @buffer_length: its bytes
+ * @bus: what the device was told
+ * @direction: of the mapping
+ * @is_store: it was a write
+ * @breaks_on: the class of machine where it breaks, such as "machines whose caches are not coherent"; NULL: on all
+ * @touched: who touched it, or called
+ * @mapped: who had mapped or allocated it; nr is 0 if nobody had
+ * @count: how often, with the same two places
+ */
+struct berth_check_report {
+	enum berth_check_rule rule;
+	char device[64];
+	uintptr_t address;
+	uint64_t length;
+	uintptr_t buffer;
+	uint64_t buffer_length;
+	dma_addr_t bus;
+	enum dma_data_direction direction;
+	bool is_store;
+	const char *breaks_on;
+	struct berth_check_place touched, mapped;
+	uint64_t count;
+};
+
+/**
+ * struct berth_check_options - how it is checked
+ * @memory: for the checker's records; stays the checker's until berth_check_stop()
+ * @size: bytes, at least BERTH_CHECK_MEMORY_LEAST
+ * @on_report: called for each new pair of places, once; any context, a lock of the checker's held: it calls nothing
+ *	of berth's but what is for any context. NULL: a line on the console
+ * @data: handed to it
+ * @is_suppressed: whether a report is not wanted; NULL: all are
+ */
+struct berth_check_options {
+	void *memory;
+	size_t size;
+	void (*on_report)(const struct berth_check_report *report, void *data);
+	void *data;
+	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
+};
+
+#define BERTH_CHECK_MEMORY_LEAST (1u << 20)
+
+/**
+ * berth_check_start() - begin to check, before berth_start()
+ *
+ * Return: 0; -EINVAL (ARGUMENT: too little memory), -EBUSY (it runs), -EOPNOTSUPP (this is not libberth-check).
+ */
+int BERTH_MUST_CHECK berth_check_start(const struct berth_check_options *options);
+
+/** berth_check_stop() - no more, after berth_stop(). Return: how many different reports there were. */
+unsigned int berth_check_stop(void);
+
+/** berth_check_count() - how many different reports there are up to now. Any context. */
+unsigned int berth_check_count(void);
+
+/** berth_check_each() - visit them again with their counts, as they came; not 0 ends it. Any context. */
+int berth_check_each(int (*visit)(const struct berth_check_report *report, void *data), void *data);
+
+/** berth_check_rule_id() - "cpu-write" and so on. Any context. */
+const char *berth_check_rule_id(enum berth_check_rule rule);
+
+/** berth_check_rule_text() - what is wrong, as half a sentence. Any context. */
+const char *berth_check_rule_text(enum berth_check_rule rule);
+
+/** berth_check_rule_advice() - what to do, as one sentence. Any context. */
+const char *berth_check_rule_advice(enum berth_check_rule rule);
+
+/**
+ * berth_check_text() - a report in one line, without its stacks
+ *
+ * Any context. Return: the length of the whole text, which may exceed @size - 1, as snprintf().
+ */
+size_t berth_check_text(const struct berth_check_report *report, char *text, size_t size);
 
 BERTH_END_DECLS
 

@@ -347,6 +347,10 @@ BERTH_END_DECLS
 
 #include <berth/dma-alloc.h>
 
+#ifdef BERTH_CHECKED
+#include <berth/check-dma.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

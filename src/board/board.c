@@ -216,12 +216,12 @@ int berth_start_abi(const void *board, const struct berth_driver *list,
 	struct berth_error why;
 	int err;
 
-	if (abi != (BERTH_ABI | BERTH_ABI_CHECKED)) {
+	if (abi != berth_abi()) {
 		struct berth_error *error =
 			berth_error_set(-EINVAL, BERTH_REASON_ABI, "berth_start");
 
 		error->address = abi;
-		error->limit = BERTH_ABI | BERTH_ABI_CHECKED;
+		error->limit = berth_abi();
 		return -EINVAL;
 	}
 	if (state != STOPPED)

@@ -145,4 +145,7 @@ int berth_check_tree(const void *board);
 /* The list that berth_start() was given; ends with an empty entry. */
 const struct berth_driver *berth_drivers(void);
 
+/* What programs have to be built for: of the two libraries, each has its own (version.c). */
+uint32_t berth_abi(void);
+
 #endif

@@ -106,6 +106,8 @@ int berth_driver_bind(struct device *dev, const struct device_driver *driver,
 	return 0;
 }
 
+void (*berth_driver_gone)(const struct device *dev);
+
 void berth_driver_unbind(struct device *dev)
 {
 	struct device **at = &bound;
@@ -115,6 +117,8 @@ void berth_driver_unbind(struct device *dev)
 	if (dev->p->remove)
 		dev->p->remove(dev);
 	release_resources(dev);
+	if (berth_driver_gone)
+		berth_driver_gone(dev);
 	while (*at && *at != dev)
 		at = &(*at)->p->next_bound;
 	if (*at)
@@ -131,6 +135,8 @@ void berth_device_unlink(struct device *dev)
 
 	berth_driver_unbind(dev);
 	release_resources(dev);
+	if (berth_driver_gone)
+		berth_driver_gone(dev);
 	while (*at && *at != dev)
 		at = &(*at)->p->next;
 	if (*at)

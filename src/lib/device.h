@@ -80,4 +80,7 @@ void berth_devres_remove(struct device *dev, struct devres *res);
 
 extern bool berth_verbose;
 
+/* Told when a driver has gone, with all that was managed for it; NULL: nobody. */
+extern void (*berth_driver_gone)(const struct device *dev);
+
 #endif

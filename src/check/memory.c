@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Memory of the checker's own, out of what it was started with: what it follows must not change by its records. */
+#include <berth/spinlock.h>
+
+#include "check/check.h"
+
+struct link {
+	struct link *next;
+};
+
+static spinlock_t lock;
+static char *at, *end;
+static struct link *free_lists[CHECK_LISTS];
+
+unsigned long check_lock(void)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	return flags;
+}
+
+void check_unlock(unsigned long flags)
+{
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void check_memory_set(void *memory, size_t size)
+{
+	at = memory;
+	end = at + size;
+	for (unsigned int i = 0; i < CHECK_LISTS; i++)
+		free_lists[i] = NULL;
+}
+
+void *check_alloc(size_t size)
+{
+	char *memory = (char *)(((uintptr_t)at + 15) & ~(uintptr_t)15);
+
+	if (memory > end || size > (size_t)(end - memory))
+		return NULL;
+	at = memory + size;
+	__builtin_memset(memory, 0, size);
+	return memory;
+}
+
+void *check_get(unsigned int which, size_t size)
+{
+	struct link *link = free_lists[which];
+
+	if (!link)
+		return check_alloc(size);
+	free_lists[which] = link->next;
+	__builtin_memset(link, 0, size);
+	return link;
+}
+
+void check_put(unsigned int which, void *memory)
+{
+	struct link *link = memory;
+
+	link->next = free_lists[which];
+	free_lists[which] = link;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What is mapped and allocated now, found by device address and by the CPU's; and what was not long ago. */
+#include "check/check.h"
+#include "lib/string.h"
+
+#define ROWS 4096u
+#define GONE 256u
+
+static struct check_record *rows[ROWS];
+static struct check_record gone[GONE];
+static uint64_t nr_added, nr_gone, longest;
+
+static unsigned int row_of(dma_addr_t bus)
+{
+	return (unsigned int)((bus >> 12) * 0x9e3779b97f4a7c15ull >> 52) % ROWS;
+}
+
+struct check_record *check_record_add(const struct check_call *call)
+{
+	struct check_record *record = check_get(CHECK_OF_RECORDS, sizeof(*record));
+	unsigned int row = row_of(call->bus);
+
+	if (!record)
+		return NULL;
+	record->call = *call;
+	berth_strlcpy(record->name, call->name ? call->name : "", sizeof(record->name));
+	record->call.name = record->name;
+	check_place_here(&record->place, call->caller);
+	record->order = ++nr_added;
+	record->next = rows[row];
+	rows[row] = record;
+	if (call->size > longest)
+		longest = call->size;
+	if (call->virt)
+		check_shadow_link(record);
+	return record;
+}
+
+void check_record_remove(struct check_record *record)
+{
+	struct check_record **link = &rows[row_of(record->call.bus)];
+
+	while (*link != record)
+		link = &(*link)->next;
+	*link = record->next;
+	if (record->call.virt)
+		check_shadow_unlink(record);
+	gone[nr_gone++ % GONE] = *record;
+	check_put(CHECK_OF_RECORDS, record);
+}
+
+/* How well a record fits a call that ends it: 0 not at all. */
+static unsigned int fit(const struct check_record *record, const struct check_call *call)
+{
+	unsigned int points = 1;
+
+	if (record->call.bus != call->bus)
+		return 0;
+	if (record->call.dev == call->dev)
+		points += 16;
+	if (record->call.kind == call->kind)
+		points += 8;
+	if (record->call.size == call->size)
+		points += 4;
+	if (record->call.dir == call->dir)
+		points += 2;
+	return points;
+}
+
+struct check_record *check_record_find(const struct check_call *call)
+{
+	struct check_record *best = NULL;
+	unsigned int most = 0;
+
+	for (struct check_record *r = rows[row_of(call->bus)]; r; r = r->next) {
+		unsigned int points = fit(r, call);
+
+		/* Of several alike the oldest. */
+		if (points && (points > most || (points == most && r->order < best->order))) {
+			best = r;
+			most = points;
+		}
+	}
+	return best;
+}
+
+const struct check_record *check_record_gone(const struct check_call *call)
+{
+	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
+		const struct check_record *r = &gone[(i - 1) % GONE];
+
+		if (r->call.bus == call->bus && r->call.dev == call->dev)
+			return r;
+	}
+	return NULL;
+}
+
+struct check_record *check_record_around(const void *dev, dma_addr_t bus)
+{
+	for (uint64_t back = 0; back <= longest + 4096 && back <= bus + 4096; back += 4096) {
+		for (struct check_record *r = rows[row_of(bus - back)]; r; r = r->next)
+			if (r->call.dev == dev && bus - r->call.bus < r->call.size)
+				return r;
+		if (bus < back)
+			break;
+	}
+	return NULL;
+}
+
+struct check_record *check_record_at(uintptr_t at)
+{
+	struct check_record *best = NULL;
+
+	for (const struct check_link *link = check_shadow_links(at); link; link = link->next)
+		if (at - link->record->call.virt < link->record->call.size &&
+		    (!best || link->record->order > best->order))
+			best = link->record;
+	return best;
+}
+
+struct check_record *check_record_first(const void *dev)
+{
+	struct check_record *first = NULL;
+
+	for (unsigned int row = 0; row < ROWS; row++)
+		for (struct check_record *r = rows[row]; r; r = r->next)
+			if (r->call.dev == dev && (!first || r->order < first->order))
+				first = r;
+	return first;
+}
+
+void check_records_reset(void)
+{
+	__builtin_memset(rows, 0, sizeof(rows));
+	nr_added = nr_gone = longest = 0;
+}

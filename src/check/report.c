@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What is told, once for each pair of places. */
+#include <berth/port.h>
+
+#include "check/check.h"
+#include "lib/error.h"
+#include "lib/printk.h"
+#include "lib/string.h"
+
+#define MAX_REPORTS 4096u
+#define MAX_FRAMES 40u
+
+static const struct {
+	const char *id, *text, *advice;
+} rules[BERTH_CHECK_RULES] = {
+#define RULE(name, id, text, advice) [BERTH_CHECK_##name] = { id, text, advice }
+	RULE(NOTHING, "nothing", "nothing", ""),
+	RULE(NOT_DMA_MEMORY, "not-dma-memory", "maps memory that no device may be given",
+	     "Take it from kmalloc() or alloc_pages(); vmalloc() memory page by page with vmalloc_to_page()."),
+	RULE(STACK, "stack", "maps the stack",
+	     "Put the buffer into memory from kmalloc(): a stack shares its lines, and may not be RAM of the linear map."),
+	RULE(OVERLAP, "overlap", "maps what a device already has to write, or writes what one has",
+	     "Unmap the first mapping before the second one, or give each device bytes of its own."),
+	RULE(SEGMENT, "segment", "maps more than the device takes in one piece",
+	     "Split the transfer, or set dma_set_max_seg_size() to what the hardware takes."),
+	RULE(REACH, "reach", "maps what the device cannot reach",
+	     "Set the mask that the hardware has with dma_set_mask_and_coherent()."),
+	RULE(UNMAP_UNKNOWN, "unmap-unknown", "unmaps what was never mapped",
+	     "Unmap only what dma_map_*() returned, and only where that succeeded."),
+	RULE(UNMAP_TWICE, "unmap-twice", "unmaps what was unmapped before",
+	     "Clear the address when it is unmapped, so that an error path does not do it again."),
+	RULE(UNMAP_SIZE, "unmap-size", "unmaps with another length",
+	     "Keep the length with the address: it has to be the one that was mapped."),
+	RULE(UNMAP_DIRECTION, "unmap-direction", "unmaps with another direction",
+	     "Use the direction of the mapping."),
+	RULE(UNMAP_KIND, "unmap-kind", "unmaps with the function of another kind of mapping",
+	     "What dma_map_single() and dma_map_page() made ends with dma_unmap_*() of these, a list with dma_unmap_sg()."),
+	RULE(UNMAP_NENTS, "unmap-nents", "unmaps a list with another number of entries",
+	     "Give dma_unmap_sg() the number that dma_map_sg() was given, not the one that it returned."),
+	RULE(UNMAP_DEVICE, "unmap-device", "unmaps for another device",
+	     "Use the device that it was mapped for."),
+	RULE(SYNC_UNKNOWN, "sync-unknown", "syncs what is not mapped",
+	     "Sync only between dma_map_*() and dma_unmap_*()."),
+	RULE(SYNC_DIRECTION, "sync-direction", "syncs with another direction",
+	     "Use the direction of the mapping; any, if that is DMA_BIDIRECTIONAL."),
+	RULE(SYNC_RANGE, "sync-range", "syncs beyond the end of the mapping",
+	     "The range has to lie inside one mapping."),
+	RULE(ERROR_UNCHECKED, "error-unchecked", "uses an address without dma_mapping_error()",
+	     "Ask dma_mapping_error() before the address is used: a mapping can fail at any time."),
+	RULE(ERROR_USED, "error-used", "uses an address that is an error",
+	     "Return when dma_mapping_error() says so; nothing is mapped, nothing is to be unmapped."),
+	RULE(LEAK, "leak", "was still mapped when its driver had gone",
+	     "Unmap or free it on every way out, failing ones as well."),
+	RULE(FREE_UNKNOWN, "free-unknown", "frees what was not allocated so",
+	     "Free what dma_alloc_*() or dma_pool_alloc() returned, once."),
+	RULE(FREE_SIZE, "free-size", "frees with another length",
+	     "Use the length of the allocation."),
+	RULE(FREE_ADDRESS, "free-address", "frees with another device address",
+	     "Use the address that the allocation gave."),
+	RULE(FREE_KIND, "free-kind", "frees with the function of another kind of memory",
+	     "Memory of a dma_pool goes back to that pool, coherent memory to dma_free_coherent()."),
+	RULE(FREE_MAPPED, "free-mapped", "frees memory while a device has it",
+	     "Stop the device and unmap before the memory is freed."),
+	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory that could not be had",
+	     "Look whether the allocation returned NULL."),
+	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
+	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
+	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
+	     "Write before it is mapped, or between dma_sync_*_for_cpu() and dma_sync_*_for_device()."),
+	RULE(LINE_SHARED, "line-shared", "writes in a cache line in which a device writes",
+	     "Give the buffer lines of its own: align it, and what follows it, to dma_get_cache_alignment()."),
+	RULE(ORDER_READ, "order-read", "reads coherent memory with no barrier after its valid bit",
+	     "Put dma_rmb() between the read that says that an entry is valid and the reads of its fields."),
+	RULE(DOUBLE_FETCH, "double-fetch", "reads twice what a device may change in between",
+	     "Read it once into a variable (READ_ONCE()), and use that for the check and for the work."),
+	RULE(WILD, "wild", "uses an address made from what a device had written",
+	     "Check every index, length and address that a device gives before it is used."),
+	RULE(ALIAS, "alias", "uses the cached twin of memory that is mapped uncached",
+	     "Use the address that the allocation returned."),
+	RULE(CACHE_RANGE, "cache-range", "throws a neighbour's bytes away",
+	     "Align the buffer to the cache line, and its length as well."),
+	RULE(DEVICE_UNMAPPED, "device-unmapped", "touches memory that it was not given",
+	     "Map it before the device is told of it, and stop the device before it is unmapped."),
+	RULE(DEVICE_DIRECTION, "device-direction", "writes what it was to read",
+	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
+	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
+	     "Call dma_sync_*_for_device() before the device is told to go on."),
+	RULE(DEVICE_UNINITIALISED, "device-uninitialised", "reads what nobody has written",
+	     "Clear or fill the buffer: old contents of memory leave through the device."),
+	RULE(ORDER_WRITE, "order-write", "reads what is written before a barrier",
+	     "Put dma_wmb() before the store that makes an entry valid, or ring the doorbell with writel()."),
+	RULE(CRASH, "crash", "crashed", "See where it was."),
+	RULE(HANG, "hang", "did not end", "See where it was."),
+#undef RULE
+};
+
+static struct berth_check_options options;
+static struct berth_check_report *reports;
+static unsigned int nr_reports;
+
+const char *berth_check_rule_id(enum berth_check_rule rule)
+{
+	return (unsigned int)rule < BERTH_CHECK_RULES ? rules[rule].id : "?";
+}
+
+const char *berth_check_rule_text(enum berth_check_rule rule)
+{
+	return (unsigned int)rule < BERTH_CHECK_RULES ? rules[rule].text : "?";
+}
+
+const char *berth_check_rule_advice(enum berth_check_rule rule)
+{
+	return (unsigned int)rule < BERTH_CHECK_RULES ? rules[rule].advice : "";
+}
+
+/* From the program's own frame on: what is above it is the checker's. */
+void check_place_here(struct berth_check_place *place, uintptr_t caller)
+{
+	uintptr_t frames[MAX_FRAMES];
+	unsigned int nr = berth_port_backtrace(frames, MAX_FRAMES), first = 0;
+
+	while (first < nr && frames[first] != caller)
+		first++;
+	place->nr = 0;
+	if (first == nr && caller)
+		place->frame[place->nr++] = caller;
+	while (first < nr && place->nr < BERTH_CHECK_FRAMES)
+		place->frame[place->nr++] = frames[first++];
+}
+
+static bool is_same_place(const struct berth_check_place *a, const struct berth_check_place *b)
+{
+	if (a->nr != b->nr)
+		return false;
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (a->frame[i] != b->frame[i])
+			return false;
+	return true;
+}
+
+static struct berth_check_report *find_same(const struct berth_check_report *report)
+{
+	for (unsigned int i = 0; i < nr_reports; i++)
+		if (reports[i].rule == report->rule &&
+		    is_same_place(&reports[i].touched, &report->touched) &&
+		    is_same_place(&reports[i].mapped, &report->mapped))
+			return &reports[i];
+	return NULL;
+}
+
+/* Where it does no harm today, and on which machines it does. */
+static const char *breaks_on(enum berth_check_rule rule)
+{
+	switch (rule) {
+	case BERTH_CHECK_CPU_READ:
+	case BERTH_CHECK_CPU_WRITE:
+	case BERTH_CHECK_DEVICE_EARLY:
+		return "machines whose caches are not coherent, and those that use bounce buffers";
+	case BERTH_CHECK_LINE_SHARED:
+	case BERTH_CHECK_CACHE_RANGE:
+		return "machines whose caches are not coherent";
+	case BERTH_CHECK_ORDER_READ:
+	case BERTH_CHECK_ORDER_WRITE:
+		return "machines that order accesses weakly, such as Arm and RISC-V";
+	default:
+		return NULL;
+	}
+}
+
+static void tell(const struct berth_check_report *report)
+{
+	char text[400];
+
+	if (options.on_report) {
+		options.on_report(report, options.data);
+		return;
+	}
+	berth_check_text(report, text, sizeof(text));
+	berth_printk("check: %s\n", text);
+}
+
+void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
+		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
+{
+	struct berth_check_report report = { .rule = rule, .count = 1 }, *same;
+
+	if (!device && record)
+		device = record->name;
+	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
+	report.address = at;
+	report.length = size;
+	report.is_store = is_store;
+	report.breaks_on = breaks_on(rule);
+	report.direction = DMA_NONE;
+	check_place_here(&report.touched, caller);
+	if (record) {
+		report.buffer = record->call.virt;
+		report.buffer_length = record->call.size;
+		report.bus = record->call.bus;
+		report.direction = record->call.dir;
+		report.mapped = record->place;
+	}
+	same = find_same(&report);
+	if (same) {
+		same->count++;
+		return;
+	}
+	if (nr_reports == MAX_REPORTS ||
+	    (options.is_suppressed && options.is_suppressed(&report, options.data)))
+		return;
+	reports[nr_reports++] = report;
+	tell(&report);
+}
+
+void check_reports_reset(const struct berth_check_options *given)
+{
+	options = given ? *given : (struct berth_check_options){ 0 };
+	nr_reports = 0;
+	reports = given ? check_alloc(MAX_REPORTS * sizeof(*reports)) : NULL;
+}
+
+unsigned int berth_check_count(void)
+{
+	unsigned long flags = check_lock();
+	unsigned int nr = nr_reports;
+
+	check_unlock(flags);
+	return nr;
+}
+
+int berth_check_each(int (*visit)(const struct berth_check_report *report, void *data), void *data)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; !ret && i < berth_check_count(); i++)
+		ret = visit(&reports[i], data);
+	return ret;
+}
+
+size_t berth_check_text(const struct berth_check_report *report, char *text, size_t size)
+{
+	const char *who = report->device[0] ? report->device : "the program";
+	int n;
+
+	if (report->buffer_length && report->address)
+		n = berth_snprintf(text, size,
+				   "%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s",
+				   rules[report->rule].id, rules[report->rule].text,
+				   (unsigned long long)report->length,
+				   report->length == 1 ? "" : "s",
+				   (long long)(report->address - report->buffer),
+				   (unsigned long long)report->buffer_length, who);
+	else if (report->buffer_length)
+		n = berth_snprintf(text, size, "%s: %s: %llu bytes at %#llx, of %s",
+				   rules[report->rule].id, rules[report->rule].text,
+				   (unsigned long long)report->buffer_length,
+				   (unsigned long long)report->bus, who);
+	else
+		n = berth_snprintf(text, size, "%s: %s: %s", rules[report->rule].id, who,
+				   rules[report->rule].text);
+	return n < 0 ? 0 : (size_t)n;
+}

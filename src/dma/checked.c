@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Single mappings of checked programs: the checker is told, and the call is made. */
+#include <berth/dma-mapping.h>
+
+#include "check/check.h"
+#include "dma/checked.h"
+#include "lib/device.h"
+
+/* As far as a frame of this thread may be away. */
+#define STACK_REACH (1u << 20)
+
+struct check_call berth_checked_call(struct device *dev, enum check_kind kind, dma_addr_t bus,
+				     size_t size, enum dma_data_direction dir, void *caller)
+{
+	return (struct check_call){
+		.dev = dev,
+		.name = dev_name(dev),
+		.kind = kind,
+		.dir = dir,
+		.bus = bus,
+		.size = size,
+		.caller = (uintptr_t)caller,
+	};
+}
+
+/* Why a mapping failed, if that is the program's fault. */
+static void note_refusal(struct check_call *call)
+{
+	const uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
+
+	switch (berth_last_error()->reason) {
+	case BERTH_REASON_NOT_LINEAR:
+		berth_check_refused(call, call->virt - (frame - STACK_REACH) < 2 * STACK_REACH
+						  ? BERTH_CHECK_STACK
+						  : BERTH_CHECK_NOT_DMA_MEMORY);
+		break;
+	case BERTH_REASON_SEGMENT:
+		berth_check_refused(call, BERTH_CHECK_SEGMENT);
+		break;
+	default:
+		break;
+	}
+}
+
+dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t bus = dma_map_single_attrs(dev, ptr, size, dir, attrs);
+	struct check_call call;
+
+	if (!berth_check_is_on())
+		return bus;
+	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, __builtin_return_address(0));
+	call.virt = (uintptr_t)ptr;
+	if (bus == DMA_MAPPING_ERROR)
+		note_refusal(&call);
+	else
+		berth_check_added(&call);
+	return bus;
+}
+
+dma_addr_t berth_checked_map_page(struct device *dev, struct page *page, size_t offset, size_t size,
+				  enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t bus = dma_map_page_attrs(dev, page, offset, size, dir, attrs);
+	struct check_call call;
+
+	if (!berth_check_is_on())
+		return bus;
+	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, __builtin_return_address(0));
+	if (!PageHighMem(page))
+		call.virt = (uintptr_t)page_address(page) + offset;
+	if (bus == DMA_MAPPING_ERROR)
+		note_refusal(&call);
+	else
+		berth_check_added(&call);
+	return bus;
+}
+
+void berth_checked_unmap(struct device *dev, dma_addr_t addr, size_t size,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	struct check_call call;
+
+	if (berth_check_is_on()) {
+		call = berth_checked_call(dev, CHECK_SINGLE, addr, size, dir,
+					  __builtin_return_address(0));
+		if (!berth_check_removing(&call))
+			return;
+	}
+	dma_unmap_page_attrs(dev, addr, size, dir, attrs);
+}
+
+dma_addr_t berth_checked_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+				      enum dma_data_direction dir, unsigned long attrs)
+{
+	dma_addr_t bus = dma_map_resource(dev, phys_addr, size, dir, attrs);
+	struct check_call call;
+
+	if (!berth_check_is_on() || bus == DMA_MAPPING_ERROR)
+		return bus;
+	call = berth_checked_call(dev, CHECK_RESOURCE, bus, size, dir, __builtin_return_address(0));
+	berth_check_added(&call);
+	return bus;
+}
+
+void berth_checked_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
+				  enum dma_data_direction dir, unsigned long attrs)
+{
+	struct check_call call;
+
+	if (berth_check_is_on()) {
+		call = berth_checked_call(dev, CHECK_RESOURCE, addr, size, dir,
+					  __builtin_return_address(0));
+		if (!berth_check_removing(&call))
+			return;
+	}
+	dma_unmap_resource(dev, addr, size, dir, attrs);
+}
+
+int berth_checked_mapping_error(struct device *dev, dma_addr_t addr)
+{
+	if (berth_check_is_on())
+		berth_check_error_seen(dev, addr);
+	return dma_mapping_error(dev, addr);
+}
+
+static bool may_sync(struct device *dev, dma_addr_t addr, size_t size, enum dma_data_direction dir,
+		     bool for_cpu, void *caller)
+{
+	struct check_call call;
+
+	if (!berth_check_is_on())
+		return true;
+	call = berth_checked_call(dev, CHECK_SINGLE, addr, size, dir, caller);
+	return berth_check_syncing(&call, for_cpu);
+}
+
+void berth_checked_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
+				enum dma_data_direction dir)
+{
+	if (may_sync(dev, addr, size, dir, true, __builtin_return_address(0)))
+		dma_sync_single_for_cpu(dev, addr, size, dir);
+}
+
+void berth_checked_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
+				   enum dma_data_direction dir)
+{
+	if (may_sync(dev, addr, size, dir, false, __builtin_return_address(0)))
+		dma_sync_single_for_device(dev, addr, size, dir);
+}

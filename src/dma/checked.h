@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the parts of the checked DMA API share. */
+#ifndef BERTH_DMA_CHECKED_H
+#define BERTH_DMA_CHECKED_H
+
+#include <berth/dma-mapping.h>
+
+#include "check/check.h"
+
+/* A call as the checker is told of it; its CPU address is the caller's to add. */
+struct check_call berth_checked_call(struct device *dev, enum check_kind kind, dma_addr_t bus,
+				     size_t size, enum dma_data_direction dir, void *caller);
+
+#include <berth/check-dma.h>
+
+#endif
