@@ -257,8 +257,7 @@ static int size_file(const struct share *share)
  * The first @bytes, from the machine's file to that of their own, or back, a piece at a time. Returns how
  * many; on the way back it is all of them, as soon as the host has memory for a piece.
  */
-static uint64_t swap_bytes(const struct berth_machine *machine, const struct share *share,
-			   uint64_t bytes, bool is_in)
+static uint64_t swap_bytes(const struct share *share, uint64_t bytes, bool is_in)
 {
 	const struct area *area = &areas[share_key(share->type) - 1];
 	const struct share_run *run = share->runs;
@@ -278,9 +277,7 @@ static uint64_t swap_bytes(const struct berth_machine *machine, const struct sha
 		};
 
 		swap.place = area->trap.start + (uintptr_t)(swap.phys - area->base);
-		machine->hold();
 		ret = berth_port_share_swap(&swap);
-		machine->let_go();
 		done += ret ? 0 : swap.size;
 		if (!ret && swap.size == left)
 			run++;
@@ -291,7 +288,7 @@ static uint64_t swap_bytes(const struct berth_machine *machine, const struct sha
 }
 
 /* With the lock, the pages marked. */
-static int swap_in(const struct berth_machine *machine, struct share *share)
+static int swap_in(struct share *share)
 {
 	uint64_t size = share->runs[share->nr - 1].at + share->runs[share->nr - 1].size, done;
 	int ret;
@@ -304,10 +301,10 @@ static int swap_in(const struct berth_machine *machine, struct share *share)
 		ret = set_aside(share);
 	if (ret)
 		return ret;
-	done = swap_bytes(machine, share, size, true);
+	done = swap_bytes(share, size, true);
 	if (done == size)
 		return 0;
-	swap_bytes(machine, share, done, false);
+	swap_bytes(share, done, false);
 	berth_port_user_give_back(share->mappings);
 	return berth_port_fail(-ENOMEM, BERTH_REASON_MAPPING, "memory, or vm.max_map_count",
 			       share->runs[0].phys, size);
@@ -320,7 +317,7 @@ static int begin_share(const struct berth_machine *machine, struct share *share)
 
 	if (ret)
 		return ret;
-	ret = swap_in(machine, share);
+	ret = swap_in(share);
 	if (ret) {
 		end_runs(machine, share, share->nr);
 		return ret;
@@ -408,7 +405,7 @@ void berth_port_unshare(int handle)
 		const struct share_run *last = &share->runs[share->nr - 1];
 
 		*link = share->next;
-		swap_bytes(machine, share, last->at + last->size, false);
+		swap_bytes(share, last->at + last->size, false);
 		end_runs(machine, share, share->nr);
 		berth_port_user_give_back(share->mappings);
 		__atomic_fetch_sub(&nr_shares, 1, __ATOMIC_RELAXED);

@@ -81,8 +81,8 @@ struct share_swap {
 };
 
 /*
- * RAW. With the lock, and the machine held. 0; or a negative errno value with nothing changed. What is
- * left in @from_fd is given back to the host.
+ * RAW. With the lock. 0; or a negative errno value with nothing changed. What is left in @from_fd is given
+ * back to the host.
  */
 int berth_port_share_swap(const struct share_swap *swap);
 /* RAW: of struct trap_range, for all addresses at which such pages are seen. */
