@@ -233,7 +233,7 @@ static void two_processes_add_up(void **state)
 }
 
 static struct probe {
-	volatile uint8_t *at;
+	uint8_t *at;
 	enum gate_step step;
 	uint32_t is_asked, is_done, was_early;
 } probe;
@@ -242,7 +242,7 @@ static void *write_when_asked(void *arg)
 {
 	while (!__atomic_load_n(&probe.is_asked, __ATOMIC_ACQUIRE))
 		sched_yield();
-	*probe.at = 0x99;
+	__atomic_store_n(probe.at, 0x99, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&probe.is_done, 1, __ATOMIC_RELEASE);
 	return arg;
 }
@@ -268,7 +268,7 @@ static void check_write_waits(uint8_t *at, enum gate_step step, bool is_back)
 	int fd;
 
 	probe = (struct probe){ .at = at + 5, .step = step };
-	direct[0][5] = 0x11;
+	__atomic_store_n(&direct[0][5], 0x11, __ATOMIC_SEQ_CST);
 	assert_int_equal(pthread_create(&thread, NULL, write_when_asked, NULL), 0);
 	if (!is_back)
 		__atomic_store_n(&berth_port_gate_hook, ask_for_a_write, __ATOMIC_RELAXED);
@@ -277,7 +277,7 @@ static void check_write_waits(uint8_t *at, enum gate_step step, bool is_back)
 	__atomic_store_n(&berth_port_gate_hook, ask_for_a_write, __ATOMIC_RELAXED);
 	if (!is_back)
 		pthread_join(thread, NULL);
-	assert_int_equal(direct[0][5], is_back ? 0x11 : 0x99);
+	assert_int_equal(__atomic_load_n(&direct[0][5], __ATOMIC_SEQ_CST), is_back ? 0x11 : 0x99);
 	berth_port_unshare(fd);
 	if (is_back)
 		pthread_join(thread, NULL);
