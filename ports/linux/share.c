@@ -189,6 +189,9 @@ static int begin_run(const struct berth_machine *machine, const struct share *sh
 	if (!ret && !is_free(run))
 		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that is shared",
 				      run->phys, run->size);
+	else if (!ret && berth_port_user_shows(run->phys, run->size))
+		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move", run->phys,
+				      run->size);
 	if (ret)
 		machine->unshare(run->phys, run->size, share->type);
 	else
@@ -209,14 +212,6 @@ static int begin_runs(const struct berth_machine *machine, struct share *share)
 			end_runs(machine, share, i);
 	}
 	return ret;
-}
-
-static bool is_shared_cached(phys_addr_t page)
-{
-	const struct area *area = &areas[0];
-
-	return area->is_ready && page - area->base < area->trap.size &&
-	       area->pages[(page - area->base) / GATE_PAGE].fd;
 }
 
 /* Each mapping may cost itself, and the other half of the one that it splits. */
@@ -293,9 +288,6 @@ static int swap_in(struct share *share)
 	uint64_t size = share->runs[share->nr - 1].at + share->runs[share->nr - 1].size, done;
 	int ret;
 
-	if (share->type == BERTH_MEMORY_CACHED && berth_port_user_shows(is_shared_cached))
-		return berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move",
-				       share->runs[0].phys, share->runs[0].size);
 	ret = size_file(share);
 	if (!ret)
 		ret = set_aside(share);
