@@ -451,7 +451,7 @@ static void stops_end_it(void **state)
 
 	for (unsigned int i = 0; i < 5; i++) {
 		uint8_t *range;
-		int fd;
+		int fd, copy;
 
 		START(state);
 		fd = share(scattered, ARRAY_SIZE(scattered));
@@ -460,7 +460,10 @@ static void stops_end_it(void **state)
 				 0);
 		client_start(&client);
 		assert_int_equal(client_give(&client, fd, SCATTERED_SIZE), 0);
+		copy = dup(fd);
 		gate_stop();
+		assert_int_equal(used(copy), 0);
+		close(copy);
 		assert_int_equal(client_ask(&client, CLIENT_WRITE, 0, 1), 0);
 		client_end(&client, false);
 		if (!i)
