@@ -412,7 +412,7 @@ void berth_port_share_forget(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++)
 		areas[i].is_ready = false;
 	shares = NULL;
-	nr_shares = 0;
+	__atomic_store_n(&nr_shares, 0, __ATOMIC_RELAXED);
 }
 
 void berth_port_share_stop(void)
