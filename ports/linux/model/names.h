@@ -41,6 +41,7 @@
 #define model_chance berth_model_chance
 #define model_device_types berth_model_device_types
 #define model_display berth_model_display
+#define model_dsp berth_model_dsp
 #define model_dma_read berth_model_dma_read
 #define model_dma_write berth_model_dma_write
 #define model_draw berth_model_draw
