@@ -8,6 +8,7 @@
 #define MODEL_BURST 4096u
 
 extern const struct model_device_type model_camera;
+extern const struct model_device_type model_decoder;
 extern const struct model_device_type model_display;
 extern const struct model_device_type model_dsp;
 extern const struct model_device_type model_fifo;
