@@ -32,6 +32,7 @@
 #define CAMERA_RING_LO 0x40
 #define CAMERA_RING_HI 0x44
 #define CAMERA_RING_ENTRIES 0x48
+#define CAMERA_CODE 0x4c
 
 #define CAMERA_FIFO_DEPTH 4
 #define CAMERA_IRQS (CAMERA_IRQ_FRAME | CAMERA_IRQ_END | CAMERA_IRQ_ERROR)
@@ -127,6 +128,12 @@ void berth_camera_buffer_free(struct device *dev, struct berth_camera_buffer *bu
 	kfree(buffer);
 }
 
+/* What a buffer must have room for. */
+static uint32_t format_bytes(const struct berth_camera_format *format)
+{
+	return format->is_coded ? berth_camera_coded_bytes(format->bytes) : format->bytes;
+}
+
 /* Tell the device about queued buffers as long as its FIFO has room for sure. */
 static void camera_push(struct camera *cam)
 {
@@ -152,7 +159,7 @@ int berth_camera_queue(struct device *dev, struct berth_camera_buffer *buffer)
 	spin_lock_irqsave(&cam->lock, flags);
 	if (buffer->is_queued)
 		ret = -EBUSY;
-	else if (cam->is_streaming && buffer->bytes != cam->format.bytes)
+	else if (cam->is_streaming && buffer->bytes != format_bytes(&cam->format))
 		ret = -EINVAL;
 	else
 		buffer->is_queued = true;
@@ -165,7 +172,7 @@ int berth_camera_queue(struct device *dev, struct berth_camera_buffer *buffer)
 
 	spin_lock_irqsave(&cam->lock, flags);
 	/* The camera may have been started since, for larger pictures. */
-	if (cam->is_streaming && buffer->bytes != cam->format.bytes) {
+	if (cam->is_streaming && buffer->bytes != format_bytes(&cam->format)) {
 		spin_unlock_irqrestore(&cam->lock, flags);
 		dma_sync_single_range_for_cpu(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
 					      DMA_FROM_DEVICE);
@@ -218,7 +225,8 @@ static int camera_consume(struct camera *cam, struct berth_camera_buffer **fille
 	if (buffer->text_length > BERTH_CAMERA_TEXT)
 		buffer->text_length = BERTH_CAMERA_TEXT;
 	__builtin_memcpy(buffer->text, entry->text, buffer->text_length);
-	if (entry->bytes != buffer->bytes)
+	buffer->used = entry->bytes;
+	if (cam->format.is_coded ? entry->bytes > buffer->bytes : entry->bytes != buffer->bytes)
 		status |= ENTRY_BUS_ERROR;
 	if (++cam->ring_at == RING_ENTRIES) {
 		cam->ring_at = 0;
@@ -268,7 +276,7 @@ int berth_camera_dequeue(struct device *dev, struct berth_camera_buffer **buffer
 static bool camera_is_legal(const struct camera *cam, const struct berth_camera_format *format)
 {
 	for (const struct berth_camera_buffer *b = cam->oldest; b; b = b->next)
-		if (b->bytes != format->bytes)
+		if (b->bytes != format_bytes(format))
 			return false;
 	return format->bytes && format->width && format->height;
 }
@@ -288,6 +296,7 @@ static void camera_configure(struct camera *cam)
 	camera_write(cam, CAMERA_RING_LO, lower_32_bits(cam->ring_dma));
 	camera_write(cam, CAMERA_RING_HI, upper_32_bits(cam->ring_dma));
 	camera_write(cam, CAMERA_RING_ENTRIES, RING_ENTRIES);
+	camera_write(cam, CAMERA_CODE, format->is_coded);
 	camera_write(cam, CAMERA_IRQ_STATUS, CAMERA_IRQS);
 	camera_write(cam, CAMERA_IRQ_ENABLE, CAMERA_IRQS);
 }

@@ -115,6 +115,18 @@ static inline struct file *get_file(struct file *file)
 void fput(struct file *file);
 
 /**
+ * anon_inode_getfile() - a file that is no node's
+ * @name: for reports
+ * @fops: operations; release() is called with an inode that is nobody's
+ * @priv: its private_data
+ * @flags: BERTH_O_*
+ *
+ * May sleep. Return: the file with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv,
+				unsigned int flags);
+
+/**
  * struct poll_table_struct - who wants to know of changes
  * @queue: called by poll_wait() for each queue
  */
@@ -278,14 +290,14 @@ static inline unsigned long copy_from_user(void *to, const void __user *from, un
 /* What a program does. */
 
 /**
- * berth_file_open() - open(2)
+ * berth_filp_open() - open(2)
  * @path: "/dev/NAME"
  * @flags: BERTH_O_*
  *
  * May sleep. Return: the file, until fput(); or an ERR_PTR() with the reason (FILE: -ENOENT: no such node), or with
  * what the driver's open() returned.
  */
-struct file *berth_file_open(const char *path, unsigned int flags);
+struct file *berth_filp_open(const char *path, unsigned int flags);
 
 /** berth_file_read() - read(2). May sleep. */
 long berth_file_read(struct file *file, void *buf, size_t count);
@@ -328,6 +340,17 @@ int berth_file_mmap(struct file *file, struct vm_area_struct *vma, size_t size,
  */
 int berth_file_share(struct file *file, struct vm_area_struct *vma, size_t size,
 		     unsigned long pgoff);
+
+/* Numbers for files: one table for all of berth, apart from those of an operating system. */
+
+/** berth_fd_install() - the caller's reference becomes a number's. May sleep. Return: it, or -ENOMEM. */
+int berth_fd_install(struct file *file);
+
+/** fget() - a reference to a number's file, or NULL. Any context. */
+struct file *fget(unsigned int fd);
+
+/** close_fd() - the number is free again, its reference is put. May sleep. Return: 0, or -EBADF. */
+int close_fd(unsigned int fd);
 
 BERTH_END_DECLS
 

@@ -238,9 +238,10 @@ static int map(struct range *range, char *virt, phys_addr_t phys, uint64_t size,
 			offset = home_offset + at;
 		else if (trap(range))
 			length = 0;
-		if (length && mmap(virt + at, length, PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd < 0 ? home : fd,
-				   (off_t)offset) != MAP_FAILED)
+		if (length && !berth_port_share_fails() &&
+		    mmap(virt + at, length, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, fd < 0 ? home : fd,
+			 (off_t)offset) != MAP_FAILED)
 			continue;
 		/* To split a mapping may be one too many: then it is at least not accessible any more. */
 		if (at && !cover(virt, at))

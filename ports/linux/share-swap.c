@@ -10,7 +10,7 @@
 #include "share.h"
 #include "user.h"
 
-uint64_t berth_port_share_fail;
+uint64_t berth_port_share_fail, berth_port_share_fail_more;
 
 /* There is one swap at a time. */
 static uint32_t is_gated;
@@ -21,7 +21,10 @@ RAW bool berth_port_share_fails(void)
 
 	if (!left)
 		return false;
-	__atomic_store_n(&berth_port_share_fail, left - 1, __ATOMIC_RELAXED);
+	if (left == 1 && berth_port_share_fail_more)
+		berth_port_share_fail_more--;
+	else
+		__atomic_store_n(&berth_port_share_fail, left - 1, __ATOMIC_RELAXED);
 	return left == 1;
 }
 

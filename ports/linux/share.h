@@ -98,8 +98,11 @@ bool berth_port_user_shows(bool (*is_one)(phys_addr_t page));
 bool berth_port_user_set_aside(uint64_t nr);
 void berth_port_user_give_back(uint64_t nr);
 
-/* For tests: not 0: the n-th call of the host from now on fails. Counts down, and stays at 0. */
-extern uint64_t berth_port_share_fail;
+/*
+ * For tests: not 0: the n-th call of the host from now on fails, and so many more behind it. Counts
+ * down, and stays at 0.
+ */
+extern uint64_t berth_port_share_fail, berth_port_share_fail_more;
 /* RAW */
 bool berth_port_share_fails(void);
 

@@ -166,7 +166,7 @@ void berth_port_user_read_limit(bool is_first)
 	host = host ? host : 65530;
 	host = host > HEADROOM + nr_own ? host - HEADROOM - nr_own : 0;
 	lock_states();
-	limit = test && test < host ? test : host;
+	__atomic_store_n(&limit, test && test < host ? test : host, __ATOMIC_RELAXED);
 	unlock_states();
 }
 
@@ -200,7 +200,7 @@ bool berth_port_user_count(const struct user_range *range, bool is_coming)
 	return count(&all, is_coming);
 }
 
-static bool set_aside(uint64_t nr)
+static RAW bool set_aside(uint64_t nr)
 {
 	bool is_within;
 
@@ -219,7 +219,7 @@ bool berth_port_user_set_aside(uint64_t nr)
 	return set_aside(nr);
 }
 
-void berth_port_user_give_back(uint64_t nr)
+RAW void berth_port_user_give_back(uint64_t nr)
 {
 	lock_states();
 	nr_others -= nr;

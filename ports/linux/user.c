@@ -196,13 +196,14 @@ static int start(void)
 
 int berth_port_user_open(void)
 {
-	int ret;
+	int ret = 0;
 
 	if (!berth_port_gate)
 		return berth_port_fail(-EOPNOTSUPP, BERTH_REASON_MAPPING,
 				       "userfaultfd, as BERTH_GATE says", 0, 0);
 	pthread_mutex_lock(&ranges_lock);
-	ret = start();
+	if (!is_started)
+		ret = start();
 	pthread_mutex_unlock(&ranges_lock);
 	return ret ? berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "threads", 0, 0) : 0;
 }

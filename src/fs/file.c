@@ -6,9 +6,9 @@
 #include "lib/error.h"
 #include "lib/string.h"
 
-static const char *name_of(const struct file *file)
+const char *berth_file_name(const struct file *file)
 {
-	return file->f_inode->node->view.name;
+	return file->f_inode->node ? file->f_inode->node->view.name : "a file without a name";
 }
 
 /* The name below /dev; NULL if it is another path. */
@@ -42,7 +42,7 @@ static struct file *open_node(struct berth_node *node, unsigned int flags)
 	return file;
 }
 
-struct file *berth_file_open(const char *path, unsigned int flags)
+struct file *berth_filp_open(const char *path, unsigned int flags)
 {
 	const char *name = node_name(path);
 	struct berth_node *node = name ? berth_node_busy(name) : NULL;
@@ -59,6 +59,23 @@ struct file *berth_file_open(const char *path, unsigned int flags)
 	return file;
 }
 
+struct file *anon_inode_getfile(const char *name, const struct file_operations *fops, void *priv,
+				unsigned int flags)
+{
+	static struct inode nobody;
+	struct file *file = kzalloc(sizeof(*file), GFP_KERNEL);
+
+	(void)name;
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	file->f_op = fops;
+	file->f_flags = flags;
+	file->private_data = priv;
+	file->f_inode = &nobody;
+	kref_init(&file->f_count);
+	return file;
+}
+
 static void release(struct kref *kref)
 {
 	struct file *file = container_of(kref, struct file, f_count);
@@ -67,7 +84,8 @@ static void release(struct kref *kref)
 	if (file->f_op->release)
 		file->f_op->release(file->f_inode, file);
 	kfree(file);
-	berth_node_put(node);
+	if (node)
+		berth_node_put(node);
 }
 
 void fput(struct file *file)
@@ -78,24 +96,24 @@ void fput(struct file *file)
 long berth_file_read(struct file *file, void *buf, size_t count)
 {
 	if ((file->f_flags & BERTH_O_ACCMODE) == BERTH_O_WRONLY)
-		return berth_file_fail(-EBADF, name_of(file), "not open for reading");
+		return berth_file_fail(-EBADF, berth_file_name(file), "not open for reading");
 	if (!file->f_op->read)
-		return berth_file_fail(-EINVAL, name_of(file), "nothing to read");
+		return berth_file_fail(-EINVAL, berth_file_name(file), "nothing to read");
 	return file->f_op->read(file, buf, count, &file->f_pos);
 }
 
 long berth_file_write(struct file *file, const void *buf, size_t count)
 {
 	if ((file->f_flags & BERTH_O_ACCMODE) == BERTH_O_RDONLY)
-		return berth_file_fail(-EBADF, name_of(file), "not open for writing");
+		return berth_file_fail(-EBADF, berth_file_name(file), "not open for writing");
 	if (!file->f_op->write)
-		return berth_file_fail(-EINVAL, name_of(file), "nothing to write");
+		return berth_file_fail(-EINVAL, berth_file_name(file), "nothing to write");
 	return file->f_op->write(file, buf, count, &file->f_pos);
 }
 
 long berth_file_ioctl(struct file *file, unsigned int request, void *arg)
 {
 	if (!file->f_op->unlocked_ioctl)
-		return berth_file_fail(-ENOTTY, name_of(file), "no ioctl");
+		return berth_file_fail(-ENOTTY, berth_file_name(file), "no ioctl");
 	return file->f_op->unlocked_ioctl(file, request, (unsigned long)(uintptr_t)arg);
 }

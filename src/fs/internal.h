@@ -46,10 +46,16 @@ int berth_node_publish(struct berth_node *node);
 /* One reference less; the node's memory goes with the last one. */
 void berth_node_put(struct berth_node *node);
 
+/* What reports call a file. */
+const char *berth_file_name(const struct file *file);
+
 /* A failure about the node of that name. */
 int berth_file_fail(int code, const char *node, const char *what);
 
 /* No node is left. */
 void berth_fs_reset(void);
+
+/* At berth_stop(): files that still have numbers are leaked, the numbers are not. */
+void berth_fds_reset(void);
 
 #endif

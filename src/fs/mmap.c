@@ -9,7 +9,7 @@
 /* What a file shows, in an area that is empty yet. Return: 0, or why not, with the area gone. */
 static int fill(struct file *file, struct vm_area_struct *vma)
 {
-	const char *name = file->f_inode->node->view.name;
+	const char *name = berth_file_name(file);
 	int err;
 
 	vma->vm_file = get_file(file);

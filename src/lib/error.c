@@ -199,6 +199,9 @@ static int text_mapping(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size,
 				      "%s takes segments of at most %llu bytes: %#llx has %llu",
 				      e->subject, (ull)e->limit, (ull)e->address, (ull)e->length);
+	case BERTH_REASON_SEGMENTS:
+		return berth_snprintf(text, size, "%s takes at most %llu pieces: these are %llu",
+				      e->subject, (ull)e->limit, (ull)e->length);
 	case BERTH_REASON_UNMAP:
 		return berth_snprintf(text, size,
 				      "%s: %#llx was not mapped like this: %llu bytes were, not "

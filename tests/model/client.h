@@ -29,6 +29,7 @@ enum client_op {
 	CLIENT_ALLOCATE, /* @a bytes */
 	CLIENT_SEAL, /* add seal @a */
 	CLIENT_PWRITE, /* a byte at @a */
+	CLIENT_COUNT, /* add 1 to the 64-bit number at @a, @b times */
 	CLIENT_FLOOD, /* answer, then write all over it, for ever */
 };
 
@@ -112,6 +113,13 @@ static inline int64_t client_do(const struct client_request *request)
 		return client_error(fcntl(client_fd, F_ADD_SEALS, (int)request->a));
 	case CLIENT_PWRITE:
 		return client_error(pwrite(client_fd, &byte, 1, (off_t)request->a));
+	case CLIENT_COUNT:
+		for (uint64_t i = 0; i < request->b; i++)
+			__atomic_fetch_add(
+				(uint64_t *)(uintptr_t)(const volatile void *)(client_bytes +
+									       request->a),
+				1, __ATOMIC_RELAXED);
+		return 0;
 	default:
 		return 0;
 	}

@@ -31,6 +31,7 @@ extern const struct platform_driver berth_camera_driver;
  * @interval_ns: from one picture to the next
  * @frames: the camera stops after so many pictures; 0: when its source ends
  * @hold: without a buffer the sensor waits, instead of losing the picture
+ * @is_coded: it delivers pictures for the decoder, of berth_camera_coded_bytes() at most
  */
 struct berth_camera_format {
 	uint32_t width;
@@ -39,13 +40,15 @@ struct berth_camera_format {
 	uint32_t interval_ns;
 	uint32_t frames;
 	bool hold;
+	bool is_coded;
 };
 
 /**
  * struct berth_camera_buffer - room for one picture
  * @page: one page of the CPU's, then the picture
  * @size: bytes of all of it
- * @bytes: of the picture
+ * @bytes: of the picture, or of the most that it may become when it is coded
+ * @used: what the camera has written of them, after berth_camera_dequeue()
  * @sequence: number of the picture, after berth_camera_dequeue()
  * @text_length: bytes of @text
  * @text: what the sensor said about the picture, not terminated
@@ -57,6 +60,7 @@ struct berth_camera_buffer {
 	struct page *page;
 	size_t size;
 	uint32_t bytes;
+	uint32_t used;
 	uint32_t sequence;
 	uint32_t text_length;
 	char text[BERTH_CAMERA_TEXT];
@@ -80,6 +84,12 @@ void berth_camera_buffer_free(struct device *dev, struct berth_camera_buffer *bu
 static inline void *berth_camera_picture(const struct berth_camera_buffer *buffer)
 {
 	return (char *)page_address(buffer->page) + PAGE_SIZE;
+}
+
+/** berth_camera_coded_bytes() - what a picture of @bytes bytes may become when it is coded */
+static inline uint32_t berth_camera_coded_bytes(uint32_t bytes)
+{
+	return bytes + (bytes / 128 + (bytes % 128 != 0)) + 4;
 }
 
 /**

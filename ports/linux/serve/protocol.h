@@ -32,7 +32,7 @@
  * /sys/class/uio/uio0/name, and likewise for links and directories. An attribute's text is at most a tenth
  * of a second old; BERTH_SERVE_REFRESH brings it up to date. TREE/dev/NAME is an empty file that stands
  * for a node: its mode is the node's with S_ISVTX (which nothing else in the tree has), and the seconds and the
- * nanoseconds of its time of change are the major and the minor number.
+ * nanoseconds of its time of modification are the major and the minor number.
  */
 #ifndef BERTH_SERVE_PROTOCOL_H
 #define BERTH_SERVE_PROTOCOL_H
