@@ -81,6 +81,7 @@
 #undef devm_kmalloc
 #undef devm_kzalloc
 #undef devm_platform_ioremap_resource
+#undef devm_uio_register_device
 #undef disable_irq
 #undef disable_irq_nosync
 #undef dma_addressing_limited
@@ -619,6 +620,9 @@
 #undef to_virt_desc
 #undef try_wait_for_completion
 #undef udelay
+#undef uio_event_notify
+#undef uio_register_device
+#undef uio_unregister_device
 #undef unpin_user_page
 #undef unpin_user_pages
 #undef usecs_to_jiffies

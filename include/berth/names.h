@@ -87,6 +87,7 @@
 #define devm_kmalloc berth_devm_kmalloc
 #define devm_kzalloc berth_devm_kzalloc
 #define devm_platform_ioremap_resource berth_devm_platform_ioremap_resource
+#define devm_uio_register_device berth_devm_uio_register_device
 #define disable_irq berth_disable_irq
 #define disable_irq_nosync berth_disable_irq_nosync
 #define dma_addressing_limited berth_dma_addressing_limited
@@ -625,6 +626,9 @@
 #define to_virt_desc berth_to_virt_desc
 #define try_wait_for_completion berth_try_wait_for_completion
 #define udelay berth_udelay
+#define uio_event_notify berth_uio_event_notify
+#define uio_register_device berth_uio_register_device
+#define uio_unregister_device berth_uio_unregister_device
 #define unpin_user_page berth_unpin_user_page
 #define unpin_user_pages berth_unpin_user_pages
 #define usecs_to_jiffies berth_usecs_to_jiffies

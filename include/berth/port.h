@@ -349,6 +349,43 @@ int berth_port_user_move(const struct berth_port_view *views, unsigned int nr, p
  */
 int berth_fault_handle(void *virt, bool is_write);
 
+/* Memory that other processes see. */
+
+/**
+ * berth_port_share() - let processes that are handed a descriptor see some of RAM
+ * @runs: pieces of RAM, page-aligned, each of one bank, all of it in the linear map or none of it; another
+ *	process sees them one after the other in this order
+ * @nr: how many
+ * @type: as which type the CPU sees them: BERTH_MEMORY_CACHED, or what they are uncached as; the rules of
+ *	berth_port_range_map() for it hold
+ *
+ * The caller owns the pages for as long: nobody moves them, frees them, or maps them as another type. All
+ * that is done with them meanwhile is seen by all: through the linear map, berth_port_remap() and
+ * berth_port_range_map(), made before or afterwards, by devices, and by who maps the descriptor. A store of
+ * another process is like one through a mapping of @type, so devices that are not coherent need the same
+ * cache calls for it. Nothing but these pages can be reached by the descriptor, and nobody can make it
+ * shorter. No store is lost meanwhile: who writes to the pages just then may wait for a moment, which may
+ * take locks of drivers but none of berth_fault_handle()'s. May sleep.
+ *
+ * Return: a handle, not negative, until berth_port_unshare() or berth_port_stop(). In a Linux process it is a
+ * descriptor to be passed on to others, that is not to be closed: a file whose byte n is byte n of the runs.
+ * Or with the reason and nothing changed -EOPNOTSUPP (MAPPING): this port has no other processes, or none
+ * that could be shown a part of RAM only: a port may always return that; -EBUSY (STATE): some of it is shared
+ * already, twice in @runs, or memory that may move; -EINVAL (MAPPING, ARGUMENT); -ENOMEM (OUT_OF_MEMORY, or
+ * MAPPING: the host's limit of mappings).
+ */
+int berth_port_share(const struct berth_range *runs, unsigned int nr, enum berth_memory_type type);
+
+/**
+ * berth_port_unshare() - undo berth_port_share()
+ * @handle: what it returned; any other number is ignored
+ *
+ * The pages keep the bytes that they have at this moment. Who still has the descriptor, or maps it, is left
+ * with memory of zeros that is nobody's, whatever is done to it. May sleep, for as long as the host has no
+ * memory.
+ */
+void berth_port_unshare(int handle);
+
 /* Caches. */
 
 /**

@@ -4,7 +4,7 @@
 
 #include <berth/model.h>
 
-#include "gate.h"
+#include "share.h"
 
 struct berth_port_linear berth_port_linear;
 uint32_t berth_port_irq_pending;
@@ -56,6 +56,7 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
+	berth_port_share_stop();
 	berth_port_user_stop();
 	berth_port_ranges_stop();
 	if (berth_port_linear.size)

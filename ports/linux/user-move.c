@@ -171,11 +171,12 @@ static int do_move(struct move *move, const struct berth_port_view *views)
 					      move->to | views[i].access, false))
 			return berth_port_user_fail(-EINVAL, "views", (uintptr_t)views[i].virt,
 						    move->size);
-	if (berth_port_user_file(move->from, move->size, &move->from_offset) < 0)
-		return berth_port_user_fail(-EINVAL, "from", move->from, move->size);
+	move->fd = berth_port_user_file(move->from, move->size, &move->from_offset);
+	if (move->fd < 0)
+		return berth_port_user_fail(move->fd, "from", move->from, move->size);
 	move->fd = berth_port_user_file(move->to, move->size, &move->to_offset);
 	if (move->fd < 0)
-		return berth_port_user_fail(-EINVAL, "to", move->to, move->size);
+		return berth_port_user_fail(move->fd, "to", move->to, move->size);
 	move->copy = machine->copy;
 	ret = begin_all(move);
 	if (!ret)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
+#include "share.h"
 #include "user.h"
 
 #define NONE ((uint64_t)BERTH_ACCESS_NONE)
@@ -18,7 +19,7 @@ uint64_t berth_port_gate_limit;
 
 /* Not a lock that a sanitizer knows. A leaf; never held over a system call. */
 static uint32_t states_lock;
-static uint64_t nr_mappings, nr_reserved, limit, nr_own;
+static uint64_t nr_mappings, nr_reserved, nr_others, limit, nr_own;
 
 static RAW void lock_states(void)
 {
@@ -111,7 +112,7 @@ RAW int berth_port_user_begin(struct user_change *change)
 			ret = -EINVAL;
 	}
 	if (!ret && change->reserved && change->state != USER_SHUT &&
-	    nr_mappings + nr_reserved + change->reserved > limit)
+	    nr_mappings + nr_reserved + nr_others + change->reserved > limit)
 		ret = -ENOMEM;
 	if (!ret) {
 		nr_reserved += change->reserved;
@@ -165,7 +166,7 @@ void berth_port_user_read_limit(bool is_first)
 	host = host ? host : 65530;
 	host = host > HEADROOM + nr_own ? host - HEADROOM - nr_own : 0;
 	lock_states();
-	limit = test && test < host ? test : host;
+	__atomic_store_n(&limit, test && test < host ? test : host, __ATOMIC_RELAXED);
 	unlock_states();
 }
 
@@ -181,7 +182,7 @@ static RAW bool count(const struct user_change *all, bool is_coming)
 	lock_states();
 	if (!is_coming)
 		nr_mappings -= 1 + seams(all, false);
-	else if (nr_mappings + nr_reserved >= limit)
+	else if (nr_mappings + nr_reserved + nr_others >= limit)
 		is_within = false;
 	else
 		nr_mappings++;
@@ -197,6 +198,32 @@ bool berth_port_user_count(const struct user_range *range, bool is_coming)
 	};
 
 	return count(&all, is_coming);
+}
+
+static RAW bool set_aside(uint64_t nr)
+{
+	bool is_within;
+
+	lock_states();
+	is_within = nr_mappings + nr_reserved + nr_others + nr <= limit;
+	nr_others += is_within ? nr : 0;
+	unlock_states();
+	return is_within;
+}
+
+bool berth_port_user_set_aside(uint64_t nr)
+{
+	if (set_aside(nr))
+		return true;
+	berth_port_user_read_limit(false);
+	return set_aside(nr);
+}
+
+RAW void berth_port_user_give_back(uint64_t nr)
+{
+	lock_states();
+	nr_others -= nr;
+	unlock_states();
 }
 
 RAW uint64_t berth_port_gate_mappings(void)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "share.h"
 #include "user.h"
 
 const struct gate *berth_port_gate;
@@ -80,6 +81,8 @@ int berth_port_user_file(phys_addr_t phys, uint64_t size, uint64_t *offset)
 
 	if (phys & (GATE_PAGE - 1) || !machine || !machine->ram_file)
 		return -EINVAL;
+	if (berth_port_share_has(phys, size))
+		return -EBUSY;
 	return machine->ram_file(phys, size, offset);
 }
 
@@ -99,7 +102,7 @@ int berth_port_user_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_
 	int ret, fd = berth_port_user_file(phys, size, &offset);
 
 	if (fd < 0)
-		return berth_port_user_fail(-EINVAL, "phys", phys, size);
+		return berth_port_user_fail(fd, "phys", phys, size);
 	if ((access != BERTH_ACCESS_READ && access != BERTH_ACCESS_WRITE) ||
 	    !berth_port_user_describe(&change, virt, size, phys | access, false))
 		return berth_port_user_fail(-EINVAL, "virt", (uintptr_t)virt, size);
@@ -155,6 +158,7 @@ static void after_fork_in_child(void)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	ranges = NULL;
 	berth_port_trap_forget();
+	berth_port_share_forget();
 	berth_port_uffd_close();
 	berth_port_gate = NULL;
 	is_started = false;
@@ -187,6 +191,42 @@ static int start(void)
 		berth_port_trap_close();
 	}
 	is_started = !ret;
+	return ret;
+}
+
+int berth_port_user_open(void)
+{
+	int ret = 0;
+
+	if (!berth_port_gate)
+		return berth_port_fail(-EOPNOTSUPP, BERTH_REASON_MAPPING,
+				       "userfaultfd, as BERTH_GATE says", 0, 0);
+	pthread_mutex_lock(&ranges_lock);
+	if (!is_started)
+		ret = start();
+	pthread_mutex_unlock(&ranges_lock);
+	return ret ? berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "threads", 0, 0) : 0;
+}
+
+static bool shows(const struct user_range *range, bool (*is_one)(phys_addr_t page))
+{
+	for (uint64_t i = 0; i < range->nr; i++) {
+		uint64_t state = __atomic_load_n(&range->states[i], __ATOMIC_SEQ_CST);
+
+		if (state >= GATE_PAGE && is_one(state & ~(GATE_PAGE - 1)))
+			return true;
+	}
+	return false;
+}
+
+bool berth_port_user_shows(bool (*is_one)(phys_addr_t page))
+{
+	bool ret = false;
+
+	pthread_mutex_lock(&ranges_lock);
+	for (const struct user_range *range = ranges; range && !ret; range = range->next)
+		ret = shows(range, is_one);
+	pthread_mutex_unlock(&ranges_lock);
 	return ret;
 }
 

@@ -5,6 +5,7 @@
 
 #include "dma-buf/dma-buf.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 
 static int is_legal(const struct dma_buf *dmabuf, enum dma_data_direction dir, size_t offset,
 		    size_t len)
@@ -16,6 +17,14 @@ static int is_legal(const struct dma_buf *dmabuf, enum dma_data_direction dir, s
 		return berth_fail_limit(-EINVAL, BERTH_REASON_ARGUMENT, "part of a dma-buf", len,
 					dmabuf->size);
 	return 0;
+}
+
+static void trace_cpu(const struct dma_buf *dmabuf, enum berth_trace_kind kind,
+		      enum dma_data_direction dir, size_t offset, size_t len)
+{
+	berth_trace(.kind = kind, .object = dmabuf, .detail = dir,
+		    .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name, .address = offset,
+		    .length = len);
 }
 
 /* The lock is the exporter's to take: nobody waits for a fence under it. */
@@ -34,7 +43,10 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direc
 		return err;
 	left = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(dir != DMA_FROM_DEVICE), true,
 				     MAX_SCHEDULE_TIMEOUT);
-	return left < 0 ? (int)left : 0;
+	if (left < 0)
+		return (int)left;
+	trace_cpu(dmabuf, BERTH_TRACE_BUF_BEGIN_CPU, dir, offset, len);
+	return 0;
 }
 
 int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direction dir,
@@ -43,11 +55,12 @@ int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_directi
 	const struct dma_buf_ops *ops = dmabuf->ops;
 	int err = is_legal(dmabuf, dir, offset, len);
 
-	if (!err && ops->end_cpu_access_partial)
+	if (err)
+		return err;
+	trace_cpu(dmabuf, BERTH_TRACE_BUF_END_CPU, dir, offset, len);
+	if (ops->end_cpu_access_partial)
 		return ops->end_cpu_access_partial(dmabuf, dir, offset, len);
-	if (!err && ops->end_cpu_access)
-		return ops->end_cpu_access(dmabuf, dir);
-	return err;
+	return ops->end_cpu_access ? ops->end_cpu_access(dmabuf, dir) : 0;
 }
 
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)

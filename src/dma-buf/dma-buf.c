@@ -7,6 +7,15 @@
 #include "dma-buf/dma-buf.h"
 #include "lib/error.h"
 #include "lib/string.h"
+#include "lib/trace.h"
+
+void berth_dma_buf_trace(enum berth_trace_kind kind, const struct dma_buf *dmabuf,
+			 const struct device *dev, int detail)
+{
+	berth_trace(.kind = kind, .dev = dev, .object = dmabuf, .detail = detail,
+		    .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
+		    .length = dmabuf->size);
+}
 
 static bool is_legal(const struct dma_buf_export_info *info)
 {
@@ -44,6 +53,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *info)
 	init_waitqueue_head(&dmabuf->poll_queue);
 	dma_resv_init(&dmabuf->own_resv);
 	dmabuf->resv = info->resv ? info->resv : &dmabuf->own_resv;
+	berth_dma_buf_trace(BERTH_TRACE_BUF_EXPORT, dmabuf, NULL, 0);
 	return dmabuf;
 }
 
@@ -122,6 +132,7 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 	berth_dma_buf_lock(dmabuf);
 	list_add_tail(&attach->node, &dmabuf->attachments);
 	dma_resv_unlock(dmabuf->resv);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_ATTACH, dmabuf, dev, 0);
 	return attach;
 }
 
@@ -140,6 +151,7 @@ static void unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		  enum dma_data_direction dir)
 {
 	attach->dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_UNMAP, attach->dmabuf, attach->dev, dir);
 	if (wants_pin(attach))
 		attach->dmabuf->ops->unpin(attach);
 }
@@ -156,6 +168,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	dma_resv_unlock(dmabuf->resv);
 	if (dmabuf->ops->detach)
 		dmabuf->ops->detach(dmabuf, attach);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_DETACH, dmabuf, attach->dev, 0);
 	kfree(attach);
 }
 
@@ -177,6 +190,17 @@ void dma_buf_unpin(struct dma_buf_attachment *attach)
 {
 	if (attach->dmabuf->ops->unpin)
 		attach->dmabuf->ops->unpin(attach);
+}
+
+static void trace_map(const struct dma_buf_attachment *attach, const struct sg_table *sgt,
+		      enum dma_data_direction dir)
+{
+	const struct dma_buf *dmabuf = attach->dmabuf;
+
+	berth_trace(.kind = BERTH_TRACE_BUF_MAP, .dev = attach->dev, .object = dmabuf,
+		    .detail = dir, .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
+		    .address = sgt->sgl ? sg_dma_address(sgt->sgl) : 0, .length = dmabuf->size,
+		    .other = sgt->nents);
 }
 
 static struct sg_table *map(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -220,6 +244,7 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	if (IS_ERR(sgt))
 		return sgt;
 	attach->mapped++;
+	trace_map(attach, sgt, dir);
 	if (attach->dmabuf->ops->cache_sgt_mapping) {
 		attach->sgt = sgt;
 		attach->dir = dir;
@@ -283,6 +308,10 @@ static int access(struct dma_buf_attachment *attach, bool begin, enum dma_data_d
 		err = ops->begin_access(attach, dir);
 	else if (!begin && ops->end_access)
 		err = ops->end_access(attach);
+	if (!err)
+		berth_dma_buf_trace(begin ? BERTH_TRACE_BUF_BEGIN_ACCESS
+					  : BERTH_TRACE_BUF_END_ACCESS,
+				    attach->dmabuf, attach->dev, dir);
 	dma_resv_unlock(attach->dmabuf->resv);
 	return err;
 }

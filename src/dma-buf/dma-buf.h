@@ -9,8 +9,13 @@
 
 #include <berth/dma-buf.h>
 #include <berth/dma-heap.h>
+#include <berth/trace.h>
 
 extern const struct file_operations berth_dma_buf_fops;
+
+/* An event about all of a buffer. */
+void berth_dma_buf_trace(enum berth_trace_kind kind, const struct dma_buf *dmabuf,
+			 const struct device *dev, int detail);
 
 /* At berth_stop(): the heaps are forgotten. */
 void berth_dma_heaps_reset(void);

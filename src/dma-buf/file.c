@@ -118,6 +118,7 @@ static int release(struct inode *inode, struct file *file)
 	struct dma_buf *dmabuf = berth_dma_buf_of_file(file);
 
 	(void)inode;
+	berth_dma_buf_trace(BERTH_TRACE_BUF_RELEASE, dmabuf, NULL, 0);
 	drop(&dmabuf->watch[0]);
 	drop(&dmabuf->watch[1]);
 	dmabuf->ops->release(dmabuf);

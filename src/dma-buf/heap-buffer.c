@@ -182,6 +182,7 @@ static int move(struct heap_buffer *buffer, const struct heap_place *place)
 	buffer->memory = fresh;
 	berth_heap_wrote(buffer, 0, buffer->nr, true);
 	berth_heap_give(&old);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_MOVE, buffer->dmabuf, NULL, 0);
 	buffer->dmabuf->stats.moves++;
 	buffer->dmabuf->stats.copies += (uint64_t)buffer->nr << PAGE_SHIFT;
 	return 0;

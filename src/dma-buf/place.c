@@ -284,7 +284,7 @@ int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *p
 		is_taken = take_scattered(memory, place);
 	if (!is_taken) {
 		forget(memory);
-		return berth_last_error()->code < 0 ? berth_last_error()->code : -ENOMEM;
+		return berth_last_error()->code == -EINVAL ? -EINVAL : -ENOMEM;
 	}
 	/* That one place had no room is no failure when another one had. */
 	*berth_port_error() = before;

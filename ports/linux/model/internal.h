@@ -197,6 +197,9 @@ bool ram_access(phys_addr_t phys, unsigned int bytes, uint64_t *value, bool is_w
 /* view.c */
 int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
 void view_hide(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+int view_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
+void view_unshare(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+void *view_area(enum berth_memory_type type, phys_addr_t *base, uint64_t *size);
 /* Whether a page outside the linear map has a cached view, and so a cache line may hold it. */
 static inline bool view_is_cached(phys_addr_t phys)
 {

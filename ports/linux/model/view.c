@@ -91,15 +91,17 @@ static bool is_all(phys_addr_t phys, uint64_t size, bool uncached)
 	return true;
 }
 
-int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
+/* With the lock. */
+static int begin_view(phys_addr_t phys, uint64_t size, enum berth_memory_type type,
+		      uint64_t *offset)
 {
 	const struct model_ram *ram = &soc.ram;
 	int linear, ret = -EINVAL;
 
-	model_enter(1000);
+	*offset = 0;
 	if (!size || (phys | size) & (MODEL_PAGE - 1) ||
 	    ram_run(ram->banks, ram->nr_banks, phys, size) != size)
-		goto out;
+		return -EINVAL;
 	linear = is_linear(phys, size);
 	if (type == BERTH_MEMORY_CACHED && linear > 0 && !is_all(phys, size, false))
 		ret = -EINVAL;
@@ -108,16 +110,58 @@ int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint
 	else if ((type == BERTH_MEMORY_UNCACHED || type == BERTH_MEMORY_WRITE_COMBINE) &&
 		 (!linear || (linear > 0 && is_all(phys, size, true))))
 		ret = 0;
-out:
+	if (ret)
+		return ret;
+	*offset = ram_offset(phys);
+	return ram->fd[type != BERTH_MEMORY_CACHED];
+}
+
+static void end_view(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	if (soc.ram.size && type == BERTH_MEMORY_CACHED && !is_linear(phys, size))
+		remove_views(phys, phys + size);
+}
+
+int view_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
+{
+	int ret;
+
+	model_enter(1000);
+	ret = begin_view(phys, size, type, offset);
 	model_leave();
-	*offset = ret ? 0 : ram_offset(phys);
-	return ret ? ret : ram->fd[type != BERTH_MEMORY_CACHED];
+	return ret;
 }
 
 void view_hide(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
 	model_enter(1000);
-	if (soc.ram.size && type == BERTH_MEMORY_CACHED && !is_linear(phys, size))
-		remove_views(phys, phys + size);
+	end_view(phys, size, type);
 	model_leave();
+}
+
+/* What other processes see is nothing that a run could tell: no time passes, nothing is noted. */
+int view_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
+{
+	int ret;
+
+	pthread_mutex_lock(&soc.lock);
+	ret = begin_view(phys, size, type, offset);
+	pthread_mutex_unlock(&soc.lock);
+	if (ret < 0)
+		berth_port_fail(ret, BERTH_REASON_MAPPING, "RAM for another process", phys, size);
+	return ret;
+}
+
+void view_unshare(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
+{
+	pthread_mutex_lock(&soc.lock);
+	end_view(phys, size, type);
+	pthread_mutex_unlock(&soc.lock);
+}
+
+void *view_area(enum berth_memory_type type, phys_addr_t *base, uint64_t *size)
+{
+	*base = soc.ram.base;
+	*size = soc.ram.size;
+	return type == BERTH_MEMORY_CACHED ? soc.ram.c : soc.ram.d;
 }

@@ -136,6 +136,8 @@ int berth_qemu_read_tree(uint64_t offset);
 void *berth_qemu_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 void berth_qemu_unremap(void *virt, phys_addr_t phys, uint64_t size);
 int berth_qemu_ram_file(phys_addr_t phys, uint64_t size, uint64_t *offset);
+int berth_qemu_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type,
+		     uint64_t *offset);
 int berth_qemu_show(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
 void berth_qemu_hide(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 /* Whether a range touches the linear map. */

@@ -324,6 +324,7 @@ const struct berth_machine berth_qemu = {
 	.ram_file = berth_qemu_ram_file,
 	.show = berth_qemu_show,
 	.hide = berth_qemu_hide,
+	.share = berth_qemu_share,
 	.ioremap = map_registers,
 	.iounmap = unmap_registers,
 	.read = read_register,

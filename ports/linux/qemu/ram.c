@@ -255,3 +255,12 @@ void berth_qemu_hide(phys_addr_t phys, uint64_t size, enum berth_memory_type typ
 	(void)size;
 	(void)type;
 }
+
+/* The emulator maps the file as a whole, and nothing makes it map another one in the place of a part. */
+int berth_qemu_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset)
+{
+	(void)type;
+	*offset = 0;
+	return berth_port_fail(-EOPNOTSUPP, BERTH_REASON_MAPPING, "QEMU maps RAM as one file", phys,
+			       size);
+}

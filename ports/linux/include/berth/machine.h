@@ -31,6 +31,13 @@ BERTH_BEGIN_DECLS
  * where in it: the descriptor, which stays the machine's, and @offset; or a negative errno value. It
  * begins a view that @hide ends, as a whole or by parts; see berth_port_range_map(). Without them
  * there are no ranges.
+ *
+ * @share begins a view as @show does, except that no time passes for the machine, and sets the reason of a
+ * failure itself; @unshare ends it. @area says where the machine itself maps all RAM as a memory type:
+ * the address of @base, and how many bytes from there on may be mapped; the same from start to stop. Between
+ * @hold and @let_go no device reaches RAM, nor does the machine itself; neither calls anybody. The port puts
+ * another file with the same bytes in the place of what @share has named, for other processes to see. Without
+ * @area no process can be shown anything.
  */
 struct berth_machine {
 	const char *name;
@@ -43,6 +50,12 @@ struct berth_machine {
 	void (*copy)(phys_addr_t to, phys_addr_t from, uint64_t size);
 	int (*show)(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uint64_t *offset);
 	void (*hide)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+	int (*share)(phys_addr_t phys, uint64_t size, enum berth_memory_type type,
+		     uint64_t *offset);
+	void (*unshare)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
+	void *(*area)(enum berth_memory_type type, phys_addr_t *base, uint64_t *size);
+	void (*hold)(void);
+	void (*let_go)(void);
 	void *(*ioremap)(phys_addr_t phys, uint64_t size);
 	void (*iounmap)(void *cookie);
 	uint64_t (*read)(const volatile void *cookie, unsigned int bytes);
