@@ -69,8 +69,7 @@ static void start(struct bdma_chan *c)
 		list_del(&vd->node);
 		c->desc = bdma_desc_of(vd);
 		c->least = c->desc->length;
-		vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
-		if (list_empty(&c->desc->blocks))
+		if (!c->desc->last)
 			complete_desc(c);
 		else
 			kick(c);
@@ -363,6 +362,7 @@ static int add_channel(struct bdma *bdma, char __iomem *regs, unsigned int numbe
 	c->irq = (unsigned int)irq;
 	INIT_LIST_HEAD(&c->free_blocks);
 	c->vc.desc_free = berth_bdma_desc_free;
+	c->vc.desc_reset = berth_bdma_desc_reset;
 	vchan_init(&c->vc, &bdma->dma);
 	c->is_lite = bdma_read(c, BDMA_DEBUG) & BDMA_DEBUG_LITE;
 	stop(c);

@@ -76,8 +76,8 @@ struct bdma_block {
 
 struct bdma_desc {
 	struct virt_dma_desc vd;
-	struct list_head blocks;
-	struct bdma_cb *last;
+	struct list_head blocks; /* the first one stays with it */
+	struct bdma_cb *last; /* NULL: there is none */
 	uint32_t nr_last; /* control blocks in the last block */
 	uint64_t length;
 	bool is_cyclic;
@@ -122,6 +122,7 @@ static inline struct bdma_desc *bdma_desc_of(struct virt_dma_desc *vd)
 
 /* bcm2835-dma-desc.c */
 void berth_bdma_desc_free(struct virt_dma_desc *vd);
+bool berth_bdma_desc_reset(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
 void berth_bdma_free_kept(struct bdma_chan *c);
 /*

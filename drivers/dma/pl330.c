@@ -498,7 +498,7 @@ static void fill_in(struct pl330 *pl)
 
 		ch->pl = pl;
 		ch->request = PL330_NO_REQUEST;
-		ch->vc.desc_free = berth_pl330_desc_free;
+		ch->vc.desc_free = berth_vchan_recycle;
 		vchan_init(&ch->vc, dma);
 	}
 }

@@ -216,7 +216,6 @@ static inline struct pl330_desc *to_pl330_desc(struct virt_dma_desc *vd)
 
 /* pl330-desc.c: the prepare calls, and the end of descriptors. */
 void berth_pl330_prepares(struct dma_device *dma);
-void berth_pl330_desc_free(struct virt_dma_desc *vd);
 void berth_pl330_free_resources(struct dma_chan *chan);
 int berth_pl330_config(struct dma_chan *chan, struct dma_slave_config *config);
 

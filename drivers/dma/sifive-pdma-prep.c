@@ -81,6 +81,12 @@ static void free_desc(struct pdma_desc *d)
 	kfree(d);
 }
 
+/* With the lock. Letting a port go may free it. */
+bool berth_pdma_desc_reset(struct virt_dma_desc *vd)
+{
+	return !to_pdma_desc(vd)->port;
+}
+
 void berth_pdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct pdma_desc *d = to_pdma_desc(vd);
@@ -94,57 +100,54 @@ void berth_pdma_drain(struct pdma_channel *ch)
 {
 	struct virt_dma_desc *vd;
 
-	while ((vd = berth_vchan_recycled(&ch->vc)))
+	while ((vd = berth_vchan_drain(&ch->vc)))
 		free_desc(to_pdma_desc(vd));
 	set_port(ch, PORT_SOURCE, NULL);
 	set_port(ch, PORT_TARGET, NULL);
 }
 
-static struct pdma_desc *new_desc(void)
+static struct pdma_desc *new_desc(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = kzalloc(sizeof(*d), GFP_NOWAIT);
 
 	if (d) {
 		d->runs = &d->one;
 		d->max_runs = 1;
+		berth_vchan_add(&ch->vc, &d->vd);
 	}
 	return d;
+}
+
+static bool grow(struct pdma_desc *d, size_t max_runs)
+{
+	struct pdma_run *runs = kcalloc(max_runs, sizeof(*runs), GFP_NOWAIT);
+
+	if (!runs)
+		return false;
+	if (d->runs != &d->one)
+		kfree(d->runs);
+	d->runs = runs;
+	d->max_runs = max_runs;
+	return true;
 }
 
 /* With room for so many runs; NULL with the reason. */
 static struct pdma_desc *get_desc(struct pdma_channel *ch, size_t max_runs)
 {
 	struct virt_dma_desc *vd = berth_vchan_recycled(&ch->vc);
-	struct pdma_desc *d = vd ? to_pdma_desc(vd) : new_desc();
-	struct pdma_run *runs = d ? d->runs : NULL;
+	struct pdma_desc *d = vd ? to_pdma_desc(vd) : new_desc(ch);
 
-	if (d && max_runs > d->max_runs)
-		runs = kcalloc(max_runs, sizeof(*runs), GFP_NOWAIT);
-	if (!runs) {
-		if (vd)
-			berth_vchan_recycle(vd);
-		else
-			kfree(d);
+	if (!d)
 		return NULL;
-	}
-	if (runs != d->runs) {
-		if (d->runs != &d->one)
-			kfree(d->runs);
-		d->runs = runs;
-		d->max_runs = max_runs;
+	if (max_runs > d->max_runs && !grow(d, max_runs)) {
+		berth_vchan_recycle(&d->vd);
+		return NULL;
 	}
 	d->len = 0;
 	d->period = 0;
 	d->nr_runs = 0;
 	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
 	return d;
-}
-
-/* One that was not handed out. */
-static void put_desc(struct pdma_channel *ch, struct pdma_desc *d)
-{
-	d->vd.tx.chan = &ch->vc.chan;
-	berth_pdma_desc_free(&d->vd);
 }
 
 /* A run more; one that continues the last one makes that longer. A peripheral's side is 0. */
@@ -161,12 +164,6 @@ static void add_run(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t 
 	d->runs[d->nr_runs++] = (struct pdma_run){ dst, src, len };
 }
 
-static struct dma_async_tx_descriptor *prepared(struct pdma_channel *ch, struct pdma_desc *d,
-						unsigned long flags)
-{
-	return vchan_tx_prep(&ch->vc, &d->vd, flags);
-}
-
 static struct dma_async_tx_descriptor *pdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 							dma_addr_t src, size_t len,
 							unsigned long flags)
@@ -177,7 +174,7 @@ static struct dma_async_tx_descriptor *pdma_prep_memcpy(struct dma_chan *chan, d
 	if (!d)
 		return NULL;
 	add_run(d, dst, src, len);
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static struct dma_async_tx_descriptor *pdma_prep_interrupt(struct dma_chan *chan,
@@ -186,7 +183,7 @@ static struct dma_async_tx_descriptor *pdma_prep_interrupt(struct dma_chan *chan
 	struct pdma_channel *ch = to_pdma_channel(chan);
 	struct pdma_desc *d = get_desc(ch, 1);
 
-	return d ? prepared(ch, d, flags) : NULL;
+	return d ? berth_vchan_prepared(&d->vd, flags) : NULL;
 }
 
 /* A peripheral as the configuration describes it. */
@@ -271,13 +268,13 @@ pdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int 
 	if (!d)
 		return NULL;
 	if (set_peripheral(ch, d, &p)) {
-		put_desc(ch, d);
+		berth_pdma_desc_free(&d->vd);
 		return NULL;
 	}
 	for_each_sg(sgl, sg, sg_len, i)
 		add_run(d, p.is_target ? 0 : sg_dma_address(sg),
 			p.is_target ? sg_dma_address(sg) : 0, sg_dma_len(sg));
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static struct dma_async_tx_descriptor *pdma_prep_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
@@ -296,12 +293,12 @@ static struct dma_async_tx_descriptor *pdma_prep_cyclic(struct dma_chan *chan, d
 	if (!d)
 		return NULL;
 	if (set_peripheral(ch, d, &p)) {
-		put_desc(ch, d);
+		berth_pdma_desc_free(&d->vd);
 		return NULL;
 	}
 	d->period = period_len;
 	add_run(d, p.is_target ? 0 : buf_addr, p.is_target ? buf_addr : 0, buf_len);
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static void add_frames(struct pdma_desc *d, const struct dma_interleaved_template *xt)
@@ -341,7 +338,7 @@ pdma_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_templa
 	if (!d)
 		return NULL;
 	add_frames(d, xt);
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static int pdma_config(struct dma_chan *chan, struct dma_slave_config *config)

@@ -126,6 +126,8 @@ static enum dma_status zdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	bool is_current;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
+	if (chan->is_polled)
+		berth_zdma_look(z);
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS) {
 		dma_set_residue(state, zdma_min(left_of(z, cookie, &is_current), UINT32_MAX));
@@ -145,6 +147,32 @@ static void zdma_issue_pending(struct dma_chan *chan)
 	if (vchan_issue_pending(&z->vc))
 		berth_zdma_start(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
+}
+
+static void zdma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct zdma *z = zdma_of(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&z->vc.lock, flags);
+	berth_vchan_set_polled(&z->vc, is_polled);
+	zdma_write(z, is_polled ? ZDMA_IDS : ZDMA_IEN, ZDMA_INT_WANTED);
+	spin_unlock_irqrestore(&z->vc.lock, flags);
+}
+
+static void zdma_poll(struct dma_chan *chan)
+{
+	struct zdma *z = zdma_of(chan);
+	unsigned long flags;
+	bool has_calls;
+
+	spin_lock_irqsave(&z->vc.lock, flags);
+	if (chan->is_polled)
+		berth_zdma_look(z);
+	has_calls = chan->is_polled && berth_vchan_has_calls(&z->vc);
+	spin_unlock_irqrestore(&z->vc.lock, flags);
+	if (has_calls)
+		berth_vchan_call_back(&z->vc);
 }
 
 static void zdma_free_chan_resources(struct dma_chan *chan)
@@ -197,6 +225,8 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_synchronize = zdma_synchronize;
 	dma->device_tx_status = zdma_tx_status;
 	dma->device_issue_pending = zdma_issue_pending;
+	dma->device_set_polled = zdma_set_polled;
+	dma->device_poll = zdma_poll;
 	dma->device_release = zdma_release;
 }
 
@@ -283,6 +313,7 @@ static int zdma_probe(struct platform_device *pdev)
 	fill_in(z, dev);
 	INIT_LIST_HEAD(&z->free_blocks);
 	z->vc.desc_free = berth_zdma_desc_free;
+	z->vc.desc_reset = berth_zdma_desc_reset;
 	vchan_init(&z->vc, &z->dma);
 	berth_zdma_reset(z);
 	ret = start(z, dev);

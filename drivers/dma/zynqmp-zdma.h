@@ -113,6 +113,7 @@ struct zdma_side {
 
 enum zdma_kind {
 	ZDMA_NOTHING,
+	ZDMA_RUN, /* one run, from registers: what most copies are */
 	ZDMA_COPY, /* from registers, run by run */
 	ZDMA_FILL,
 	ZDMA_LIST,
@@ -159,6 +160,9 @@ struct zdma {
 	uint32_t period_left;
 	uint32_t errors; /* seen since the start of @desc */
 	uint32_t nr_wraps; /* of the byte counter */
+	uint32_t written_ctrl0; /* what these two registers hold */
+	uint32_t written_attributes;
+	bool are_words_written; /* both commands of WORD3 are those of a run */
 	bool is_active; /* the hardware is at it */
 	bool is_paused; /* the client said so */
 	bool is_halted; /* the hardware has met a pause command */
@@ -214,6 +218,7 @@ static inline uint32_t zdma_block_entries(const struct zdma_desc *desc)
 
 /* zynqmp-zdma-desc.c */
 void berth_zdma_desc_free(struct virt_dma_desc *vd);
+bool berth_zdma_desc_reset(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
 void berth_zdma_free_kept(struct zdma *z);
 /* Commands of the descriptors after which the hardware may be stopped: the last of each block. */
@@ -228,5 +233,7 @@ void berth_zdma_pause(struct zdma *z);
 void berth_zdma_resume(struct zdma *z);
 void berth_zdma_stop(struct zdma *z);
 uint64_t berth_zdma_residue(struct zdma *z);
+/* What the hardware has to say, if anything: as an interrupt does. */
+bool berth_zdma_look(struct zdma *z);
 
 #endif

@@ -8,8 +8,20 @@
  * callback it is in no list, and one that is kept may be submitted or freed there. Callbacks come in
  * the order in which transfers and periods have ended.
  *
- * A driver that has nothing to allocate in the steady state lets desc_free call
- * berth_vchan_recycle(), and its prepare calls begin with berth_vchan_recycled().
+ * A driver that has nothing to allocate in the steady state keeps descriptors for the next prepare call,
+ * which then is::
+ *
+ *	struct virt_dma_desc *vd = berth_vchan_recycled(vc);
+ *
+ *	if (!vd) {
+ *		vd = ...;			// memory
+ *		berth_vchan_add(vc, vd);
+ *	}
+ *	...					// what is to be done
+ *	return berth_vchan_prepared(vd, flags);
+ *
+ * Its desc_free is berth_vchan_recycle(), or ends with it; if there is seldom anything else to do, desc_reset
+ * says so.
  */
 #ifndef BERTH_VIRT_DMA_H
 #define BERTH_VIRT_DMA_H
@@ -42,6 +54,8 @@ struct virt_dma_desc {
  * @chan: what the client sees
  * @task: completes descriptors; see vchan_init()
  * @desc_free: the driver's: a descriptor is not needed any more; with no lock held
+ * @desc_reset: the driver's, or NULL: the same with the lock. True: it was recycled, as far as the driver
+ *	is concerned; false: @desc_free has to be called
  * @lock: guards the lists. Taken with interrupts away; inside it the driver's own, and those of the
  *	core, of tasklets and of timers
  * @desc_allocated: prepared
@@ -57,6 +71,7 @@ struct virt_dma_chan {
 	struct dma_chan chan;
 	struct tasklet_struct task;
 	void (*desc_free)(struct virt_dma_desc *vd);
+	bool (*desc_reset)(struct virt_dma_desc *vd);
 	spinlock_t lock;
 	struct list_head desc_allocated;
 	struct list_head desc_submitted;
@@ -82,7 +97,7 @@ static inline struct virt_dma_desc *to_virt_desc(struct dma_async_tx_descriptor 
 
 /**
  * vchan_init() - initialise a channel and add it to its controller
- * @vc: zeroed but for @desc_free
+ * @vc: zeroed but for @desc_free and @desc_reset
  * @dmadev: its channels' list is initialised
  *
  * Any context. With vchan_cleanup() it ends.
@@ -169,11 +184,73 @@ void vchan_free_chan_resources(struct virt_dma_chan *vc);
 /** vchan_synchronize() - callbacks are over of what was terminated, and that is freed. May sleep. */
 void vchan_synchronize(struct virt_dma_chan *vc);
 
-/** berth_vchan_recycle() - for desc_free: keep a descriptor for the next one. Without the lock. */
+/** berth_vchan_recycle() - keep a descriptor for the next one. Without the lock. */
 void berth_vchan_recycle(struct virt_dma_desc *vd);
 
-/** berth_vchan_recycled() - one that was kept, the last one first; NULL if none. Without the lock. */
-struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc);
+/**
+ * berth_vchan_recycled() - one that was kept, the last one first; NULL if none
+ *
+ * It is allocated, as with vchan_tx_prep(), and goes on to berth_vchan_prepared(), or back to
+ * berth_vchan_recycle(). Without the lock.
+ */
+static inline struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc)
+{
+	struct virt_dma_desc *vd = NULL;
+	unsigned long flags = berth_spin_lock_irqsave(&vc->lock);
+
+	if (!list_empty(&vc->desc_recycled)) {
+		vd = container_of(vc->desc_recycled.next, struct virt_dma_desc, node);
+		list_move_tail(&vd->node, &vc->desc_allocated);
+	}
+	spin_unlock_irqrestore(&vc->lock, flags);
+	return vd;
+}
+
+/** berth_vchan_add() - a new descriptor, as if berth_vchan_recycled() had returned it. Without the lock. */
+void berth_vchan_add(struct virt_dma_chan *vc, struct virt_dma_desc *vd);
+
+/**
+ * berth_vchan_drain() - for device_free_chan_resources: one that was kept, which is the driver's own then
+ *
+ * Without the lock. Return: it, in no list, or NULL: there is none left.
+ */
+struct virt_dma_desc *berth_vchan_drain(struct virt_dma_chan *vc);
+
+/**
+ * berth_vchan_prepared() - vchan_tx_prep() of one that was recycled or added
+ * @vd: the descriptor; only @tx.phys and @tx.metadata_ops may have been set before
+ * @tx_flags: as the client said
+ */
+static inline struct dma_async_tx_descriptor *berth_vchan_prepared(struct virt_dma_desc *vd,
+								   unsigned long tx_flags)
+{
+	struct dma_async_tx_descriptor *tx = &vd->tx;
+
+	tx->flags = (uint32_t)tx_flags;
+	tx->callback = NULL;
+	tx->callback_result = NULL;
+	tx->callback_param = NULL;
+	tx->desc_metadata_mode = DESC_METADATA_NONE;
+	return tx;
+}
+
+/* Channels that are polled, see berth_dma_set_polled(). */
+
+/** berth_vchan_has_calls() - whether there are callbacks to be called. With the lock. */
+static inline bool berth_vchan_has_calls(const struct virt_dma_chan *vc)
+{
+	return !list_empty(&vc->desc_completed) || vc->cyclic;
+}
+
+/**
+ * berth_vchan_set_polled() - who calls callbacks: whoever polls, or a tasklet as soon as they are due
+ *
+ * With the lock.
+ */
+void berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
+
+/** berth_vchan_call_back() - call those that are due, here. Any context, without the lock. */
+void berth_vchan_call_back(struct virt_dma_chan *vc);
 
 BERTH_END_DECLS
 

@@ -54,6 +54,7 @@ void berth_dma_chan_put(struct dma_chan *chan)
 	struct dma_device *device = chan->device;
 
 	if (--chan->client_count == 0 && !chan->is_gone) {
+		berth_dma_set_polled(chan, false);
 		if (device->device_terminate_all)
 			device->device_terminate_all(chan);
 		if (device->device_synchronize)

@@ -125,6 +125,24 @@ enum dma_status dma_async_is_tx_complete(struct dma_chan *chan, dma_cookie_t coo
 	return status;
 }
 
+int berth_dma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	int err = check(chan);
+
+	if (err)
+		return err;
+	if (!chan->device->device_set_polled)
+		return is_polled ? cannot(chan, -ENOSYS, "polling") : 0;
+	chan->device->device_set_polled(chan, is_polled);
+	return 0;
+}
+
+void berth_dma_poll(struct dma_chan *chan)
+{
+	if (!is_gone(chan) && chan->device->device_poll)
+		chan->device->device_poll(chan);
+}
+
 static int wait_until(struct dma_chan *chan, dma_cookie_t cookie, uint64_t deadline,
 		      uint64_t limit_ms)
 {

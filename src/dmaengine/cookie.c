@@ -4,15 +4,9 @@
 
 #include "dmaengine/internal.h"
 
-/* Whoever sleeps has counted himself before he looked at the cookie. */
-void dma_cookie_complete(struct dma_async_tx_descriptor *tx)
+void berth_dma_cookie_wake(struct dma_chan *chan)
 {
-	struct dma_chan *chan = tx->chan;
-
-	__atomic_store_n(&chan->completed_cookie, tx->cookie, __ATOMIC_SEQ_CST);
-	tx->cookie = 0;
-	if (__atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST))
-		berth_port_wake((const uint32_t *)&chan->completed_cookie);
+	berth_port_wake((const uint32_t *)&chan->completed_cookie);
 }
 
 void berth_dma_cookie_fail(struct dma_async_tx_descriptor *tx)

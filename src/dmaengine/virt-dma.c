@@ -3,6 +3,7 @@
 #include <berth/virt-dma.h>
 
 #include "lib/error.h"
+#include "lib/interrupt.h"
 
 /* Callbacks that one run of the tasklet makes at most; other tasklets get their turn. */
 #define MAX_CALLBACKS 64
@@ -68,13 +69,11 @@ static int free_kept(struct dma_async_tx_descriptor *tx)
 	return 0;
 }
 
-struct dma_async_tx_descriptor *vchan_tx_prep(struct virt_dma_chan *vc, struct virt_dma_desc *vd,
-					      unsigned long tx_flags)
+void berth_vchan_add(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
 {
 	unsigned long flags;
 
 	dma_async_tx_descriptor_init(&vd->tx, &vc->chan);
-	vd->tx.flags = (uint32_t)tx_flags;
 	vd->tx.tx_submit = submit;
 	vd->tx.desc_free = free_kept;
 	vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
@@ -82,7 +81,13 @@ struct dma_async_tx_descriptor *vchan_tx_prep(struct virt_dma_chan *vc, struct v
 	spin_lock_irqsave(&vc->lock, flags);
 	list_add_tail(&vd->node, &vc->desc_allocated);
 	spin_unlock_irqrestore(&vc->lock, flags);
-	return &vd->tx;
+}
+
+struct dma_async_tx_descriptor *vchan_tx_prep(struct virt_dma_chan *vc, struct virt_dma_desc *vd,
+					      unsigned long tx_flags)
+{
+	berth_vchan_add(vc, vd);
+	return berth_vchan_prepared(vd, tx_flags);
 }
 
 struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t cookie)
@@ -98,6 +103,13 @@ struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t coo
 	return NULL;
 }
 
+/* With the lock. */
+static void schedule(struct virt_dma_chan *vc)
+{
+	if (!vc->chan.is_polled)
+		tasklet_schedule(&vc->task);
+}
+
 void vchan_cookie_complete(struct virt_dma_desc *vd)
 {
 	struct virt_dma_chan *vc = to_virt_chan(vd->tx.chan);
@@ -111,7 +123,7 @@ void vchan_cookie_complete(struct virt_dma_desc *vd)
 		vc->cyclic = NULL;
 	vd->is_done = true;
 	list_add_tail(&vd->node, &vc->desc_completed);
-	tasklet_schedule(&vc->task);
+	schedule(vc);
 }
 
 void vchan_cyclic_callback(struct virt_dma_desc *vd)
@@ -119,7 +131,7 @@ void vchan_cyclic_callback(struct virt_dma_desc *vd)
 	struct virt_dma_chan *vc = to_virt_chan(vd->tx.chan);
 
 	vc->cyclic = vd;
-	tasklet_schedule(&vc->task);
+	schedule(vc);
 }
 
 void vchan_terminate_vdesc(struct virt_dma_desc *vd)
@@ -195,11 +207,6 @@ struct call {
 	struct dmaengine_unmap_data *unmap;
 };
 
-static bool has_calls(const struct virt_dma_chan *vc)
-{
-	return !list_empty(&vc->desc_completed) || vc->cyclic;
-}
-
 /*
  * What has ended comes in front of a period: that is of one which has started afterwards. With the lock.
  */
@@ -207,9 +214,9 @@ static bool next_call(struct virt_dma_chan *vc, struct call *call)
 {
 	struct virt_dma_desc *vd;
 
-	if (!has_calls(vc))
-		return false;
 	vd = list_first_entry_or_null(&vc->desc_completed, struct virt_dma_desc, node);
+	if (!vd && !vc->cyclic)
+		return false;
 	if (!vd) {
 		dmaengine_desc_get_callback(&vc->cyclic->tx, &call->cb);
 		call->result = vc->cyclic->tx_result;
@@ -226,17 +233,22 @@ static bool next_call(struct virt_dma_chan *vc, struct call *call)
 }
 
 /*
- * The one whose callback was called, if it is to be freed; unless its client has submitted or freed it
- * there. With the lock.
+ * The one whose callback was called goes, unless its client has submitted or freed it there. Returned if
+ * it is to be freed without the lock. With the lock.
  */
-static struct virt_dma_desc *take_called(struct virt_dma_chan *vc)
+static struct virt_dma_desc *put_called(struct virt_dma_chan *vc)
 {
 	struct virt_dma_desc *vd = vc->called;
 
+	if (!vd)
+		return NULL;
 	vc->called = NULL;
-	if (!vd || !dmaengine_desc_test_reuse(&vd->tx))
+	if (dmaengine_desc_test_reuse(&vd->tx))
+		list_add(&vd->node, &vc->desc_allocated);
+	else if (vc->desc_free == berth_vchan_recycle || (vc->desc_reset && vc->desc_reset(vd)))
+		list_add(&vd->node, &vc->desc_recycled);
+	else
 		return vd;
-	list_add(&vd->node, &vc->desc_allocated);
 	return NULL;
 }
 
@@ -251,18 +263,31 @@ static void call_back(struct tasklet_struct *task)
 
 	for (unsigned int nr = 0;; nr++) {
 		spin_lock_irqsave(&vc->lock, flags);
-		over = take_called(vc);
+		over = put_called(vc);
 		is_call = nr < MAX_CALLBACKS && next_call(vc, &call);
-		if (!is_call && has_calls(vc))
+		if (nr == MAX_CALLBACKS && berth_vchan_has_calls(vc))
 			tasklet_schedule(task);
 		spin_unlock_irqrestore(&vc->lock, flags);
 		if (over)
 			vc->desc_free(over);
 		if (!is_call)
 			return;
-		dmaengine_unmap_put(call.unmap);
+		if (call.unmap)
+			dmaengine_unmap_put(call.unmap);
 		dmaengine_desc_callback_invoke(&call.cb, &call.result);
 	}
+}
+
+void berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled)
+{
+	vc->chan.is_polled = is_polled;
+	if (!is_polled && berth_vchan_has_calls(vc))
+		tasklet_schedule(&vc->task);
+}
+
+void berth_vchan_call_back(struct virt_dma_chan *vc)
+{
+	berth_tasklet_run(&vc->task);
 }
 
 void vchan_synchronize(struct virt_dma_chan *vc)
@@ -275,7 +300,7 @@ void vchan_synchronize(struct virt_dma_chan *vc)
 	spin_lock_irqsave(&vc->lock, flags);
 	list_splice_tail_init(&vc->desc_terminated, &head);
 	/* What was not terminated goes on. */
-	if (has_calls(vc))
+	if (berth_vchan_has_calls(vc))
 		tasklet_schedule(&vc->task);
 	spin_unlock_irqrestore(&vc->lock, flags);
 	vchan_dma_desc_free_list(vc, &head);
@@ -297,17 +322,20 @@ void vchan_free_chan_resources(struct virt_dma_chan *vc)
 	vchan_dma_desc_free_list(vc, &head);
 }
 
+/* One that was never handed out is allocated, any other one in no list. */
 void berth_vchan_recycle(struct virt_dma_desc *vd)
 {
 	struct virt_dma_chan *vc = to_virt_chan(vd->tx.chan);
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);
+	if (vd->node.next)
+		list_del(&vd->node);
 	list_add(&vd->node, &vc->desc_recycled);
 	spin_unlock_irqrestore(&vc->lock, flags);
 }
 
-struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc)
+struct virt_dma_desc *berth_vchan_drain(struct virt_dma_chan *vc)
 {
 	struct virt_dma_desc *vd;
 	unsigned long flags;

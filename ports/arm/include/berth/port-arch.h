@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* One CPU. */
+#define BERTH_PORT_ONE_CPU 1
 #define BERTH_PORT_MAX_SLOTS 1
 #define BERTH_PORT_REDZONE 0
 /* berth_port_lock_wait() spins. */
