@@ -4,18 +4,10 @@
 
 #include "bcm2835-dma.h"
 
-/*
- * With the lock. A descriptor keeps its first block for the next time; only a peripheral's register cannot be
- * let go with the lock.
- */
-bool berth_bdma_desc_reset(struct virt_dma_desc *vd)
+/* More than the one that each keeps for the next time. */
+static bool has_more_blocks(const struct bdma_desc *desc)
 {
-	struct bdma_desc *desc = bdma_desc_of(vd);
-	struct bdma_chan *c = bdma_chan_of(vd->tx.chan);
-
-	while (desc->blocks.next != desc->blocks.prev)
-		list_move_tail(desc->blocks.prev, &c->free_blocks);
-	return !desc->has_reg;
+	return desc->blocks.next != desc->blocks.prev;
 }
 
 void berth_bdma_desc_free(struct virt_dma_desc *vd)
@@ -28,7 +20,8 @@ void berth_bdma_desc_free(struct virt_dma_desc *vd)
 		dma_unmap_resource(c->bdma->dma.dev, desc->reg, BDMA_WORD, desc->reg_dir, 0);
 	desc->has_reg = false;
 	spin_lock_irqsave(&c->vc.lock, flags);
-	berth_bdma_desc_reset(vd);
+	while (has_more_blocks(desc))
+		list_move_tail(desc->blocks.prev, &c->free_blocks);
 	spin_unlock_irqrestore(&c->vc.lock, flags);
 	berth_vchan_recycle(vd);
 }
@@ -229,6 +222,7 @@ static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret,
 	}
 	if (desc->last)
 		desc->last->info |= BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
+	desc->vd.is_plain = !desc->has_reg && !has_more_blocks(desc);
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
@@ -262,6 +256,7 @@ static struct dma_async_tx_descriptor *bdma_prep_memcpy(struct dma_chan *chan, d
 	cb->stride = 0;
 	cb->next = 0;
 	desc->length = len;
+	desc->vd.is_plain = true;
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 

@@ -362,7 +362,6 @@ static int add_channel(struct bdma *bdma, char __iomem *regs, unsigned int numbe
 	c->irq = (unsigned int)irq;
 	INIT_LIST_HEAD(&c->free_blocks);
 	c->vc.desc_free = berth_bdma_desc_free;
-	c->vc.desc_reset = berth_bdma_desc_reset;
 	vchan_init(&c->vc, &bdma->dma);
 	c->is_lite = bdma_read(c, BDMA_DEBUG) & BDMA_DEBUG_LITE;
 	stop(c);

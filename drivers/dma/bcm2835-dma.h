@@ -122,7 +122,6 @@ static inline struct bdma_desc *bdma_desc_of(struct virt_dma_desc *vd)
 
 /* bcm2835-dma-desc.c */
 void berth_bdma_desc_free(struct virt_dma_desc *vd);
-bool berth_bdma_desc_reset(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
 void berth_bdma_free_kept(struct bdma_chan *c);
 /*

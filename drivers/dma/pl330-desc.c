@@ -112,7 +112,7 @@ static bool is_idle(struct pl330_channel *ch)
 	bool idle;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	idle = !ch->active && list_empty(&ch->vc.desc_allocated) &&
+	idle = !ch->active && !berth_vchan_has_prepared(&ch->vc) &&
 	       list_empty(&ch->vc.desc_submitted) && list_empty(&ch->vc.desc_issued);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 	return idle;

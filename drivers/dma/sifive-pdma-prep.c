@@ -81,12 +81,6 @@ static void free_desc(struct pdma_desc *d)
 	kfree(d);
 }
 
-/* With the lock. Letting a port go may free it. */
-bool berth_pdma_desc_reset(struct virt_dma_desc *vd)
-{
-	return !to_pdma_desc(vd)->port;
-}
-
 void berth_pdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct pdma_desc *d = to_pdma_desc(vd);
@@ -147,6 +141,7 @@ static struct pdma_desc *get_desc(struct pdma_channel *ch, size_t max_runs)
 	d->period = 0;
 	d->nr_runs = 0;
 	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
+	d->vd.is_plain = true;
 	return d;
 }
 
@@ -241,6 +236,7 @@ static int set_peripheral(struct pdma_channel *ch, struct pdma_desc *d, const st
 	d->port = get_port(ch, p->is_target, p->phys, accesses * p->width);
 	if (!d->port)
 		return -ENOMEM;
+	d->vd.is_plain = false;
 	d->is_to_port = p->is_target;
 	d->config = PDMA_CONFIG_SIZES(__builtin_ctz(p->width));
 	return 0;

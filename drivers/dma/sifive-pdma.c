@@ -422,7 +422,6 @@ static struct pdma *pdma_new(struct platform_device *pdev, char __iomem *regs)
 		ch->regs = regs + i * PDMA_CHANNEL_STRIDE;
 		ch->dev = &pdev->dev;
 		ch->vc.desc_free = berth_pdma_desc_free;
-		ch->vc.desc_reset = berth_pdma_desc_reset;
 		vchan_init(&ch->vc, &pdma->dma);
 		pdma_disclaim(ch);
 	}

@@ -101,7 +101,6 @@ static inline struct pdma_desc *to_pdma_desc(struct virt_dma_desc *vd)
 /* sifive-pdma-prep.c: descriptors, and the calls that make them. */
 void berth_pdma_set_calls(struct dma_device *dma);
 void berth_pdma_desc_free(struct virt_dma_desc *vd);
-bool berth_pdma_desc_reset(struct virt_dma_desc *vd);
 /* Of a channel that nobody has: what is kept for the next descriptor goes. */
 void berth_pdma_drain(struct pdma_channel *ch);
 

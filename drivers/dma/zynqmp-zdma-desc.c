@@ -12,16 +12,6 @@ static void keep_blocks(struct zdma *z, struct zdma_desc *desc)
 	list_splice_tail_init(&desc->dst.blocks, &z->free_blocks);
 }
 
-/* With the lock. Only a peripheral's register cannot be let go with it. */
-bool berth_zdma_desc_reset(struct virt_dma_desc *vd)
-{
-	struct zdma_desc *desc = zdma_desc_of(vd);
-
-	if (desc->kind != ZDMA_RUN)
-		keep_blocks(zdma_of(vd->tx.chan), desc);
-	return !desc->reg_width;
-}
-
 void berth_zdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct zdma_desc *desc = zdma_desc_of(vd);
@@ -91,6 +81,7 @@ static struct zdma_desc *get_desc(struct zdma *z, enum zdma_kind kind)
 	side_clear(&desc->src);
 	side_clear(&desc->dst);
 	desc->kind = kind;
+	desc->vd.is_plain = false;
 	desc->is_linked = mode_of(z) == BERTH_ZDMA_LINKED;
 	desc->length = 0;
 	desc->period = 0;
@@ -236,35 +227,31 @@ static struct dma_async_tx_descriptor *finish(struct zdma_desc *desc, int ret,
 	return NULL;
 }
 
-/* Nothing else of a descriptor is looked at. */
-static struct dma_async_tx_descriptor *prep_run(struct zdma *z, dma_addr_t dst, dma_addr_t src,
-						uint32_t len, unsigned long flags)
+/* Nothing else of such a descriptor is looked at. */
+static inline struct dma_async_tx_descriptor *prepare_run(struct zdma_desc *desc, dma_addr_t dst,
+							  dma_addr_t src, size_t len,
+							  unsigned long flags)
 {
-	struct zdma_desc *desc = take_desc(z);
-
-	if (!desc)
-		return NULL;
 	desc->kind = ZDMA_RUN;
+	desc->vd.is_plain = true;
 	desc->length = len;
 	desc->src.address = src;
 	desc->dst.address = dst;
-	desc->src.length = len;
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							dma_addr_t src, size_t len,
-							unsigned long flags)
+static struct dma_async_tx_descriptor *prep_copy(struct dma_chan *chan, dma_addr_t dst,
+						 dma_addr_t src, size_t len, unsigned long flags)
 {
 	struct zdma *z = zdma_of(chan);
-	struct zdma_desc *desc;
+	bool is_run = len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO;
+	struct zdma_desc *desc = is_run ? take_desc(z) : get_desc(z, ZDMA_COPY);
 	int ret;
 
-	if (len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO)
-		return prep_run(z, dst, src, (uint32_t)len, flags);
-	desc = get_desc(z, ZDMA_COPY);
 	if (!desc)
 		return NULL;
+	if (is_run)
+		return prepare_run(desc, dst, src, len, flags);
 	desc->length = len;
 	ret = add_run(z, desc, &desc->src, src, len);
 	if (!ret)
@@ -272,6 +259,21 @@ static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, d
 	if (!ret)
 		ret = choose_kind(z, desc);
 	return finish(desc, ret, flags);
+}
+
+/* What most copies are needs no call. */
+static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							dma_addr_t src, size_t len,
+							unsigned long flags)
+{
+	struct zdma *z = zdma_of(chan);
+	struct virt_dma_desc *vd = NULL;
+
+	if (len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO)
+		vd = berth_vchan_spare(&z->vc);
+	if (!vd)
+		return prep_copy(chan, dst, src, len, flags);
+	return prepare_run(zdma_desc_of(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *zdma_prep_memset(struct dma_chan *chan, dma_addr_t dst,

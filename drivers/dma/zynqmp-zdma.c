@@ -138,17 +138,6 @@ static enum dma_status zdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	return status;
 }
 
-static void zdma_issue_pending(struct dma_chan *chan)
-{
-	struct zdma *z = zdma_of(chan);
-	unsigned long flags;
-
-	spin_lock_irqsave(&z->vc.lock, flags);
-	if (vchan_issue_pending(&z->vc))
-		berth_zdma_start(z);
-	spin_unlock_irqrestore(&z->vc.lock, flags);
-}
-
 static void zdma_set_polled(struct dma_chan *chan, bool is_polled)
 {
 	struct zdma *z = zdma_of(chan);
@@ -224,7 +213,7 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_terminate_all = zdma_terminate_all;
 	dma->device_synchronize = zdma_synchronize;
 	dma->device_tx_status = zdma_tx_status;
-	dma->device_issue_pending = zdma_issue_pending;
+	dma->device_issue_pending = berth_zdma_issue_pending;
 	dma->device_set_polled = zdma_set_polled;
 	dma->device_poll = zdma_poll;
 	dma->device_release = zdma_release;
@@ -313,7 +302,6 @@ static int zdma_probe(struct platform_device *pdev)
 	fill_in(z, dev);
 	INIT_LIST_HEAD(&z->free_blocks);
 	z->vc.desc_free = berth_zdma_desc_free;
-	z->vc.desc_reset = berth_zdma_desc_reset;
 	vchan_init(&z->vc, &z->dma);
 	berth_zdma_reset(z);
 	ret = start(z, dev);

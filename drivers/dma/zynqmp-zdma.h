@@ -156,13 +156,11 @@ struct zdma {
 	struct zdma_desc *desc; /* under way */
 	struct zdma_cursor src, dst;
 	uint64_t done; /* bytes of pieces that are over; of a ring, since its start */
-	uint32_t piece; /* bytes that the hardware was told to move; 0 for a list */
-	uint32_t period_left;
 	uint32_t errors; /* seen since the start of @desc */
 	uint32_t nr_wraps; /* of the byte counter */
-	uint32_t written_ctrl0; /* what these two registers hold */
-	uint32_t written_attributes;
-	bool are_words_written; /* both commands of WORD3 are those of a run */
+	uint32_t piece; /* bytes that the hardware was told to move; 0 for a list */
+	uint32_t period_left;
+	bool is_set_for_runs; /* all registers but the addresses and sizes are as a run needs them */
 	bool is_active; /* the hardware is at it */
 	bool is_paused; /* the client said so */
 	bool is_halted; /* the hardware has met a pause command */
@@ -218,7 +216,6 @@ static inline uint32_t zdma_block_entries(const struct zdma_desc *desc)
 
 /* zynqmp-zdma-desc.c */
 void berth_zdma_desc_free(struct virt_dma_desc *vd);
-bool berth_zdma_desc_reset(struct virt_dma_desc *vd);
 /* What is kept for later goes; nobody uses the channel. */
 void berth_zdma_free_kept(struct zdma *z);
 /* Commands of the descriptors after which the hardware may be stopped: the last of each block. */
@@ -228,6 +225,7 @@ void berth_zdma_set_ops(struct dma_device *dma);
 /* zynqmp-zdma-run.c; with the lock, but for the handler and the first one */
 void berth_zdma_reset(struct zdma *z);
 irqreturn_t berth_zdma_irq(int irq, void *data);
+void berth_zdma_issue_pending(struct dma_chan *chan);
 void berth_zdma_start(struct zdma *z);
 void berth_zdma_pause(struct zdma *z);
 void berth_zdma_resume(struct zdma *z);

@@ -106,19 +106,26 @@ static inline dma_cookie_t dma_cookie_assign(struct dma_async_tx_descriptor *tx)
 /** berth_dma_cookie_wake() - who sleeps in dma_sync_wait() looks again; for dma_cookie_complete(). */
 void berth_dma_cookie_wake(struct dma_chan *chan);
 
-/**
- * dma_cookie_complete() - a descriptor is done: before its callback
- *
- * Whoever sleeps in dma_sync_wait() wakes up: he has counted himself before he looked at the cookie.
- */
-static inline void dma_cookie_complete(struct dma_async_tx_descriptor *tx)
+/** berth_dma_cookie_set() - the first part of dma_cookie_complete(); whether berth_dma_cookie_wake() is due. */
+static inline bool berth_dma_cookie_set(struct dma_async_tx_descriptor *tx)
 {
 	struct dma_chan *chan = tx->chan;
 
 	__atomic_store_n(&chan->completed_cookie, tx->cookie, __ATOMIC_SEQ_CST);
 	tx->cookie = 0;
-	if (__atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST))
-		berth_dma_cookie_wake(chan);
+	/* Who sleeps has counted himself before he looked at the cookie. */
+	return __atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST);
+}
+
+/**
+ * dma_cookie_complete() - a descriptor is done: before its callback
+ *
+ * Whoever sleeps in dma_sync_wait() wakes up.
+ */
+static inline void dma_cookie_complete(struct dma_async_tx_descriptor *tx)
+{
+	if (berth_dma_cookie_set(tx))
+		berth_dma_cookie_wake(tx->chan);
 }
 
 /** berth_dma_cookie_fail() - dma_cookie_complete() of one that has failed. */

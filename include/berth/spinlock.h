@@ -85,6 +85,16 @@ static inline unsigned long berth_spin_lock_irqsave(spinlock_t *lock)
 	return flags;
 }
 
+/** berth_spin_trylock_irqsave() - the same if the lock is free; false, and nothing is to restore, if not. */
+static inline bool berth_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
+{
+	*flags = berth_port_irq_save();
+	if (spin_trylock(lock))
+		return true;
+	berth_port_irq_restore(*flags);
+	return false;
+}
+
 /** spin_unlock_irqrestore() - release a lock and undo its irqsave. */
 static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
@@ -95,6 +105,7 @@ static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 #ifndef BERTH_NO_SHORT_NAMES
 /* spin_lock_irqsave() - take @lock with interrupts kept away; @flags is an unsigned long. */
 #define spin_lock_irqsave(lock, flags) ((flags) = berth_spin_lock_irqsave(lock))
+#define spin_trylock_irqsave(lock, flags) berth_spin_trylock_irqsave(lock, &(flags))
 #define local_irq_save(flags) ((flags) = berth_port_irq_save())
 #define local_irq_restore(flags) berth_port_irq_restore(flags)
 #endif

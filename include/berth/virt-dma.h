@@ -20,8 +20,8 @@
  *	...					// what is to be done
  *	return berth_vchan_prepared(vd, flags);
  *
- * Its desc_free is berth_vchan_recycle(), or ends with it; if there is seldom anything else to do, desc_reset
- * says so.
+ * Its desc_free is berth_vchan_recycle(), or ends with it; of one for which there is nothing else to do
+ * is_plain says so.
  */
 #ifndef BERTH_VIRT_DMA_H
 #define BERTH_VIRT_DMA_H
@@ -40,12 +40,18 @@ BERTH_BEGIN_DECLS
  * @tx: what the client sees
  * @tx_result: told to the client's callback; the driver changes it before vchan_cookie_complete()
  * @node: its place in one of the lists
+ * @all: private: its place among all of the channel's
+ * @is_plain: the driver's: all that its desc_free would do is to recycle it, so it need not be called
+ * @is_allocated: private: prepared, or kept, and not submitted; atomic
  * @is_done: private: its callback is to come
  */
 struct virt_dma_desc {
 	struct dma_async_tx_descriptor tx;
 	struct dmaengine_result tx_result;
 	struct list_head node;
+	struct list_head all;
+	bool is_plain;
+	bool is_allocated;
 	bool is_done;
 };
 
@@ -54,31 +60,31 @@ struct virt_dma_desc {
  * @chan: what the client sees
  * @task: completes descriptors; see vchan_init()
  * @desc_free: the driver's: a descriptor is not needed any more; with no lock held
- * @desc_reset: the driver's, or NULL: the same with the lock. True: it was recycled, as far as the driver
- *	is concerned; false: @desc_free has to be called
  * @lock: guards the lists. Taken with interrupts away; inside it the driver's own, and those of the
  *	core, of tasklets and of timers
- * @desc_allocated: prepared
- * @desc_submitted: and submitted
+ * @desc_all: all that are not freed, wherever they are
+ * @desc_submitted: prepared and submitted
  * @desc_issued: and issued
  * @desc_completed: done, their callbacks to be called
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
+ * @spare: one more of these, or NULL; atomic: the one that was called back last is the next one to be
+ *	prepared, for which neither needs the lock
  * @cyclic: the one of which a period has ended, and the callback is to be called
- * @called: the one whose callback is being called
+ * @called: the one whose callback is being called; atomic
  */
 struct virt_dma_chan {
 	struct dma_chan chan;
 	struct tasklet_struct task;
 	void (*desc_free)(struct virt_dma_desc *vd);
-	bool (*desc_reset)(struct virt_dma_desc *vd);
 	spinlock_t lock;
-	struct list_head desc_allocated;
+	struct list_head desc_all;
 	struct list_head desc_submitted;
 	struct list_head desc_issued;
 	struct list_head desc_completed;
 	struct list_head desc_terminated;
 	struct list_head desc_recycled;
+	struct virt_dma_desc *spare;
 	struct virt_dma_desc *cyclic;
 	struct virt_dma_desc *called;
 };
@@ -97,7 +103,7 @@ static inline struct virt_dma_desc *to_virt_desc(struct dma_async_tx_descriptor 
 
 /**
  * vchan_init() - initialise a channel and add it to its controller
- * @vc: zeroed but for @desc_free and @desc_reset
+ * @vc: zeroed but for @desc_free
  * @dmadev: its channels' list is initialised
  *
  * Any context. With vchan_cleanup() it ends.
@@ -131,6 +137,27 @@ static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
 	return list_empty(&vc->desc_issued)
 		       ? NULL
 		       : container_of(vc->desc_issued.next, struct virt_dma_desc, node);
+}
+
+/**
+ * berth_vchan_issue_first() - vchan_issue_pending() and vchan_next_desc() of a channel that rests
+ *
+ * With the lock. Return: the one to start, in no list, or NULL: there is none.
+ */
+static inline struct virt_dma_desc *berth_vchan_issue_first(struct virt_dma_chan *vc)
+{
+	struct list_head *list = &vc->desc_issued;
+	struct virt_dma_desc *vd;
+
+	if (list_empty(list))
+		list = &vc->desc_submitted;
+	if (list_empty(list))
+		return NULL;
+	vd = container_of(list->next, struct virt_dma_desc, node);
+	list_del(&vd->node);
+	if (!list_empty(&vc->desc_submitted))
+		list_splice_tail_init(&vc->desc_submitted, &vc->desc_issued);
+	return vd;
 }
 
 /**
@@ -187,6 +214,15 @@ void vchan_synchronize(struct virt_dma_chan *vc);
 /** berth_vchan_recycle() - keep a descriptor for the next one. Without the lock. */
 void berth_vchan_recycle(struct virt_dma_desc *vd);
 
+/** berth_vchan_find_recycled() - the rest of berth_vchan_recycled(). */
+struct virt_dma_desc *berth_vchan_find_recycled(struct virt_dma_chan *vc);
+
+/** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
+static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
+{
+	return __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+}
+
 /**
  * berth_vchan_recycled() - one that was kept, the last one first; NULL if none
  *
@@ -195,15 +231,9 @@ void berth_vchan_recycle(struct virt_dma_desc *vd);
  */
 static inline struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = NULL;
-	unsigned long flags = berth_spin_lock_irqsave(&vc->lock);
+	struct virt_dma_desc *vd = berth_vchan_spare(vc);
 
-	if (!list_empty(&vc->desc_recycled)) {
-		vd = container_of(vc->desc_recycled.next, struct virt_dma_desc, node);
-		list_move_tail(&vd->node, &vc->desc_allocated);
-	}
-	spin_unlock_irqrestore(&vc->lock, flags);
-	return vd;
+	return vd ? vd : berth_vchan_find_recycled(vc);
 }
 
 /** berth_vchan_add() - a new descriptor, as if berth_vchan_recycled() had returned it. Without the lock. */
@@ -226,6 +256,7 @@ static inline struct dma_async_tx_descriptor *berth_vchan_prepared(struct virt_d
 {
 	struct dma_async_tx_descriptor *tx = &vd->tx;
 
+	__atomic_store_n(&vd->is_allocated, true, __ATOMIC_RELAXED);
 	tx->flags = (uint32_t)tx_flags;
 	tx->callback = NULL;
 	tx->callback_result = NULL;
@@ -233,6 +264,9 @@ static inline struct dma_async_tx_descriptor *berth_vchan_prepared(struct virt_d
 	tx->desc_metadata_mode = DESC_METADATA_NONE;
 	return tx;
 }
+
+/** berth_vchan_has_prepared() - whether one is prepared, or kept, and not submitted. With the lock. */
+bool berth_vchan_has_prepared(struct virt_dma_chan *vc);
 
 /* Channels that are polled, see berth_dma_set_polled(). */
 

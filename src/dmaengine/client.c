@@ -100,7 +100,7 @@ int dmaengine_slave_config(struct dma_chan *chan, struct dma_slave_config *confi
 
 void dma_async_issue_pending(struct dma_chan *chan)
 {
-	if (!is_gone(chan))
+	if (!__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED))
 		chan->device->device_issue_pending(chan);
 }
 
@@ -139,7 +139,7 @@ int berth_dma_set_polled(struct dma_chan *chan, bool is_polled)
 
 void berth_dma_poll(struct dma_chan *chan)
 {
-	if (!is_gone(chan) && chan->device->device_poll)
+	if (!__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) && chan->device->device_poll)
 		chan->device->device_poll(chan);
 }
 

@@ -91,7 +91,7 @@ struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan,
 	struct dma_device *device = chan->device;
 	uint64_t unaligned = (dst | src | len) & ((1ull << device->copy_align) - 1);
 
-	if (__atomic_load_n(&chan->is_gone, __ATOMIC_ACQUIRE) ||
+	if (__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) ||
 	    !dma_has_cap(DMA_MEMCPY, device->cap_mask) || !len || unaligned)
 		return refuse_memcpy(chan, dst, src, len);
 	return device->device_prep_dma_memcpy(chan, dst, src, len, flags);

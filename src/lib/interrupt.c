@@ -70,17 +70,29 @@ static bool is_level(unsigned int irq, unsigned long flags)
 	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
 }
 
-/* A line is at its number's place in the table, or at the next one that was free. */
-static struct irq_line *find_line(unsigned int irq)
+static inline bool is_line_of(const struct irq_line *line, unsigned int irq)
 {
-	for (unsigned int i = 0; i < MAX_LINES; i++) {
+	return __atomic_load_n(&line->irq, __ATOMIC_RELAXED) == irq &&
+	       __atomic_load_n(&line->actions, __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) struct irq_line *search_line(unsigned int irq)
+{
+	for (unsigned int i = 1; i < MAX_LINES; i++) {
 		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
 
-		if (__atomic_load_n(&line->irq, __ATOMIC_RELAXED) == irq &&
-		    __atomic_load_n(&line->actions, __ATOMIC_RELAXED))
+		if (is_line_of(line, irq))
 			return line;
 	}
 	return NULL;
+}
+
+/* A line is at its number's place in the table, or at the next one that was free. */
+static inline struct irq_line *find_line(unsigned int irq)
+{
+	struct irq_line *line = &lines[irq % MAX_LINES];
+
+	return is_line_of(line, irq) ? line : search_line(irq);
 }
 
 static struct irq_line *new_line(unsigned int irq, bool level)
@@ -285,62 +297,81 @@ void synchronize_irq(unsigned int irq)
 		wait_until_idle(line);
 }
 
-/* The line is the caller's until leave(). False: it is somebody else's, or disabled. */
-static bool enter(struct irq_line *line)
+/* The line becomes the caller's; false: it is somebody else's, or disabled. */
+static inline bool enter(struct irq_line *line)
 {
 	uint32_t state = 0;
 
-	while (!__atomic_compare_exchange_n(&line->state, &state,
-					    (state & ~MISSED) | BUSY, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(&line->state, &state, (state & ~MISSED) | BUSY, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		if (state & (BUSY | DISABLED))
 			return false;
 	return true;
 }
 
-/* False: an edge came meanwhile, and the line is still the caller's. */
-static bool leave(struct irq_line *line)
+/* It was somebody else's: an edge is not lost. True: it is taken care of. *@is_again: it is free by now. */
+static __attribute__((noinline)) bool miss(struct irq_line *line, bool *is_again)
 {
-	uint32_t state = BUSY, next = 0;
+	*is_again = false;
+	if (__atomic_load_n(&line->level, __ATOMIC_RELAXED))
+		return false;
+	/* What is busy goes round once more; what is disabled, when it is enabled. */
+	*is_again = !(__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) &
+		      (BUSY | DISABLED));
+	return true;
+}
 
-	while (!__atomic_compare_exchange_n(&line->state, &state, next, false, __ATOMIC_RELEASE,
-					    __ATOMIC_ACQUIRE)) {
+/* The rest of leave(): an edge was missed, the line was disabled, or somebody waits. */
+static __attribute__((noinline)) bool leave_slowly(struct irq_line *line)
+{
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED), next;
+
+	do {
 		next = state & ~MISSED;
 		if (!(state & MISSED) || state & DISABLED)
 			next = state & ~(BUSY | WAITED_FOR);
-	}
-	if (state & WAITED_FOR && !(next & BUSY))
+	} while (!__atomic_compare_exchange_n(&line->state, &state, next, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	if (next & BUSY)
+		return false;
+	if (state & WAITED_FOR)
 		berth_port_wake(&line->state);
-	return !(next & BUSY);
+	return true;
+}
+
+/* False: an edge came meanwhile, and the line is still the caller's. */
+static inline bool leave(struct irq_line *line)
+{
+	uint32_t state = BUSY;
+
+	return __atomic_compare_exchange_n(&line->state, &state, 0, false, __ATOMIC_RELEASE,
+					   __ATOMIC_RELAXED) ||
+	       leave_slowly(line);
 }
 
 /* Of a line that is the caller's; whose number and handlers it has may have changed until it was. */
-static bool call_handlers(struct irq_line *line)
+static inline bool call_handlers(struct irq_line *line)
 {
 	struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_SEQ_CST);
-	int irq = (int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED);
 	bool handled = false;
 
-	while (action) {
-		handled |= action->handler(irq, action->dev_id) == IRQ_HANDLED;
-		action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST);
-	}
+	for (; action; action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST))
+		handled |= action->handler((int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED),
+					   action->dev_id) == IRQ_HANDLED;
 	return handled;
 }
 
-static bool handle(unsigned int irq)
+static inline bool handle(unsigned int irq)
 {
 	struct irq_line *line = find_line(irq);
-	bool handled = false;
+	bool handled = false, is_again = true;
 
 	if (!line)
 		return false;
 	while (!enter(line)) {
-		if (__atomic_load_n(&line->level, __ATOMIC_RELAXED))
-			return false;
-		/* An edge: what is busy goes round once more; what is disabled, when it is enabled. */
-		if (__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) & (BUSY | DISABLED))
-			return true;
+		handled = miss(line, &is_again);
+		if (!is_again)
+			return handled;
 	}
 	do
 		handled |= call_handlers(line);

@@ -84,20 +84,31 @@ void tasklet_setup(struct tasklet_struct *tasklet, void (*callback)(struct taskl
 	*tasklet = (struct tasklet_struct){ .callback = callback };
 }
 
-static void put(struct tasklet_struct *tasklet)
+/* The alarm is to run it. */
+static __attribute__((noinline)) void put_astray(struct tasklet_struct *tasklet)
+{
+	push(&strays, tasklet);
+	berth_mod_timer_ns(&alarm, 0);
+}
+
+/* The handler that was to run them was another thread's, and has left meanwhile. */
+static __attribute__((noinline)) void lead_astray(struct berth_handlers *mine)
+{
+	move_all(&mine->pending, &strays);
+	berth_mod_timer_ns(&alarm, 0);
+}
+
+static inline void put(struct tasklet_struct *tasklet)
 {
 	struct berth_handlers *mine = &berth_handlers[berth_port_slot()];
 
-	if (__atomic_load_n(&mine->nr, __ATOMIC_RELAXED)) {
-		push(&mine->pending, tasklet);
-		if (__atomic_load_n(&mine->nr, __ATOMIC_SEQ_CST))
-			return;
-		/* It was a handler of another thread's, and has left meanwhile. */
-		move_all(&mine->pending, &strays);
-	} else {
-		push(&strays, tasklet);
+	if (!__atomic_load_n(&mine->nr, __ATOMIC_RELAXED)) {
+		put_astray(tasklet);
+		return;
 	}
-	berth_mod_timer_ns(&alarm, 0);
+	push(&mine->pending, tasklet);
+	if (!__atomic_load_n(&mine->nr, __ATOMIC_SEQ_CST))
+		lead_astray(mine);
 }
 
 void tasklet_schedule(struct tasklet_struct *tasklet)
@@ -107,29 +118,38 @@ void tasklet_schedule(struct tasklet_struct *tasklet)
 		put(tasklet);
 }
 
+static __attribute__((noinline)) void tell_waiters(void)
+{
+	__atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
+	berth_port_wake(&finished);
+}
+
+/* It was scheduled while it ran; or forgotten as well, and then it is over. */
+static __attribute__((noinline)) void end_again(struct tasklet_struct *tasklet)
+{
+	uint32_t state = RUNNING | SCHEDULED;
+
+	if (__atomic_compare_exchange_n(&tasklet->state, &state, SCHEDULED, false, __ATOMIC_SEQ_CST,
+					__ATOMIC_RELAXED))
+		put(tasklet);
+	else
+		__atomic_store_n(&tasklet->state, 0, __ATOMIC_SEQ_CST);
+}
+
 /* As soon as its state is 0 it may be gone. */
-static void end(struct tasklet_struct *tasklet)
+static inline void end(struct tasklet_struct *tasklet)
 {
 	uint32_t state = RUNNING;
 
 	if (!__atomic_compare_exchange_n(&tasklet->state, &state, 0, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_SEQ_CST)) {
-		/* It was scheduled or forgotten, or both. */
-		if (state == (RUNNING | SCHEDULED) &&
-		    __atomic_compare_exchange_n(&tasklet->state, &state, SCHEDULED, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			put(tasklet);
-		else
-			__atomic_store_n(&tasklet->state, 0, __ATOMIC_SEQ_CST);
-	}
-	if (__atomic_load_n(&nr_waiting, __ATOMIC_SEQ_CST)) {
-		__atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
-		berth_port_wake(&finished);
-	}
+					 __ATOMIC_RELAXED))
+		end_again(tasklet);
+	if (__atomic_load_n(&nr_waiting, __ATOMIC_SEQ_CST))
+		tell_waiters();
 }
 
 /* RUNNING is the caller's. */
-static void call(struct tasklet_struct *tasklet)
+static inline void call(struct tasklet_struct *tasklet)
 {
 	__atomic_store_n(&tasklet->nr_runs, tasklet->nr_runs + 1, __ATOMIC_RELAXED);
 	tasklet->callback(tasklet);
@@ -155,12 +175,15 @@ void berth_run_tasklets(struct berth_handlers *mine)
 {
 	unsigned int nr = 0;
 
-	while (nr < MAX_AT_ONCE) {
-		struct tasklet_struct *tasklet = take_all(&mine->pending);
+	while (__atomic_load_n(&mine->pending, __ATOMIC_RELAXED)) {
+		struct tasklet_struct *tasklet;
 
-		if (!tasklet)
+		if (nr >= MAX_AT_ONCE) {
+			move_all(&mine->pending, &strays);
+			berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
 			return;
-		for (; tasklet; nr++) {
+		}
+		for (tasklet = take_all(&mine->pending); tasklet; nr++) {
 			struct tasklet_struct *next = tasklet->next;
 
 			if (__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) &
@@ -171,8 +194,6 @@ void berth_run_tasklets(struct berth_handlers *mine)
 			tasklet = next;
 		}
 	}
-	move_all(&mine->pending, &strays);
-	berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
 }
 
 /* It is over, or only scheduled again by itself: then it is forgotten, and soon over. */
