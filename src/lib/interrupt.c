@@ -297,16 +297,27 @@ void synchronize_irq(unsigned int irq)
 		wait_until_idle(line);
 }
 
+/* The rest of enter(): it is somebody else's, disabled, or an edge was missed. */
+static __attribute__((noinline)) bool enter_slowly(struct irq_line *line)
+{
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED);
+
+	do
+		if (state & (BUSY | DISABLED))
+			return false;
+	while (!__atomic_compare_exchange_n(&line->state, &state, (state & ~MISSED) | BUSY, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	return true;
+}
+
 /* The line becomes the caller's; false: it is somebody else's, or disabled. */
 static inline bool enter(struct irq_line *line)
 {
 	uint32_t state = 0;
 
-	while (!__atomic_compare_exchange_n(&line->state, &state, (state & ~MISSED) | BUSY, false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-		if (state & (BUSY | DISABLED))
-			return false;
-	return true;
+	return __atomic_compare_exchange_n(&line->state, &state, BUSY, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED) ||
+	       enter_slowly(line);
 }
 
 /* It was somebody else's: an edge is not lost. True: it is taken care of. *@is_again: it is free by now. */
@@ -349,33 +360,65 @@ static inline bool leave(struct irq_line *line)
 	       leave_slowly(line);
 }
 
-/* Of a line that is the caller's; whose number and handlers it has may have changed until it was. */
-static inline bool call_handlers(struct irq_line *line)
+static bool call_one(const struct irq_line *line, const struct irq_action *action)
 {
-	struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_SEQ_CST);
+	int irq = (int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED);
+
+	return action->handler(irq, action->dev_id) == IRQ_HANDLED;
+}
+
+static __attribute__((noinline)) bool call_others(const struct irq_line *line,
+						  const struct irq_action *action)
+{
 	bool handled = false;
 
 	for (; action; action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST))
-		handled |= action->handler((int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED),
-					   action->dev_id) == IRQ_HANDLED;
+		handled |= call_one(line, action);
+	return handled;
+}
+
+/* Of a line that is the caller's; whose number and handlers it has may have changed until it was. */
+static inline bool call_handlers(const struct irq_line *line)
+{
+	const struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_SEQ_CST);
+	bool handled;
+
+	if (!action)
+		return false;
+	handled = call_one(line, action);
+	action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST);
+	return action ? call_others(line, action) || handled : handled;
+}
+
+/* The rest of handle(): edges come while the line is somebody's. */
+static __attribute__((noinline)) bool handle_slowly(struct irq_line *line, bool is_mine)
+{
+	bool handled = false, is_again;
+
+	while (!is_mine) {
+		handled = miss(line, &is_again);
+		if (!is_again)
+			return handled;
+		is_mine = enter(line);
+	}
+	do
+		handled |= call_handlers(line);
+	while (!leave(line));
 	return handled;
 }
 
 static inline bool handle(unsigned int irq)
 {
 	struct irq_line *line = find_line(irq);
-	bool handled = false, is_again = true;
+	bool handled;
 
 	if (!line)
 		return false;
-	while (!enter(line)) {
-		handled = miss(line, &is_again);
-		if (!is_again)
-			return handled;
-	}
-	do
-		handled |= call_handlers(line);
-	while (!leave(line));
+	if (!enter(line))
+		return handle_slowly(line, false);
+	handled = call_handlers(line);
+	if (!leave(line))
+		handled |= handle_slowly(line, true);
 	return handled;
 }
 

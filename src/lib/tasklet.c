@@ -42,10 +42,9 @@ static void push(struct tasklet_struct **list, struct tasklet_struct *tasklet)
 					    __ATOMIC_RELAXED));
 }
 
-/* All of a list, the first one first. */
-static struct tasklet_struct *take_all(struct tasklet_struct **list)
+/* A list that was taken, the first one first. */
+static struct tasklet_struct *turn(struct tasklet_struct *last)
 {
-	struct tasklet_struct *last = __atomic_exchange_n(list, NULL, __ATOMIC_ACQUIRE);
 	struct tasklet_struct *first = NULL;
 
 	while (last) {
@@ -60,7 +59,7 @@ static struct tasklet_struct *take_all(struct tasklet_struct **list)
 
 static void move_all(struct tasklet_struct **from, struct tasklet_struct **to)
 {
-	struct tasklet_struct *tasklet = take_all(from);
+	struct tasklet_struct *tasklet = turn(__atomic_exchange_n(from, NULL, __ATOMIC_ACQUIRE));
 
 	while (tasklet) {
 		struct tasklet_struct *next = tasklet->next;
@@ -171,27 +170,47 @@ void berth_tasklet_run(struct tasklet_struct *tasklet)
 	}
 }
 
+static inline void run(struct tasklet_struct *tasklet)
+{
+	if (__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) & FORGOTTEN)
+		end(tasklet);
+	else
+		call(tasklet);
+}
+
+/* Of several, the last one first. Return: how many. */
+static __attribute__((noinline)) unsigned int run_list(struct tasklet_struct *last)
+{
+	struct tasklet_struct *tasklet = turn(last);
+	unsigned int nr = 0;
+
+	for (; tasklet; nr++) {
+		struct tasklet_struct *next = tasklet->next;
+
+		run(tasklet);
+		tasklet = next;
+	}
+	return nr;
+}
+
 void berth_run_tasklets(struct berth_handlers *mine)
 {
 	unsigned int nr = 0;
 
 	while (__atomic_load_n(&mine->pending, __ATOMIC_RELAXED)) {
-		struct tasklet_struct *tasklet;
+		struct tasklet_struct *last;
 
 		if (nr >= MAX_AT_ONCE) {
 			move_all(&mine->pending, &strays);
 			berth_mod_timer_ns(&alarm, ktime_get_ns() + PAUSE_NS);
 			return;
 		}
-		for (tasklet = take_all(&mine->pending); tasklet; nr++) {
-			struct tasklet_struct *next = tasklet->next;
-
-			if (__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) &
-			    FORGOTTEN)
-				end(tasklet);
-			else
-				call(tasklet);
-			tasklet = next;
+		last = __atomic_exchange_n(&mine->pending, NULL, __ATOMIC_ACQUIRE);
+		if (last && last->next) {
+			nr += run_list(last);
+		} else if (last) {
+			run(last);
+			nr++;
 		}
 	}
 }
