@@ -212,6 +212,11 @@ uint64_t berth_bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint3
 	return left;
 }
 
+static inline uint32_t interrupt_info(const struct bdma_chan *c)
+{
+	return c->vc.chan.is_polled ? BDMA_TI_WAIT_RESP : BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
+}
+
 /* The end is told when the last write has been answered. */
 static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret,
 					      unsigned long flags)
@@ -221,8 +226,9 @@ static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret,
 		return NULL;
 	}
 	if (desc->last)
-		desc->last->info |= BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
-	desc->vd.is_plain = !desc->has_reg && !has_more_blocks(desc);
+		desc->last->info |= interrupt_info(bdma_chan_of(desc->vd.tx.chan));
+	/* A spare one has exactly one block. */
+	desc->vd.is_plain = !desc->has_reg && !list_empty(&desc->blocks) && !has_more_blocks(desc);
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
@@ -233,31 +239,58 @@ static uint32_t copy_info(const struct bdma_chan *c)
 	return c->is_lite ? info : info | BDMA_TI_SRC_WIDE | BDMA_TI_DST_WIDE;
 }
 
-static struct dma_async_tx_descriptor *bdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							dma_addr_t src, size_t len,
-							unsigned long flags)
+/* One control block, the first of its block; that all is aligned is known. */
+static inline struct dma_async_tx_descriptor *prepare_run(struct bdma_chan *c,
+							  struct bdma_desc *desc, dma_addr_t dst,
+							  dma_addr_t src, size_t len,
+							  unsigned long flags)
 {
-	struct bdma_chan *c = bdma_chan_of(chan);
-	struct bdma_desc *desc = get_desc(c);
-	struct bdma_cb *cb;
+	struct bdma_cb *cb = list_first_entry(&desc->blocks, struct bdma_block, node)->cbs;
 
-	if (!desc)
-		return NULL;
-	/* Most copies are one control block; that they are aligned is known. */
-	if (len > (c->is_lite ? BDMA_MAX_LITE_RUN : BDMA_MAX_RUN))
-		return finish(desc, add_run(c, desc, copy_info(c), src, dst, len), flags);
-	cb = next_cb(c, desc);
-	if (!cb)
-		return finish(desc, -ENOMEM, flags);
-	cb->info = copy_info(c) | BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
+	cb->info = copy_info(c) | interrupt_info(c);
 	cb->src = (uint32_t)src;
 	cb->dst = (uint32_t)dst;
 	cb->length = (uint32_t)len;
 	cb->stride = 0;
 	cb->next = 0;
+	desc->last = cb;
+	desc->nr_last = 1;
 	desc->length = len;
+	desc->is_cyclic = false;
 	desc->vd.is_plain = true;
 	return berth_vchan_prepared(&desc->vd, flags);
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	struct bdma_desc *desc = get_desc(c);
+
+	if (!desc)
+		return NULL;
+	return finish(desc, add_run(c, desc, copy_info(c), src, dst, len), flags);
+}
+
+static inline bool is_run(const struct bdma_chan *c, size_t len)
+{
+	return len <= (c->is_lite ? BDMA_MAX_LITE_RUN : BDMA_MAX_RUN);
+}
+
+/* Mostly there is a descriptor with a block, and no call is needed. */
+static struct dma_async_tx_descriptor *bdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							dma_addr_t src, size_t len,
+							unsigned long flags)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	struct virt_dma_desc *vd = NULL;
+
+	if (is_run(c, len))
+		vd = berth_vchan_spare(&c->vc);
+	if (!vd)
+		return prep_any_copy(chan, dst, src, len, flags);
+	return prepare_run(c, bdma_desc_of(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *bdma_prep_interrupt(struct dma_chan *chan,

@@ -271,11 +271,16 @@ static struct dma_async_tx_descriptor *finish(struct pl330_desc *desc, unsigned 
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-						   dma_addr_t src, size_t len, unsigned long flags)
+static uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
+{
+	return (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
-	uint32_t low = (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
 	struct dma_async_tx_descriptor *tx;
 	struct pl330_desc *desc;
 
@@ -285,17 +290,31 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 	if (!desc)
 		return NULL;
 	add_span(desc, src, dst, len);
-	/* Many copies are like the one before, but for the addresses. */
-	if (desc->copy_len == len && desc->copy_low == low) {
-		berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
-		return berth_vchan_prepared(&desc->vd, flags);
-	}
 	tx = finish(desc, flags);
 	if (desc->next.done == desc->total) {
 		desc->copy_len = (uint32_t)len;
-		desc->copy_low = low;
+		desc->copy_low = low_bits(dst, src);
 	}
 	return tx;
+}
+
+/* Many copies are like the one before, but for the addresses. */
+static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+						   dma_addr_t src, size_t len, unsigned long flags)
+{
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
+	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : NULL;
+
+	if (!vd || desc->copy_len != len || desc->copy_low != low_bits(dst, src) ||
+	    src > LAST_ADDRESS - (len - 1) || dst > LAST_ADDRESS - (len - 1)) {
+		if (vd)
+			berth_vchan_recycle(vd);
+		return prep_any_copy(chan, dst, src, len, flags);
+	}
+	desc->spans[0].src = (uint32_t)src;
+	desc->spans[0].dst = (uint32_t)dst;
+	berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+	return berth_vchan_prepared(vd, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,

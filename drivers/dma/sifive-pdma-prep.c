@@ -142,6 +142,7 @@ static struct pdma_desc *get_desc(struct pdma_channel *ch, size_t max_runs)
 	d->nr_runs = 0;
 	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
 	d->vd.is_plain = true;
+	d->is_copy = false;
 	return d;
 }
 
@@ -159,17 +160,40 @@ static void add_run(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t 
 	d->runs[d->nr_runs++] = (struct pdma_run){ dst, src, len };
 }
 
+/* Of a descriptor that holds nothing. */
+static inline struct dma_async_tx_descriptor *prepare_copy(struct pdma_desc *d, dma_addr_t dst,
+							   dma_addr_t src, size_t len,
+							   unsigned long flags)
+{
+	d->runs[0] = (struct pdma_run){ dst, src, len };
+	d->len = len;
+	d->period = 0;
+	d->nr_runs = 1;
+	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
+	d->is_copy = true;
+	d->vd.is_plain = true;
+	return berth_vchan_prepared(&d->vd, flags);
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
+{
+	struct pdma_desc *d = get_desc(to_pdma_channel(chan), 1);
+
+	return d ? prepare_copy(d, dst, src, len, flags) : NULL;
+}
+
+/* Mostly there is a descriptor, and no call is needed. */
 static struct dma_async_tx_descriptor *pdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 							dma_addr_t src, size_t len,
 							unsigned long flags)
 {
-	struct pdma_channel *ch = to_pdma_channel(chan);
-	struct pdma_desc *d = get_desc(ch, 1);
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
 
-	if (!d)
-		return NULL;
-	add_run(d, dst, src, len);
-	return berth_vchan_prepared(&d->vd, flags);
+	if (!vd)
+		return prep_any_copy(chan, dst, src, len, flags);
+	return prepare_copy(to_pdma_desc(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *pdma_prep_interrupt(struct dma_chan *chan,

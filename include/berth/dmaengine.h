@@ -265,7 +265,7 @@ struct dma_device {
 	enum dma_status (*device_tx_status)(struct dma_chan *chan, dma_cookie_t cookie,
 					    struct dma_tx_state *txstate);
 	void (*device_issue_pending)(struct dma_chan *chan);
-	void (*device_set_polled)(struct dma_chan *chan, bool is_polled);
+	int (*device_set_polled)(struct dma_chan *chan, bool is_polled);
 	void (*device_poll)(struct dma_chan *chan);
 	void (*device_release)(struct dma_device *device);
 
@@ -534,11 +534,12 @@ enum dma_status dma_async_is_tx_complete(struct dma_chan *chan, dma_cookie_t coo
 
 /**
  * berth_dma_set_polled() - whether a channel raises interrupts
- * @chan: a channel of the caller's own; one that it has just taken raises them
+ * @chan: a channel of the caller's own, for which nothing is prepared; one that was just taken raises them
  * @is_polled: it does not: what has ended is found by berth_dma_poll() and dmaengine_tx_status()
  *
- * For transfers that take less than an interrupt does. Who waits in dma_sync_wait() polls by himself, now
- * and then. Any context. Return: 0, -ENOSYS (CAPABILITY), -ENODEV.
+ * For transfers that take less than an interrupt does. Who waits in dma_sync_wait() polls now and then.
+ * Any context. Return: 0, -EBUSY (STATE: something is prepared, kept or under way), -ENOSYS (CAPABILITY),
+ * -ENODEV.
  */
 int berth_dma_set_polled(struct dma_chan *chan, bool is_polled);
 
@@ -546,9 +547,9 @@ int berth_dma_set_polled(struct dma_chan *chan, bool is_polled);
  * berth_dma_poll() - what has ended is completed, and what comes next is started
  * @chan: a channel that is polled
  *
- * Callbacks are called before it returns, from it, in tasklets' context; while somebody else is in one of
- * the channel's they are called soon. Any context in which no lock is held that a callback takes. A channel
- * that is not polled is left alone.
+ * Their callbacks have been called when it returns, or, while somebody else is in one of the channel's, are
+ * soon. Any context in which no lock is held that a callback takes. A channel that is not polled is left
+ * alone.
  */
 void berth_dma_poll(struct dma_chan *chan);
 

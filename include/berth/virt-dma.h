@@ -279,9 +279,16 @@ static inline bool berth_vchan_has_calls(const struct virt_dma_chan *vc)
 /**
  * berth_vchan_set_polled() - who calls callbacks: whoever polls, or a tasklet as soon as they are due
  *
- * With the lock.
+ * With the lock; the driver has seen that nothing is under way. Return: 0; -EBUSY: something is prepared.
  */
-void berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
+int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
+
+/**
+ * berth_vchan_told() - callbacks have become due that no interrupt has found
+ *
+ * For device_tx_status of a channel that is polled. With the lock.
+ */
+void berth_vchan_told(struct virt_dma_chan *vc);
 
 /** berth_vchan_call_back() - call those that are due, here. Any context, without the lock. */
 void berth_vchan_call_back(struct virt_dma_chan *vc);

@@ -54,13 +54,14 @@ void berth_dma_chan_put(struct dma_chan *chan)
 	struct dma_device *device = chan->device;
 
 	if (--chan->client_count == 0 && !chan->is_gone) {
-		berth_dma_set_polled(chan, false);
 		if (device->device_terminate_all)
 			device->device_terminate_all(chan);
 		if (device->device_synchronize)
 			device->device_synchronize(chan);
 		if (device->device_free_chan_resources)
 			device->device_free_chan_resources(chan);
+		if (chan->is_polled)
+			device->device_set_polled(chan, false);
 	}
 	berth_dma_device_put(device);
 }

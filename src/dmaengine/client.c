@@ -133,8 +133,8 @@ int berth_dma_set_polled(struct dma_chan *chan, bool is_polled)
 		return err;
 	if (!chan->device->device_set_polled)
 		return is_polled ? cannot(chan, -ENOSYS, "polling") : 0;
-	chan->device->device_set_polled(chan, is_polled);
-	return 0;
+	err = chan->device->device_set_polled(chan, is_polled);
+	return err ? berth_dma_fail(chan, err, BERTH_REASON_STATE, "polling", 0, 0, 0) : 0;
 }
 
 void berth_dma_poll(struct dma_chan *chan)

@@ -24,9 +24,14 @@ static void set_allocated(struct virt_dma_desc *vd, bool is_allocated)
 	__atomic_store_n(&vd->is_allocated, is_allocated, __ATOMIC_RELAXED);
 }
 
-/* The client takes it, perhaps in its own callback. With the lock. */
-static void take_back(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
+/*
+ * The client takes it, perhaps in its own callback; or where it is done or terminated, and nobody is to be
+ * called. With the lock.
+ */
+static inline void take_back(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
 {
+	if (vd->node.next)
+		list_del(&vd->node);
 	vd->is_done = false;
 	set_allocated(vd, false);
 	if (__atomic_load_n(&vc->called, __ATOMIC_RELAXED) == vd)
@@ -113,6 +118,7 @@ void berth_vchan_add(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
 	vd->tx.tx_submit = submit;
 	vd->tx.desc_free = free_kept;
 	vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
+	vd->node.next = NULL;
 	vd->is_plain = vc->desc_free == berth_vchan_recycle;
 	vd->is_allocated = false;
 	vd->is_done = false;
@@ -390,16 +396,16 @@ static inline bool call_next(struct virt_dma_chan *vc, bool is_enough)
 	return !put_spare(vc) || is_more;
 }
 
-static __attribute__((noinline)) void call_result(struct virt_dma_desc *vd)
+static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd)
 {
-	const struct dmaengine_result result = vd->tx_result;
+	const struct dmaengine_result good = { DMA_TRANS_NOERROR, 0 };
 
-	vd->tx.callback_result(vd->tx.callback_param, &result);
+	vd->tx.callback_result(vd->tx.callback_param, &good);
 }
 
 /*
- * What is mostly there: one, which is done with after its callback. False: not so, or there may be
- * something left to do.
+ * What is mostly there: one, which went well and is done with after its callback. False: not so, or there
+ * may be something left to do.
  */
 static inline bool call_only(struct virt_dma_chan *vc)
 {
@@ -409,11 +415,12 @@ static inline bool call_only(struct virt_dma_chan *vc)
 	spin_lock_irqsave(&vc->lock, flags);
 	vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->called ||
-	    vc->cyclic || vd->tx.unmap || !is_plain(vd)) {
+	    vc->cyclic || vd->tx.unmap || !is_plain(vd) ||
+	    vd->tx_result.result != DMA_TRANS_NOERROR || vd->tx_result.residue) {
 		spin_unlock_irqrestore(&vc->lock, flags);
 		return false;
 	}
-	INIT_LIST_HEAD(&vc->desc_completed);
+	list_del(&vd->node);
 	vd->is_done = false;
 	set_called(vc, vd);
 	spin_unlock_irqrestore(&vc->lock, flags);
@@ -441,10 +448,19 @@ static void call_back(struct tasklet_struct *task)
 		call_all(vc);
 }
 
-void berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled)
+int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled)
 {
+	if (berth_vchan_has_prepared(vc) || !list_empty(&vc->desc_submitted) ||
+	    !list_empty(&vc->desc_issued))
+		return -EBUSY;
 	vc->chan.is_polled = is_polled;
-	if (!is_polled && berth_vchan_has_calls(vc))
+	berth_vchan_told(vc);
+	return 0;
+}
+
+void berth_vchan_told(struct virt_dma_chan *vc)
+{
+	if (berth_vchan_has_calls(vc))
 		tasklet_schedule(&vc->task);
 }
 
