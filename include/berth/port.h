@@ -31,6 +31,8 @@
  *                               tell a sanitizer that memory is free, or in use; a no-op without
  *   BERTH_PORT_LOCKS_SPIN       defined where nobody sleeps in berth_port_lock_wait(): then a lock is
  *                               released by one store, and berth_port_lock_wake() is never called
+ *   BERTH_PORT_ONE_CPU          defined where there is one CPU, and no threads that share it: locks
+ *                               then keep interrupts away, and nothing else; implies the above
  *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
