@@ -370,6 +370,12 @@ static void a_mapping_may_fail_meanwhile(void **state)
 		berth_port_range_unmap(range, pages.base - 2 * PAGE, 4 * PAGE, BERTH_MEMORY_CACHED);
 		berth_port_range_release(range, pages.size);
 	}
+	/* Nor is RAM outside the linear map in a cache for it. */
+	range = berth_port_range_reserve(PAGE);
+	berth_port_share_fail = 1;
+	assert_int_equal(berth_port_range_map(range, NO_MAP, PAGE, BERTH_MEMORY_CACHED), -ENOMEM);
+	assert_int_equal(soc.ram.nr_viewed, 0);
+	berth_port_range_release(range, PAGE);
 	berth_port_unshare(fd);
 	gate_stop();
 }
