@@ -49,6 +49,7 @@ enum berth_dma_backend {
  * @flags: BERTH_DEVICE_*
  * @line_shift: log2 of the cache line that maintenance works on
  * @backend: an enum berth_dma_backend
+ * @max_segments: pieces of a shared buffer that the device takes; 0: any number
  * @parent: the device this one sits on, or NULL
  * @of_node: its node in the device tree, or NULL
  * @driver: the driver that is bound to it, or NULL
@@ -73,7 +74,7 @@ struct device {
 	uint32_t flags;
 	uint8_t line_shift;
 	uint8_t backend;
-	uint16_t reserved;
+	uint16_t max_segments;
 	struct device *parent;
 	struct device_node *of_node;
 	const struct device_driver *driver;

@@ -56,6 +56,17 @@ static inline uint64_t dma_get_mask(const struct device *dev)
 	return dev->dma_mask ? dev->dma_mask : DMA_BIT_MASK(32);
 }
 
+/**
+ * berth_dma_set_max_segments() - pieces of one buffer that the device takes
+ * @nr: 1: it has no list of pieces; 0, the default: any number
+ *
+ * Who shares buffers looks at it (dma-buf, heaps); a device behind an IOMMU sees one piece anyway.
+ */
+static inline void berth_dma_set_max_segments(struct device *dev, uint16_t nr)
+{
+	dev->max_segments = nr;
+}
+
 /** dma_set_max_seg_size() - bytes of the longest segment the device takes. Return: 0, -EINVAL. */
 int dma_set_max_seg_size(struct device *dev, unsigned int size);
 

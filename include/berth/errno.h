@@ -58,6 +58,9 @@
 #ifndef EINVAL
 #define EINVAL 22
 #endif
+#ifndef ENOTTY
+#define ENOTTY 25
+#endif
 #ifndef EFBIG
 #define EFBIG 27
 #endif
@@ -75,6 +78,9 @@
 #endif
 #ifndef ENODATA
 #define ENODATA 61
+#endif
+#ifndef ETIME
+#define ETIME 62
 #endif
 #ifndef EOVERFLOW
 #define EOVERFLOW 75

@@ -62,7 +62,9 @@ enum berth_reason {
 	BERTH_REASON_NO_CHANNEL, /* no DMA channel [subject: device or kind, holder: name] */
 	BERTH_REASON_CHANNEL_BUSY, /* somebody else has taken it [subject: channel, holder] */
 	BERTH_REASON_TRANSFER, /* hardware reported that a transfer failed [subject: channel, address: cookie] */
+	BERTH_REASON_SEGMENTS, /* in more pieces than the device takes [subject: device, length: pieces, limit] */
 	BERTH_REASON_TIMEOUT, /* it did not end in time [subject, address: which, limit: ms] */
+	BERTH_REASON_FILE, /* no such node, or it cannot do that [subject: node, holder: what, code] */
 	BERTH_REASON_COUNT
 };
 

@@ -23,6 +23,7 @@
 #undef __sg_page_iter_dma_next
 #undef __sg_page_iter_next
 #undef __sg_page_iter_start
+#undef add_wait_queue
 #undef alloc_contig_pages
 #undef alloc_contig_range
 #undef alloc_io_pgtable_ops
@@ -31,6 +32,7 @@
 #undef alloc_page
 #undef alloc_pages
 #undef alloc_pages_exact
+#undef anon_inode_getfile
 #undef async_tx_ack
 #undef async_tx_test_ack
 #undef bvec_gap_to_prev
@@ -45,6 +47,7 @@
 #undef bvec_set_page
 #undef bvec_set_virt
 #undef clear_highpage
+#undef close_fd
 #undef cma_alloc
 #undef cma_for_each_area
 #undef cma_get_base
@@ -55,7 +58,9 @@
 #undef complete
 #undef complete_all
 #undef completion_done
+#undef copy_from_user
 #undef copy_highpage
+#undef copy_to_user
 #undef del_timer
 #undef del_timer_sync
 #undef dev_err
@@ -76,6 +81,7 @@
 #undef devm_kmalloc
 #undef devm_kzalloc
 #undef devm_platform_ioremap_resource
+#undef devm_uio_register_device
 #undef disable_irq
 #undef disable_irq_nosync
 #undef dma_addressing_limited
@@ -93,6 +99,31 @@
 #undef dma_async_is_tx_complete
 #undef dma_async_issue_pending
 #undef dma_async_tx_descriptor_init
+#undef dma_buf_attach
+#undef dma_buf_attachment_is_dynamic
+#undef dma_buf_begin_cpu_access
+#undef dma_buf_begin_cpu_access_partial
+#undef dma_buf_detach
+#undef dma_buf_dynamic_attach
+#undef dma_buf_end_cpu_access
+#undef dma_buf_end_cpu_access_partial
+#undef dma_buf_export
+#undef dma_buf_fd
+#undef dma_buf_get
+#undef dma_buf_is_dynamic
+#undef dma_buf_map_attachment
+#undef dma_buf_map_attachment_unlocked
+#undef dma_buf_mmap
+#undef dma_buf_move_notify
+#undef dma_buf_pin
+#undef dma_buf_put
+#undef dma_buf_unmap_attachment
+#undef dma_buf_unmap_attachment_unlocked
+#undef dma_buf_unpin
+#undef dma_buf_vmap
+#undef dma_buf_vmap_unlocked
+#undef dma_buf_vunmap
+#undef dma_buf_vunmap_unlocked
 #undef dma_can_mmap
 #undef dma_chan_name
 #undef dma_cookie_assign
@@ -163,6 +194,11 @@
 #undef dma_get_sgtable_attrs
 #undef dma_get_slave_caps
 #undef dma_get_slave_channel
+#undef dma_heap_add
+#undef dma_heap_buffer_alloc
+#undef dma_heap_find
+#undef dma_heap_get_drvdata
+#undef dma_heap_get_name
 #undef dma_issue_pending_all
 #undef dma_map_bvec
 #undef dma_map_page
@@ -292,7 +328,9 @@
 #undef dmam_pool_create
 #undef dmam_pool_destroy
 #undef enable_irq
+#undef fget
 #undef find_iova
+#undef fput
 #undef free_contig_range
 #undef free_io_pgtable_ops
 #undef free_iova
@@ -300,6 +338,8 @@
 #undef free_irq
 #undef free_pages
 #undef free_pages_exact
+#undef get_dma_buf
+#undef get_file
 #undef get_order
 #undef get_page
 #undef get_page_unless_zero
@@ -307,6 +347,8 @@
 #undef gfpflags_allow_blocking
 #undef init_completion
 #undef init_iova_domain
+#undef init_waitqueue_func_entry
+#undef init_waitqueue_head
 #undef iommu_attach_device
 #undef iommu_attach_group
 #undef iommu_detach_device
@@ -394,6 +436,8 @@
 #undef memcpy_to_page
 #undef memremap
 #undef memunmap
+#undef misc_deregister
+#undef misc_register
 #undef mod_timer
 #undef mp_bvec_iter_bvec
 #undef mp_bvec_iter_len
@@ -493,6 +537,7 @@
 #undef platform_get_irq
 #undef platform_get_resource
 #undef platform_set_drvdata
+#undef poll_wait
 #undef put_iova_domain
 #undef put_page
 #undef readb
@@ -504,6 +549,8 @@
 #undef readw
 #undef readw_relaxed
 #undef reinit_completion
+#undef remap_pfn_range
+#undef remove_wait_queue
 #undef request_irq
 #undef reservation_ww_class
 #undef reserve_iova
@@ -559,6 +606,9 @@
 #undef spin_unlock
 #undef spin_unlock_irqrestore
 #undef split_page
+#undef sync_file_create
+#undef sync_file_get_fence
+#undef sync_file_get_name
 #undef synchronize_irq
 #undef tasklet_kill
 #undef tasklet_schedule
@@ -573,6 +623,9 @@
 #undef to_virt_desc
 #undef try_wait_for_completion
 #undef udelay
+#undef uio_event_notify
+#undef uio_register_device
+#undef uio_unregister_device
 #undef unpin_user_page
 #undef unpin_user_pages
 #undef usecs_to_jiffies
@@ -604,6 +657,7 @@
 #undef vzalloc
 #undef wait_for_completion
 #undef wait_for_completion_timeout
+#undef waitqueue_active
 #undef wmb
 #undef writeb
 #undef writeb_relaxed

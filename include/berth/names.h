@@ -29,6 +29,7 @@
 #define __sg_page_iter_dma_next berth___sg_page_iter_dma_next
 #define __sg_page_iter_next berth___sg_page_iter_next
 #define __sg_page_iter_start berth___sg_page_iter_start
+#define add_wait_queue berth_add_wait_queue
 #define alloc_contig_pages berth_alloc_contig_pages
 #define alloc_contig_range berth_alloc_contig_range
 #define alloc_io_pgtable_ops berth_alloc_io_pgtable_ops
@@ -37,6 +38,7 @@
 #define alloc_page berth_alloc_page
 #define alloc_pages berth_alloc_pages
 #define alloc_pages_exact berth_alloc_pages_exact
+#define anon_inode_getfile berth_anon_inode_getfile
 #define async_tx_ack berth_async_tx_ack
 #define async_tx_test_ack berth_async_tx_test_ack
 #define bvec_gap_to_prev berth_bvec_gap_to_prev
@@ -51,6 +53,7 @@
 #define bvec_set_page berth_bvec_set_page
 #define bvec_set_virt berth_bvec_set_virt
 #define clear_highpage berth_clear_highpage
+#define close_fd berth_close_fd
 #define cma_alloc berth_cma_alloc
 #define cma_for_each_area berth_cma_for_each_area
 #define cma_get_base berth_cma_get_base
@@ -61,7 +64,9 @@
 #define complete berth_complete
 #define complete_all berth_complete_all
 #define completion_done berth_completion_done
+#define copy_from_user berth_copy_from_user
 #define copy_highpage berth_copy_highpage
+#define copy_to_user berth_copy_to_user
 #define del_timer berth_del_timer
 #define del_timer_sync berth_del_timer_sync
 #define dev_err berth_dev_err
@@ -82,6 +87,7 @@
 #define devm_kmalloc berth_devm_kmalloc
 #define devm_kzalloc berth_devm_kzalloc
 #define devm_platform_ioremap_resource berth_devm_platform_ioremap_resource
+#define devm_uio_register_device berth_devm_uio_register_device
 #define disable_irq berth_disable_irq
 #define disable_irq_nosync berth_disable_irq_nosync
 #define dma_addressing_limited berth_dma_addressing_limited
@@ -99,6 +105,31 @@
 #define dma_async_is_tx_complete berth_dma_async_is_tx_complete
 #define dma_async_issue_pending berth_dma_async_issue_pending
 #define dma_async_tx_descriptor_init berth_dma_async_tx_descriptor_init
+#define dma_buf_attach berth_dma_buf_attach
+#define dma_buf_attachment_is_dynamic berth_dma_buf_attachment_is_dynamic
+#define dma_buf_begin_cpu_access berth_dma_buf_begin_cpu_access
+#define dma_buf_begin_cpu_access_partial berth_dma_buf_begin_cpu_access_partial
+#define dma_buf_detach berth_dma_buf_detach
+#define dma_buf_dynamic_attach berth_dma_buf_dynamic_attach
+#define dma_buf_end_cpu_access berth_dma_buf_end_cpu_access
+#define dma_buf_end_cpu_access_partial berth_dma_buf_end_cpu_access_partial
+#define dma_buf_export berth_dma_buf_export
+#define dma_buf_fd berth_dma_buf_fd
+#define dma_buf_get berth_dma_buf_get
+#define dma_buf_is_dynamic berth_dma_buf_is_dynamic
+#define dma_buf_map_attachment berth_dma_buf_map_attachment
+#define dma_buf_map_attachment_unlocked berth_dma_buf_map_attachment_unlocked
+#define dma_buf_mmap berth_dma_buf_mmap
+#define dma_buf_move_notify berth_dma_buf_move_notify
+#define dma_buf_pin berth_dma_buf_pin
+#define dma_buf_put berth_dma_buf_put
+#define dma_buf_unmap_attachment berth_dma_buf_unmap_attachment
+#define dma_buf_unmap_attachment_unlocked berth_dma_buf_unmap_attachment_unlocked
+#define dma_buf_unpin berth_dma_buf_unpin
+#define dma_buf_vmap berth_dma_buf_vmap
+#define dma_buf_vmap_unlocked berth_dma_buf_vmap_unlocked
+#define dma_buf_vunmap berth_dma_buf_vunmap
+#define dma_buf_vunmap_unlocked berth_dma_buf_vunmap_unlocked
 #define dma_can_mmap berth_dma_can_mmap
 #define dma_chan_name berth_dma_chan_name
 #define dma_cookie_assign berth_dma_cookie_assign
@@ -169,6 +200,11 @@
 #define dma_get_sgtable_attrs berth_dma_get_sgtable_attrs
 #define dma_get_slave_caps berth_dma_get_slave_caps
 #define dma_get_slave_channel berth_dma_get_slave_channel
+#define dma_heap_add berth_dma_heap_add
+#define dma_heap_buffer_alloc berth_dma_heap_buffer_alloc
+#define dma_heap_find berth_dma_heap_find
+#define dma_heap_get_drvdata berth_dma_heap_get_drvdata
+#define dma_heap_get_name berth_dma_heap_get_name
 #define dma_issue_pending_all berth_dma_issue_pending_all
 #define dma_map_bvec berth_dma_map_bvec
 #define dma_map_page berth_dma_map_page
@@ -298,7 +334,9 @@
 #define dmam_pool_create berth_dmam_pool_create
 #define dmam_pool_destroy berth_dmam_pool_destroy
 #define enable_irq berth_enable_irq
+#define fget berth_fget
 #define find_iova berth_find_iova
+#define fput berth_fput
 #define free_contig_range berth_free_contig_range
 #define free_io_pgtable_ops berth_free_io_pgtable_ops
 #define free_iova berth_free_iova
@@ -306,6 +344,8 @@
 #define free_irq berth_free_irq
 #define free_pages berth_free_pages
 #define free_pages_exact berth_free_pages_exact
+#define get_dma_buf berth_get_dma_buf
+#define get_file berth_get_file
 #define get_order berth_get_order
 #define get_page berth_get_page
 #define get_page_unless_zero berth_get_page_unless_zero
@@ -313,6 +353,8 @@
 #define gfpflags_allow_blocking berth_gfpflags_allow_blocking
 #define init_completion berth_init_completion
 #define init_iova_domain berth_init_iova_domain
+#define init_waitqueue_func_entry berth_init_waitqueue_func_entry
+#define init_waitqueue_head berth_init_waitqueue_head
 #define iommu_attach_device berth_iommu_attach_device
 #define iommu_attach_group berth_iommu_attach_group
 #define iommu_detach_device berth_iommu_detach_device
@@ -400,6 +442,8 @@
 #define memcpy_to_page berth_memcpy_to_page
 #define memremap berth_memremap
 #define memunmap berth_memunmap
+#define misc_deregister berth_misc_deregister
+#define misc_register berth_misc_register
 #define mod_timer berth_mod_timer
 #define mp_bvec_iter_bvec berth_mp_bvec_iter_bvec
 #define mp_bvec_iter_len berth_mp_bvec_iter_len
@@ -499,6 +543,7 @@
 #define platform_get_irq berth_platform_get_irq
 #define platform_get_resource berth_platform_get_resource
 #define platform_set_drvdata berth_platform_set_drvdata
+#define poll_wait berth_poll_wait
 #define put_iova_domain berth_put_iova_domain
 #define put_page berth_put_page
 #define readb berth_readb
@@ -510,6 +555,8 @@
 #define readw berth_readw
 #define readw_relaxed berth_readw_relaxed
 #define reinit_completion berth_reinit_completion
+#define remap_pfn_range berth_remap_pfn_range
+#define remove_wait_queue berth_remove_wait_queue
 #define request_irq berth_request_irq
 #define reservation_ww_class berth_reservation_ww_class
 #define reserve_iova berth_reserve_iova
@@ -565,6 +612,9 @@
 #define spin_unlock berth_spin_unlock
 #define spin_unlock_irqrestore berth_spin_unlock_irqrestore
 #define split_page berth_split_page
+#define sync_file_create berth_sync_file_create
+#define sync_file_get_fence berth_sync_file_get_fence
+#define sync_file_get_name berth_sync_file_get_name
 #define synchronize_irq berth_synchronize_irq
 #define tasklet_kill berth_tasklet_kill
 #define tasklet_schedule berth_tasklet_schedule
@@ -579,6 +629,9 @@
 #define to_virt_desc berth_to_virt_desc
 #define try_wait_for_completion berth_try_wait_for_completion
 #define udelay berth_udelay
+#define uio_event_notify berth_uio_event_notify
+#define uio_register_device berth_uio_register_device
+#define uio_unregister_device berth_uio_unregister_device
 #define unpin_user_page berth_unpin_user_page
 #define unpin_user_pages berth_unpin_user_pages
 #define usecs_to_jiffies berth_usecs_to_jiffies
@@ -610,6 +663,7 @@
 #define vzalloc berth_vzalloc
 #define wait_for_completion berth_wait_for_completion
 #define wait_for_completion_timeout berth_wait_for_completion_timeout
+#define waitqueue_active berth_waitqueue_active
 #define wmb berth_wmb
 #define writeb berth_writeb
 #define writeb_relaxed berth_writeb_relaxed

@@ -18,6 +18,8 @@
 BERTH_BEGIN_DECLS
 
 struct berth_vma_part;
+struct berth_vma_share;
+struct file;
 
 /**
  * struct vm_area_struct - a range of addresses
@@ -26,7 +28,13 @@ struct berth_vma_part;
  * @vm_pgoff: where it begins, in pages of what it shows
  * @vm_page_prot: how the pages are seen; written by whoever shows them
  * @vm_private_data: the driver's own
+ * @vm_file: the open file that it is a mapping of, which it holds; or NULL
+ * @put_file: gives @vm_file up; berth's own
  * @parts: what is shown; berth's own
+ * @last: the last of them; berth's own
+ * @share: of an area with @is_elsewhere, what the port shares; berth's own
+ * @is_elsewhere: it has no addresses here, they are another process's: see berth_file_share(). Then
+ *	@vm_start is 0; berth's own
  *
  * It is one thread's at a time.
  */
@@ -36,7 +44,12 @@ struct vm_area_struct {
 	unsigned long vm_pgoff;
 	pgprot_t vm_page_prot;
 	void *vm_private_data;
+	struct file *vm_file;
+	void (*put_file)(struct file *file);
 	struct berth_vma_part *parts;
+	struct berth_vma_part *last;
+	struct berth_vma_share *share;
+	bool is_elsewhere;
 };
 
 /** vma_pages() - pages of a range */
@@ -57,8 +70,27 @@ static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 int BERTH_MUST_CHECK berth_vma_reserve(struct vm_area_struct *vma, size_t size,
 				       unsigned long pgoff);
 
-/** berth_vma_release() - show nothing any more, and give the addresses back. May sleep. */
+/**
+ * berth_vma_release() - show nothing any more, and give the addresses back
+ *
+ * Then @vm_file is given up, if there is one. May sleep.
+ */
 void berth_vma_release(struct vm_area_struct *vma);
+
+/**
+ * remap_pfn_range() - show memory of a driver's by its physical address
+ * @vma: an area
+ * @addr: where in it; vm_start for its beginning
+ * @pfn: the first page: of RAM
+ * @size: bytes, rounded up to pages
+ * @prot: BERTH_MEMORY_*; of memory in the linear map BERTH_MEMORY_CACHED
+ *
+ * Nothing keeps the memory: whoever shows it sees to that, as in Linux. May sleep. Return: 0; or with the reason and
+ * nothing shown -EINVAL (ARGUMENT; MAPPING: registers, which have no mapping of this kind, or another memory
+ * type than somebody else has there), -EBUSY, -ENOMEM.
+ */
+int BERTH_MUST_CHECK remap_pfn_range(struct vm_area_struct *vma, unsigned long addr,
+				     unsigned long pfn, unsigned long size, pgprot_t prot);
 
 BERTH_END_DECLS
 

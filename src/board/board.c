@@ -7,9 +7,11 @@
 
 #include "board/blob.h"
 #include "board/board.h"
+#include "dma-buf/dma-buf.h"
 #include "dma/buffers.h"
 #include "dma/internal.h"
 #include "dmaengine/internal.h"
+#include "fs/internal.h"
 #include "iommu/internal.h"
 #include "lib/device.h"
 #include "lib/error.h"
@@ -109,9 +111,11 @@ static int start_memory(const void *fdt, const struct berth_options *options)
 		return err;
 	state = MEMORY_STARTED;
 	err = berth_mm_start();
-	if (!err)
-		berth_swiotlb_start();
-	return err;
+	if (err)
+		return err;
+	berth_swiotlb_start();
+	berth_dma_follow_trace(true);
+	return 0;
 }
 
 /* Take everything down from wherever it got. Return: bytes that users had not given back. */
@@ -121,15 +125,20 @@ static uint64_t go_down(void)
 
 	if (state >= MEMORY_STARTED) {
 		berth_driver_unbind_all();
+		berth_dma_follow_trace(false);
 		berth_dma_software_stop();
 		berth_dmaengine_stop();
 		berth_platform_remove_all();
+		berth_sw_sync_reset();
+		berth_dma_heaps_reset();
+		berth_fds_reset();
 		leaked = berth_dma_stop();
 		berth_swiotlb_stop();
 		leaked += berth_mm_leaked();
 		berth_anon_reset();
 		berth_swap_reset();
 		berth_filecache_reset();
+		berth_fs_reset();
 	}
 	if (state >= PORT_STARTED) {
 		berth_timers_reset();

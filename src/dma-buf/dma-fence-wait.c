@@ -7,6 +7,7 @@
 
 #include "dma-buf/internal.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 
 struct wait_cb {
 	struct dma_fence_cb base;
@@ -88,14 +89,24 @@ long dma_fence_default_wait(struct dma_fence *fence, bool intr, long timeout)
 	return jiffies_left(deadline_ns, timeout);
 }
 
+static void trace_wait(const struct dma_fence *fence, enum berth_trace_kind kind, int err)
+{
+	berth_trace(.kind = kind, .object = fence, .detail = err, .address = fence->context,
+		    .other = fence->seqno);
+}
+
 long dma_fence_wait_timeout(struct dma_fence *fence, bool intr, long timeout)
 {
+	long left;
+
 	if (timeout < 0)
 		return bad_timeout(timeout);
 	dma_fence_enable_sw_signaling(fence);
-	if (fence->ops->wait)
-		return fence->ops->wait(fence, intr, timeout);
-	return dma_fence_default_wait(fence, intr, timeout);
+	trace_wait(fence, BERTH_TRACE_FENCE_WAIT, 0);
+	left = fence->ops->wait ? fence->ops->wait(fence, intr, timeout)
+				: dma_fence_default_wait(fence, intr, timeout);
+	trace_wait(fence, BERTH_TRACE_FENCE_WOKEN, left > 0 ? 0 : (left ? (int)left : -ETIMEDOUT));
+	return left;
 }
 
 /* The first one that is signalled, or @count. */

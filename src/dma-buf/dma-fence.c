@@ -6,6 +6,7 @@
 #include "dma-buf/internal.h"
 #include "lib/error.h"
 #include "lib/printk.h"
+#include "lib/trace.h"
 
 /* The stub's context is 0. */
 static uint64_t next_context = 1;
@@ -26,6 +27,8 @@ void dma_fence_init(struct dma_fence *fence, const struct dma_fence_ops *ops, sp
 	};
 	kref_init(&fence->refcount);
 	INIT_LIST_HEAD(&fence->cb_list);
+	berth_trace(.kind = BERTH_TRACE_FENCE_INIT, .object = fence, .address = context,
+		    .other = seqno);
 }
 
 void dma_fence_free(struct dma_fence *fence)
@@ -69,6 +72,9 @@ bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t tim
 	__atomic_fetch_or(&fence->flags,
 			  BIT(DMA_FENCE_FLAG_TIMESTAMP_BIT) | BIT(DMA_FENCE_FLAG_SIGNALED_BIT),
 			  __ATOMIC_RELEASE);
+	berth_trace(.kind = BERTH_TRACE_FENCE_SIGNAL, .object = fence,
+		    .detail = berth_dma_fence_error(fence), .address = fence->context,
+		    .other = fence->seqno);
 	berth_dma_fence_owner_done(fence);
 	while (!list_empty(&fence->cb_list)) {
 		struct dma_fence_cb *cb =

@@ -50,6 +50,9 @@ bool berth_dma_reaches_all(const struct device *dev);
 /* What was derived from the limits does not hold any more. */
 void berth_dma_limits_changed(struct device *dev);
 
+/* From now on the limits of all devices follow berth_trace_set(); or not any more. */
+void berth_dma_follow_trace(bool follow);
+
 /* The reason of a failure: the device's limit lies below. */
 void berth_dma_mask_error(const struct device *dev, uint64_t address, uint64_t size,
 			  uint64_t limit);

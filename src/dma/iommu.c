@@ -6,6 +6,7 @@
 #include "iommu/pgtable.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 
 static void refuse_unmap(const struct device *dev, enum berth_reason reason, dma_addr_t addr,
 			 uint64_t size, uint64_t mapped)
@@ -57,8 +58,11 @@ dma_addr_t berth_iommu_dma_map_phys(struct device *dev, phys_addr_t phys, size_t
 		iova = berth_iommu_dma_take_iova(d, all, d->far_pfn);
 		if (iova == DMA_MAPPING_ERROR)
 			return iova;
-		if (!berth_iommu_dma_bounce_map(dev, iova, phys, size, dir, attrs))
+		if (!berth_iommu_dma_bounce_map(dev, iova, phys, size, dir, attrs)) {
+			berth_trace(.kind = BERTH_TRACE_BOUNCE, .dev = dev, .detail = (int)dir,
+				    .address = iova + offset, .length = size, .other = phys);
 			return iova + offset;
+		}
 		iommu_put_iova(d, iova, all);
 		return DMA_MAPPING_ERROR;
 	}

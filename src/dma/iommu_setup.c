@@ -10,6 +10,7 @@
 #include "iommu/pgtable.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 #include "lib/string.h"
 
 #define SHADOW_SIZE (4u << 20)
@@ -170,7 +171,7 @@ void berth_iommu_dma_limits_changed(struct device *dev)
 		d->prot[i] |= IOMMU_CACHE;
 	is_plain = dev->backend == BERTH_DMA_IOMMU && dev_is_dma_coherent(dev) &&
 		   !d->is_untrusted && !d->domain->ops->iotlb_sync_map && dev->dma_mask &&
-		   open_short_way(d);
+		   !berth_is_traced() && open_short_way(d);
 	d->ram_size = is_plain ? d->bank_nr << PAGE_SHIFT : 0;
 }
 

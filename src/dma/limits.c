@@ -6,6 +6,7 @@
 #include "dma/iommu.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 #include "lib/string.h"
 
 #define DEFAULT_SEGMENT_SIZE 65536u
@@ -123,10 +124,23 @@ void berth_dma_limits_changed(struct device *dev)
 	if (dev->backend == BERTH_DMA_DIRECT && dev->dma_mask) {
 		if (may_bounce(dev))
 			dev->flags |= BERTH_DEVICE_MAY_BOUNCE;
-		if (dev_is_dma_coherent(dev) && !(dev->flags & BERTH_DEVICE_BOUNCE))
+		if (dev_is_dma_coherent(dev) && !(dev->flags & BERTH_DEVICE_BOUNCE) &&
+		    !berth_is_traced())
 			set_fast_range(dev);
 	}
 	dev->unmap_span = dev->flags & BERTH_DEVICE_MAY_BOUNCE ? 0 : dev->map_span;
+}
+
+/* The short ways have no tracepoints. */
+static void trace_changed(void)
+{
+	for (struct device *dev = berth_device_first(); dev; dev = berth_device_next(dev))
+		berth_dma_limits_changed(dev);
+}
+
+void berth_dma_follow_trace(bool follow)
+{
+	berth_trace_on_change(follow ? trace_changed : NULL);
 }
 
 bool berth_dma_reachable(const struct device *dev, uint64_t mask, unsigned int index,
@@ -282,6 +296,7 @@ void berth_dma_init_limits(struct device *dev)
 	dev->segment_boundary_mask = UINT64_MAX;
 	dev->max_segment_size = DEFAULT_SEGMENT_SIZE;
 	dev->min_align_mask = 0;
+	dev->max_segments = 0;
 	dev->flags = parent ? parent->flags & BERTH_DEVICE_COHERENT : BERTH_DEVICE_COHERENT;
 	if (berth_swiotlb_mode == BERTH_SWIOTLB_FORCE ||
 	    (parent && parent->p && parent->p->pool && !parent->p->iommu_dma))

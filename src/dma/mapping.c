@@ -7,6 +7,7 @@
 #include "dma/swiotlb.h"
 #include "lib/device.h"
 #include "lib/error.h"
+#include "lib/trace.h"
 
 /*
  * To the device: what the CPU wrote must be in memory, and no dirty line may be left that could
@@ -91,16 +92,36 @@ dma_addr_t berth_dma_refuse_memory(const struct device *dev, uint64_t address)
 	return DMA_MAPPING_ERROR;
 }
 
+/* Apart, since an event takes room on the stack that short ways should not have to make. */
+static __attribute__((noinline)) void trace_range(enum berth_trace_kind kind,
+						  const struct device *dev, dma_addr_t addr,
+						  size_t size, enum dma_data_direction dir,
+						  phys_addr_t phys)
+{
+	berth_trace(.kind = kind, .dev = dev, .detail = (int)dir, .address = addr, .length = size,
+		    .other = phys);
+}
+
+/* Tells of what went well. */
+static inline dma_addr_t traced(const struct device *dev, dma_addr_t addr, phys_addr_t phys,
+				size_t size, enum dma_data_direction dir)
+{
+	if (berth_is_traced() && addr != DMA_MAPPING_ERROR)
+		trace_range(BERTH_TRACE_DMA_MAP, dev, addr, size, dir, phys);
+	return addr;
+}
+
 dma_addr_t berth_dma_map_virt_long(struct device *dev, void *ptr, size_t size,
 				   enum dma_data_direction dir, unsigned long attrs)
 {
 	uint64_t at = (uintptr_t)ptr - berth_port_linear.virt;
+	phys_addr_t phys = berth_port_linear.phys + at;
 
 	if (!berth_dma_legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
-	if (at >= berth_port_linear.size || !berth_dma_is_ram(berth_port_linear.phys + at, size))
+	if (at >= berth_port_linear.size || !berth_dma_is_ram(phys, size))
 		return berth_dma_refuse_memory(dev, (uintptr_t)ptr);
-	return map_phys(dev, berth_port_linear.phys + at, size, dir, attrs, UINT64_MAX);
+	return traced(dev, map_phys(dev, phys, size, dir, attrs, UINT64_MAX), phys, size, dir);
 }
 
 dma_addr_t berth_dma_map_virt(struct device *dev, void *ptr, size_t size,
@@ -130,7 +151,7 @@ static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset,
 		return DMA_MAPPING_ERROR;
 	if (!page || !berth_dma_is_ram(phys, size))
 		return berth_dma_refuse_memory(dev, phys);
-	return map_phys(dev, phys, size, dir, attrs, boundary);
+	return traced(dev, map_phys(dev, phys, size, dir, attrs, boundary), phys, size, dir);
 }
 
 dma_addr_t dma_map_page_attrs(struct device *dev, struct page *page, size_t offset, size_t size,
@@ -175,6 +196,17 @@ static __attribute__((noinline)) void unmap(struct device *dev, dma_addr_t addr,
 		berth_dma_invalidate(dev, phys, size, dir);
 }
 
+/* A call in the last place costs the short way nothing. */
+static __attribute__((noinline)) void unmap_traced(struct device *dev, dma_addr_t addr, size_t size,
+						   enum dma_data_direction dir, unsigned long attrs)
+{
+	trace_range(BERTH_TRACE_DMA_UNMAP, dev, addr, size, dir, 0);
+	if (dev->backend == BERTH_DMA_IOMMU)
+		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
+	else
+		unmap(dev, addr, size, dir, attrs);
+}
+
 void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 			  enum dma_data_direction dir, unsigned long attrs)
 {
@@ -182,7 +214,9 @@ void dma_unmap_page_attrs(struct device *dev, dma_addr_t addr, size_t size,
 
 	if (d && attrs & DMA_ATTR_SKIP_CPU_SYNC && bounce_unmap_plain(d, addr, size, dir))
 		return;
-	if (dev->backend == BERTH_DMA_IOMMU)
+	if (berth_is_traced())
+		unmap_traced(dev, addr, size, dir, attrs);
+	else if (dev->backend == BERTH_DMA_IOMMU)
 		berth_iommu_dma_unmap(dev, addr, size, dir, attrs);
 	else
 		unmap(dev, addr, size, dir, attrs);
@@ -196,6 +230,8 @@ void dma_sync_single_for_cpu(struct device *dev, dma_addr_t addr, size_t size,
 
 	if (!berth_dma_legal(dev, size, dir))
 		return;
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_SYNC_FOR_CPU, dev, addr, size, dir, 0);
 	if (dev->backend == BERTH_DMA_IOMMU) {
 		berth_iommu_dma_sync_for_cpu(dev, addr, size, dir);
 		return;
@@ -216,6 +252,8 @@ void dma_sync_single_for_device(struct device *dev, dma_addr_t addr, size_t size
 
 	if (!berth_dma_legal(dev, size, dir))
 		return;
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_SYNC_FOR_DEVICE, dev, addr, size, dir, 0);
 	if (dev->backend == BERTH_DMA_IOMMU) {
 		berth_iommu_dma_sync_for_device(dev, addr, size, dir);
 		return;
@@ -250,6 +288,16 @@ static int map_entry(struct device *dev, struct scatterlist *sg, enum dma_data_d
 	return 0;
 }
 
+/* Behind an IOMMU a list is mapped as one: each of its segments is told of. */
+static __attribute__((noinline)) void trace_sg(const struct device *dev, struct scatterlist *sg,
+					       int nents, enum dma_data_direction dir,
+					       enum berth_trace_kind kind)
+{
+	for (; nents > 0 && sg && sg->dma_length; nents--, sg = sg_next(sg))
+		berth_trace(.kind = kind, .dev = dev, .detail = (int)dir,
+			    .address = sg->dma_address, .length = sg->dma_length);
+}
+
 /* Return: the number of segments, or a negative errno value with nothing mapped. */
 static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 		  enum dma_data_direction dir, unsigned long attrs)
@@ -260,8 +308,12 @@ static int map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 	if (nents < 1)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "entries of a scatterlist",
 				     (uint64_t)nents);
-	if (dev->backend == BERTH_DMA_IOMMU)
-		return berth_iommu_dma_map_sg(dev, sgl, nents, dir, attrs);
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		err = berth_iommu_dma_map_sg(dev, sgl, nents, dir, attrs);
+		if (berth_is_traced() && err > 0)
+			trace_sg(dev, sgl, err, dir, BERTH_TRACE_DMA_MAP);
+		return err;
+	}
 	for (; sg && i < nents; i++, sg = sg_next(sg)) {
 		err = map_entry(dev, sg, dir, attrs);
 		if (err)
@@ -315,6 +367,8 @@ void dma_unmap_sg_attrs(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
+		if (berth_is_traced())
+			trace_sg(dev, sgl, nents, dir, BERTH_TRACE_DMA_UNMAP);
 		berth_iommu_dma_unmap_sg(dev, sgl, nents, dir, attrs);
 		return;
 	}
@@ -328,6 +382,8 @@ void dma_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
+		if (berth_is_traced())
+			trace_sg(dev, sgl, nents, dir, BERTH_TRACE_SYNC_FOR_CPU);
 		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, true);
 		return;
 	}
@@ -341,6 +397,8 @@ void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nen
 	struct scatterlist *sg = sgl;
 
 	if (dev->backend == BERTH_DMA_IOMMU) {
+		if (berth_is_traced())
+			trace_sg(dev, sgl, nents, dir, BERTH_TRACE_SYNC_FOR_DEVICE);
 		berth_iommu_dma_sync_sg(dev, sgl, nents, dir, false);
 		return;
 	}

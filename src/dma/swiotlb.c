@@ -9,6 +9,7 @@
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 #include "mm/internal.h"
 
 /* A full pool is told about once in so many ns. */
@@ -241,6 +242,9 @@ dma_addr_t berth_swiotlb_map(struct device *dev, phys_addr_t phys, size_t size,
 	slot->orig = phys;
 	slot->key = bounce_key(request.offset, dir);
 	__atomic_store_n(&slot->size, (uint32_t)size, __ATOMIC_RELEASE);
+	berth_trace(.kind = BERTH_TRACE_BOUNCE, .dev = dev, .detail = (int)dir,
+		    .address = request.bus + (uint64_t)(virt - pool->virt), .length = size,
+		    .other = phys);
 	return request.bus + (uint64_t)(virt - pool->virt);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 #include "mm/internal.h"
 
 #define MAX_BOUNCE_DEVICES 64
@@ -96,7 +97,8 @@ struct bounce_device *berth_bounce_device(struct device *dev, struct bounce_pool
 			found->lists[n].counts = room_for(pool, n);
 		__atomic_store_n(&dev->p->bounce, found, __ATOMIC_RELEASE);
 		if (dev->flags & BERTH_DEVICE_BOUNCE && !dev->min_align_mask &&
-		    dev->segment_boundary_mask == UINT64_MAX && !berth_port_is_guarded())
+		    dev->segment_boundary_mask == UINT64_MAX && !berth_port_is_guarded() &&
+		    !berth_is_traced())
 			__atomic_store_n(&dev->p->plain, found, __ATOMIC_RELEASE);
 	}
 	spin_unlock_irqrestore(&devices.lock, irq);

@@ -3,6 +3,7 @@
 #include <berth/virt-dma.h>
 
 #include "lib/error.h"
+#include "lib/trace.h"
 
 /* Callbacks that one run of the tasklet makes at most; other tasklets get their turn. */
 #define MAX_CALLBACKS 64
@@ -27,6 +28,12 @@ static int refuse(struct dma_async_tx_descriptor *tx)
 			      0, 0);
 }
 
+static __attribute__((noinline)) void trace_submit(const struct dma_async_tx_descriptor *tx)
+{
+	berth_trace(.kind = BERTH_TRACE_DMA_SUBMIT, .dev = tx->chan->device->dev,
+		    .name = dma_chan_name(tx->chan), .object = tx, .other = (uint32_t)tx->cookie);
+}
+
 static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
@@ -41,6 +48,8 @@ static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 		take_back(vc, vd);
 		cookie = dma_cookie_assign(tx);
 		list_move_tail(&vd->node, &vc->desc_submitted);
+		if (berth_is_traced())
+			trace_submit(tx);
 	}
 	spin_unlock_irqrestore(&vc->lock, flags);
 	return cookie;

@@ -10,6 +10,7 @@
 #include "lib/error.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 
 /*
  * A device is looked up, and told of, between begin() and end(); one that goes waits until nobody is
@@ -124,6 +125,9 @@ static void tell(struct berth_iommu_fault *fault)
 	unsigned long flags;
 	void *data;
 
+	berth_trace(.kind = BERTH_TRACE_IOMMU_FAULT, .dev = fault->dev,
+		    .detail = (int)fault->reason, .address = fault->address, .length = fault->count,
+		    .other = fault->id);
 	if (domain && domain->p) {
 		iommu_fault_handler_t handler =
 			__atomic_load_n(&domain->p->handler, __ATOMIC_ACQUIRE);

@@ -56,12 +56,14 @@ static const struct {
 	{ EEXIST, "EEXIST" },
 	{ ENODEV, "ENODEV" },
 	{ EINVAL, "EINVAL" },
+	{ ENOTTY, "ENOTTY" },
 	{ EFBIG, "EFBIG" },
 	{ ENOSPC, "ENOSPC" },
 	{ ERANGE, "ERANGE" },
 	{ EDEADLK, "EDEADLK" },
 	{ ENOSYS, "ENOSYS" },
 	{ ENODATA, "ENODATA" },
+	{ ETIME, "ETIME" },
 	{ EOVERFLOW, "EOVERFLOW" },
 	{ EILSEQ, "EILSEQ" },
 	{ EOPNOTSUPP, "EOPNOTSUPP" },
@@ -197,6 +199,9 @@ static int text_mapping(const struct berth_error *e, char *text, size_t size)
 		return berth_snprintf(text, size,
 				      "%s takes segments of at most %llu bytes: %#llx has %llu",
 				      e->subject, (ull)e->limit, (ull)e->address, (ull)e->length);
+	case BERTH_REASON_SEGMENTS:
+		return berth_snprintf(text, size, "%s takes at most %llu pieces: these are %llu",
+				      e->subject, (ull)e->limit, (ull)e->length);
 	case BERTH_REASON_UNMAP:
 		return berth_snprintf(text, size,
 				      "%s: %#llx was not mapped like this: %llu bytes were, not "
@@ -271,6 +276,9 @@ static int text_start(const struct berth_error *e, char *text, size_t size)
 	case BERTH_REASON_NEVER:
 		return berth_snprintf(text, size, "%s: nothing is left that could end this wait",
 				      e->subject);
+	case BERTH_REASON_FILE:
+		return berth_snprintf(text, size, "%s: %s (%s)", e->subject, e->holder,
+				      berth_error_name(e->code));
 	default:
 		return berth_snprintf(text, size, "%s: %s", e->subject, berth_error_name(e->code));
 	}

@@ -12,6 +12,7 @@
 #include "lib/fault.h"
 #include "lib/printk.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 #include "mm/cma.h"
 #include "mm/internal.h"
 
@@ -188,6 +189,8 @@ struct page *cma_alloc(struct cma *cma, unsigned long count, unsigned int align,
 			berth_cma_fail(cma, &a.search);
 	}
 	account(&a, err, berth_port_now() - start);
+	berth_trace(.kind = BERTH_TRACE_CMA_ALLOC, .name = cma->name, .detail = err,
+		    .address = err ? 0 : PFN_PHYS(a.pfn), .length = (uint64_t)count << PAGE_SHIFT);
 	return err ? NULL : pfn_to_page(a.pfn);
 }
 
@@ -248,6 +251,8 @@ bool cma_release(struct cma *cma, const struct page *pages, unsigned long count)
 	cma->used -= count;
 	spin_unlock(&cma->lock);
 
+	berth_trace(.kind = BERTH_TRACE_CMA_RELEASE, .name = cma->name, .address = PFN_PHYS(pfn),
+		    .length = (uint64_t)count << PAGE_SHIFT);
 	berth_put_range(pfn, count);
 
 	first = at >> cma->order_per_bit;

@@ -7,10 +7,12 @@
 #include <berth/memblock.h>
 #include <berth/mm.h>
 #include <berth/slab.h>
+#include <berth/vm_area.h>
 
 #include "lib/error.h"
 #include "lib/fault.h"
 #include "mm/internal.h"
+#include "mm/vma.h"
 
 struct mapping {
 	struct mapping *next;
@@ -34,6 +36,19 @@ static int refuse(const char *subject, phys_addr_t phys, uint64_t size)
 	error->address = phys;
 	error->length = size;
 	return -EINVAL;
+}
+
+/* Whether all of a range is RAM, in the linear map or not: of one range of memblock's. */
+static bool is_ram(phys_addr_t phys, uint64_t size)
+{
+	struct berth_range range;
+	enum memblock_flags flags;
+
+	for (unsigned int i = 0; berth_memblock_next(false, i, &range, &flags); i++)
+		if (phys >= range.base && phys - range.base < range.size &&
+		    size <= range.size - (phys - range.base))
+			return true;
+	return false;
 }
 
 /* Whether some, or all, of a range is RAM that berth keeps in its linear map, or hands out. */
@@ -266,6 +281,42 @@ void memunmap(void *addr)
 	berth_port_range_unmap((char *)addr - in_page, mapping->phys, mapping->size, mapping->type);
 	berth_port_range_release((char *)addr - in_page, mapping->size);
 	end(mapping);
+}
+
+static void unshow(void *mapping)
+{
+	if (mapping)
+		end(mapping);
+}
+
+int remap_pfn_range(struct vm_area_struct *vma, unsigned long addr, unsigned long pfn,
+		    unsigned long size, pgprot_t prot)
+{
+	const char *subject = "remap_pfn_range";
+	const phys_addr_t phys = PFN_PHYS(pfn);
+	const uint64_t bytes = PAGE_ALIGN((uint64_t)size);
+	struct mapping *mapping = NULL;
+	int err;
+
+	if (!bytes || bytes < size || addr < vma->vm_start || offset_in_page(addr) ||
+	    phys + bytes < phys)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, subject, addr);
+	if (!is_ram(phys, bytes))
+		return refuse("remap_pfn_range of what is not RAM", phys, bytes);
+	if (is_kept_ram(phys, bytes, false)) {
+		if (prot != BERTH_MEMORY_CACHED)
+			return refuse("the linear map's type", phys, bytes);
+		if (!linear_address(phys, (size_t)bytes))
+			return -EINVAL;
+	} else {
+		mapping = begin(subject, phys, bytes, prot, false);
+		if (!mapping)
+			return berth_last_error()->code;
+	}
+	err = berth_vma_show(vma, addr - vma->vm_start, phys, bytes, prot, unshow, mapping);
+	if (err)
+		unshow(mapping);
+	return err;
 }
 
 void berth_ioremap_reset(void)

@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 #include "mm/internal.h"
 
 void berth_pause(unsigned int turn)
@@ -121,6 +122,9 @@ bool berth_reclaim_page(struct page *page)
 	ops = berth_tenant_get(flags);
 	if (ops->reclaim_page)
 		gone = ops->reclaim_page(page);
+	if (gone)
+		berth_trace(.kind = BERTH_TRACE_RECLAIM, .name = ops->name,
+			    .address = page_to_phys(page), .length = PAGE_SIZE);
 	berth_tenant_put(flags);
 	unfreeze(page, gone ? 1 : 2);
 	return gone;
@@ -164,6 +168,10 @@ unsigned int berth_migrate_isolated(struct page **dst, struct page **src, unsign
 	else
 		while (moved < frozen && !ops->migrate_page(dst[moved], src[moved], mode))
 			moved++;
+	for (unsigned int i = 0; i < moved && berth_is_traced(); i++)
+		berth_trace(.kind = BERTH_TRACE_MIGRATE, .name = ops->name,
+			    .address = page_to_phys(src[i]), .length = PAGE_SIZE,
+			    .other = page_to_phys(dst[i]));
 	berth_tenant_put(flags);
 
 	for (unsigned int i = 0; i < moved; i++) {

@@ -7,6 +7,7 @@
 #include "lib/fault.h"
 #include "lib/string.h"
 #include "mm/internal.h"
+#include "mm/vma.h"
 
 struct berth_mem_map berth_mem_map[BERTH_MAX_BANKS];
 unsigned int berth_nr_mem_maps;
@@ -108,6 +109,7 @@ void berth_mm_stop(void)
 	berth_reclaim_reset();
 	berth_vmalloc_reset();
 	berth_ioremap_reset();
+	berth_vma_shares_reset();
 	berth_fault_on_change(NULL);
 	use_inline_ways(true);
 	/* First: then a thread that ends just now has nothing to give back. */

@@ -7,15 +7,15 @@ import re
 
 from common import ROOT, Tap, files
 
-FLOORS = {"lib": 0, "check": 1, "mm": 2, "iommu": 3, "dma": 4, "dmaengine": 5, "dma-buf": 5, "uio": 5, "board": 6}
+FLOORS = {"lib": 0, "check": 1, "mm": 2, "iommu": 3, "fs": 3, "dma": 4, "dmaengine": 5, "dma-buf": 5, "uio": 5, "board": 6}
 # Public headers whose functions live that high.
 HEADER_FLOORS = {
     "iommu": "iommu", "iova": "iommu", "io-pgtable": "iommu",
     "bvec": "dma", "dma-mapping": "dma", "dma-alloc": "dma", "dmapool": "dma", "page_pool": "dma", "swiotlb": "dma",
     "dmaengine": "dmaengine", "dmaengine-driver": "dmaengine", "dmaengine-types": "dmaengine", "virt-dma": "dmaengine",
-    "dma-software": "dmaengine", "dma-buf": "dma-buf", "dma-fence": "dma-buf",
-    "dma-fence-array": "dma-buf", "dma-fence-chain": "dma-buf", "dma-fence-unwrap": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
-    "berth": "board", "board": "board",
+    "dma-software": "dmaengine", "dma-buf": "dma-buf", "dma-heap": "dma-buf", "dma-fence": "dma-buf",
+    "dma-fence-array": "dma-buf", "dma-fence-chain": "dma-buf", "dma-fence-unwrap": "dma-buf", "dma-resv": "dma-buf", "sync_file": "dma-buf", "sw_sync": "dma-buf", "uio": "uio",
+    "fs": "fs", "berth": "board", "board": "board",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdarg.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

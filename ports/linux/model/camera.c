@@ -15,10 +15,10 @@ struct registers {
 	struct media_registers common;
 	uint32_t width, height, bytes, interval, frames;
 	uint32_t overruns, sequence; /* that of the next picture */
-	uint32_t buffer[2], push, unused, ring[2], ring_entries;
+	uint32_t buffer[2], push, unused, ring[2], ring_entries, code;
 };
 
-_Static_assert(offsetof(struct registers, ring_entries) == 0x48, "as in the data sheet");
+_Static_assert(offsetof(struct registers, code) == 0x4c, "as in the data sheet");
 
 #define CAMERA_ID 0x43414d31u
 
@@ -40,10 +40,13 @@ _Static_assert(offsetof(struct registers, ring_entries) == 0x48, "as in the data
 #define WRITABLE                                                                             \
 	(MEDIA_WORD(struct registers, buffer[0]) | MEDIA_WORD(struct registers, buffer[1]) | \
 	 MEDIA_WORD(struct registers, ring[0]) | MEDIA_WORD(struct registers, ring[1]))
-#define WRITABLE_IDLE                                                                   \
-	(MEDIA_WORD(struct registers, width) | MEDIA_WORD(struct registers, height) |   \
-	 MEDIA_WORD(struct registers, bytes) | MEDIA_WORD(struct registers, interval) | \
-	 MEDIA_WORD(struct registers, frames) | MEDIA_WORD(struct registers, ring_entries))
+#define WRITABLE_IDLE                                                                        \
+	(MEDIA_WORD(struct registers, width) | MEDIA_WORD(struct registers, height) |        \
+	 MEDIA_WORD(struct registers, bytes) | MEDIA_WORD(struct registers, interval) |      \
+	 MEDIA_WORD(struct registers, frames) | MEDIA_WORD(struct registers, ring_entries) | \
+	 MEDIA_WORD(struct registers, code))
+
+#define CODE_RUNS 1u
 
 #define FIFO_DEPTH 4
 #define MAX_BYTES (256u << 20)
@@ -75,6 +78,8 @@ struct camera {
 	uint64_t target; /* the buffer of the picture that is read out */
 	uint32_t target_status;
 	uint8_t *picture;
+	uint8_t *coded; /* NULL: it delivers the picture itself */
+	uint32_t bytes; /* of what is read out */
 	char text[ENTRY_TEXT + 1];
 	bool (*next)(void *data, void *picture, size_t size, char *extra, size_t extra_size);
 	void *next_data;
@@ -140,7 +145,7 @@ static uint64_t interval(const struct camera *cam)
 /* The sensor is read out during three quarters of the interval. */
 static uint64_t burst_ns(const struct camera *cam)
 {
-	uint64_t bursts = (cam->regs.bytes + MODEL_BURST - 1) / MODEL_BURST;
+	uint64_t bursts = (cam->bytes + MODEL_BURST - 1) / MODEL_BURST;
 	uint64_t ns = interval(cam) * 3 / 4 / bursts;
 
 	return ns ? ns : 1;
@@ -171,6 +176,10 @@ static void frame_step(struct model_device *dev, uint64_t arg)
 	cam->target = cam->fifo[0];
 	memmove(cam->fifo, cam->fifo + 1, --cam->level * sizeof(cam->fifo[0]));
 	cam->target_status = ENTRY_DONE;
+	cam->bytes = cam->regs.bytes;
+	if (cam->coded)
+		cam->bytes = (uint32_t)media_encode(cam->picture, cam->regs.bytes, cam->regs.width,
+						    cam->coded);
 	cam->reading_out = true;
 	model_after(dev, burst_ns(cam), burst_step, 0);
 }
@@ -179,7 +188,7 @@ static void frame_step(struct model_device *dev, uint64_t arg)
 static void complete_frame(struct model_device *dev)
 {
 	struct camera *cam = dev->state;
-	struct entry entry = { .sequence = cam->regs.sequence, .bytes = cam->regs.bytes };
+	struct entry entry = { .sequence = cam->regs.sequence, .bytes = cam->bytes };
 	uint64_t at = media_address(cam->regs.ring) + (uint64_t)cam->ring_at * sizeof(entry);
 	uint32_t status = cam->target_status | (cam->ring_phase ? ENTRY_PHASE : 0);
 	uint32_t bits = IRQ_FRAME;
@@ -203,7 +212,8 @@ static void complete_frame(struct model_device *dev)
 static void burst_step(struct model_device *dev, uint64_t offset)
 {
 	struct camera *cam = dev->state;
-	uint64_t left = cam->regs.bytes - offset;
+	const uint8_t *from = cam->coded ? cam->coded : cam->picture;
+	uint64_t left = cam->bytes - offset;
 	uint64_t size = left < MODEL_BURST ? left : MODEL_BURST;
 	uint64_t due;
 
@@ -212,7 +222,7 @@ static void burst_step(struct model_device *dev, uint64_t offset)
 		cam->stopping = false;
 		return;
 	}
-	if (model_dma_write(dev, cam->target + offset, cam->picture + offset, size))
+	if (model_dma_write(dev, cam->target + offset, from + offset, size))
 		cam->target_status |= ENTRY_BUS_ERROR;
 	if (size < left) {
 		model_after(dev, burst_ns(cam), burst_step, offset + size);
@@ -231,8 +241,18 @@ static void camera_reset(struct model_device *dev)
 	model_cancel(dev, frame_step);
 	model_cancel(dev, burst_step);
 	free(cam->picture);
+	free(cam->coded);
 	*cam = fresh;
 	media_raise(dev, 0);
+}
+
+static bool camera_memory(struct camera *cam)
+{
+	free(cam->picture);
+	free(cam->coded);
+	cam->picture = malloc(cam->regs.bytes);
+	cam->coded = cam->regs.code ? malloc(media_code_most(cam->regs.bytes)) : NULL;
+	return cam->picture && (cam->coded || !cam->regs.code);
 }
 
 static void camera_enable(struct model_device *dev)
@@ -241,11 +261,9 @@ static void camera_enable(struct model_device *dev)
 
 	if (cam->reading_out || !cam->regs.bytes || cam->regs.bytes > MAX_BYTES ||
 	    !cam->regs.ring_entries || cam->regs.ring_entries > MAX_RING ||
-	    (!cam->next && (!cam->regs.width || !cam->regs.height)))
-		goto refuse;
-	free(cam->picture);
-	cam->picture = malloc(cam->regs.bytes);
-	if (!cam->picture)
+	    cam->regs.code > CODE_RUNS ||
+	    ((!cam->next || cam->regs.code) && (!cam->regs.width || !cam->regs.height)) ||
+	    !camera_memory(cam))
 		goto refuse;
 	cam->ring_at = 0;
 	cam->ring_phase = true;
@@ -339,7 +357,8 @@ static void camera_stop(struct model_device *dev)
 	struct camera *cam = dev->state;
 
 	free(cam->picture);
-	cam->picture = NULL;
+	free(cam->coded);
+	cam->picture = cam->coded = NULL;
 }
 
 const struct model_device_type model_camera = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the camera and the display have alike. */
+/* What camera, decoder and display have alike. */
 #include "media.h"
 
 void media_raise(struct model_device *dev, uint32_t bits)

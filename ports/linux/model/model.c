@@ -185,6 +185,11 @@ static void make_lock(void)
 	pthread_mutexattr_destroy(&attributes);
 }
 
+uint64_t berth_model_time(void)
+{
+	return __atomic_load_n(&soc.now, __ATOMIC_RELAXED);
+}
+
 void berth_model_stats(struct berth_model_stats *stats)
 {
 	pthread_once(&lock_once, make_lock);
@@ -259,7 +264,7 @@ static void configure(const struct berth_model_config *config)
 	cache_set_chances();
 	soc.fresh_key = model_mix(config->seed ^ GOLDEN);
 	soc.stats = (struct berth_model_stats){ .digest = model_mix(config->seed) };
-	soc.now = 0;
+	__atomic_store_n(&soc.now, 0, __ATOMIC_RELAXED);
 	soc.event_number = 0;
 	soc.alarm_at = UINT64_MAX;
 	soc.pace_ns = 0;

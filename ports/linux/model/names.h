@@ -24,6 +24,9 @@
 #define irq_alarm berth_model_irq_alarm
 #define irq_deliver berth_model_irq_deliver
 #define irq_is_ready berth_model_irq_is_ready
+#define media_code_most berth_model_media_code_most
+#define media_decode berth_model_media_decode
+#define media_encode berth_model_media_encode
 #define media_raise berth_model_media_raise
 #define media_read berth_model_media_read
 #define media_write berth_model_media_write
@@ -39,11 +42,13 @@
 #define model_camera berth_model_camera
 #define model_cancel berth_model_cancel
 #define model_chance berth_model_chance
+#define model_decoder berth_model_decoder
 #define model_device_types berth_model_device_types
 #define model_display berth_model_display
 #define model_dma_read berth_model_dma_read
 #define model_dma_write berth_model_dma_write
 #define model_draw berth_model_draw
+#define model_dsp berth_model_dsp
 #define model_enter berth_model_enter
 #define model_fifo berth_model_fifo
 #define model_find berth_model_find

@@ -96,16 +96,22 @@ static void run_first(void)
 	soc.current = outer;
 }
 
+/* Read without the lock by who traces. */
+static void set_now(uint64_t ns)
+{
+	__atomic_store_n(&soc.now, ns, __ATOMIC_RELAXED);
+}
+
 /* A step sees the moment that it was due, not the one to which the clock is on its way. */
 void sched_advance(uint64_t to_ns)
 {
 	while (soc.nr_events && soc.events[0].at <= to_ns) {
 		if (soc.events[0].at > soc.now)
-			soc.now = soc.events[0].at;
+			set_now(soc.events[0].at);
 		run_first();
 	}
 	if (to_ns > soc.now)
-		soc.now = to_ns;
+		set_now(to_ns);
 }
 
 /* The next moment at which something happens by itself; UINT64_MAX: never. */

@@ -130,6 +130,9 @@ struct berth_model_stats {
 /** berth_model_stats() - figures of the run, also after berth_stop(), until the next start. */
 void berth_model_stats(struct berth_model_stats *stats);
 
+/** berth_model_time() - virtual time in ns, as of the last event. Takes no lock: any context. */
+uint64_t berth_model_time(void);
+
 /**
  * enum berth_model_smmu_command - the commands of an SMMU, as they are counted
  * @BERTH_MODEL_SMMU_PREFETCH: both, which have no effect

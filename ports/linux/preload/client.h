@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A program's side of the server's protocol. Nothing here allocates, takes a lock or uses what the preloaded
+ * library replaces, so all of it may be called in a signal handler and behind fork(). Errors are negative errno values.
+ */
+#ifndef PORTS_LINUX_PRELOAD_CLIENT_H
+#define PORTS_LINUX_PRELOAD_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "serve/protocol.h"
+
+/* Open /dev/@name. @flags: of open(). Return: the descriptor. */
+int berth_client_open(const char *name, int flags);
+
+/* Whether a descriptor is an open node of the server's. */
+bool berth_client_is_node(int fd);
+
+/* What the driver returns, now: -EAGAIN if there is nothing. */
+long berth_client_read(int fd, void *bytes, size_t count);
+long berth_client_write(int fd, const void *bytes, size_t count);
+long berth_client_ioctl(int fd, unsigned long number, void *arg);
+
+/* Return: a descriptor to map from its offset 0 on; *@connection is to stay open as long as the mapping. */
+int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection);
+
+/* The name below /dev of an open node, to @name of BERTH_SERVE_NAME_MOST bytes. */
+int berth_client_name(int fd, char *name);
+
+/* Bring the text of a file of the tree up to date. */
+int berth_client_refresh(uint64_t inode);
+
+/* The path of the tree, to @path. */
+int berth_client_tree(char *path, size_t size);
+
+#endif

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a client asks for. Nothing that it says is believed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "serve/internal.h"
+
+#define MAPPING_MOST (1ull << 46)
+
+/* Return: false if the client does not read what it has asked for, or is gone. */
+bool berth_port_reply(struct conn *conn, struct answer *answer)
+{
+	struct berth_serve_reply *reply = (void *)answer->bytes;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec part = { answer->bytes, sizeof(*reply) + answer->size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	*reply = (struct berth_serve_reply){
+		.magic = BERTH_SERVE_MAGIC,
+		.size = (uint32_t)answer->size,
+		.result = answer->result,
+		.fd_at = answer->fd_at,
+	};
+	if (answer->fd >= 0) {
+		struct cmsghdr *header = (void *)control;
+
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(header), &answer->fd, sizeof(int));
+		message.msg_control = control;
+		message.msg_controllen = sizeof(control);
+	}
+	do
+		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent == (ssize_t)part.iov_len;
+}
+
+/* A reference to the file of an open node, unless it is gone. */
+static struct file *hold_file(struct conn *node)
+{
+	struct file *file = NULL;
+
+	pthread_mutex_lock(&node->lock);
+	if (node->kind == CONN_FILE && node->file)
+		file = get_file(node->file);
+	pthread_mutex_unlock(&node->lock);
+	return file;
+}
+
+/* Counts go up, and round. */
+static void note_count(struct conn *node, uint32_t count)
+{
+	pthread_mutex_lock(&node->lock);
+	if ((int32_t)(count - node->last) > 0)
+		node->last = count;
+	pthread_mutex_unlock(&node->lock);
+}
+
+/* A count that was sent and is not read yet has not been read. */
+static long read_node(struct conn *node, struct file *file, uint64_t length, void *to)
+{
+	size_t size = length < BERTH_SERVE_DATA_MOST ? (size_t)length : BERTH_SERVE_DATA_MOST;
+	long ret = berth_file_read(file, to, size);
+	uint32_t count;
+
+	if (!node->is_uio || size != sizeof(count))
+		return ret;
+	if (ret == (long)sizeof(count)) {
+		memcpy(&count, to, sizeof(count));
+		note_count(node, count);
+	} else if (ret == -EAGAIN && berth_port_unread(node)) {
+		pthread_mutex_lock(&node->lock);
+		memcpy(to, &node->last, sizeof(count));
+		pthread_mutex_unlock(&node->lock);
+		ret = sizeof(count);
+	}
+	return ret;
+}
+
+static long write_node(struct file *file, struct packet *packet)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+
+	/* A driver that sees fewer bytes than there were takes what it gets; one that counts them must not. */
+	if (request->length > request->size && request->size < BERTH_SERVE_DATA_MOST)
+		return -EINVAL;
+	return berth_file_write(file, packet_data(packet), request->size);
+}
+
+static long control_node(struct file *file, struct packet *packet, struct answer *answer)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+	const unsigned int number = (unsigned int)request->arg;
+	const size_t size = _IOC_SIZE(number);
+	long ret;
+
+	if (request->arg >> 32 || request->size > size)
+		return -EINVAL;
+	if (!size)
+		return berth_file_ioctl(file, number, (void *)(uintptr_t)0);
+	memset(answer_data(answer), 0, size);
+	memcpy(answer_data(answer), packet_data(packet), request->size);
+	ret = berth_file_ioctl(file, number, answer_data(answer));
+	answer->size = ret >= 0 && _IOC_DIR(number) & _IOC_READ ? size : 0;
+	return ret;
+}
+
+/* A file that was opened for reading cannot be written through what its client gets. */
+static int reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static long map_node(struct conn *conn, struct conn *node, struct file *file,
+		     const struct berth_serve_request *request, struct answer *answer)
+{
+	const bool is_read_only = (node->flags & BERTH_O_ACCMODE) == BERTH_O_RDONLY;
+	int fd, shown;
+
+	if (!request->length || request->length > MAPPING_MOST || request->offset % PAGE_SIZE)
+		return -EINVAL;
+	if ((node->flags & BERTH_O_ACCMODE) == BERTH_O_WRONLY)
+		return -EACCES;
+	fd = berth_file_share(file, &conn->vma, (size_t)request->length,
+			      (unsigned long)(request->offset / PAGE_SIZE));
+	if (fd < 0)
+		return fd;
+	shown = is_read_only ? reopen(fd) : fd;
+	if (shown < 0) {
+		berth_vma_release(&conn->vma);
+		return -EMFILE;
+	}
+	answer->fd = shown;
+	conn->shared = fd;
+	pthread_mutex_lock(&conn->lock);
+	__atomic_store_n(&conn->kind, CONN_MAPPING, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&conn->lock);
+	return 0;
+}
+
+static long about_node(struct conn *conn, struct packet *packet, struct answer *answer)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+	struct conn *node = berth_port_conn_of_fd(packet->fd);
+	struct file *file = node ? hold_file(node) : NULL;
+	long ret = -EBADF;
+
+	if (!file)
+		goto out;
+	switch (request->op) {
+	case BERTH_SERVE_READ:
+		ret = read_node(node, file, request->length, answer_data(answer));
+		answer->size = ret > 0 ? (size_t)ret : 0;
+		break;
+	case BERTH_SERVE_WRITE:
+		ret = write_node(file, packet);
+		break;
+	case BERTH_SERVE_IOCTL:
+		ret = control_node(file, packet, answer);
+		break;
+	case BERTH_SERVE_MAP:
+		ret = map_node(conn, node, file, request, answer);
+		break;
+	default:
+		answer->size = strlen(node->name) + 1;
+		memcpy(answer_data(answer), node->name, answer->size);
+		ret = (long)node->flags;
+	}
+	fput(file);
+out:
+	if (node)
+		berth_port_conn_put(node);
+	return ret;
+}
+
+static long open_node(struct conn *conn, struct packet *packet)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+	char name[BERTH_SERVE_NAME_MOST];
+
+	if (!request->size || request->size >= sizeof(name) ||
+	    memchr(packet_data(packet), '\0', request->size))
+		return -ENOENT;
+	memcpy(name, packet_data(packet), request->size);
+	name[request->size] = '\0';
+	return berth_port_open(conn, name, request->flags);
+}
+
+static long say_hello(struct answer *answer)
+{
+	berth_port_tree_sync();
+	answer->size = strlen(berth_port_tree_path()) + 1;
+	memcpy(answer_data(answer), berth_port_tree_path(), answer->size);
+	return 0;
+}
+
+static bool is_sound(const struct conn *conn, struct packet *packet)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+	bool is_about_node;
+
+	if (conn->kind == CONN_MAPPING || packet->size < sizeof(*request) ||
+	    packet->size == SIZE_MAX || request->magic != BERTH_SERVE_MAGIC ||
+	    request->size != packet->size - sizeof(*request))
+		return false;
+	is_about_node = request->op >= BERTH_SERVE_READ && request->op <= BERTH_SERVE_NAME;
+	return packet->fds == (is_about_node ? 1 : 0);
+}
+
+bool berth_port_request(struct conn *conn, struct packet *packet, struct answer *answer)
+{
+	const struct berth_serve_request *request = packet_request(packet);
+	bool is_read;
+
+	if (!is_sound(conn, packet))
+		return false;
+	if (conn->kind == CONN_NEW && request->op != BERTH_SERVE_OPEN)
+		__atomic_store_n(&conn->kind, CONN_ASKING, __ATOMIC_RELEASE);
+	switch (request->op) {
+	case BERTH_SERVE_HELLO:
+		answer->result = say_hello(answer);
+		break;
+	case BERTH_SERVE_OPEN:
+		answer->result = conn->kind == CONN_NEW ? open_node(conn, packet) : -EINVAL;
+		break;
+	case BERTH_SERVE_REFRESH:
+		answer->result = berth_port_tree_refresh(request->arg);
+		break;
+	case BERTH_SERVE_READ:
+	case BERTH_SERVE_WRITE:
+	case BERTH_SERVE_IOCTL:
+	case BERTH_SERVE_MAP:
+	case BERTH_SERVE_NAME:
+		answer->result = about_node(conn, packet, answer);
+		break;
+	default:
+		return false;
+	}
+	is_read = berth_port_reply(conn, answer);
+	if (answer->fd >= 0 && answer->fd != conn->shared)
+		close(answer->fd);
+	return is_read;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Buffers of heaps: where their memory is, who has access, and where the newest bytes are. */
+#ifndef BERTH_DMA_BUF_HEAP_H
+#define BERTH_DMA_BUF_HEAP_H
+
+#include <berth/cma.h>
+
+#include "dma-buf/dma-buf.h"
+
+#define HEAP_MAX_RANGES 16
+
+/*
+ * struct heap_place - where memory of a buffer may be
+ * @range: RAM that all devices reach, sorted as the devices found it
+ * @nr: how many; 0: there is no such place
+ * @is_contiguous: some device needs it in one piece
+ */
+struct heap_place {
+	struct heap_range {
+		phys_addr_t first, last;
+	} range[HEAP_MAX_RANGES];
+	unsigned int nr;
+	bool is_contiguous;
+};
+
+/*
+ * struct heap_memory - pages of a buffer
+ * @pages: all of them, in order; NULL: not allocated
+ * @area: they are a run of that area; NULL: single pages
+ * @memory_stale: per page: a cache may hold newer bytes than memory
+ * @cache_stale: per page: memory may hold newer bytes than a cache
+ *
+ * Never both for one page.
+ */
+struct heap_memory {
+	struct page **pages;
+	unsigned long nr;
+	struct cma *area;
+	uint64_t *memory_stale, *cache_stale;
+};
+
+struct heap_buffer {
+	struct dma_buf *dmabuf;
+	struct cma *area; /* all its memory comes from there; NULL: from anywhere */
+	unsigned long nr;
+	unsigned long flags;
+	struct heap_memory memory;
+	struct list_head attachments;
+	unsigned int pins; /* why it does not move: pins, and addresses at which it is seen */
+};
+
+/*
+ * struct heap_attachment - a device
+ * @has_access: it may use the bytes now, as @access says
+ * @is_copied: its mappings are copies that the CPU makes
+ */
+struct heap_attachment {
+	struct dma_buf_attachment *attach;
+	struct heap_buffer *buffer;
+	struct list_head node;
+	bool has_access;
+	bool is_copied;
+	enum dma_data_direction access;
+	struct sg_table *sgt; /* while it is mapped */
+};
+
+/* place.c. What fails sets its reason. All with the reservation's lock. */
+
+/* Where memory for all devices may be, and @more if that is not NULL; -EINVAL: nowhere. */
+int berth_heap_place(const struct heap_buffer *buffer, const struct device *more,
+		     struct heap_place *place);
+/* Whether a device reaches all pages; the reason if not. */
+int berth_heap_fits(const struct heap_memory *memory, const struct device *dev);
+int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *place,
+		    struct heap_memory *memory);
+void berth_heap_give(struct heap_memory *memory);
+/* A table of the pages in pieces that the device takes. */
+struct sg_table *berth_heap_table(const struct heap_memory *memory, const struct device *dev);
+
+/* coherency.c */
+
+/*
+ * Somebody begins to use pages: what he would not see is cleaned or invalidated. He is coherent if he sees the
+ * caches.
+ */
+void berth_heap_begin(struct heap_buffer *buffer, unsigned long first, unsigned long nr,
+		      bool is_coherent);
+/* Somebody has written pages. */
+void berth_heap_wrote(struct heap_buffer *buffer, unsigned long first, unsigned long nr,
+		      bool is_coherent);
+
+/* heap-buffer.c */
+
+extern const struct dma_buf_ops berth_heap_buffer_ops;
+
+/* The memory is there, and within reach of all devices: allocated or moved. With the lock. */
+int berth_heap_settle(struct heap_buffer *buffer);
+
+struct dma_buf *berth_heap_buffer_new(struct cma *area, unsigned long len, unsigned int fd_flags,
+				      unsigned long heap_flags, const char *name);
+
+#endif

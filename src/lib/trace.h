@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Tracepoints; see berth/trace.h. */
+#ifndef BERTH_LIB_TRACE_H
+#define BERTH_LIB_TRACE_H
+
+#include <berth/trace.h>
+
+#ifdef BERTH_NO_TRACE
+
+static inline bool berth_is_traced(void)
+{
+	return false;
+}
+
+#define berth_trace(...) ((void)0)
+
+#else
+
+extern berth_trace_fn berth_trace_hook;
+
+void berth_trace_tell(const struct berth_trace_event *event);
+
+/* Whether somebody listens: one load. */
+static inline bool berth_is_traced(void)
+{
+	return __builtin_expect(__atomic_load_n(&berth_trace_hook, __ATOMIC_ACQUIRE) != NULL, 0);
+}
+
+/*
+ * berth_trace(.kind = ..., .dev = ...): the fields are worked out only if somebody listens. They
+ * take room on the stack: where instructions are counted, in a function that is not inlined.
+ */
+#define berth_trace(...)                                                              \
+	do {                                                                          \
+		if (berth_is_traced())                                                \
+			berth_trace_tell(&(struct berth_trace_event){ __VA_ARGS__ }); \
+	} while (0)
+
+#endif
+
+/* Who has short ways without tracepoints is told when they must not be taken; NULL: nobody. */
+void berth_trace_on_change(void (*function)(void));
+
+#endif
