@@ -111,6 +111,11 @@ enum launcher_op {
 	LAUNCHER_OPENAT2,
 	LAUNCHER_MMAP,
 	LAUNCHER_MMAP_OLD, /* arguments in memory */
+	LAUNCHER_STAT,
+	LAUNCHER_LSTAT,
+	LAUNCHER_FSTAT,
+	LAUNCHER_FSTATAT,
+	LAUNCHER_STATX,
 	LAUNCHER_READ,
 	LAUNCHER_READV,
 	LAUNCHER_PREAD,
@@ -118,10 +123,9 @@ enum launcher_op {
 	LAUNCHER_WRITE,
 	LAUNCHER_WRITEV,
 	LAUNCHER_IOCTL,
-	LAUNCHER_FSTAT,
-	LAUNCHER_FSTATAT,
-	LAUNCHER_STATX,
 	LAUNCHER_LSEEK,
+	LAUNCHER_DUP,
+	LAUNCHER_FCNTL,
 	LAUNCHER_SPLICE, /* from the descriptor */
 	LAUNCHER_SENDFILE, /* likewise: it is the second argument */
 	LAUNCHER_NO_OP,
@@ -165,7 +169,24 @@ bool launcher_has_descriptor(const struct launcher_call *call, unsigned int fd);
 int launcher_give(const struct launcher_call *call, int source, int fd, unsigned int flags,
 		  unsigned int fd_flags);
 
+/*
+ * The node that a path leads to, from the descriptor @dir or AT_FDCWD; NULL: none, and then @attribute is its inode
+ * number if it is in the server's tree. @flags, @resolve: of openat2(). launcher-find.c
+ */
+struct launcher_path {
+	int dir;
+	uint64_t address;
+	unsigned int flags;
+	uint64_t resolve;
+};
+const struct launcher_node *launcher_find(const struct launcher_call *call,
+					  const struct launcher_path *path, uint64_t *attribute);
+
 void launcher_do_open(const struct launcher_call *call); /* launcher-open.c */
+/* Ends the call with a number for @source that is ours and free; or the lowest that is free. */
+void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
+			  unsigned int fd_flags);
+void launcher_do_stat(const struct launcher_call *call); /* launcher-stat.c */
 void launcher_do_call(const struct launcher_call *call); /* launcher-call.c */
 
 /* read() that waits for data: launcher-call.c. How many, and retrying each that can go on. */

@@ -149,6 +149,8 @@ static void take_call(struct launcher *launcher, int listener)
 		launcher_do_open(&call);
 	else if (call.op <= LAUNCHER_MMAP_OLD)
 		launcher_do_mmap(&call);
+	else if (call.op <= LAUNCHER_STATX)
+		launcher_do_stat(&call);
 	else
 		launcher_do_call(&call);
 }
