@@ -272,4 +272,5 @@ class Server:
 if __name__ == "__main__":
     import sys
     Server(sys.argv[1], sys.argv[2])
+    print("ready", flush=True)
     select.select([], [], [])
