@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 
 #include "launcher-internal.h"
 
-static unsigned char data[BERTH_SERVE_DATA_MOST];
+static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 
 /* What a read() or a write() is told. parts: addresses and bytes; length: of all */
 struct extent {
@@ -63,7 +64,7 @@ static int copy_extent(const struct launcher_call *call, const struct extent *ex
 
 static int64_t do_write(const struct launcher_call *call, int node)
 {
-	static struct extent extent;
+	static _Thread_local struct extent extent;
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_WRITE },
 					    .fd = node,
 					    .data = data };
@@ -88,7 +89,7 @@ static bool is_counted(const struct launcher_call *call)
  */
 static int64_t do_read(const struct launcher_call *call, int node)
 {
-	static struct extent extent;
+	static _Thread_local struct extent extent;
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_READ },
 					    .fd = node,
 					    .data = data };
@@ -161,7 +162,8 @@ static struct waiting {
 	struct waiting *next;
 	struct launcher_call call;
 	int node;
-} * all_waiting;
+} *all_waiting;
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool wait_to_read(const struct launcher_call *call, int node)
 {
@@ -172,8 +174,11 @@ static bool wait_to_read(const struct launcher_call *call, int node)
 	waiting = malloc(sizeof(*waiting));
 	if (!waiting)
 		return false;
+	pthread_mutex_lock(&waiting_lock);
 	*waiting = (struct waiting){ all_waiting, *call, node };
 	all_waiting = waiting;
+	pthread_mutex_unlock(&waiting_lock);
+	launcher_wake();
 	return true;
 }
 
@@ -181,13 +186,16 @@ unsigned int launcher_waiting(int *fds, unsigned int most)
 {
 	unsigned int used = 0;
 
+	pthread_mutex_lock(&waiting_lock);
 	for (struct waiting *waiting = all_waiting; waiting && used < most; waiting = waiting->next)
 		fds[used++] = waiting->node;
+	pthread_mutex_unlock(&waiting_lock);
 	return used;
 }
 
 void launcher_retry(void)
 {
+	pthread_mutex_lock(&waiting_lock);
 	for (struct waiting **at = &all_waiting; *at;) {
 		struct waiting *waiting = *at;
 		int64_t result = -EINTR;
@@ -203,6 +211,7 @@ void launcher_retry(void)
 		close(waiting->node);
 		free(waiting);
 	}
+	pthread_mutex_unlock(&waiting_lock);
 }
 
 /* What every file has, and what uio's nodes have: lseek() does nothing. */

@@ -11,8 +11,8 @@
 
 #define SECONDS_FOR_REPLY 10
 
-/* Of the supervisor, or of the front before there is one. */
-static int kept = -1;
+/* Each thread of the supervisor's has its own. */
+static _Thread_local int kept = -1;
 
 void launcher_name_server(struct launcher *launcher, const char *name)
 {
@@ -82,7 +82,7 @@ static int send_request(int connection, struct launcher_message *message)
 
 static int receive_reply(int connection, struct launcher_message *message)
 {
-	static unsigned char unwanted[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char unwanted[BERTH_SERVE_DATA_MOST];
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec parts[2] = { { &message->reply, sizeof(message->reply) },
 				  { message->data ? message->data : unwanted,
@@ -98,7 +98,7 @@ static int receive_reply(int connection, struct launcher_message *message)
 		got = recvmsg(connection, &packet, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return -errno;
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	head = CMSG_FIRSTHDR(&packet);
 	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&message->reply_fd, CMSG_DATA(head), sizeof(int));

@@ -100,7 +100,7 @@ static const struct launcher_node *find_stand_in(const struct launcher *launcher
 const struct launcher_node *launcher_find(const struct launcher_call *call,
 					  const struct launcher_path *path, uint64_t *attribute)
 {
-	static char text[PATH_MAX];
+	static _Thread_local char text[PATH_MAX];
 	struct stat stat;
 	bool is_known;
 	int fd;

@@ -191,6 +191,8 @@ void launcher_do_call(const struct launcher_call *call); /* launcher-call.c */
 
 /* read() that waits for data: launcher-call.c. How many, and retrying each that can go on. */
 unsigned int launcher_waiting(int *fds, unsigned int most);
+/* There is one more: the supervisor's first thread looks again. launcher-supervise.c */
+void launcher_wake(void);
 void launcher_retry(void);
 
 void launcher_do_mmap(const struct launcher_call *call); /* launcher-map.c */
@@ -208,7 +210,10 @@ int launcher_mapped_look(void);
 /* The thread makes the call with these arguments, but maps @memory from its begin: launcher-trace.c. Ends it. */
 void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory);
 
-/* The supervisor: ends the process. @link goes to the front. launcher-supervise.c */
+/*
+ * The supervisor: ends the process. @link goes to the front. Its threads take calls, one at a time each, so that what takes
+ * long keeps no others; the first looks after all else. None of their locks is taken inside another. launcher-supervise.c
+ */
 _Noreturn void launcher_supervise(struct launcher *launcher, int link, int from_program);
 /* Kill all in this mount namespace but the caller and @other (0: none), until there are no more. */
 void launcher_kill_all(pid_t other);

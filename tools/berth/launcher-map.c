@@ -83,7 +83,7 @@ static int fetch_arguments(const struct launcher_call *call, uint64_t *args)
 /* What the node has there, as a descriptor of the program's own file. */
 static int fetch_memory(const struct launcher_call *call, int node, const uint64_t *args)
 {
-	static unsigned char data[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	struct launcher_message message = {
 		.request = { .op = BERTH_SERVE_MAP, .length = args[1], .offset = args[5] },
 		.fd = node,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -65,7 +66,7 @@ static bool is_allowed(const struct launcher_call *call, const struct opening *o
 static int connect_node(const struct launcher_call *call, const struct opening *opening)
 {
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_OPEN }, .fd = -1 };
-	static unsigned char data[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	const struct timeval forever = { 0 };
 	int64_t ret;
 	int fd;
@@ -120,6 +121,9 @@ int launcher_give(const struct launcher_call *call, int source, int fd, unsigned
 	return got < 0 ? -errno : got;
 }
 
+/* Of two threads of one program each gets a number that is free. */
+static pthread_mutex_t numbers_lock = PTHREAD_MUTEX_INITIALIZER;
+
 /* The lowest of all: then only what a socket can do is right. */
 void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
 			  unsigned int fd_flags)
@@ -129,10 +133,12 @@ void launcher_give_number(const struct launcher_call *call, int source, bool is_
 	unsigned int fd = first;
 	int ret = -EBADF;
 
+	pthread_mutex_lock(&numbers_lock);
 	while (fd < end && launcher_has_descriptor(call, fd))
 		fd++;
 	if (fd < end)
 		ret = launcher_give(call, source, (int)fd, SECCOMP_ADDFD_FLAG_SEND, fd_flags);
+	pthread_mutex_unlock(&numbers_lock);
 	if (ret == -EBADF) /* or the program has lowered its limit */
 		ret = launcher_give(call, source, -1, SECCOMP_ADDFD_FLAG_SEND, fd_flags);
 	if (ret < 0 && ret != -ENOENT)
@@ -141,7 +147,7 @@ void launcher_give_number(const struct launcher_call *call, int source, bool is_
 
 static void refresh(const struct launcher_call *call, uint64_t attribute)
 {
-	static unsigned char data[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	struct launcher_message message = {
 		.request = { .op = BERTH_SERVE_REFRESH, .arg = attribute },
 		.fd = -1,

@@ -10,7 +10,7 @@
 
 static const struct launcher_node *find_node(const struct launcher_call *call, int node)
 {
-	static unsigned char data[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_NAME },
 					    .fd = node,
 					    .data = data };

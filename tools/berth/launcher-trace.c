@@ -6,6 +6,7 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
@@ -116,7 +117,10 @@ static void run_calls(const struct launcher_call *call, const uint64_t *args)
 	(void)ptrace(PTRACE_SETSIGMASK, call->tid, sizeof(signals), &signals);
 }
 
-void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory)
+/* The number is one thread's of the program at a time. */
+static pthread_mutex_t moment_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void inject(const struct launcher_call *call, uint64_t *args, int memory)
 {
 	int status, fd;
 
@@ -137,4 +141,11 @@ void launcher_inject(const struct launcher_call *call, uint64_t *args, int memor
 	if (fd >= 0)
 		run_calls(call, args);
 	(void)ptrace(PTRACE_DETACH, call->tid, NULL, NULL);
+}
+
+void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory)
+{
+	pthread_mutex_lock(&moment_lock);
+	inject(call, args, memory);
+	pthread_mutex_unlock(&moment_lock);
 }
