@@ -162,7 +162,7 @@ static struct waiting {
 	struct waiting *next;
 	struct launcher_call call;
 	int node;
-} *all_waiting;
+} * all_waiting;
 static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool wait_to_read(const struct launcher_call *call, int node)

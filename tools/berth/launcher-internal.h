@@ -204,6 +204,8 @@ int launcher_mapped_open(void);
  * connection is closed. Takes both, also when it fails.
  */
 int launcher_mapped_add(int connection, int memory);
+/* Whether it is a file of what is mapped. */
+bool launcher_mapped_has(int fd);
 /* After the descriptor of launcher_mapped_open() can be read, and as long as it says so (milliseconds, or -1). */
 int launcher_mapped_look(void);
 

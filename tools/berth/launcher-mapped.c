@@ -117,6 +117,21 @@ int launcher_mapped_add(int connection, int memory)
 	return fd;
 }
 
+bool launcher_mapped_has(int fd)
+{
+	struct stat what, memory;
+	bool has = false;
+
+	if (fstat(fd, &what))
+		return false;
+	pthread_mutex_lock(&lock);
+	for (struct mapped *mapped = all; mapped && !has; mapped = mapped->next)
+		has = !fstat(mapped->memory, &memory) && memory.st_dev == what.st_dev &&
+		      memory.st_ino == what.st_ino;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
 static bool was_told(void)
 {
 	_Alignas(struct inotify_event) char events[1024];

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -180,10 +181,16 @@ static int receive_listener(int from_program)
 /* Nothing of the caller's stays: it may be a pipe whose reader waits for its end. */
 static void leave(int *link, int *from_program)
 {
+	struct rlimit limit;
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
 	setpgid(0, 0);
+	/* A mapping is two descriptors here. */
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	/* Before the numbers 0 to 2 are taken: the two may be among them. */
 	*link = fcntl(*link, F_DUPFD_CLOEXEC, 10);
 	*from_program = fcntl(*from_program, F_DUPFD_CLOEXEC, 10);

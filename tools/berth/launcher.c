@@ -161,6 +161,15 @@ static bool part(int link, pid_t supervisor)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* The shell sees its job stopped by the terminal. Who stops one process alone has only that one to continue. */
+static void stop_like(int status)
+{
+	if (WSTOPSIG(status) == SIGSTOP)
+		return;
+	raise(SIGSTOP);
+	kill(program, SIGCONT);
+}
+
 static int wait_for(int link, pid_t supervisor)
 {
 	int status;
@@ -169,8 +178,7 @@ static int wait_for(int link, pid_t supervisor)
 		const pid_t pid = waitpid(-1, &status, WUNTRACED);
 
 		if (pid == program && WIFSTOPPED(status)) {
-			raise(SIGSTOP);
-			kill(program, SIGCONT);
+			stop_like(status);
 		} else if (pid == program) {
 			program = 0;
 			return part(link, supervisor) ? end_like(status) : end_all();
