@@ -12,6 +12,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 MAGIC = 0x31766273
 HELLO, OPEN, READ, WRITE, IOCTL, MAP, NAME, REFRESH = range(1, 9)
@@ -35,6 +36,7 @@ class Node:
         for i, size in enumerate(MAPS.get(name, ())):
             fd = os.memfd_create("%s-map%d" % (name, i))
             os.truncate(fd, size)
+            os.pwrite(fd, b"%smap%d" % (name.encode(), i), 0)
             self.memory.append(fd)
 
 
@@ -60,6 +62,7 @@ class Server:
         self.listener.bind("\0" + name)
         self.listener.listen(64)
         threading.Thread(target=self.accept, daemon=True).start()
+        threading.Thread(target=self.tell_all, daemon=True).start()
 
     def make_node(self, name):
         path = os.path.join(self.tree, "dev", name)
@@ -104,19 +107,20 @@ class Server:
         if len(packet) < REQUEST.size:
             return False
         try:
-            return self.request(connection, peer, packet, fds[0] if fds else -1)
+            return self.request(connection, peer, packet, fds)
         finally:
             for fd in fds:
                 os.close(fd)
 
-    def request(self, connection, peer, packet, fd):
+    def request(self, connection, peer, packet, fds):
         magic, op, flags, size, offset, length, arg = REQUEST.unpack_from(packet)
         data = packet[REQUEST.size:]
         assert magic == MAGIC and size == len(data)
         if op == OPEN:
             return self.serve_open(connection, peer, data.decode(), flags)
-        opened = self.opened_by(fd) if fd >= 0 else None
+        opened = self.opened_by(fds[0]) if fds else None
         if op == MAP:
+            os.close(fds.pop())
             return self.serve_map(connection, opened, offset, length)
         result, out, out_fd, fd_at = 0, b"", -1, 0
         if op == HELLO:
@@ -197,19 +201,43 @@ class Server:
 
     def read(self, opened, length):
         node = opened.node
-        if node.name != PIPE:
-            return -errno.EINVAL if length != 4 else -errno.EAGAIN, b""
         with self.lock:
-            text, node.text = node.text[:length], node.text[length:]
-            if text and not node.text:
-                for other in self.opened.values():
-                    if other.node is node:
-                        self.drain(other)
-        return (len(text), text) if text else (-errno.EAGAIN, b"")
+            if node.name == PIPE:
+                text, node.text = node.text[:length], node.text[length:]
+                return (len(text), text) if text else (-errno.EAGAIN, b"")
+            if length != 4:
+                return -errno.EINVAL, b""
+            if opened.seen == node.count and not self.unread(opened):
+                return -errno.EAGAIN, b""
+            opened.seen = node.count
+            return 4, struct.pack("=I", node.count)
 
     @staticmethod
-    def drain(opened):
-        """What the program has not read is for poll() only: a real server has one byte there at most."""
+    def unread(opened):
+        """Whether what was sent to the program was not read yet (SIOCOUTQ)."""
+        return struct.unpack("i", fcntl.ioctl(opened.connection, 0x5411, b"1234"))[0] > 1
+
+    def tell(self, opened):
+        node = opened.node
+        if opened.flags & os.O_ACCMODE == os.O_WRONLY or self.unread(opened):
+            return
+        if node.name == PIPE:
+            if node.text:
+                opened.connection.send(b"\0")
+        elif opened.seen != node.count:
+            opened.seen = node.count
+            opened.connection.send(struct.pack("=I", node.count))
+
+    def tell_all(self):
+        """A real server is told when a program has read; this one looks."""
+        while True:
+            with self.lock:
+                for opened in self.opened.values():
+                    try:
+                        self.tell(opened)
+                    except OSError:
+                        pass
+            time.sleep(0.005)
 
     def write(self, opened, data, length):
         node = opened.node
@@ -224,18 +252,15 @@ class Server:
         if node.name == "uio1":
             return -errno.ENOSYS
         if struct.unpack("=i", data)[0]:
-            self.interrupt(node)
+            with self.lock:
+                node.count += 1
+                self.attribute(os.path.join(self.tree, "sys/class/uio", node.name, "event"), str(node.count))
+                for other in self.opened.values():
+                    if other.node is node:
+                        self.tell(other)
         return 4
 
-    def interrupt(self, node):
-        with self.lock:
-            node.count += 1
-            self.attribute(os.path.join(self.tree, "sys/class/uio", node.name, "event"), str(node.count))
-            for opened in self.opened.values():
-                if opened.node is node:
-                    opened.connection.send(struct.pack("=I", node.count))
-
-    def wait(self, condition, seconds=60):
+    def wait(self, condition, seconds=20):
         with self.changed:
             return self.changed.wait_for(condition, seconds)
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ struct extent {
 
 static int fetch_extent(const struct launcher_call *call, struct extent *extent)
 {
-	const bool has_many = call->op == LAUNCHER_READV || call->op == LAUNCHER_WRITEV;
+	const bool has_many = call->op == LAUNCHER_READV || call->op == LAUNCHER_PREADV ||
+			      call->op == LAUNCHER_WRITEV;
 
 	extent->nr_parts = has_many ? call->args[2] : 1;
 	extent->parts[0] = (struct iovec){ (void *)(uintptr_t)call->args[1], call->args[2] };
@@ -76,18 +78,39 @@ static int64_t do_write(const struct launcher_call *call, int node)
 	return ret ? ret : launcher_ask(call->launcher, &message);
 }
 
+static bool is_counted(const struct launcher_call *call)
+{
+	return (unsigned int)call->args[0] < call->launcher->numbers + LAUNCHER_COUNTED;
+}
+
+/*
+ * What lies in the socket says that there is something to read. It is taken first, and the server asked then: a
+ * count of it is the result if there is no later one. The server may have put the one that it gives there as well.
+ */
 static int64_t do_read(const struct launcher_call *call, int node)
 {
 	static struct extent extent;
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_READ },
 					    .fd = node,
 					    .data = data };
+	uint32_t old, next;
+	ssize_t had = -1;
 	int64_t result = fetch_extent(call, &extent);
 
 	if (result)
 		return result;
+	if (!is_counted(call) || extent.length == sizeof(old))
+		had = recv(node, &old, sizeof(old), MSG_DONTWAIT);
 	message.request.length = extent.length;
 	result = launcher_ask(call->launcher, &message);
+	if (result == -EAGAIN && is_counted(call) && had == sizeof(old)) {
+		memcpy(data, &old, sizeof(old));
+		result = message.size = sizeof(old);
+	} else if (result == sizeof(next) && is_counted(call) &&
+		   recv(node, &next, sizeof(next), MSG_DONTWAIT | MSG_PEEK) == sizeof(next) &&
+		   !memcmp(data, &next, sizeof(next))) {
+		(void)!recv(node, &next, sizeof(next), MSG_DONTWAIT);
+	}
 	if (result > 0 && copy_extent(call, &extent, message.size, true))
 		return -EFAULT;
 	return result;
@@ -251,7 +274,7 @@ static bool is_generic(const struct launcher_call *call)
 		return request == FIOCLEX || request == FIONCLEX || request == FIONBIO ||
 		       request == FIOASYNC;
 	if (call->op == LAUNCHER_LSEEK)
-		return (unsigned int)call->args[0] >= call->launcher->numbers + LAUNCHER_COUNTED;
+		return !is_counted(call);
 	return (call->op == LAUNCHER_FSTATAT || call->op == LAUNCHER_STATX) && has_path(call);
 }
 
@@ -260,6 +283,8 @@ static int64_t do_call(const struct launcher_call *call, int node)
 	switch (call->op) {
 	case LAUNCHER_READ:
 	case LAUNCHER_READV:
+	case LAUNCHER_PREAD:
+	case LAUNCHER_PREADV:
 		return do_read(call, node);
 	case LAUNCHER_WRITE:
 	case LAUNCHER_WRITEV:
@@ -272,14 +297,32 @@ static int64_t do_call(const struct launcher_call *call, int node)
 		return store_stat(call, call->args[2], node);
 	case LAUNCHER_STATX:
 		return store_statx(call, call->args[4], node);
-	default: /* lseek() */
+	case LAUNCHER_LSEEK:
 		return 0;
+	default: /* no driver of such a node has splice_read() */
+		return -EINVAL;
 	}
+}
+
+static bool is_reading(const struct launcher_call *call)
+{
+	return call->op >= LAUNCHER_READ && call->op <= LAUNCHER_PREADV;
+}
+
+/* Nothing there: the kernel's read() waits for the next count, and signals end it as they should. */
+static bool end_read(const struct launcher_call *call, int node)
+{
+	if (!is_counted(call) || call->op > LAUNCHER_READV)
+		return wait_to_read(call, node);
+	launcher_continue(call);
+	close(node);
+	return true;
 }
 
 void launcher_do_call(const struct launcher_call *call)
 {
-	const int node = launcher_descriptor(call, (unsigned int)call->args[0]);
+	const int node = launcher_descriptor(
+		call, (unsigned int)call->args[call->op == LAUNCHER_SENDFILE ? 1 : 0]);
 	int64_t result;
 
 	/* A number of ours that the program uses for a file of its own. */
@@ -290,8 +333,7 @@ void launcher_do_call(const struct launcher_call *call)
 		return;
 	}
 	result = do_call(call, node);
-	if (result == -EAGAIN && (call->op == LAUNCHER_READ || call->op == LAUNCHER_READV) &&
-	    wait_to_read(call, node))
+	if (result == -EAGAIN && is_reading(call) && end_read(call, node))
 		return;
 	launcher_result(call, result);
 	close(node);

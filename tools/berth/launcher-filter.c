@@ -28,13 +28,13 @@ static const struct {
 	{ LAUNCHER_MMAP, 9, 192, 4 },	   { LAUNCHER_MMAP_OLD, -1, 90, -1 },
 	{ LAUNCHER_READ, 0, 3, 0 },	   { LAUNCHER_READ, 17, 180, 0 }, /* pread64 */
 	{ LAUNCHER_READV, 19, -1, 0 },	   { LAUNCHER_READV, 295, -1, 0 }, /* preadv */
-	{ LAUNCHER_READV, 327, -1, 0 }, /* preadv2 */
 	{ LAUNCHER_WRITE, 1, 4, 0 },	   { LAUNCHER_WRITE, 18, 181, 0 }, /* pwrite64 */
 	{ LAUNCHER_WRITEV, 20, -1, 0 },	   { LAUNCHER_WRITEV, 296, -1, 0 }, /* pwritev */
 	{ LAUNCHER_WRITEV, 328, -1, 0 }, /* pwritev2 */
 	{ LAUNCHER_IOCTL, 16, 54, 0 },	   { LAUNCHER_FSTAT, 5, -1, 0 },
 	{ LAUNCHER_FSTATAT, 262, -1, 0 },  { LAUNCHER_STATX, 332, 383, 0 },
-	{ LAUNCHER_LSEEK, 8, 19, 0 },
+	{ LAUNCHER_LSEEK, 8, 19, 0 },	   { LAUNCHER_SPLICE, 275, 313, 0 },
+	{ LAUNCHER_SENDFILE, 40, 187, 1 }, { LAUNCHER_SENDFILE, -1, 239, 1 }, /* sendfile64 */
 };
 
 #define NR_CALLS (sizeof(calls) / sizeof(calls[0]))
@@ -81,20 +81,6 @@ static void tell_if_within(struct program *program, uint32_t first, uint32_t cou
 	answer(program, SECCOMP_RET_USER_NOTIF);
 }
 
-/* read() of 4 bytes is the socket's own where the packet is what the driver's read() returns. */
-static void put_read(struct program *program, uint32_t numbers)
-{
-	tell_if_within(program, numbers + LAUNCHER_COUNTED, LAUNCHER_OTHERS);
-	put(program, BPF_JMP | BPF_JGE | BPF_K, 1, 0, numbers);
-	answer(program, SECCOMP_RET_ALLOW);
-	put(program, BPF_JMP | BPF_JGE | BPF_K, 0, 1, numbers + LAUNCHER_COUNTED);
-	answer(program, SECCOMP_RET_ALLOW);
-	load_arg(program, 2);
-	put(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 4);
-	answer(program, SECCOMP_RET_USER_NOTIF);
-	answer(program, SECCOMP_RET_ALLOW);
-}
-
 /*
  * Of a descriptor of ours, or shared and of some file: a program may have made a copy with another number.
  * The one that is there for a moment is the supervisor's own call.
@@ -122,9 +108,7 @@ static void put_call(struct program *program, size_t call, int nr, uint32_t numb
 		answer(program, SECCOMP_RET_USER_NOTIF);
 	} else {
 		load_arg(program, calls[call].fd);
-		if (calls[call].op == LAUNCHER_READ) {
-			put_read(program, numbers);
-		} else if (calls[call].op == LAUNCHER_MMAP) {
+		if (calls[call].op == LAUNCHER_MMAP) {
 			put_mmap(program, numbers);
 		} else {
 			tell_if_within(program, numbers, LAUNCHER_NUMBERS - 1);

@@ -24,7 +24,7 @@
 
 #include "launcher.h"
 
-/* Numbers of descriptors: of nodes whose count the socket itself gives, of other nodes, and one for a moment. */
+/* Numbers of descriptors: of nodes that count interrupts, of other nodes, and one for a moment. */
 #define LAUNCHER_COUNTED 40u
 #define LAUNCHER_OTHERS 23u
 #define LAUNCHER_NUMBERS (LAUNCHER_COUNTED + LAUNCHER_OTHERS + 1u)
@@ -35,7 +35,7 @@
 /*
  * struct launcher_node - a node of the server's
  * name: below /dev
- * is_counted: of class uio: its socket gives what read() returns
+ * is_counted: of class uio: what its socket gives is what read() returns
  * stand_in: what stat() says of the terminal
  * terminal: its other end, while the stand-ins are made
  */
@@ -113,6 +113,8 @@ enum launcher_op {
 	LAUNCHER_MMAP_OLD, /* arguments in memory */
 	LAUNCHER_READ,
 	LAUNCHER_READV,
+	LAUNCHER_PREAD,
+	LAUNCHER_PREADV,
 	LAUNCHER_WRITE,
 	LAUNCHER_WRITEV,
 	LAUNCHER_IOCTL,
@@ -120,6 +122,8 @@ enum launcher_op {
 	LAUNCHER_FSTATAT,
 	LAUNCHER_STATX,
 	LAUNCHER_LSEEK,
+	LAUNCHER_SPLICE, /* from the descriptor */
+	LAUNCHER_SENDFILE, /* likewise: it is the second argument */
 	LAUNCHER_NO_OP,
 };
 

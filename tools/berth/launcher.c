@@ -138,15 +138,27 @@ static int end_like(int status)
 	return 128 + WTERMSIG(status);
 }
 
-/* The supervisor ends too, or says that others of the program's are still there. */
-static void part(int link, pid_t supervisor)
+static int end_all(void)
+{
+	launcher_kill_all(0);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+	return launcher_unusable("the supervisor was killed, and so is the program", 0);
+}
+
+/* The supervisor ends too, or says that others of the program's are still there. False: it was killed. */
+static bool part(int link, pid_t supervisor)
 {
 	char byte = 0;
+	int status;
 
-	if (send(link, &byte, 1, MSG_NOSIGNAL) == 1 && recv(link, &byte, 1, 0) == 1)
-		return;
-	while (waitpid(supervisor, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (!supervisor ||
+	    (send(link, &byte, 1, MSG_NOSIGNAL) == 1 && recv(link, &byte, 1, 0) == 1))
+		return true;
+	while (waitpid(supervisor, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
 static int wait_for(int link, pid_t supervisor)
@@ -161,16 +173,11 @@ static int wait_for(int link, pid_t supervisor)
 			kill(program, SIGCONT);
 		} else if (pid == program) {
 			program = 0;
-			if (supervisor)
-				part(link, supervisor);
-			return end_like(status);
+			return part(link, supervisor) ? end_like(status) : end_all();
 		} else if (pid == supervisor && WIFEXITED(status) && !WEXITSTATUS(status)) {
 			supervisor = 0; /* nobody has the filter: the program has ended, or will */
 		} else if (pid == supervisor && !WIFSTOPPED(status)) {
-			launcher_kill_all(0);
-			while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-				;
-			return launcher_unusable("the supervisor has ended: so has the program", 0);
+			return end_all();
 		} else if (pid < 0 && errno != EINTR) {
 			return launcher_unusable("no program", errno);
 		}
