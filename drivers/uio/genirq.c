@@ -173,6 +173,9 @@ static int genirq_remove(struct platform_device *pdev)
 {
 	struct uio_genirq *g = platform_get_drvdata(pdev);
 
+	if (!g)
+		return 0;
+	platform_set_drvdata(pdev, NULL);
 	kref_get(&g->kref);
 	uio_unregister_device(&g->info);
 	if (g->kind == UIO_DMEM)
