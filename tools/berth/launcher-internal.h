@@ -93,6 +93,9 @@ void launcher_name_server(struct launcher *launcher, const char *name);
 int launcher_connect(const struct launcher *launcher);
 /* One request over @connection. 0 if there is a reply, whatever it says. */
 int launcher_request(int connection, struct launcher_message *message);
+/* The same over a new one, which is the caller's if that returns 0. */
+int launcher_request_new(const struct launcher *launcher, struct launcher_message *message,
+			 int *connection);
 /* The same over the connection that is kept for it. Returns the reply's result. */
 int64_t launcher_ask(const struct launcher *launcher, struct launcher_message *message);
 bool launcher_is_connection(const struct launcher *launcher, int fd);

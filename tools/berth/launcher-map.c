@@ -89,15 +89,12 @@ static int fetch_memory(const struct launcher_call *call, int node, const uint64
 		.fd = node,
 		.data = data,
 	};
-	const int connection = launcher_connect(call->launcher);
-	int ret;
+	int connection, ret = launcher_request_new(call->launcher, &message, &connection);
 
-	if (connection < 0)
-		return connection == -ECONNREFUSED ? -ENODEV : connection;
-	ret = launcher_request(connection, &message);
-	if (!ret && message.reply.result)
-		ret = (int)message.reply.result;
-	else if (!ret && message.reply_fd < 0)
+	if (ret)
+		return ret;
+	ret = (int)message.reply.result;
+	if (!ret && message.reply_fd < 0)
 		ret = -EPROTO;
 	if (!ret)
 		return launcher_mapped_add(connection, message.reply_fd);

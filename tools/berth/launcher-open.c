@@ -77,16 +77,14 @@ static int connect_node(const struct launcher_call *call, const struct opening *
 		return -ENOTDIR;
 	if (!is_allowed(call, opening))
 		return -EACCES;
-	fd = launcher_connect(call->launcher);
-	if (fd < 0)
-		return fd == -ECONNREFUSED ? -ENODEV : fd;
 	message.request.flags = opening->path.flags;
 	message.data = data;
 	message.size = (uint32_t)strlen(opening->node->name);
 	memcpy(data, opening->node->name, message.size);
-	ret = launcher_request(fd, &message);
-	if (!ret)
-		ret = message.reply.result;
+	ret = launcher_request_new(call->launcher, &message, &fd);
+	if (ret)
+		return (int)ret;
+	ret = message.reply.result;
 	if (!ret && (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &forever, sizeof(forever)) ||
 		     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &forever, sizeof(forever))))
 		ret = -errno;
