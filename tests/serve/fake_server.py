@@ -52,6 +52,7 @@ class Server:
         self.nodes = {name: Node(name) for name in (*MAPS, PIPE)}
         self.opened = {}  # name of the program's socket: Opened
         self.refreshed = []
+        self.refusals = 0  # of the next connections
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         for node in self.nodes:
@@ -88,6 +89,10 @@ class Server:
     def accept(self):
         while True:
             connection, peer = self.listener.accept()
+            if self.refusals:
+                self.refusals -= 1
+                connection.close()
+                continue
             threading.Thread(target=self.serve, args=(connection, peer), daemon=True).start()
 
     def serve(self, connection, peer):

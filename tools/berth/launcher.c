@@ -49,15 +49,11 @@ static int greet(struct launcher *launcher)
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_HELLO },
 					    .fd = -1,
 					    .data = data };
-	const int connection = launcher_connect(launcher);
-	int ret = connection;
+	int connection, ret = launcher_request_new(launcher, &message, &connection);
 
-	if (connection >= 0) {
-		ret = launcher_request(connection, &message);
-		close(connection);
-	}
-	if (ret < 0)
+	if (ret)
 		return launcher_unusable("no server (see berth serve)", -ret);
+	close(connection);
 	if (message.reply.result || !message.size || data[message.size - 1] ||
 	    message.size > sizeof(launcher->tree))
 		return launcher_unusable("the server says something else than expected", 0);
