@@ -282,8 +282,6 @@ static bool serve(struct conn *conn)
 		else if (!answer(conn, packet))
 			got = -1;
 		close_all(&packet->fd, packet->fd >= 0);
-		if (got < 0)
-			__atomic_fetch_add(&server.dropped, 1, __ATOMIC_RELAXED);
 	}
 	free(packet);
 	if (got < 0)
