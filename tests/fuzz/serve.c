@@ -138,10 +138,14 @@ static void hear(unsigned int which, const struct berth_serve_request *request)
 				  .msg_iovlen = 1,
 				  .msg_control = control,
 				  .msg_controllen = sizeof(control) };
-	ssize_t got = recvmsg(sockets[which], &message, MSG_CMSG_CLOEXEC);
-	const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	const struct cmsghdr *header;
+	ssize_t got;
 	int fd;
 
+	do
+		got = recvmsg(sockets[which], &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR); /* the fuzzer's clock */
+	header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
 	require(got >= 0 || errno == ECONNRESET);
 	if (got <= 0) {
 		hang_up(which);

@@ -305,10 +305,10 @@ void berth_port_conn_run(struct conn *conn)
 	has_more = conn->kind != CONN_DEAD && serve(conn);
 	pthread_mutex_lock(&conn->lock);
 	conn->is_running = false;
-	has_more |= conn->has_news;
+	has_more = (has_more || conn->has_news) && conn->kind != CONN_DEAD;
 	pthread_mutex_unlock(&conn->lock);
 	/* The others first. */
-	if (has_more && conn->kind != CONN_DEAD)
+	if (has_more)
 		berth_port_conn_kick(conn);
 }
 
