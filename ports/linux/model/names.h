@@ -103,7 +103,10 @@
 #define soc berth_model_soc
 #define tree_start berth_model_tree_start
 #define tree_stop berth_model_tree_stop
+#define view_area berth_model_view_area
 #define view_hide berth_model_view_hide
+#define view_share berth_model_view_share
 #define view_show berth_model_view_show
+#define view_unshare berth_model_view_unshare
 
 #endif
