@@ -21,16 +21,14 @@
 #define DSP_BYTES (3 * PAGE_SIZE)
 
 /* After docs/model-devices.md; the device looks at these words now and then. */
-struct dsp_regs {
-	uint32_t id, control, status, irq_status, irq_enable, irq_ack, doorbell, done;
-	uint32_t command, length, source[2], target[2], key, result;
-};
+enum { ID = 0x00, CONTROL = 0x04, IRQ_ENABLE = 0x10, IRQ_ACK = 0x14, DOORBELL = 0x18, DONE = 0x1c };
+enum { COMMAND = 0x20, LENGTH = 0x24, SOURCE_LO = 0x28, SOURCE_HI = 0x2c, RESULT = 0x3c };
 
 struct dsp {
 	struct miscdevice misc;
 	struct mutex lock; /* one command at a time */
 	struct wait_queue_head wait;
-	volatile struct dsp_regs *regs;
+	char __iomem *regs;
 	unsigned int irq;
 	void *buffer;
 	dma_addr_t addr;
@@ -41,7 +39,7 @@ static irqreturn_t dsp_irq(int irq, void *data)
 	struct dsp *dsp = data;
 
 	(void)irq;
-	dsp->regs->irq_enable = 0; /* the line falls when the device looks next */
+	writel(0, dsp->regs + IRQ_ENABLE); /* the line falls when the device looks next */
 	wake_up(&dsp->wait);
 	return IRQ_HANDLED;
 }
@@ -50,7 +48,6 @@ static irqreturn_t dsp_irq(int irq, void *data)
 static long dsp_read(struct file *file, char *buf, size_t count, berth_loff_t *pos)
 {
 	struct dsp *dsp = container_of(file->private_data, struct dsp, misc);
-	volatile struct dsp_regs *regs = dsp->regs;
 	uint32_t next, result;
 	int err;
 
@@ -58,17 +55,16 @@ static long dsp_read(struct file *file, char *buf, size_t count, berth_loff_t *p
 	if (count != sizeof(result))
 		return -EINVAL;
 	mutex_lock(&dsp->lock);
-	next = regs->done + 1;
-	regs->command = DSP_CHECKSUM;
-	regs->length = DSP_BYTES;
-	regs->source[0] = lower_32_bits(dsp->addr);
-	regs->source[1] = upper_32_bits(dsp->addr);
-	regs->irq_ack = 3;
-	regs->irq_enable = 1;
-	dma_wmb(); /* before the device sees that there is something to do */
-	regs->doorbell = next;
-	err = wait_event_interruptible(&dsp->wait, regs->done == next);
-	result = regs->result;
+	next = readl(dsp->regs + DONE) + 1;
+	writel(DSP_CHECKSUM, dsp->regs + COMMAND);
+	writel(DSP_BYTES, dsp->regs + LENGTH);
+	writel(lower_32_bits(dsp->addr), dsp->regs + SOURCE_LO);
+	writel(upper_32_bits(dsp->addr), dsp->regs + SOURCE_HI);
+	writel(3, dsp->regs + IRQ_ACK);
+	writel(1, dsp->regs + IRQ_ENABLE);
+	writel(next, dsp->regs + DOORBELL);
+	err = wait_event_interruptible(&dsp->wait, readl(dsp->regs + DONE) == next);
+	result = readl(dsp->regs + RESULT);
 	mutex_unlock(&dsp->lock);
 	return err ? err : copy_to_user(buf, &result, sizeof(result)) ? -EFAULT : (long)count;
 }
@@ -82,14 +78,8 @@ static int dsp_mmap(struct file *file, struct vm_area_struct *vma)
 
 static const struct file_operations dsp_fops = { .read = dsp_read, .mmap = dsp_mmap };
 
-static void dsp_unmap(void *regs)
-{
-	memunmap(regs);
-}
-
 static int dsp_probe(struct platform_device *pdev)
 {
-	struct resource *res = platform_get_resource(pdev, IORESOURCE_MEM, 0);
 	struct dsp *dsp = devm_kzalloc(&pdev->dev, sizeof(*dsp), GFP_KERNEL);
 	int irq = platform_get_irq(pdev, 0), err;
 
@@ -102,13 +92,12 @@ static int dsp_probe(struct platform_device *pdev)
 	dsp->misc.fops = &dsp_fops;
 	dsp->misc.parent = &pdev->dev;
 	dsp->buffer = dmam_alloc_coherent(&pdev->dev, DSP_BYTES, &dsp->addr, GFP_KERNEL);
-	dsp->regs = memremap(res->start, resource_size(res), MEMREMAP_WT);
-	if (!dsp->buffer || !dsp->regs ||
-	    devm_add_action_or_reset(&pdev->dev, dsp_unmap, (void *)dsp->regs))
-		return -ENOMEM;
-	while (dsp->regs->id != DSP_ID)
+	dsp->regs = devm_platform_ioremap_resource(pdev, 0);
+	if (!dsp->buffer || IS_ERR(dsp->regs))
+		return dsp->buffer ? (int)PTR_ERR(dsp->regs) : -ENOMEM;
+	while (readl(dsp->regs + ID) != DSP_ID)
 		usleep_range(100, 200);
-	dsp->regs->control = 1;
+	writel(1, dsp->regs + CONTROL);
 	platform_set_drvdata(pdev, dsp);
 	err = request_irq(dsp->irq, dsp_irq, 0, "dsp", dsp);
 	if (!err && (err = misc_register(&dsp->misc)))
