@@ -104,10 +104,10 @@ long berth_uio_sync_ioctl(struct uio_info *info, unsigned int request, unsigned 
 	if (g->kind == UIO_PMEM)
 		sync_reserved(mem->addr + sync.offset, sync.length, sync.flags);
 	else if (sync.flags == BERTH_UIO_SYNC_FOR_DEVICE)
-		dma_sync_single_range_for_device(mem->dma_device, mem->dma_addr, sync.offset,
-						 (size_t)sync.length, DMA_BIDIRECTIONAL);
+		dma_sync_single_for_device(mem->dma_device, mem->dma_addr + sync.offset,
+					   (size_t)sync.length, DMA_BIDIRECTIONAL);
 	else
-		dma_sync_single_range_for_cpu(mem->dma_device, mem->dma_addr, sync.offset,
-					      (size_t)sync.length, DMA_BIDIRECTIONAL);
+		dma_sync_single_for_cpu(mem->dma_device, mem->dma_addr + sync.offset,
+					(size_t)sync.length, DMA_BIDIRECTIONAL);
 	return 0;
 }
