@@ -307,7 +307,7 @@ static void maps_show_memory(void **state)
 				   .memtype = UIO_MEM_PHYS,
 				   .is_cached = true };
 	mem[1] = (struct uio_mem){ .addr = page_to_phys(page) + 100,
-				   .size = 2 * PAGE_SIZE - 100,
+				   .size = PAGE_SIZE,
 				   .memtype = UIO_MEM_LOGICAL };
 	mem[2] = (struct uio_mem){ .internal_addr = area,
 				   .size = 2 * PAGE_SIZE,
