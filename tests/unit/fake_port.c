@@ -124,6 +124,7 @@ int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
 	return 0;
 }
 
+/* Who waits looks again by itself. */
 void berth_port_wake(const uint32_t *word)
 {
 	(void)word;
