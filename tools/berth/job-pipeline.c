@@ -1,0 +1,710 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Frames through a decoder: the camera writes coded pictures into buffers of one kind, the decoder makes
+ * pictures of them in buffers of another kind, which the display shows where they lie, and which another
+ * process looks at where they lie. All are dma-bufs. Whoever uses a buffer has a fence in its reservation;
+ * nobody copies a byte.
+ *
+ * The other process answers in its own time, which is not the model's: its answers are waited for in host
+ * time, when its buffer is needed again, so that a run is the same every time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <berth/dma-buf.h>
+#include <berth/dma-heap.h>
+#include <berth/dma-mapping.h>
+#include <berth/slab.h>
+#include <berth/timer.h>
+
+#include <berth/drivers/decoder.h>
+#include <berth/drivers/display.h>
+#include "job.h"
+
+#define PICTURES 3
+
+_Static_assert(RUN_BUFFERS + PICTURES <= SOURCE_MAX_AHEAD, "frames that are on their way");
+
+enum stage { STAGE_CAMERA, STAGE_DECODER, STAGE_DISPLAY, STAGE_SCREEN, STAGES };
+
+/* What says that a stage is done with a buffer. */
+struct stage_fence {
+	struct dma_fence base;
+	spinlock_t lock;
+	enum stage stage;
+	struct run_pipeline *count;
+};
+
+/* A buffer between camera and decoder. */
+struct coded {
+	struct dma_buf *buf;
+	struct dma_buf_attachment *camera, *decoder;
+	struct berth_camera_buffer *buffer;
+	struct sg_table *table; /* as long as the camera has it */
+	struct dma_fence *filled;
+};
+
+/* A buffer behind the decoder. */
+struct picture {
+	struct dma_buf *buf;
+	struct dma_buf_attachment *decoder;
+	struct dma_buf_attachment *display; /* NULL: it reaches no memory that fits the others */
+	struct vm_area_struct area; /* in the other process */
+	bool is_shown; /* there */
+	struct dma_fence *seen; /* what the other process has to signal; NULL: it has nothing of it */
+	uint32_t sequence;
+};
+
+struct pipeline {
+	struct coded coded[RUN_BUFFERS];
+	struct picture pictures[PICTURES];
+	uint64_t context; /* the first of STAGES */
+	uint64_t seqno[STAGES];
+	uint64_t taken; /* frames out of the camera */
+};
+
+/* Fences. */
+
+static const char *stage_name(struct dma_fence *fence)
+{
+	static const char *const names[STAGES] = { "camera", "decoder", "display", "screen" };
+
+	return names[container_of(fence, struct stage_fence, base)->stage];
+}
+
+static const char *timeline_name(struct dma_fence *fence)
+{
+	(void)fence;
+	return "frames";
+}
+
+static const struct dma_fence_ops stage_ops = {
+	.get_driver_name = stage_name,
+	.get_timeline_name = timeline_name,
+};
+
+/*
+ * One that everybody who comes to @buf waits for, as @usage says, with two references: of who signals it,
+ * by fence_done(), and of who waits. NULL: no memory.
+ */
+static struct dma_fence *add_fence(struct job *job, enum stage stage, struct dma_buf *buf,
+				   enum dma_resv_usage usage)
+{
+	struct pipeline *p = job->pipeline;
+	struct stage_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
+
+	if (!fence)
+		return NULL;
+	spin_lock_init(&fence->lock);
+	fence->stage = stage;
+	fence->count = &job->result->pipeline;
+	dma_fence_init(&fence->base, &stage_ops, &fence->lock, p->context + stage,
+		       ++p->seqno[stage]);
+	if (dma_resv_lock(buf->resv, NULL)) {
+		dma_fence_put(&fence->base);
+		return NULL;
+	}
+	if (dma_resv_reserve_fences(buf->resv, 1)) {
+		dma_resv_unlock(buf->resv);
+		dma_fence_put(&fence->base);
+		return NULL;
+	}
+	dma_resv_add_fence(buf->resv, &fence->base, usage);
+	dma_resv_unlock(buf->resv);
+	return dma_fence_get(&fence->base);
+}
+
+/* Whoever was given a reference signals it; also in interrupts. */
+static void fence_done(void *data, int error)
+{
+	struct dma_fence *fence = data;
+	struct run_pipeline *count = container_of(fence, struct stage_fence, base)->count;
+
+	if (error)
+		dma_fence_set_error(fence, error);
+	if (error)
+		__atomic_fetch_add(&count->fences_failed, 1, __ATOMIC_RELAXED);
+	if (!dma_fence_signal(fence))
+		__atomic_fetch_add(&count->fences, 1, __ATOMIC_RELAXED);
+	dma_fence_put(fence);
+}
+
+static void decoder_done(void *data, const struct berth_decoder_result *result)
+{
+	fence_done(data, result->error);
+}
+
+/* Virtual time is enough for a device. */
+static bool is_signalled(struct dma_fence *fence)
+{
+	return dma_fence_wait_timeout(fence, false, (long)msecs_to_jiffies(JOB_WAIT_MS)) > 0;
+}
+
+static void put_fence(struct dma_fence **fence)
+{
+	dma_fence_put(*fence);
+	*fence = NULL;
+}
+
+/* Buffers. */
+
+static struct dma_buf *new_buf(const char *heap, size_t bytes, unsigned int flags, const char *kind,
+			       unsigned int number)
+{
+	struct dma_heap *from = dma_heap_find(heap);
+	struct dma_buf *buf;
+	char name[24];
+
+	if (!from)
+		return NULL;
+	buf = dma_heap_buffer_alloc(from, bytes, BERTH_O_RDWR, flags);
+	if (IS_ERR(buf))
+		return NULL;
+	snprintf(name, sizeof(name), "%s %u", kind, number);
+	berth_dma_buf_set_name(buf, name);
+	return buf;
+}
+
+static struct dma_buf_attachment *attach(struct dma_buf *buf, struct device *dev)
+{
+	struct dma_buf_attachment *attachment = dma_buf_attach(buf, dev);
+
+	return IS_ERR(attachment) ? NULL : attachment;
+}
+
+static struct sg_table *map(struct dma_buf_attachment *attachment, enum dma_data_direction dir)
+{
+	struct sg_table *table = dma_buf_map_attachment_unlocked(attachment, dir);
+
+	return IS_ERR(table) ? NULL : table;
+}
+
+static void end_coded(struct job *job, struct coded *c)
+{
+	struct berth_dma_buf_stats stats;
+
+	if (!c->buf)
+		return;
+	berth_camera_buffer_free(job->camera, c->buffer);
+	if (c->table)
+		dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
+	put_fence(&c->filled);
+	dma_buf_detach(c->buf, c->camera);
+	dma_buf_detach(c->buf, c->decoder);
+	berth_dma_buf_get_stats(c->buf, &stats);
+	job->result->pipeline.cleans += stats.cleans;
+	job->result->pipeline.invalidates += stats.invalidates;
+	dma_buf_put(c->buf);
+	*c = (struct coded){ 0 };
+}
+
+/* Memory is taken when it is mapped for the first time: now, within the reach of both. */
+static bool start_coded(struct job *job, struct coded *c)
+{
+	uint32_t bytes = berth_camera_coded_bytes((uint32_t)job->source.format.frame_bytes);
+	uint64_t start = job_start_clock();
+
+	c->buf = new_buf("system", bytes, BERTH_HEAP_OVERWRITE, "coded", job->result->buffers);
+	if (!c->buf)
+		return false;
+	c->camera = attach(c->buf, job->camera);
+	c->decoder = attach(c->buf, job->decoder);
+	if (c->camera && c->decoder)
+		c->table = map(c->camera, DMA_FROM_DEVICE);
+	if (c->table) {
+		job_stop_clock(job, start);
+		c->buffer = berth_camera_buffer_import(job->camera, c->table, bytes);
+	}
+	if (!c->buffer)
+		return false;
+	job_note_buffer(job, sg_page(c->table->sgl), c->buf->size);
+	dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
+	c->table = NULL;
+	return true;
+}
+
+static void end_picture(struct job *job, struct picture *p)
+{
+	struct berth_dma_buf_stats stats;
+
+	if (!p->buf)
+		return;
+	put_fence(&p->seen);
+	if (p->is_shown)
+		berth_vma_release(&p->area);
+	dma_buf_detach(p->buf, p->decoder);
+	dma_buf_detach(p->buf, p->display);
+	berth_dma_buf_get_stats(p->buf, &stats);
+	job->result->pipeline.cleans += stats.cleans;
+	job->result->pipeline.invalidates += stats.invalidates;
+	/* What is bounced is counted where it is. */
+	job->result->copied += stats.moves * p->buf->size;
+	dma_buf_put(p->buf);
+	*p = (struct picture){ 0 };
+}
+
+/* Copies for a display that sees nothing else are in one piece, if there is an area. */
+static const char *picture_heap(const struct job *job)
+{
+	bool wants_area =
+		!strcmp(job->result->display.protection ? job->result->display.protection : "",
+			berth_protection_name(BERTH_PROTECT_SHADOW));
+
+	return wants_area && dma_heap_find("cma") ? "cma" : "system";
+}
+
+static int start_picture(struct job *job, struct picture *p, unsigned int number)
+{
+	size_t bytes = job->source.format.frame_bytes;
+	struct sg_table *table;
+	int fd;
+
+	p->buf = new_buf(picture_heap(job), bytes, 0, "picture", number);
+	p->decoder = p->buf ? attach(p->buf, job->decoder) : NULL;
+	if (!p->decoder)
+		return job_fail_berth(job, RUN_FOUND, "no memory for a picture");
+	p->display = attach(p->buf, job->display);
+	/* It has its place before others see it. */
+	table = map(p->decoder, DMA_FROM_DEVICE);
+	if (!table)
+		return job_fail_berth(job, RUN_FOUND, "no memory for a picture");
+	job->result->pipeline.pieces = table->nents;
+	dma_buf_unmap_attachment_unlocked(p->decoder, table, DMA_FROM_DEVICE);
+	fd = berth_file_share(p->buf->file, &p->area, p->buf->size, 0);
+	if (fd < 0)
+		return job_fail_berth(job, RUN_FOUND, "another process cannot be shown a picture");
+	p->is_shown = true;
+	if (screen_give(job->screen, number, fd, p->buf->size))
+		return job_fail(job, RUN_FOUND, "%s", screen_error(job->screen));
+	return RUN_DONE;
+}
+
+int pipeline_start(struct job *job)
+{
+	struct scatter_work *work = &job->result->display;
+	enum berth_protection protection;
+	int ret = job_hold_display(job, &protection);
+
+	if (ret)
+		return ret;
+	job->result->pipeline.is_there = true;
+	job->pipeline = calloc(1, sizeof(*job->pipeline));
+	if (!job->pipeline)
+		return job_fail(job, RUN_UNUSABLE, "%s", strerror(ENOMEM));
+	job->pipeline->context = dma_fence_context_alloc(STAGES);
+	if (work->is_there &&
+	    (protection == BERTH_PROTECT_LAZY || protection == BERTH_PROTECT_STRICT))
+		work->pages = PFN_UP(job->source.format.frame_bytes);
+	return RUN_DONE;
+}
+
+/* Two coded buffers keep the camera going, if there is no room for more. */
+int pipeline_get_buffers(struct job *job)
+{
+	struct run_result *result = job->result;
+	int ret = RUN_DONE;
+
+	berth_memory_info(&result->before);
+	job_sample(job);
+	while (result->buffers < RUN_BUFFERS) {
+		struct coded *c = &job->pipeline->coded[result->buffers];
+
+		if (job->tenants)
+			tenants_remember(job->tenants);
+		if (!start_coded(job, c)) {
+			if (result->buffers < 2)
+				job_fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
+			end_coded(job, c);
+			if (result->buffers < 2)
+				return RUN_FOUND;
+			break;
+		}
+		result->buffers++;
+		job_sample(job);
+	}
+	for (unsigned int i = 0; i < PICTURES && !ret; i++) {
+		ret = start_picture(job, &job->pipeline->pictures[i], i);
+		result->pipeline.pictures++;
+	}
+	berth_memory_info(&result->during);
+	return ret;
+}
+
+/* The other process. */
+
+static struct source_frame *given(struct job *job, uint32_t sequence)
+{
+	return (struct source_frame *)(uintptr_t)source_frame(&job->source, sequence);
+}
+
+/* It saw something else: where that begins, as this process sees the same memory. */
+static void find_difference(struct job *job, const struct picture *p)
+{
+	const struct source_frame *frame = given(job, p->sequence);
+	size_t size = job->source.format.frame_bytes, at = 0;
+	struct iosys_map map;
+
+	if (frame && !dma_buf_vmap_unlocked(p->buf, &map)) {
+		const uint8_t *seen = map.vaddr;
+
+		while (at < size && frame->picture[at] == seen[at])
+			at++;
+		dma_buf_vunmap_unlocked(p->buf, &map);
+	}
+	job_note_difference(job, p->sequence, "as another process sees it", at);
+}
+
+/* It has @p no more. */
+static void take_back(struct job *job, struct picture *p, int error)
+{
+	trace_no_owner(job->options->trace, p->buf, screen_name(job->screen));
+	dma_buf_end_cpu_access(p->buf, DMA_FROM_DEVICE);
+	if (error) {
+		berth_dma_fence_abandon(p->seen, error);
+		job->result->pipeline.fences_failed++;
+		put_fence(&p->seen);
+		return;
+	}
+	fence_done(p->seen, 0);
+	p->seen = NULL;
+}
+
+/* Nobody waits for a process that is gone: its fences say so. */
+static int lose_screen(struct job *job)
+{
+	for (unsigned int i = 0; i < PICTURES; i++)
+		if (job->pipeline->pictures[i].seen)
+			take_back(job, &job->pipeline->pictures[i], -EIO);
+	return job_fail(job, RUN_FOUND, "%s", screen_error(job->screen));
+}
+
+static int take_answer(struct job *job)
+{
+	struct screen_answer answer;
+	const struct source_frame *frame;
+	struct picture *p;
+
+	if (screen_answer(job->screen, &answer))
+		return lose_screen(job);
+	p = answer.buffer < PICTURES ? &job->pipeline->pictures[answer.buffer] : NULL;
+	if (!p || !p->seen || p->sequence != answer.sequence)
+		return job_fail(job, RUN_FOUND, "the display's process answers what nobody asked");
+	frame = given(job, p->sequence);
+	if (frame && screen_sum(frame->picture, job->source.format.frame_bytes) == answer.sum)
+		job->result->identical_cpu++;
+	else
+		find_difference(job, p);
+	job->result->pipeline.seen++;
+	source_release(&job->source);
+	take_back(job, p, 0);
+	return RUN_DONE;
+}
+
+static int give_to_screen(struct job *job, struct picture *p,
+			  const struct berth_camera_buffer *buffer)
+{
+	struct screen_picture picture = {
+		.buffer = (uint32_t)(p - job->pipeline->pictures),
+		.sequence = buffer->sequence,
+		.bytes = (uint32_t)job->source.format.frame_bytes,
+	};
+
+	memcpy(picture.text, buffer->text, buffer->text_length);
+	if (dma_buf_begin_cpu_access(p->buf, DMA_FROM_DEVICE))
+		return job_fail_berth(job, RUN_FOUND, "the CPU cannot have a picture");
+	p->sequence = buffer->sequence;
+	p->seen = add_fence(job, STAGE_SCREEN, p->buf, DMA_RESV_USAGE_READ);
+	if (!p->seen) {
+		dma_buf_end_cpu_access(p->buf, DMA_FROM_DEVICE);
+		return job_fail_berth(job, RUN_FOUND, "a fence");
+	}
+	dma_fence_put(p->seen);
+	berth_dma_fence_set_deadline(p->seen, screen_name(job->screen),
+				     ktime_get_ns() + JOB_WAIT_MS * NSEC_PER_MSEC);
+	trace_owner(job->options->trace, p->buf, screen_name(job->screen));
+	return screen_show(job->screen, &picture) ? lose_screen(job) : RUN_DONE;
+}
+
+/* The devices. */
+
+/* If there is one more frame, give the camera room for it. */
+static int refill(struct job *job, struct coded *c)
+{
+	struct dma_fence *filled;
+	struct iosys_map seen;
+	int ret = job_fetch(job);
+
+	if (ret <= 0)
+		return ret ? RUN_UNUSABLE : RUN_DONE;
+	/* Nobody's picture: what the camera does not write over shows. */
+	if (dma_buf_begin_cpu_access(c->buf, DMA_TO_DEVICE) || dma_buf_vmap_unlocked(c->buf, &seen))
+		return job_fail_berth(job, RUN_FOUND, "the CPU cannot have a coded frame");
+	memset(seen.vaddr, 0xa5 ^ (int)(job->source.fetched & 0x1f), c->buffer->bytes);
+	dma_buf_vunmap_unlocked(c->buf, &seen);
+	dma_buf_end_cpu_access(c->buf, DMA_TO_DEVICE);
+	c->table = map(c->camera, DMA_FROM_DEVICE);
+	if (!c->table || berth_camera_buffer_moved(c->buffer, c->table))
+		return job_fail_berth(job, RUN_FOUND, "the camera cannot be given a buffer");
+	filled = add_fence(job, STAGE_CAMERA, c->buf, DMA_RESV_USAGE_WRITE);
+	if (!filled)
+		return job_fail_berth(job, RUN_FOUND, "a fence");
+	c->filled = filled;
+	c->buffer->done = fence_done;
+	c->buffer->data = filled;
+	ret = berth_camera_queue(job->camera, c->buffer);
+	if (ret) {
+		fence_done(filled, ret);
+		return job_fail(job, RUN_FOUND, "a buffer cannot be queued: %s",
+				berth_error_name(ret));
+	}
+	job->queued++;
+	return RUN_DONE;
+}
+
+/* The oldest buffer that the camera has, when it is filled. */
+static int take_coded(struct job *job, struct coded **filled)
+{
+	struct coded *c = &job->pipeline->coded[job->pipeline->taken % job->result->buffers];
+	struct berth_camera_buffer *buffer;
+	int ret;
+
+	if (!is_signalled(c->filled))
+		return job_fail(job, RUN_FOUND, "frame %llu: the camera does not deliver it",
+				(unsigned long long)job->pipeline->taken);
+	ret = berth_camera_dequeue(job->camera, &buffer, msecs_to_jiffies(JOB_WAIT_MS));
+	if (ret && ret != -EIO)
+		return job_fail(job, RUN_FOUND, "frame %llu: the camera does not deliver it: %s",
+				(unsigned long long)job->pipeline->taken, berth_error_name(ret));
+	job->queued--;
+	job->pipeline->taken++;
+	job->result->pipeline.coded_bytes += buffer->used;
+	dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
+	c->table = NULL;
+	put_fence(&c->filled);
+	*filled = c;
+	return RUN_DONE;
+}
+
+/* A stream that is damaged leaves the picture before it: that shows. */
+static int run_decoder(struct job *job, struct coded *c, struct picture *p, struct sg_table *from,
+		       struct sg_table *to)
+{
+	struct berth_decoder_request request = {
+		.source = from,
+		.target = to,
+		.coded_bytes = c->buffer->used,
+		.bytes = (uint32_t)job->source.format.frame_bytes,
+		.stride = job->source.format.width,
+		.done = decoder_done,
+	};
+	struct berth_decoder_result result;
+	struct dma_fence *fence = add_fence(job, STAGE_DECODER, p->buf, DMA_RESV_USAGE_WRITE);
+	int ret;
+
+	if (!fence)
+		return job_fail_berth(job, RUN_FOUND, "a fence");
+	request.data = fence;
+	ret = berth_decoder_start(job->decoder, &request);
+	if (ret) {
+		fence_done(fence, ret);
+	} else {
+		dma_resv_wait_timeout(p->buf->resv, DMA_RESV_USAGE_WRITE, false,
+				      msecs_to_jiffies(JOB_WAIT_MS));
+		ret = berth_decoder_wait(job->decoder, msecs_to_jiffies(JOB_WAIT_MS), &result);
+	}
+	dma_fence_put(fence);
+	if (ret == -EILSEQ) {
+		job->result->pipeline.damaged++;
+		return RUN_DONE;
+	}
+	if (ret && ret != -EIO)
+		return job_fail(job, RUN_FOUND, "frame %u: it is not decoded: %s",
+				c->buffer->sequence, berth_error_name(ret));
+	return RUN_DONE;
+}
+
+static int decode(struct job *job, struct coded *c, struct picture *p)
+{
+	struct sg_table *from, *to;
+	int ret;
+
+	while (p->seen) {
+		ret = take_answer(job);
+		if (ret)
+			return ret;
+	}
+	if (dma_resv_wait_timeout(p->buf->resv, DMA_RESV_USAGE_READ, false,
+				  msecs_to_jiffies(JOB_WAIT_MS)) <= 0)
+		return job_fail(job, RUN_FOUND, "somebody keeps a picture");
+	from = map(c->decoder, DMA_TO_DEVICE);
+	to = from ? map(p->decoder, DMA_FROM_DEVICE) : NULL;
+	ret = to ? run_decoder(job, c, p, from, to)
+		 : job_fail_berth(job, RUN_FOUND, "the decoder cannot be given a frame");
+	if (to)
+		dma_buf_unmap_attachment_unlocked(p->decoder, to, DMA_FROM_DEVICE);
+	if (from)
+		dma_buf_unmap_attachment_unlocked(c->decoder, from, DMA_TO_DEVICE);
+	return ret;
+}
+
+static struct berth_display_picture describe(const struct job *job,
+					     const struct berth_camera_buffer *buffer)
+{
+	return (struct berth_display_picture){
+		.bytes = (uint32_t)job->source.format.frame_bytes,
+		.sequence = buffer->sequence,
+		.text_length = buffer->text_length,
+		.text = buffer->text,
+	};
+}
+
+/* The one place where the CPU copies a picture: no memory is within the reach of all. */
+static int show_copy(struct job *job, struct picture *p, const struct berth_camera_buffer *buffer)
+{
+	struct berth_display_picture shown = describe(job, buffer);
+	size_t size = PAGE_SIZE + shown.bytes;
+	struct iosys_map seen;
+	dma_addr_t dma;
+	int ret;
+
+	shown.offset = PAGE_SIZE - BERTH_DISPLAY_HEADER;
+	shown.page = dma_alloc_pages(job->display, size, &dma, DMA_TO_DEVICE, GFP_KERNEL);
+	if (!shown.page)
+		return -ENOMEM;
+	ret = dma_buf_begin_cpu_access(p->buf, DMA_FROM_DEVICE);
+	if (!ret)
+		ret = dma_buf_vmap_unlocked(p->buf, &seen);
+	if (!ret) {
+		memcpy((char *)page_address(shown.page) + PAGE_SIZE, seen.vaddr, shown.bytes);
+		job->result->copied += shown.bytes;
+		dma_buf_vunmap_unlocked(p->buf, &seen);
+		ret = berth_display_show(job->display, &shown);
+	}
+	if (!ret)
+		ret = berth_display_wait(job->display, msecs_to_jiffies(JOB_WAIT_MS));
+	dma_buf_end_cpu_access(p->buf, DMA_FROM_DEVICE);
+	dma_free_pages(job->display, size, shown.page, dma, DMA_TO_DEVICE);
+	return ret;
+}
+
+static int show_in_place(struct job *job, struct picture *p, struct sg_table *table,
+			 const struct berth_camera_buffer *buffer)
+{
+	struct berth_display_picture shown = describe(job, buffer);
+	struct dma_fence *fence = add_fence(job, STAGE_DISPLAY, p->buf, DMA_RESV_USAGE_READ);
+	int ret;
+
+	if (!fence)
+		return -ENOMEM;
+	shown.sgt = table;
+	shown.is_mapped = true;
+	shown.done = fence_done;
+	shown.data = fence;
+	ret = berth_display_show(job->display, &shown);
+	if (ret) {
+		fence_done(fence, ret);
+	} else {
+		is_signalled(fence);
+		ret = berth_display_wait(job->display, msecs_to_jiffies(JOB_WAIT_MS));
+	}
+	dma_fence_put(fence);
+	return ret;
+}
+
+static int show(struct job *job, struct picture *p, const struct berth_camera_buffer *buffer)
+{
+	struct sg_table *table = p->display ? map(p->display, DMA_TO_DEVICE) : NULL;
+	int ret;
+
+	if (table) {
+		ret = show_in_place(job, p, table, buffer);
+		dma_buf_unmap_attachment_unlocked(p->display, table, DMA_TO_DEVICE);
+		if (!ret)
+			job->result->display.moved +=
+				job->result->display.pages ? job->source.format.frame_bytes : 0;
+	} else {
+		ret = show_copy(job, p, buffer);
+	}
+	if (ret == -ENOMEM)
+		return job_fail_berth(job, RUN_FOUND, "the display cannot be given a picture");
+	/* A black screen has been compared already. */
+	if (ret && ret != -EIO)
+		return job_fail(job, RUN_FOUND, "frame %u: the display does not show it: %s",
+				buffer->sequence, berth_error_name(ret));
+	return RUN_DONE;
+}
+
+static int one_frame(struct job *job)
+{
+	struct picture *p = &job->pipeline->pictures[job->pipeline->taken % PICTURES];
+	struct coded *c;
+	int ret = take_coded(job, &c);
+
+	if (!ret)
+		ret = decode(job, c, p);
+	if (!ret)
+		ret = show(job, p, c->buffer);
+	if (!ret)
+		ret = give_to_screen(job, p, c->buffer);
+	if (!ret)
+		ret = job_between_frames(job);
+	return ret ? ret : refill(job, c);
+}
+
+static int take_all_answers(struct job *job)
+{
+	int ret = RUN_DONE;
+
+	for (unsigned int n = 0; n < PICTURES && !ret; n++) {
+		struct picture *p = &job->pipeline->pictures[(job->pipeline->taken + n) % PICTURES];
+
+		if (p->seen)
+			ret = take_answer(job);
+	}
+	return ret;
+}
+
+int pipeline_stream(struct job *job)
+{
+	struct berth_camera_format format = job_format(job);
+	struct berth_model_smmu_stats before = { 0 };
+	int ret = RUN_DONE, answered;
+
+	format.is_coded = true;
+	for (unsigned int i = 0; i < job->result->buffers && !ret; i++)
+		ret = refill(job, &job->pipeline->coded[i]);
+	if (!ret && !job->queued)
+		ret = job_fail(job, RUN_UNUSABLE, "%s: it has no frames", job->source.reader.name);
+	if (!ret && berth_camera_start(job->camera, &format))
+		ret = job_fail(job, RUN_FOUND, "the camera does not start");
+	berth_model_smmu_stats(NULL, &before);
+	while (!ret && job->queued)
+		ret = one_frame(job);
+	job_count_iommu(job, &before);
+	berth_camera_stop(job->camera);
+	answered = take_all_answers(job);
+	return ret ? ret : answered;
+}
+
+void pipeline_end(struct job *job)
+{
+	if (!job->pipeline)
+		return;
+	berth_camera_stop(job->camera);
+	for (unsigned int i = 0; i < PICTURES; i++) {
+		if (job->pipeline->pictures[i].seen)
+			take_back(job, &job->pipeline->pictures[i], -EIO);
+		end_picture(job, &job->pipeline->pictures[i]);
+	}
+	for (unsigned int i = 0; i < RUN_BUFFERS; i++) {
+		if (!job->pipeline->coded[i].buf)
+			continue;
+		end_coded(job, &job->pipeline->coded[i]);
+		job_sample(job);
+		if (job->tenants)
+			tenants_use(job->tenants);
+	}
+	free(job->pipeline);
+	job->pipeline = NULL;
+}
