@@ -13,272 +13,11 @@
 #include <string.h>
 
 #include <berth/dma-buf.h>
-#include <berth/dma-heap.h>
 #include <berth/dma-mapping.h>
-#include <berth/slab.h>
 #include <berth/timer.h>
 
-#include <berth/drivers/decoder.h>
 #include <berth/drivers/display.h>
-#include "job.h"
-
-#define PICTURES 3
-
-_Static_assert(RUN_BUFFERS + PICTURES <= SOURCE_MAX_AHEAD, "frames that are on their way");
-
-enum stage { STAGE_CAMERA, STAGE_DECODER, STAGE_DISPLAY, STAGE_SCREEN, STAGES };
-
-/* What says that a stage is done with a buffer. */
-struct stage_fence {
-	struct dma_fence base;
-	spinlock_t lock;
-	enum stage stage;
-	struct run_pipeline *count;
-};
-
-/* A buffer between camera and decoder. */
-struct coded {
-	struct dma_buf *buf;
-	struct dma_buf_attachment *camera, *decoder;
-	struct berth_camera_buffer *buffer;
-	struct sg_table *table; /* as long as the camera has it */
-	struct dma_fence *filled;
-};
-
-/* A buffer behind the decoder. */
-struct picture {
-	struct dma_buf *buf;
-	struct dma_buf_attachment *decoder;
-	struct dma_buf_attachment *display; /* NULL: it reaches no memory that fits the others */
-	struct vm_area_struct area; /* in the other process */
-	bool is_shown; /* there */
-	struct dma_fence *seen; /* what the other process has to signal; NULL: it has nothing of it */
-	uint32_t sequence;
-};
-
-struct pipeline {
-	struct coded coded[RUN_BUFFERS];
-	struct picture pictures[PICTURES];
-	uint64_t context; /* the first of STAGES */
-	uint64_t seqno[STAGES];
-	uint64_t taken; /* frames out of the camera */
-};
-
-/* Fences. */
-
-static const char *stage_name(struct dma_fence *fence)
-{
-	static const char *const names[STAGES] = { "camera", "decoder", "display", "screen" };
-
-	return names[container_of(fence, struct stage_fence, base)->stage];
-}
-
-static const char *timeline_name(struct dma_fence *fence)
-{
-	(void)fence;
-	return "frames";
-}
-
-static const struct dma_fence_ops stage_ops = {
-	.get_driver_name = stage_name,
-	.get_timeline_name = timeline_name,
-};
-
-/*
- * One that everybody who comes to @buf waits for, as @usage says, with two references: of who signals it,
- * by fence_done(), and of who waits. NULL: no memory.
- */
-static struct dma_fence *add_fence(struct job *job, enum stage stage, struct dma_buf *buf,
-				   enum dma_resv_usage usage)
-{
-	struct pipeline *p = job->pipeline;
-	struct stage_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
-
-	if (!fence)
-		return NULL;
-	spin_lock_init(&fence->lock);
-	fence->stage = stage;
-	fence->count = &job->result->pipeline;
-	dma_fence_init(&fence->base, &stage_ops, &fence->lock, p->context + stage,
-		       ++p->seqno[stage]);
-	if (dma_resv_lock(buf->resv, NULL)) {
-		dma_fence_put(&fence->base);
-		return NULL;
-	}
-	if (dma_resv_reserve_fences(buf->resv, 1)) {
-		dma_resv_unlock(buf->resv);
-		dma_fence_put(&fence->base);
-		return NULL;
-	}
-	dma_resv_add_fence(buf->resv, &fence->base, usage);
-	dma_resv_unlock(buf->resv);
-	return dma_fence_get(&fence->base);
-}
-
-/* Whoever was given a reference signals it; also in interrupts. */
-static void fence_done(void *data, int error)
-{
-	struct dma_fence *fence = data;
-	struct run_pipeline *count = container_of(fence, struct stage_fence, base)->count;
-
-	if (error)
-		dma_fence_set_error(fence, error);
-	if (error)
-		__atomic_fetch_add(&count->fences_failed, 1, __ATOMIC_RELAXED);
-	if (!dma_fence_signal(fence))
-		__atomic_fetch_add(&count->fences, 1, __ATOMIC_RELAXED);
-	dma_fence_put(fence);
-}
-
-static void decoder_done(void *data, const struct berth_decoder_result *result)
-{
-	fence_done(data, result->error);
-}
-
-/* Virtual time is enough for a device. */
-static bool is_signalled(struct dma_fence *fence)
-{
-	return dma_fence_wait_timeout(fence, false, (long)msecs_to_jiffies(JOB_WAIT_MS)) > 0;
-}
-
-static void put_fence(struct dma_fence **fence)
-{
-	dma_fence_put(*fence);
-	*fence = NULL;
-}
-
-/* Buffers. */
-
-static struct dma_buf *new_buf(const char *heap, size_t bytes, unsigned int flags, const char *kind,
-			       unsigned int number)
-{
-	struct dma_heap *from = dma_heap_find(heap);
-	struct dma_buf *buf;
-	char name[24];
-
-	if (!from)
-		return NULL;
-	buf = dma_heap_buffer_alloc(from, bytes, BERTH_O_RDWR, flags);
-	if (IS_ERR(buf))
-		return NULL;
-	snprintf(name, sizeof(name), "%s %u", kind, number);
-	berth_dma_buf_set_name(buf, name);
-	return buf;
-}
-
-static struct dma_buf_attachment *attach(struct dma_buf *buf, struct device *dev)
-{
-	struct dma_buf_attachment *attachment = dma_buf_attach(buf, dev);
-
-	return IS_ERR(attachment) ? NULL : attachment;
-}
-
-static struct sg_table *map(struct dma_buf_attachment *attachment, enum dma_data_direction dir)
-{
-	struct sg_table *table = dma_buf_map_attachment_unlocked(attachment, dir);
-
-	return IS_ERR(table) ? NULL : table;
-}
-
-static void end_coded(struct job *job, struct coded *c)
-{
-	struct berth_dma_buf_stats stats;
-
-	if (!c->buf)
-		return;
-	berth_camera_buffer_free(job->camera, c->buffer);
-	if (c->table)
-		dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
-	put_fence(&c->filled);
-	dma_buf_detach(c->buf, c->camera);
-	dma_buf_detach(c->buf, c->decoder);
-	berth_dma_buf_get_stats(c->buf, &stats);
-	job->result->pipeline.cleans += stats.cleans;
-	job->result->pipeline.invalidates += stats.invalidates;
-	dma_buf_put(c->buf);
-	*c = (struct coded){ 0 };
-}
-
-/* Memory is taken when it is mapped for the first time: now, within the reach of both. */
-static bool start_coded(struct job *job, struct coded *c)
-{
-	uint32_t bytes = berth_camera_coded_bytes((uint32_t)job->source.format.frame_bytes);
-	uint64_t start = job_start_clock();
-
-	c->buf = new_buf("system", bytes, BERTH_HEAP_OVERWRITE, "coded", job->result->buffers);
-	if (!c->buf)
-		return false;
-	c->camera = attach(c->buf, job->camera);
-	c->decoder = attach(c->buf, job->decoder);
-	if (c->camera && c->decoder)
-		c->table = map(c->camera, DMA_FROM_DEVICE);
-	if (c->table) {
-		job_stop_clock(job, start);
-		c->buffer = berth_camera_buffer_import(job->camera, c->table, bytes);
-	}
-	if (!c->buffer)
-		return false;
-	job_note_buffer(job, sg_page(c->table->sgl), c->buf->size);
-	dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
-	c->table = NULL;
-	return true;
-}
-
-static void end_picture(struct job *job, struct picture *p)
-{
-	struct berth_dma_buf_stats stats;
-
-	if (!p->buf)
-		return;
-	put_fence(&p->seen);
-	if (p->is_shown)
-		berth_vma_release(&p->area);
-	dma_buf_detach(p->buf, p->decoder);
-	dma_buf_detach(p->buf, p->display);
-	berth_dma_buf_get_stats(p->buf, &stats);
-	job->result->pipeline.cleans += stats.cleans;
-	job->result->pipeline.invalidates += stats.invalidates;
-	/* What is bounced is counted where it is. */
-	job->result->copied += stats.moves * p->buf->size;
-	dma_buf_put(p->buf);
-	*p = (struct picture){ 0 };
-}
-
-/* Copies for a display that sees nothing else are in one piece, if there is an area. */
-static const char *picture_heap(const struct job *job)
-{
-	bool wants_area =
-		!strcmp(job->result->display.protection ? job->result->display.protection : "",
-			berth_protection_name(BERTH_PROTECT_SHADOW));
-
-	return wants_area && dma_heap_find("cma") ? "cma" : "system";
-}
-
-static int start_picture(struct job *job, struct picture *p, unsigned int number)
-{
-	size_t bytes = job->source.format.frame_bytes;
-	struct sg_table *table;
-	int fd;
-
-	p->buf = new_buf(picture_heap(job), bytes, 0, "picture", number);
-	p->decoder = p->buf ? attach(p->buf, job->decoder) : NULL;
-	if (!p->decoder)
-		return job_fail_berth(job, RUN_FOUND, "no memory for a picture");
-	p->display = attach(p->buf, job->display);
-	/* It has its place before others see it. */
-	table = map(p->decoder, DMA_FROM_DEVICE);
-	if (!table)
-		return job_fail_berth(job, RUN_FOUND, "no memory for a picture");
-	job->result->pipeline.pieces = table->nents;
-	dma_buf_unmap_attachment_unlocked(p->decoder, table, DMA_FROM_DEVICE);
-	fd = berth_file_share(p->buf->file, &p->area, p->buf->size, 0);
-	if (fd < 0)
-		return job_fail_berth(job, RUN_FOUND, "another process cannot be shown a picture");
-	p->is_shown = true;
-	if (screen_give(job->screen, number, fd, p->buf->size))
-		return job_fail(job, RUN_FOUND, "%s", screen_error(job->screen));
-	return RUN_DONE;
-}
+#include "pipeline.h"
 
 int pipeline_start(struct job *job)
 {
@@ -312,10 +51,10 @@ int pipeline_get_buffers(struct job *job)
 
 		if (job->tenants)
 			tenants_remember(job->tenants);
-		if (!start_coded(job, c)) {
+		if (!pipeline_start_coded(job, c)) {
 			if (result->buffers < 2)
 				job_fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
-			end_coded(job, c);
+			pipeline_end_coded(job, c);
 			if (result->buffers < 2)
 				return RUN_FOUND;
 			break;
@@ -324,7 +63,7 @@ int pipeline_get_buffers(struct job *job)
 		job_sample(job);
 	}
 	for (unsigned int i = 0; i < PICTURES && !ret; i++) {
-		ret = start_picture(job, &job->pipeline->pictures[i], i);
+		ret = pipeline_start_picture(job, &job->pipeline->pictures[i], i);
 		result->pipeline.pictures++;
 	}
 	berth_memory_info(&result->during);
@@ -363,10 +102,10 @@ static void take_back(struct job *job, struct picture *p, int error)
 	if (error) {
 		berth_dma_fence_abandon(p->seen, error);
 		job->result->pipeline.fences_failed++;
-		put_fence(&p->seen);
+		pipeline_put_fence(&p->seen);
 		return;
 	}
-	fence_done(p->seen, 0);
+	pipeline_fence_done(p->seen, 0);
 	p->seen = NULL;
 }
 
@@ -414,7 +153,7 @@ static int give_to_screen(struct job *job, struct picture *p,
 	if (dma_buf_begin_cpu_access(p->buf, DMA_FROM_DEVICE))
 		return job_fail_berth(job, RUN_FOUND, "the CPU cannot have a picture");
 	p->sequence = buffer->sequence;
-	p->seen = add_fence(job, STAGE_SCREEN, p->buf, DMA_RESV_USAGE_READ);
+	p->seen = pipeline_add_fence(job, STAGE_SCREEN, p->buf, DMA_RESV_USAGE_READ);
 	if (!p->seen) {
 		dma_buf_end_cpu_access(p->buf, DMA_FROM_DEVICE);
 		return job_fail_berth(job, RUN_FOUND, "a fence");
@@ -424,6 +163,11 @@ static int give_to_screen(struct job *job, struct picture *p,
 				     ktime_get_ns() + JOB_WAIT_MS * NSEC_PER_MSEC);
 	trace_owner(job->options->trace, p->buf, screen_name(job->screen));
 	return screen_show(job->screen, &picture) ? lose_screen(job) : RUN_DONE;
+}
+
+static void decoder_done(void *data, const struct berth_decoder_result *result)
+{
+	pipeline_fence_done(data, result->error);
 }
 
 /* The devices. */
@@ -443,18 +187,18 @@ static int refill(struct job *job, struct coded *c)
 	memset(seen.vaddr, 0xa5 ^ (int)(job->source.fetched & 0x1f), c->buffer->bytes);
 	dma_buf_vunmap_unlocked(c->buf, &seen);
 	dma_buf_end_cpu_access(c->buf, DMA_TO_DEVICE);
-	c->table = map(c->camera, DMA_FROM_DEVICE);
+	c->table = pipeline_map(c->camera, DMA_FROM_DEVICE);
 	if (!c->table || berth_camera_buffer_moved(c->buffer, c->table))
 		return job_fail_berth(job, RUN_FOUND, "the camera cannot be given a buffer");
-	filled = add_fence(job, STAGE_CAMERA, c->buf, DMA_RESV_USAGE_WRITE);
+	filled = pipeline_add_fence(job, STAGE_CAMERA, c->buf, DMA_RESV_USAGE_WRITE);
 	if (!filled)
 		return job_fail_berth(job, RUN_FOUND, "a fence");
 	c->filled = filled;
-	c->buffer->done = fence_done;
+	c->buffer->done = pipeline_fence_done;
 	c->buffer->data = filled;
 	ret = berth_camera_queue(job->camera, c->buffer);
 	if (ret) {
-		fence_done(filled, ret);
+		pipeline_fence_done(filled, ret);
 		return job_fail(job, RUN_FOUND, "a buffer cannot be queued: %s",
 				berth_error_name(ret));
 	}
@@ -469,7 +213,7 @@ static int take_coded(struct job *job, struct coded **filled)
 	struct berth_camera_buffer *buffer;
 	int ret;
 
-	if (!is_signalled(c->filled))
+	if (!pipeline_is_signalled(c->filled))
 		return job_fail(job, RUN_FOUND, "frame %llu: the camera does not deliver it",
 				(unsigned long long)job->pipeline->taken);
 	ret = berth_camera_dequeue(job->camera, &buffer, msecs_to_jiffies(JOB_WAIT_MS));
@@ -481,7 +225,7 @@ static int take_coded(struct job *job, struct coded **filled)
 	job->result->pipeline.coded_bytes += buffer->used;
 	dma_buf_unmap_attachment_unlocked(c->camera, c->table, DMA_FROM_DEVICE);
 	c->table = NULL;
-	put_fence(&c->filled);
+	pipeline_put_fence(&c->filled);
 	*filled = c;
 	return RUN_DONE;
 }
@@ -499,7 +243,8 @@ static int run_decoder(struct job *job, struct coded *c, struct picture *p, stru
 		.done = decoder_done,
 	};
 	struct berth_decoder_result result;
-	struct dma_fence *fence = add_fence(job, STAGE_DECODER, p->buf, DMA_RESV_USAGE_WRITE);
+	struct dma_fence *fence =
+		pipeline_add_fence(job, STAGE_DECODER, p->buf, DMA_RESV_USAGE_WRITE);
 	int ret;
 
 	if (!fence)
@@ -507,7 +252,7 @@ static int run_decoder(struct job *job, struct coded *c, struct picture *p, stru
 	request.data = fence;
 	ret = berth_decoder_start(job->decoder, &request);
 	if (ret) {
-		fence_done(fence, ret);
+		pipeline_fence_done(fence, ret);
 	} else {
 		dma_resv_wait_timeout(p->buf->resv, DMA_RESV_USAGE_WRITE, false,
 				      msecs_to_jiffies(JOB_WAIT_MS));
@@ -537,8 +282,8 @@ static int decode(struct job *job, struct coded *c, struct picture *p)
 	if (dma_resv_wait_timeout(p->buf->resv, DMA_RESV_USAGE_READ, false,
 				  msecs_to_jiffies(JOB_WAIT_MS)) <= 0)
 		return job_fail(job, RUN_FOUND, "somebody keeps a picture");
-	from = map(c->decoder, DMA_TO_DEVICE);
-	to = from ? map(p->decoder, DMA_FROM_DEVICE) : NULL;
+	from = pipeline_map(c->decoder, DMA_TO_DEVICE);
+	to = from ? pipeline_map(p->decoder, DMA_FROM_DEVICE) : NULL;
 	ret = to ? run_decoder(job, c, p, from, to)
 		 : job_fail_berth(job, RUN_FOUND, "the decoder cannot be given a frame");
 	if (to)
@@ -592,20 +337,21 @@ static int show_in_place(struct job *job, struct picture *p, struct sg_table *ta
 			 const struct berth_camera_buffer *buffer)
 {
 	struct berth_display_picture shown = describe(job, buffer);
-	struct dma_fence *fence = add_fence(job, STAGE_DISPLAY, p->buf, DMA_RESV_USAGE_READ);
+	struct dma_fence *fence =
+		pipeline_add_fence(job, STAGE_DISPLAY, p->buf, DMA_RESV_USAGE_READ);
 	int ret;
 
 	if (!fence)
 		return -ENOMEM;
 	shown.sgt = table;
 	shown.is_mapped = true;
-	shown.done = fence_done;
+	shown.done = pipeline_fence_done;
 	shown.data = fence;
 	ret = berth_display_show(job->display, &shown);
 	if (ret) {
-		fence_done(fence, ret);
+		pipeline_fence_done(fence, ret);
 	} else {
-		is_signalled(fence);
+		pipeline_is_signalled(fence);
 		ret = berth_display_wait(job->display, msecs_to_jiffies(JOB_WAIT_MS));
 	}
 	dma_fence_put(fence);
@@ -614,7 +360,7 @@ static int show_in_place(struct job *job, struct picture *p, struct sg_table *ta
 
 static int show(struct job *job, struct picture *p, const struct berth_camera_buffer *buffer)
 {
-	struct sg_table *table = p->display ? map(p->display, DMA_TO_DEVICE) : NULL;
+	struct sg_table *table = p->display ? pipeline_map(p->display, DMA_TO_DEVICE) : NULL;
 	int ret;
 
 	if (table) {
@@ -695,12 +441,12 @@ void pipeline_end(struct job *job)
 	for (unsigned int i = 0; i < PICTURES; i++) {
 		if (job->pipeline->pictures[i].seen)
 			take_back(job, &job->pipeline->pictures[i], -EIO);
-		end_picture(job, &job->pipeline->pictures[i]);
+		pipeline_end_picture(job, &job->pipeline->pictures[i]);
 	}
 	for (unsigned int i = 0; i < RUN_BUFFERS; i++) {
 		if (!job->pipeline->coded[i].buf)
 			continue;
-		end_coded(job, &job->pipeline->coded[i]);
+		pipeline_end_coded(job, &job->pipeline->coded[i]);
 		job_sample(job);
 		if (job->tenants)
 			tenants_use(job->tenants);
