@@ -175,6 +175,7 @@ static void decoder_done(void *data, const struct berth_decoder_result *result)
 /* If there is one more frame, give the camera room for it. */
 static int refill(struct job *job, struct coded *c)
 {
+	uint32_t bytes = berth_camera_coded_bytes((uint32_t)job->source.format.frame_bytes);
 	struct dma_fence *filled;
 	struct iosys_map seen;
 	int ret = job_fetch(job);
@@ -184,11 +185,13 @@ static int refill(struct job *job, struct coded *c)
 	/* Nobody's picture: what the camera does not write over shows. */
 	if (dma_buf_begin_cpu_access(c->buf, DMA_TO_DEVICE) || dma_buf_vmap_unlocked(c->buf, &seen))
 		return job_fail_berth(job, RUN_FOUND, "the CPU cannot have a coded frame");
-	memset(seen.vaddr, 0xa5 ^ (int)(job->source.fetched & 0x1f), c->buffer->bytes);
+	memset(seen.vaddr, 0xa5 ^ (int)(job->source.fetched & 0x1f), bytes);
 	dma_buf_vunmap_unlocked(c->buf, &seen);
 	dma_buf_end_cpu_access(c->buf, DMA_TO_DEVICE);
 	c->table = pipeline_map(c->camera, DMA_FROM_DEVICE);
-	if (!c->table || berth_camera_buffer_moved(c->buffer, c->table))
+	if (c->table && !c->buffer)
+		c->buffer = berth_camera_buffer_import(job->camera, c->table, bytes);
+	if (!c->buffer || !c->table || berth_camera_buffer_moved(c->buffer, c->table))
 		return job_fail_berth(job, RUN_FOUND, "the camera cannot be given a buffer");
 	filled = pipeline_add_fence(job, STAGE_CAMERA, c->buf, DMA_RESV_USAGE_WRITE);
 	if (!filled)
