@@ -139,6 +139,34 @@ static const struct berth_driver smmu[] = {
 	BERTH_NO_MORE_DRIVERS,
 };
 
+/* Also those of registers, and memory that is allocated for DMA. */
+static void memory_and_registers_are_told(void **state)
+{
+	dma_addr_t at;
+	void *virt;
+
+	(void)state;
+	start_device(true);
+	listen(true);
+	virt = dma_alloc_coherent(&dev, 5000, &at, GFP_KERNEL);
+	assert_non_null(virt);
+	while (nr_heard > 1)
+		next(BERTH_TRACE_CMA_ALLOC);
+	range_was_told(BERTH_TRACE_DMA_ALLOC, "heard", at, 8192, 0, at);
+	dma_free_coherent(&dev, 5000, virt, at);
+	range_was_told(BERTH_TRACE_DMA_FREE, "heard", at, 8192, 0, at);
+	nr_heard = 0;
+	dma_free_coherent(&dev, 5000, virt, at);
+	assert_int_equal(nr_heard, 0);
+	at = dma_map_resource(&dev, 0x10000000, 64, DMA_BIDIRECTIONAL, 0);
+	range_was_told(BERTH_TRACE_DMA_MAP, "heard", at, 64, DMA_BIDIRECTIONAL, 0x10000000);
+	dma_unmap_resource(&dev, at, 64, DMA_BIDIRECTIONAL, 0);
+	range_was_told(BERTH_TRACE_DMA_UNMAP, "heard", at, 64, DMA_BIDIRECTIONAL, 0);
+	listen(false);
+	device_unregister(&dev);
+	must_stop();
+}
+
 /* The same behind an IOMMU, where a list is one range. */
 static void mappings_behind_an_iommu_are_told(void **state)
 {
@@ -322,6 +350,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mapping_is_told),
+		cmocka_unit_test(memory_and_registers_are_told),
 		cmocka_unit_test(mappings_behind_an_iommu_are_told),
 		cmocka_unit_test(areas_and_bounce_buffers_are_told),
 		cmocka_unit_test(fences_are_told),

@@ -419,6 +419,13 @@ static void device_event(struct trace_file *f, const struct trace_record *r)
 	case BERTH_TRACE_DMA_UNMAP:
 		end_pair(f, r, "mapping");
 		return;
+	case BERTH_TRACE_DMA_ALLOC:
+		snprintf(name, sizeof(name), "%" PRIu64 " bytes", r->length);
+		begin_on(f, r, TRACK_DEVICES, dev, "memory", name);
+		return;
+	case BERTH_TRACE_DMA_FREE:
+		end_pair(f, r, "memory");
+		return;
 	case BERTH_TRACE_DMA_SUBMIT:
 		begin_on(f, r, TRACK_DEVICES, dev, "transfer", r->name);
 		return;
