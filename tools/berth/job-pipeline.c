@@ -387,7 +387,7 @@ static int show(struct job *job, struct picture *p, const struct berth_camera_bu
 static int one_frame(struct job *job)
 {
 	struct picture *p = &job->pipeline->pictures[job->pipeline->taken % PICTURES];
-	struct coded *c;
+	struct coded *c = NULL;
 	int ret = take_coded(job, &c);
 
 	if (!ret)
