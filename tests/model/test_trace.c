@@ -10,6 +10,7 @@
 #include <berth/trace.h>
 
 #include "boards.h"
+#include "dma/iommu.h"
 #include "trace.h"
 #include <berth/drivers/smmu-v3.h>
 
@@ -185,7 +186,10 @@ static void mappings_behind_an_iommu_are_told(void **state)
 				  ->dev;
 		assert_int_equal(dma_set_mask_and_coherent(client, DMA_BIT_MASK(32)), 0);
 		buf = (char *)__get_free_pages(GFP_KERNEL, 1);
+		/* The short way is open as long as nobody listens. */
+		assert_int_equal(iommu_dma_of(client)->ram_size != 0, !early);
 		listen(true);
+		assert_int_equal(iommu_dma_of(client)->ram_size, 0);
 		at = dma_map_single(client, buf, 4096, DMA_TO_DEVICE);
 		range_was_told(BERTH_TRACE_DMA_MAP, "display@2000", at, 4096, DMA_TO_DEVICE,
 			       virt_to_phys(buf));
