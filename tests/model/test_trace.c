@@ -10,7 +10,9 @@
 #include <berth/trace.h>
 
 #include "boards.h"
+#include "boards_less.h"
 #include "dma/iommu.h"
+#include "run.h"
 #include "trace.h"
 #include <berth/drivers/smmu-v3.h>
 
@@ -303,6 +305,49 @@ static void kinds_have_names(void **state)
 	assert_string_equal(berth_trace_name((enum berth_trace_kind) - 1), "?");
 }
 
+static uint64_t counts[BERTH_TRACE_KINDS], refused;
+
+static void count(const struct berth_trace_event *event, void *data)
+{
+	(void)data;
+	__atomic_fetch_add(&counts[event->kind], 1, __ATOMIC_RELAXED);
+	if (event->kind == BERTH_TRACE_IOMMU_FAULT)
+		__atomic_fetch_add(&refused, event->length, __ATOMIC_RELAXED);
+}
+
+/* A run with tenants, an engine, bounce buffers, and at the end an IOMMU that is told too late. */
+static void a_run_is_told_as_it_is_counted(void **state)
+{
+	struct run_options options = {
+		.board = board_without_decoder(board_multimedia, board_multimedia_size),
+		.frames = 4,
+		.tenants = true,
+	};
+	struct run_result result;
+
+	(void)state;
+	assert_int_equal(berth_trace_set(count, NULL), 0);
+	assert_int_equal(run_job(&options, &result), RUN_DONE);
+	assert_int_equal(counts[BERTH_TRACE_MIGRATE], result.tenants.moved);
+	assert_true(counts[BERTH_TRACE_RECLAIM] >= result.tenants.dropped);
+	assert_int_equal(counts[BERTH_TRACE_BOUNCE], result.bounce.nr_maps);
+	assert_int_equal(counts[BERTH_TRACE_DMA_MAP], counts[BERTH_TRACE_DMA_UNMAP]);
+	assert_int_equal(counts[BERTH_TRACE_DMA_ALLOC], counts[BERTH_TRACE_DMA_FREE]);
+	assert_true(counts[BERTH_TRACE_DMA_SUBMIT] >= options.frames);
+	assert_int_equal(counts[BERTH_TRACE_DMA_SUBMIT], counts[BERTH_TRACE_DMA_COMPLETE]);
+	assert_int_equal(counts[BERTH_TRACE_IOMMU_FAULT], 0);
+	options.tenants = false;
+	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
+	do {
+		options.model.drop_cache_op++;
+		refused = 0;
+		run_job(&options, &result);
+	} while (!result.display.faults && result.dropped);
+	assert_int_equal(berth_trace_set(NULL, NULL), 0);
+	assert_true(result.display.faults);
+	assert_in_range(refused, 1, result.display.faults);
+}
+
 #define THREADS 4u
 #define EACH 60000u
 
@@ -359,6 +404,7 @@ int main(void)
 		cmocka_unit_test(areas_and_bounce_buffers_are_told),
 		cmocka_unit_test(fences_are_told),
 		cmocka_unit_test(kinds_have_names),
+		cmocka_unit_test(a_run_is_told_as_it_is_counted),
 		cmocka_unit_test(threads_share_the_ring),
 	};
 
