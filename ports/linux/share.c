@@ -189,6 +189,9 @@ static int begin_run(const struct berth_machine *machine, const struct share *sh
 	if (!ret && !is_free(run))
 		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that is shared",
 				      run->phys, run->size);
+	else if (!ret && berth_port_user_shows(run->phys, run->size))
+		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move", run->phys,
+				      run->size);
 	if (ret)
 		machine->unshare(run->phys, run->size, share->type);
 	else
@@ -209,14 +212,6 @@ static int begin_runs(const struct berth_machine *machine, struct share *share)
 			end_runs(machine, share, i);
 	}
 	return ret;
-}
-
-static bool is_shared_cached(phys_addr_t page)
-{
-	const struct area *area = &areas[0];
-
-	return area->is_ready && page - area->base < area->trap.size &&
-	       area->pages[(page - area->base) / GATE_PAGE].fd;
 }
 
 /* Each mapping may cost itself, and the other half of the one that it splits. */
@@ -257,8 +252,7 @@ static int size_file(const struct share *share)
  * The first @bytes, from the machine's file to that of their own, or back, a piece at a time. Returns how
  * many; on the way back it is all of them, as soon as the host has memory for a piece.
  */
-static uint64_t swap_bytes(const struct berth_machine *machine, const struct share *share,
-			   uint64_t bytes, bool is_in)
+static uint64_t swap_bytes(const struct share *share, uint64_t bytes, bool is_in)
 {
 	const struct area *area = &areas[share_key(share->type) - 1];
 	const struct share_run *run = share->runs;
@@ -278,9 +272,7 @@ static uint64_t swap_bytes(const struct berth_machine *machine, const struct sha
 		};
 
 		swap.place = area->trap.start + (uintptr_t)(swap.phys - area->base);
-		machine->hold();
 		ret = berth_port_share_swap(&swap);
-		machine->let_go();
 		done += ret ? 0 : swap.size;
 		if (!ret && swap.size == left)
 			run++;
@@ -291,23 +283,20 @@ static uint64_t swap_bytes(const struct berth_machine *machine, const struct sha
 }
 
 /* With the lock, the pages marked. */
-static int swap_in(const struct berth_machine *machine, struct share *share)
+static int swap_in(struct share *share)
 {
 	uint64_t size = share->runs[share->nr - 1].at + share->runs[share->nr - 1].size, done;
 	int ret;
 
-	if (share->type == BERTH_MEMORY_CACHED && berth_port_user_shows(is_shared_cached))
-		return berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move",
-				       share->runs[0].phys, share->runs[0].size);
 	ret = size_file(share);
 	if (!ret)
 		ret = set_aside(share);
 	if (ret)
 		return ret;
-	done = swap_bytes(machine, share, size, true);
+	done = swap_bytes(share, size, true);
 	if (done == size)
 		return 0;
-	swap_bytes(machine, share, done, false);
+	swap_bytes(share, done, false);
 	berth_port_user_give_back(share->mappings);
 	return berth_port_fail(-ENOMEM, BERTH_REASON_MAPPING, "memory, or vm.max_map_count",
 			       share->runs[0].phys, size);
@@ -320,7 +309,7 @@ static int begin_share(const struct berth_machine *machine, struct share *share)
 
 	if (ret)
 		return ret;
-	ret = swap_in(machine, share);
+	ret = swap_in(share);
 	if (ret) {
 		end_runs(machine, share, share->nr);
 		return ret;
@@ -408,7 +397,7 @@ void berth_port_unshare(int handle)
 		const struct share_run *last = &share->runs[share->nr - 1];
 
 		*link = share->next;
-		swap_bytes(machine, share, last->at + last->size, false);
+		swap_bytes(share, last->at + last->size, false);
 		end_runs(machine, share, share->nr);
 		berth_port_user_give_back(share->mappings);
 		__atomic_fetch_sub(&nr_shares, 1, __ATOMIC_RELAXED);
@@ -423,7 +412,7 @@ void berth_port_share_forget(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++)
 		areas[i].is_ready = false;
 	shares = NULL;
-	nr_shares = 0;
+	__atomic_store_n(&nr_shares, 0, __ATOMIC_RELAXED);
 }
 
 void berth_port_share_stop(void)

@@ -85,7 +85,7 @@ static long wait(struct file *file, unsigned int events, struct poller *poller,
 		now = look(file, events, NULL);
 	}
 	if (now || err == -ETIMEDOUT)
-		return now;
+		return (long)now;
 	return err == -EDEADLK ? berth_fail(err, BERTH_REASON_NEVER, "poll of a file") : err;
 }
 
@@ -95,7 +95,7 @@ long berth_file_poll(struct file *file, unsigned int events, int timeout_ms)
 	long ret;
 
 	if (!timeout_ms)
-		return look(file, events, NULL);
+		return (long)look(file, events, NULL);
 	ret = wait(file, events, &poller, berth_wait_deadline(timeout_ms));
 	leave(&poller);
 	return ret;

@@ -306,7 +306,7 @@ int remap_pfn_range(struct vm_area_struct *vma, unsigned long addr, unsigned lon
 	if (is_kept_ram(phys, bytes, false)) {
 		if (prot != BERTH_MEMORY_CACHED)
 			return refuse("the linear map's type", phys, bytes);
-		if (!linear_address(phys, bytes))
+		if (!linear_address(phys, (size_t)bytes))
 			return -EINVAL;
 	} else {
 		mapping = begin(subject, phys, bytes, prot, false);

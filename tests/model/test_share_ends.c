@@ -246,7 +246,16 @@ static void nonsense_is_refused(void **state)
 	expect(-EBUSY, BERTH_REASON_STATE, two, 2, BERTH_MEMORY_CACHED);
 	assert_int_equal(berth_port_user_protect(virt, PAGE, BERTH_ACCESS_NONE), 0);
 	berth_port_unshare(share(two, 2));
+	map(virt, 1, 9, BERTH_ACCESS_WRITE);
+	map(virt, 3, 10, BERTH_ACCESS_WRITE);
+	assert_int_equal(move(virt + PAGE, 9, 200, 1), 0);
+	expect(-EBUSY, BERTH_REASON_STATE, two, 2, BERTH_MEMORY_CACHED);
+	expect(-EBUSY, BERTH_REASON_STATE, &(struct berth_range){ FRAME(200), PAGE }, 1,
+	       BERTH_MEMORY_CACHED);
+	map(virt, 3, 201, BERTH_ACCESS_READ);
+	berth_port_unshare(share(two, 2));
 	berth_port_user_release(virt, 4 * PAGE);
+	berth_port_unshare(share(&(struct berth_range){ FRAME(200), 2 * PAGE }, 1));
 	berth_port_stop();
 	START(state);
 	assert_int_equal(open_files(), files);
@@ -442,7 +451,7 @@ static void stops_end_it(void **state)
 
 	for (unsigned int i = 0; i < 5; i++) {
 		uint8_t *range;
-		int fd;
+		int fd, copy;
 
 		START(state);
 		fd = share(scattered, ARRAY_SIZE(scattered));
@@ -451,7 +460,10 @@ static void stops_end_it(void **state)
 				 0);
 		client_start(&client);
 		assert_int_equal(client_give(&client, fd, SCATTERED_SIZE), 0);
+		copy = dup(fd);
 		gate_stop();
+		assert_int_equal(used(copy), 0);
+		close(copy);
 		assert_int_equal(client_ask(&client, CLIENT_WRITE, 0, 1), 0);
 		client_end(&client, false);
 		if (!i)
@@ -478,6 +490,57 @@ static void poison_stays(void **state)
 	gate_stop();
 }
 
+#define CRASH_ARGUMENT "--crash"
+#define WAYS 3
+
+/* Where there is no RAM, in the linear map and in a range that has shown what was shared; where there is. */
+static int crash_main(const char *way, char *gate)
+{
+	volatile uint8_t *range;
+	void *name = gate;
+	int fd;
+
+	signal(SIGSEGV, SIG_DFL);
+	if (!gate_start(&name))
+		return 77;
+	fd = berth_port_share(&pages, 1, BERTH_MEMORY_CACHED);
+	range = berth_port_range_reserve(2 * PAGE);
+	if (fd < 0 ||
+	    berth_port_range_map((void *)(uintptr_t)range, pages.base, PAGE, BERTH_MEMORY_CACHED))
+		return 1;
+	berth_port_unshare(fd);
+	range[1] = 1;
+	cpu_fill(pages.base, 5, PAGE);
+	if (way[0] == '0')
+		*(volatile uint8_t *)soc_virt(NO_MAP) = 1;
+	if (way[0] == '1')
+		range[PAGE] = 1;
+	gate_stop();
+	if (way[0] == '2')
+		kill(getpid(), SIGSEGV);
+	return 2;
+}
+
+/* In a process of its own, since it does not survive. */
+static void real_bugs_still_crash(void **state)
+{
+	for (unsigned int i = 0; i < WAYS; i++) {
+		char way[] = { (char)('0' + i), 0 };
+		char *arguments[] = { (char *)(uintptr_t) "crash",
+				      (char *)(uintptr_t)CRASH_ARGUMENT, way, *state, NULL };
+		pid_t child;
+		int status;
+
+		assert_int_equal(
+			posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environ), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			skip();
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
+			fail_msg("way %u: status %#x", i, (unsigned int)status);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,9 +555,12 @@ int main(int argc, char **argv)
 		BOTH(a_run_does_not_notice),
 		BOTH(stops_end_it),
 		BOTH(poison_stays),
+		BOTH(real_bugs_still_crash),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CLIENT_ARGUMENT))
 		return client_main();
+	if (argc > 3 && !strcmp(argv[1], CRASH_ARGUMENT))
+		return crash_main(argv[2], argv[3]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
