@@ -128,7 +128,8 @@ void launcher_inject(const struct launcher_call *call, uint64_t *args, int memor
 	/* mmap() needs a descriptor: it has this number for a moment. */
 	fd = launcher_give(call, memory, (int)launcher_moment(call->launcher), 0, O_CLOEXEC);
 	args[4] = (uint64_t)fd;
-	args[5] = 0;
+	if (call->is_compat)
+		args[5] >>= 12;
 	(void)ptrace(PTRACE_INTERRUPT, call->tid, NULL, NULL);
 	/* It stops before it sees this, which is then replaced. EBADF: the program has lowered its limit. */
 	launcher_result(call, fd == -EBADF ? -EMFILE : fd < 0 ? fd : -EAGAIN);
