@@ -203,7 +203,7 @@ static long attack(int fd, size_t size)
 {
 	uint64_t at;
 	int connection;
-	const int shown = berth_client_map(fd, 0, size, &at, &connection);
+	const int shown = berth_client_map_at(fd, 0, size, &at, &connection);
 	long wrong = 0;
 	char byte = 1;
 
@@ -228,7 +228,7 @@ static long write_beyond(int fd)
 	const size_t size = (size_t)berth_client_size(fd);
 	uint64_t at;
 	int connection;
-	const int shown = berth_client_map(fd, 0, size, &at, &connection);
+	const int shown = berth_client_map_at(fd, 0, size, &at, &connection);
 	volatile char *bytes = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED, shown, 0);
 
 	return bytes == MAP_FAILED ? -errno : (bytes[size] = 1);

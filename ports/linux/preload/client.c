@@ -396,7 +396,7 @@ int64_t berth_client_size(int fd)
 	return ask(&call);
 }
 
-int berth_client_map(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection)
+int berth_client_map_at(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_MAP, .offset = offset, .length = length },
@@ -413,6 +413,13 @@ int berth_client_map(int fd, uint64_t offset, uint64_t length, uint64_t *at, int
 	return ret < 0 ? (int)ret : -EPROTO;
 }
 
+int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection)
+{
+	uint64_t at;
+
+	return berth_client_map_at(fd, offset, length, &at, connection);
+}
+
 int berth_client_mmap(int fd, size_t size, uint64_t offset, int prot,
 		      struct berth_client_mapping *mapping)
 {
@@ -423,7 +430,7 @@ int berth_client_mmap(int fd, size_t size, uint64_t offset, int prot,
 	if (!size || size > SIZE_MAX - page)
 		return -EINVAL;
 	size = (size + page - 1) & ~(page - 1);
-	shown = berth_client_map(fd, offset, size, &at, &mapping->connection);
+	shown = berth_client_map_at(fd, offset, size, &at, &mapping->connection);
 	if (shown < 0)
 		return shown;
 	/* Not libc's: it may be replaced. */

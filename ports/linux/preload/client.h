@@ -22,7 +22,9 @@ long berth_client_read(int fd, void *bytes, size_t count);
 long berth_client_write(int fd, const void *bytes, size_t count);
 
 /* Return: a descriptor to map from *@at on; *@connection is to stay open as long as the mapping. */
-int berth_client_map(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection);
+int berth_client_map_at(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection);
+/* The same for nodes of which that is always 0: all but buffers. */
+int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection);
 
 /* The name below /dev of an open node, to @name of BERTH_SERVE_NAME_MOST bytes. */
 int berth_client_name(int fd, char *name);

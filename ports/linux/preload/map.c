@@ -156,7 +156,7 @@ static void *map_node(void *at, size_t size, int prot, int flags, int fd, off_t 
 
 	if (!size || offset < 0)
 		return (void *)failed(-EINVAL);
-	shown = berth_client_map(fd, (uint64_t)offset, page_up(size), &at_file, &connection);
+	shown = berth_client_map_at(fd, (uint64_t)offset, page_up(size), &at_file, &connection);
 	if (shown < 0)
 		return (void *)failed(shown);
 	connection = hide(connection);
