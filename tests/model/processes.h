@@ -288,6 +288,10 @@ static inline void start(const struct berth_model_config *config)
 {
 	const struct berth_serve_options options = { .name = server_name };
 
+	/* A test before this one may have failed. */
+	berth_serve_stop();
+	if (station_node.node)
+		misc_deregister(&station_node);
 	find_client();
 	snprintf(server_name, sizeof(server_name), "berth-test-%d", (int)getpid());
 	dma_buf_start(config);
