@@ -81,7 +81,7 @@ static int fetch_arguments(const struct launcher_call *call, uint64_t *args)
 }
 
 /* What the node has there, as a descriptor of the program's own file. */
-static int fetch_memory(const struct launcher_call *call, int node, const uint64_t *args)
+static int fetch_memory(const struct launcher_call *call, int node, uint64_t *args)
 {
 	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	struct launcher_message message = {
@@ -93,9 +93,11 @@ static int fetch_memory(const struct launcher_call *call, int node, const uint64
 
 	if (ret)
 		return ret;
-	ret = (int)message.reply.result;
-	if (!ret && message.reply_fd < 0)
+	if (message.reply.result < 0)
+		ret = (int)message.reply.result;
+	else if (message.reply_fd < 0)
 		ret = -EPROTO;
+	args[5] = (uint64_t)message.reply.result;
 	if (!ret)
 		return launcher_mapped_add(connection, message.reply_fd);
 	if (message.reply_fd >= 0)

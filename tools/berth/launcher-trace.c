@@ -147,7 +147,8 @@ static void inject(const struct launcher_call *call, uint64_t *args, int memory)
 	}
 	fd = give_moment(call, memory); /* mmap() needs a descriptor */
 	args[4] = (uint64_t)fd;
-	args[5] = 0;
+	if (call->is_compat)
+		args[5] >>= 12;
 	(void)ptrace(PTRACE_INTERRUPT, call->tid, NULL, NULL);
 	/* It stops before it sees this, which is then replaced. EBADF: the program has lowered its limit. */
 	launcher_result(call, fd == -EBADF ? -EMFILE : fd < 0 ? fd : -EAGAIN);
