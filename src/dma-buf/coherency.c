@@ -113,19 +113,51 @@ void berth_heap_count_copy(const struct heap_attachment *a)
 	a->buffer->dmabuf->stats.copies += (uint64_t)a->buffer->nr << PAGE_SHIFT;
 }
 
-/* What a device has written into its copy. */
-static void fetch(const struct heap_attachment *a)
+/* Pages of a device's copy: what it has written, or for it what was. */
+static void copy(const struct heap_attachment *a, unsigned long first, unsigned long nr,
+		 bool for_device)
 {
-	dma_sync_sgtable_for_cpu(a->attach->dev, a->sgt, a->mapped_dir);
-	berth_heap_count_copy(a);
+	const uint64_t from = (uint64_t)first << PAGE_SHIFT, end = (uint64_t)(first + nr)
+								   << PAGE_SHIFT;
+	struct scatterlist *sg;
+	uint64_t at = 0;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(a->sgt, sg, i) {
+		uint64_t next = at + sg_dma_len(sg), start = from > at ? from : at,
+			 stop = end < next ? end : next;
+		dma_addr_t addr = sg_dma_address(sg) + (start - at);
+
+		at = next;
+		if (start >= stop)
+			continue;
+		a->buffer->dmabuf->stats.copies += stop - start;
+		if (for_device)
+			dma_sync_single_for_device(a->attach->dev, addr, (size_t)(stop - start),
+						   a->mapped_dir);
+		else
+			dma_sync_single_for_cpu(a->attach->dev, addr, (size_t)(stop - start),
+						a->mapped_dir);
+	}
 }
 
-/* What has been written, into the copy of a device. */
-static void refill(const struct heap_attachment *a)
+/* But for pages that the CPU is writing: there the device's copy is the older one. */
+static void fetch(const struct heap_attachment *a)
 {
-	berth_heap_begin(a->buffer, 0, a->buffer->nr, true);
-	dma_sync_sgtable_for_device(a->attach->dev, a->sgt, a->mapped_dir);
-	berth_heap_count_copy(a);
+	struct heap_buffer *buffer = a->buffer;
+	const unsigned long first = buffer->cpu_writers ? buffer->cpu_first : buffer->nr;
+	const unsigned long behind = buffer->cpu_writers ? buffer->cpu_last + 1 : buffer->nr;
+
+	copy(a, 0, first, false);
+	mark(buffer, 0, first, true);
+	copy(a, behind, buffer->nr - behind, false);
+	mark(buffer, behind, buffer->nr - behind, true);
+}
+
+static void refill(const struct heap_attachment *a, unsigned long first, unsigned long nr)
+{
+	berth_heap_begin(a->buffer, first, nr, true);
+	copy(a, first, nr, true);
 }
 
 void berth_heap_note_writes(struct heap_buffer *buffer)
@@ -137,7 +169,8 @@ void berth_heap_note_writes(struct heap_buffer *buffer)
 			continue;
 		if (a->is_copied)
 			fetch(a);
-		mark(buffer, 0, buffer->nr, sees_caches(a));
+		else
+			mark(buffer, 0, buffer->nr, sees_caches(a));
 	}
 }
 
@@ -151,7 +184,7 @@ void berth_heap_wrote(struct heap_buffer *buffer, unsigned long first, unsigned 
 		if (!a->has_access)
 			continue;
 		if (a->is_copied)
-			refill(a);
+			refill(a, first, nr);
 		else if (sees_caches(a) != is_coherent)
 			berth_heap_begin(buffer, first, nr, !is_coherent);
 	}
@@ -169,6 +202,8 @@ void berth_heap_end_access(struct heap_attachment *a)
 {
 	bool has_written = may_write(a);
 
+	if (has_written && a->is_copied)
+		fetch(a);
 	a->has_access = false;
 	if (has_written)
 		berth_heap_wrote(a->buffer, 0, a->buffer->nr, sees_caches(a));

@@ -35,23 +35,17 @@ static bool is_copied(const struct device *dev)
 {
 	const struct iommu_dma *iommu = iommu_dma_of(dev);
 
-	if (dev->flags & BERTH_DEVICE_BOUNCE)
-		return true;
-	return dev->backend == BERTH_DMA_IOMMU && iommu && iommu->is_untrusted &&
-	       iommu_granule(iommu) > PAGE_SIZE;
+	/* With swiotlb=force those behind an IOMMU have the flag and use none. */
+	if (dev->backend != BERTH_DMA_IOMMU)
+		return (dev->flags & BERTH_DEVICE_BOUNCE) != 0;
+	return iommu && iommu->is_untrusted && iommu_granule(iommu) > PAGE_SIZE;
 }
 
 /* Access */
 
 static int end_access(struct dma_buf_attachment *attach)
 {
-	struct heap_attachment *a = attach->priv;
-
-	if (a->is_copied && a->has_access && a->access != DMA_TO_DEVICE) {
-		dma_sync_sgtable_for_cpu(attach->dev, a->sgt, a->mapped_dir);
-		berth_heap_count_copy(a);
-	}
-	berth_heap_end_access(a);
+	berth_heap_end_access(attach->priv);
 	return 0;
 }
 
@@ -260,14 +254,11 @@ static void unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		  enum dma_data_direction dir)
 {
 	struct heap_attachment *a = attach->priv;
-	bool is_fetched = a->is_copied && a->has_access && a->access != DMA_TO_DEVICE;
 
 	(void)dir;
-	if (is_fetched)
-		berth_heap_count_copy(a);
-	dma_unmap_sgtable(attach->dev, sgt, a->mapped_dir, is_fetched ? 0 : DMA_ATTR_SKIP_CPU_SYNC);
-	a->sgt = NULL;
 	berth_heap_end_access(a);
+	dma_unmap_sgtable(attach->dev, sgt, a->mapped_dir, DMA_ATTR_SKIP_CPU_SYNC);
+	a->sgt = NULL;
 	free_table(sgt);
 }
 

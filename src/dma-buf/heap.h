@@ -98,7 +98,7 @@ void berth_heap_wrote(struct heap_buffer *buffer, unsigned long first, unsigned 
 /* What those who have access may have written by now. */
 void berth_heap_note_writes(struct heap_buffer *buffer);
 
-/* A device begins or ends. Of a device that uses copies the caller makes them. */
+/* A device begins or ends. The copy that it is to see at the beginning is the caller's to make. */
 void berth_heap_begin_access(struct heap_attachment *a, enum dma_data_direction dir);
 void berth_heap_end_access(struct heap_attachment *a);
 void berth_heap_count_copy(const struct heap_attachment *a);

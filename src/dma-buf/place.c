@@ -368,7 +368,7 @@ static uint64_t piece(const struct device *dev, phys_addr_t phys, uint64_t left)
 	const uint64_t boundary = dev->segment_boundary_mask;
 	uint64_t most = dma_get_max_seg_size((struct device *)dev), room;
 
-	if (dma_max_mapping_size((struct device *)dev) < most)
+	if (dev->backend != BERTH_DMA_IOMMU && dma_max_mapping_size((struct device *)dev) < most)
 		most = dma_max_mapping_size((struct device *)dev);
 	most &= ~(uint64_t)(PAGE_SIZE - 1);
 	if (dev->backend == BERTH_DMA_IOMMU) {
