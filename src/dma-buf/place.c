@@ -99,6 +99,15 @@ static bool is_inside(const struct heap_place *place, phys_addr_t phys, uint64_t
 	return false;
 }
 
+/* A run that need not be in one piece for the devices: it may lie in two windows that follow each other. */
+static bool is_inside_by_pages(const struct heap_place *place, phys_addr_t phys, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		if (!is_inside(place, phys + at, PAGE_SIZE))
+			return false;
+	return true;
+}
+
 static phys_addr_t highest(const struct heap_place *place)
 {
 	phys_addr_t last = 0;
@@ -162,14 +171,16 @@ static void name_pages(struct heap_memory *memory, unsigned long at, struct page
 
 static bool from_area(struct heap_memory *memory, struct cma *area, const struct heap_place *place)
 {
-	unsigned int order = get_order((uint64_t)memory->nr << PAGE_SHIFT);
+	const uint64_t size = (uint64_t)memory->nr << PAGE_SHIFT;
+	unsigned int order = get_order(size);
 	struct page *page;
 
 	page = cma_alloc(area, memory->nr,
 			 order < MAX_AREA_ALIGN_ORDER ? order : MAX_AREA_ALIGN_ORDER, true);
 	if (!page)
 		return false;
-	if (!is_inside(place, page_to_phys(page), (uint64_t)memory->nr << PAGE_SHIFT)) {
+	if (place->is_contiguous ? !is_inside(place, page_to_phys(page), size)
+				 : !is_inside_by_pages(place, page_to_phys(page), size)) {
 		berth_fail_at(-EINVAL, BERTH_REASON_WINDOW, cma_get_name(area), page_to_phys(page));
 		cma_release(area, page, memory->nr);
 		return false;
@@ -368,7 +379,8 @@ static uint64_t piece(const struct device *dev, phys_addr_t phys, uint64_t left)
 	const uint64_t boundary = dev->segment_boundary_mask;
 	uint64_t most = dma_get_max_seg_size((struct device *)dev), room;
 
-	if (dev->backend != BERTH_DMA_IOMMU && dma_max_mapping_size((struct device *)dev) < most)
+	if (dev->backend != BERTH_DMA_IOMMU && dev->flags & BERTH_DEVICE_BOUNCE &&
+	    dma_max_mapping_size((struct device *)dev) < most)
 		most = dma_max_mapping_size((struct device *)dev);
 	most &= ~(uint64_t)(PAGE_SIZE - 1);
 	if (dev->backend == BERTH_DMA_IOMMU) {
