@@ -26,6 +26,7 @@ struct heap_place {
 /*
  * struct heap_memory - pages of a buffer
  * @pages: all of them, in order; NULL: not allocated
+ * @first_run: how many of them follow each other from the first on
  * @area: they are a run of that area; NULL: single pages
  * @memory_stale: per page: a cache may hold newer bytes than memory
  * @cache_stale: per page: memory may hold newer bytes than a cache
@@ -34,7 +35,7 @@ struct heap_place {
  */
 struct heap_memory {
 	struct page **pages;
-	unsigned long nr;
+	unsigned long nr, first_run;
 	struct cma *area;
 	uint64_t *memory_stale, *cache_stale;
 };

@@ -122,6 +122,8 @@ unsigned long berth_heap_run(const struct heap_memory *memory, unsigned long at)
 {
 	unsigned long nr = 1;
 
+	if (at < memory->first_run)
+		return memory->first_run - at;
 	while (at + nr < memory->nr &&
 	       page_to_pfn(memory->pages[at + nr]) == page_to_pfn(memory->pages[at]) + nr)
 		nr++;
@@ -356,6 +358,7 @@ int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *p
 					 berth_free_bytes(highest(place) + 1));
 		return berth_last_error()->code == -EINVAL ? -EINVAL : -ENOMEM;
 	}
+	memory->first_run = berth_heap_run(memory, 0);
 	/* That one place had no room is no failure when another one had. */
 	*berth_port_error() = before;
 	return 0;
