@@ -57,6 +57,28 @@ struct dma_buf_attachment;
 /* Requests of ioctl(); the numbers of <linux/dma-buf.h>, whose struct dma_buf_sync is one 64-bit word. */
 #define BERTH_DMA_BUF_IOCTL_SYNC 0x40086200u
 #define BERTH_DMA_BUF_SET_NAME 0x40086201u
+#define BERTH_DMA_BUF_IOCTL_EXPORT_SYNC_FILE 0xc0086202u
+#define BERTH_DMA_BUF_IOCTL_IMPORT_SYNC_FILE 0x40086203u
+
+/**
+ * struct berth_dma_buf_export_sync_file - a sync file (berth/sync_file.h) of what is to be waited for
+ * @flags: DMA_BUF_SYNC_READ: before one reads; DMA_BUF_SYNC_WRITE: before one writes
+ * @fd: out: its number
+ */
+struct berth_dma_buf_export_sync_file {
+	uint32_t flags;
+	int32_t fd;
+};
+
+/**
+ * struct berth_dma_buf_import_sync_file - let others wait for the fences of a sync file
+ * @flags: DMA_BUF_SYNC_READ: writers wait; DMA_BUF_SYNC_WRITE: everybody does
+ * @fd: its number
+ */
+struct berth_dma_buf_import_sync_file {
+	uint32_t flags;
+	int32_t fd;
+};
 
 /**
  * struct iosys_map - where the CPU sees something (linux/iosys-map.h)

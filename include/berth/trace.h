@@ -138,6 +138,9 @@ typedef void (*berth_trace_fn)(const struct berth_trace_event *event, void *data
  */
 int berth_trace_set(berth_trace_fn hook, void *data);
 
+/* Not 0 while there is a hook: for inline functions of other headers. */
+extern uint32_t berth_trace_is_on;
+
 /** berth_trace_name() - "dma-map", "fence-signal" and so on; "?" if there is no such kind. */
 const char *berth_trace_name(enum berth_trace_kind kind);
 

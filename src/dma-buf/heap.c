@@ -225,9 +225,18 @@ static long heap_ioctl(struct file *file, unsigned int request, unsigned long ar
 	return -EFAULT;
 }
 
+static const struct berth_ioctl_form heap_form = {
+	.request = BERTH_DMA_HEAP_IOCTL_ALLOC,
+	.fd_in = BERTH_IOCTL_NONE,
+	.fd_out = offsetof(struct berth_dma_heap_allocation, fd),
+	.array = BERTH_IOCTL_NONE,
+};
+
 static const struct file_operations heap_fops = {
 	.open = heap_open,
 	.unlocked_ioctl = heap_ioctl,
+	.ioctl_forms = &heap_form,
+	.nr_ioctl_forms = 1,
 };
 
 int berth_dma_heaps_offer(void)

@@ -14,7 +14,7 @@ HEADER_FLOORS = {
     "bvec": "dma", "dma-mapping": "dma", "dma-alloc": "dma", "dmapool": "dma", "page_pool": "dma", "swiotlb": "dma",
     "dmaengine": "dmaengine", "dmaengine-driver": "dmaengine", "dmaengine-types": "dmaengine", "virt-dma": "dmaengine",
     "dma-software": "dmaengine", "dma-buf": "dma-buf", "dma-heap": "dma-buf", "dma-fence": "dma-buf",
-    "dma-fence-array": "dma-buf", "dma-fence-chain": "dma-buf", "dma-fence-unwrap": "dma-buf", "dma-resv": "dma-buf", "uio": "uio",
+    "dma-fence-array": "dma-buf", "dma-fence-chain": "dma-buf", "dma-fence-unwrap": "dma-buf", "dma-resv": "dma-buf", "sync_file": "dma-buf", "sw_sync": "dma-buf", "uio": "uio",
     "fs": "fs", "berth": "board", "board": "board",
 }
 FREESTANDING = {"stdint.h", "stddef.h", "stdbool.h", "limits.h", "stdarg.h"}

@@ -202,6 +202,19 @@ void berth_port_range_release(void *virt, uint64_t size)
 	munmap((char *)virt - 4096, size + 8192);
 }
 
+int berth_port_share(const struct berth_range *runs, unsigned int nr, enum berth_memory_type type)
+{
+	(void)runs;
+	(void)nr;
+	(void)type;
+	return -EOPNOTSUPP;
+}
+
+void berth_port_unshare(int handle)
+{
+	(void)handle;
+}
+
 int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
 	(void)type;

@@ -208,6 +208,7 @@ static int find_devices(struct job *job)
 
 static void sample(struct job *job)
 {
+	trace_flush(job->options->trace);
 	if (job->options->log)
 		memory_log_sample(job->options->log, job->result->frames_out);
 }

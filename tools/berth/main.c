@@ -5,6 +5,7 @@
 #include <berth/berth.h>
 
 #include "dmatest.h"
+#include "exec.h"
 #include "explain.h"
 #include "run.h"
 
@@ -14,8 +15,10 @@ static const char usage[] =
 	"\n"
 	"Commands:\n"
 	"  dmatest     transfers on every DMA channel of a board, each one compared\n"
+	"  exec        run a program with the nodes of a server\n"
 	"  explain     what each device of a board gets, and what is wrong with its description\n"
 	"  run         send frames from the camera through memory to the display\n"
+	"  serve       let other programs use a board's nodes\n"
 	"\n"
 	"  --help      this text; after a command, that command's\n"
 	"  --version   the version\n"
@@ -26,9 +29,8 @@ static const struct {
 	const char *name;
 	int (*command)(int argc, char **argv);
 } commands[] = {
-	{ "dmatest", dmatest_command },
-	{ "explain", explain_command },
-	{ "run", run_command },
+	{ "dmatest", dmatest_command }, { "exec", exec_command },   { "explain", explain_command },
+	{ "run", run_command },		{ "serve", serve_command },
 };
 
 int main(int argc, char **argv)

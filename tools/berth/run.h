@@ -13,6 +13,7 @@
 #include "network.h"
 #include "scatter.h"
 #include "tenants.h"
+#include "trace.h"
 
 #define RUN_MAX_MEM 8
 /* Of a board's memory, which is held three times and filled: enough for its reservations. */
@@ -37,6 +38,7 @@ struct run_options {
 	enum berth_protection protection; /* of the display */
 	bool verbose;
 	struct memory_log *log; /* filled in if not NULL; memory_log_free() is the caller's */
+	struct trace *trace; /* NULL: none */
 	void (*progress)(void *data, uint64_t frame, uint64_t frames);
 	void *progress_data;
 };
