@@ -91,11 +91,14 @@ static void copy(unsigned long size, uint64_t iterations)
 
 static void start(unsigned long size)
 {
+	static struct berth_machine machine;
 	struct scatterlist *from, *to;
 	struct sg_table *sgt;
 	unsigned int i;
 
-	bench_start_machine(&berth_model);
+	machine = berth_model;
+	machine.fresh = NULL;
+	bench_start_machine(&machine);
 	memset(&dev, 0, sizeof(dev));
 	bench_must(!device_register(&dev, "bench"), "device_register");
 	bench_must(!dma_set_max_seg_size(&dev, 1u << 30), "dma_set_max_seg_size");

@@ -22,7 +22,7 @@ static int is_legal(const struct dma_buf *dmabuf, enum dma_data_direction dir, s
 static void trace_cpu(const struct dma_buf *dmabuf, enum berth_trace_kind kind,
 		      enum dma_data_direction dir, size_t offset, size_t len)
 {
-	berth_trace(.kind = kind, .object = dmabuf, .detail = dir,
+	berth_trace(.kind = kind, .object = dmabuf, .detail = (int)dir,
 		    .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name, .address = offset,
 		    .length = len);
 }

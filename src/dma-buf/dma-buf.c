@@ -156,7 +156,7 @@ static void unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		  enum dma_data_direction dir)
 {
 	attach->dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
-	berth_dma_buf_trace(BERTH_TRACE_BUF_UNMAP, attach->dmabuf, attach->dev, dir);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_UNMAP, attach->dmabuf, attach->dev, (int)dir);
 	if (wants_pin(attach))
 		attach->dmabuf->ops->unpin(attach);
 }
@@ -206,7 +206,7 @@ static void trace_map(const struct dma_buf_attachment *attach, const struct sg_t
 	const struct dma_buf *dmabuf = attach->dmabuf;
 
 	berth_trace(.kind = BERTH_TRACE_BUF_MAP, .dev = attach->dev, .object = dmabuf,
-		    .detail = dir, .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
+		    .detail = (int)dir, .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
 		    .address = sgt->sgl ? sg_dma_address(sgt->sgl) : 0, .length = dmabuf->size,
 		    .other = sgt->nents);
 }
@@ -364,7 +364,7 @@ static int access(struct dma_buf_attachment *attach, bool begin, enum dma_data_d
 	if (!err)
 		berth_dma_buf_trace(begin ? BERTH_TRACE_BUF_BEGIN_ACCESS
 					  : BERTH_TRACE_BUF_END_ACCESS,
-				    attach->dmabuf, attach->dev, dir);
+				    attach->dmabuf, attach->dev, (int)dir);
 	dma_resv_unlock(attach->dmabuf->resv);
 	return err;
 }
