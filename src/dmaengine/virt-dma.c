@@ -44,10 +44,9 @@ static int refuse(struct dma_async_tx_descriptor *tx)
 			      0, 0);
 }
 
-/* With the lock, of one that is not busy. */
+/* With the lock. */
 static inline dma_cookie_t enqueue(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
 {
-	take_back(vc, vd);
 	list_add_tail(&vd->node, &vc->desc_submitted);
 	return dma_cookie_assign(&vd->tx);
 }
@@ -55,31 +54,39 @@ static inline dma_cookie_t enqueue(struct virt_dma_chan *vc, struct virt_dma_des
 static __attribute__((noinline)) dma_cookie_t submit_slowly(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
+	struct virt_dma_desc *vd = to_virt_desc(tx);
 	dma_cookie_t cookie;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);
-	if (is_busy(to_virt_desc(tx)))
+	if (is_busy(vd)) {
 		cookie = refuse(tx);
-	else
-		cookie = enqueue(vc, to_virt_desc(tx));
+	} else {
+		take_back(vc, vd);
+		cookie = enqueue(vc, vd);
+	}
 	spin_unlock_irqrestore(&vc->lock, flags);
 	return cookie;
 }
 
-/* Calls nothing: where nobody else is at the channel, and nothing is wrong, there is nothing to save. */
+/* Calls nothing: where nobody else is at the channel, and it is allocated, there is nothing to save. */
 static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
-	dma_cookie_t cookie = 0;
+	struct virt_dma_desc *vd = to_virt_desc(tx);
+	dma_cookie_t cookie;
 	unsigned long flags;
 
 	if (!spin_trylock_irqsave(&vc->lock, flags))
 		return submit_slowly(tx);
-	if (!is_busy(to_virt_desc(tx)))
-		cookie = enqueue(vc, to_virt_desc(tx));
+	if (!is_allocated(vd)) {
+		spin_unlock_irqrestore(&vc->lock, flags);
+		return submit_slowly(tx);
+	}
+	set_allocated(vd, false);
+	cookie = enqueue(vc, vd);
 	spin_unlock_irqrestore(&vc->lock, flags);
-	return cookie ? cookie : submit_slowly(tx);
+	return cookie;
 }
 
 /* The driver's own from now on; it is in no list. With the lock. */
@@ -316,14 +323,14 @@ static struct virt_dma_desc *put_called(struct virt_dma_chan *vc)
 }
 
 /* The same without the lock, if there is nothing more to it: nobody else but the next prepare call knows it. */
-static bool put_spare(struct virt_dma_chan *vc)
+static inline bool put_spare(struct virt_dma_chan *vc)
 {
 	struct virt_dma_desc *vd = __atomic_load_n(&vc->called, __ATOMIC_RELAXED);
 
-	if (!vd || !is_plain(vd) || __atomic_load_n(&vc->spare, __ATOMIC_RELAXED))
+	if (!vd || !is_plain(vd))
 		return false;
 	set_called(vc, NULL);
-	__atomic_store_n(&vc->spare, vd, __ATOMIC_RELEASE);
+	berth_vchan_put_spare(vc, vd);
 	return true;
 }
 
@@ -538,7 +545,7 @@ struct virt_dma_desc *berth_vchan_find_recycled(struct virt_dma_chan *vc)
 
 struct virt_dma_desc *berth_vchan_drain(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+	struct virt_dma_desc *vd = berth_vchan_spare(vc);
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);
