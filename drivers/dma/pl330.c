@@ -347,16 +347,12 @@ static void poll(struct dma_chan *chan)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
 	unsigned long flags;
-	bool has_calls;
 
 	if (!chan->is_polled)
 		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	poll_channel(ch);
-	has_calls = berth_vchan_has_calls(&ch->vc);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&ch->vc);
+	berth_vchan_polled(&ch->vc, flags);
 }
 
 static void issue_pending(struct dma_chan *chan)

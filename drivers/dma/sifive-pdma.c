@@ -247,16 +247,12 @@ static void pdma_poll(struct dma_chan *chan)
 {
 	struct pdma_channel *ch = to_pdma_channel(chan);
 	unsigned long flags;
-	bool has_calls;
 
 	if (!pdma_is_polled(ch))
 		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	pdma_look_often(ch);
-	has_calls = berth_vchan_has_calls(&ch->vc);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&ch->vc);
+	berth_vchan_polled(&ch->vc, flags);
 }
 
 static int pdma_set_polled(struct dma_chan *chan, bool is_polled)

@@ -444,16 +444,12 @@ void berth_zdma_poll(struct dma_chan *chan)
 {
 	struct zdma *z = zdma_of(chan);
 	unsigned long flags;
-	bool has_calls;
 
 	if (!chan->is_polled)
 		return;
 	spin_lock_irqsave(&z->vc.lock, flags);
 	look(z);
-	has_calls = berth_vchan_has_calls(&z->vc);
-	spin_unlock_irqrestore(&z->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&z->vc);
+	berth_vchan_polled(&z->vc, flags);
 }
 
 void berth_zdma_pause(struct zdma *z)

@@ -316,8 +316,23 @@ int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
  */
 void berth_vchan_told(struct virt_dma_chan *vc);
 
-/** berth_vchan_call_back() - call those that are due, here. Any context, without the lock. */
-void berth_vchan_call_back(struct virt_dma_chan *vc);
+/**
+ * berth_vchan_call_back() - call those that are due, here
+ * @vc: the channel
+ * @flags: of spin_lock_irqsave()
+ *
+ * Any context. With the lock, which it releases.
+ */
+void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
+
+/** berth_vchan_polled() - the end of device_poll: the same, if there are any. With the lock, which it releases. */
+static inline void berth_vchan_polled(struct virt_dma_chan *vc, unsigned long flags)
+{
+	if (berth_vchan_has_calls(vc))
+		berth_vchan_call_back(vc, flags);
+	else
+		spin_unlock_irqrestore(&vc->lock, flags);
+}
 
 BERTH_END_DECLS
 

@@ -411,30 +411,33 @@ static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd
 }
 
 /*
- * What is mostly there: one, which went well and is done with after its callback. False: not so, or there
- * may be something left to do.
+ * What is mostly there: one, which went well and is done with after its callback. NULL: not so. With the
+ * lock.
  */
-static inline bool call_only(struct virt_dma_chan *vc)
+static inline struct virt_dma_desc *take_only(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd;
-	unsigned long flags;
+	struct virt_dma_desc *vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 
-	spin_lock_irqsave(&vc->lock, flags);
-	vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->called ||
 	    vc->cyclic || vd->tx.unmap || !is_plain(vd) ||
-	    vd->tx_result.result != DMA_TRANS_NOERROR || vd->tx_result.residue) {
-		spin_unlock_irqrestore(&vc->lock, flags);
-		return false;
-	}
+	    vd->tx_result.result != DMA_TRANS_NOERROR || vd->tx_result.residue)
+		return NULL;
 	list_del(&vd->node);
 	vd->is_done = false;
 	set_called(vc, vd);
-	spin_unlock_irqrestore(&vc->lock, flags);
+	return vd;
+}
+
+/* Of take_only()'s. False: there may be something left to do. */
+static inline bool call_only(struct virt_dma_chan *vc, const struct virt_dma_desc *vd)
+{
+	if (!vd)
+		return false;
 	if (vd->tx.callback_result)
 		call_result(vd);
 	else if (vd->tx.callback)
 		vd->tx.callback(vd->tx.callback_param);
+	/* Of what is completed from here on the tasklet is told again. */
 	return put_spare(vc);
 }
 
@@ -450,8 +453,13 @@ static __attribute__((noinline)) void call_all(struct virt_dma_chan *vc)
 static void call_back(struct tasklet_struct *task)
 {
 	struct virt_dma_chan *vc = container_of(task, struct virt_dma_chan, task);
+	struct virt_dma_desc *vd;
+	unsigned long flags;
 
-	if (!call_only(vc))
+	spin_lock_irqsave(&vc->lock, flags);
+	vd = take_only(vc);
+	spin_unlock_irqrestore(&vc->lock, flags);
+	if (!call_only(vc, vd))
 		call_all(vc);
 }
 
@@ -471,9 +479,22 @@ void berth_vchan_told(struct virt_dma_chan *vc)
 		tasklet_schedule(&vc->task);
 }
 
-void berth_vchan_call_back(struct virt_dma_chan *vc)
+/* As if the tasklet ran here. */
+void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags)
 {
-	berth_tasklet_run(&vc->task);
+	struct virt_dma_desc *vd;
+
+	if (!berth_tasklet_begin(&vc->task)) {
+		tasklet_schedule(&vc->task);
+		spin_unlock_irqrestore(&vc->lock, flags);
+		return;
+	}
+	vd = take_only(vc);
+	spin_unlock(&vc->lock);
+	if (!call_only(vc, vd))
+		call_all(vc);
+	berth_tasklet_end(&vc->task);
+	berth_port_irq_restore(flags);
 }
 
 void vchan_synchronize(struct virt_dma_chan *vc)

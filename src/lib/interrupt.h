@@ -50,9 +50,10 @@ static inline void berth_handler_leave(struct berth_handlers *mine)
 }
 
 /*
- * Call a tasklet that is not scheduled here, as if it had been. Where it runs already it is scheduled.
- * Any context, without a lock that it takes.
+ * Around what a tasklet does, as if it ran, by somebody else; interrupts are away. False: it runs, or is
+ * about to.
  */
-void berth_tasklet_run(struct tasklet_struct *tasklet);
+bool berth_tasklet_begin(struct tasklet_struct *tasklet);
+void berth_tasklet_end(struct tasklet_struct *tasklet);
 
 #endif

@@ -148,34 +148,34 @@ static inline void end(struct tasklet_struct *tasklet)
 }
 
 /* RUNNING is the caller's. */
-static inline void call(struct tasklet_struct *tasklet)
+static inline void count_run(struct tasklet_struct *tasklet)
 {
 	__atomic_store_n(&tasklet->nr_runs, tasklet->nr_runs + 1, __ATOMIC_RELAXED);
-	tasklet->callback(tasklet);
-	end(tasklet);
 }
 
-void berth_tasklet_run(struct tasklet_struct *tasklet)
+bool berth_tasklet_begin(struct tasklet_struct *tasklet)
 {
 	uint32_t state = 0;
-	unsigned long flags;
 
-	if (__atomic_compare_exchange_n(&tasklet->state, &state, RUNNING, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_RELAXED)) {
-		local_irq_save(flags);
-		call(tasklet);
-		local_irq_restore(flags);
-	} else {
-		tasklet_schedule(tasklet);
-	}
+	if (!__atomic_compare_exchange_n(&tasklet->state, &state, RUNNING, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_RELAXED))
+		return false;
+	count_run(tasklet);
+	return true;
+}
+
+void berth_tasklet_end(struct tasklet_struct *tasklet)
+{
+	end(tasklet);
 }
 
 static inline void run(struct tasklet_struct *tasklet)
 {
-	if (__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) & FORGOTTEN)
-		end(tasklet);
-	else
-		call(tasklet);
+	if (!(__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) & FORGOTTEN)) {
+		count_run(tasklet);
+		tasklet->callback(tasklet);
+	}
+	end(tasklet);
 }
 
 /* Of several, the last one first. Return: how many. */
