@@ -282,9 +282,9 @@ static struct dma_async_tx_descriptor *finish(struct pl330_desc *desc, unsigned 
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
+static inline uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
 {
-	return (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+	return ((uint32_t)src & LOW_BITS) << 16 | ((uint32_t)dst & LOW_BITS);
 }
 
 static struct dma_async_tx_descriptor *write_copy(struct pl330_channel *ch, struct pl330_desc *desc,
@@ -330,6 +330,13 @@ prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
 	return write_copy(ch, desc, dst, src, len, flags);
 }
 
+/* Below 4 GiB to its last byte; without a reason, unlike is_reached(). */
+static inline bool is_low(dma_addr_t dst, dma_addr_t src, uint32_t len)
+{
+	return !((dst | src) >> 32) && (uint32_t)dst <= LAST_ADDRESS - (len - 1) &&
+	       (uint32_t)src <= LAST_ADDRESS - (len - 1);
+}
+
 /* Mostly there is one, and it needs no call. */
 static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 						   dma_addr_t src, size_t len, unsigned long flags)
@@ -339,12 +346,11 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 
 	if (!vd)
 		return prep_any_copy(chan, dst, src, len, flags);
-	if (desc->copy_len != len || desc->copy_low != low_bits(dst, src) ||
-	    src > LAST_ADDRESS - (len - 1) || dst > LAST_ADDRESS - (len - 1)) {
-		berth_vchan_recycle(vd);
-		return prep_any_copy(chan, dst, src, len, flags);
-	}
-	return change_copy(desc, dst, src, flags);
+	if (desc->copy_len == len && desc->copy_low == low_bits(dst, src) &&
+	    is_low(dst, src, (uint32_t)len))
+		return change_copy(desc, dst, src, flags);
+	berth_vchan_put_spare(to_virt_chan(chan), vd);
+	return prep_any_copy(chan, dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,

@@ -135,12 +135,9 @@ static bool kill(struct pl330_channel *ch)
 /* The last program may not quite have reached its end when its event came. */
 static bool run(struct pl330_channel *ch)
 {
-	bool is_non_secure = ch->pl->limits.is_non_secure;
-
 	if (!wait_for(ch->pl, CSR(ch->thread), CSR_STATE) && !kill(ch))
 		return false;
-	return execute(ch->pl, DEBUG_GO(ch->thread, is_non_secure) | DBGINST0_MANAGER,
-		       (uint32_t)ch->active->code_dma);
+	return execute(ch->pl, ch->go, (uint32_t)ch->active->code_dma);
 }
 
 static uint64_t residue_of(struct pl330_channel *ch)
@@ -186,6 +183,34 @@ static void start_next(struct pl330_channel *ch)
 	}
 }
 
+/*
+ * A copy in one program, where nobody has to be waited for. False: not so, and nothing was done. With the
+ * lock.
+ */
+static inline bool start_copy(struct pl330_channel *ch, struct pl330_desc *desc)
+{
+	struct pl330 *pl = ch->pl;
+	char __iomem *regs = pl->regs;
+
+	if (!desc->copy_len || !spin_trylock(&pl->lock))
+		return false;
+	if (readl_relaxed(regs + DBGSTATUS) & DBGSTATUS_BUSY ||
+	    (readl_relaxed(regs + CSR(ch->thread)) & CSR_STATE) != STATE_STOPPED) {
+		spin_unlock(&pl->lock);
+		return false;
+	}
+	ch->active = desc;
+	writel_relaxed(ch->go, regs + DBGINST0);
+	writel_relaxed((uint32_t)desc->code_dma, regs + DBGINST1);
+	/* With the barrier: the program is in memory. */
+	writel(DBGCMD_EXECUTE, regs + DBGCMD);
+	/* From then on the thread is not stopped until its end. */
+	if (!wait_for(pl, DBGSTATUS, DBGSTATUS_BUSY))
+		end(ch, DMA_TRANS_ABORTED, desc->total);
+	spin_unlock(&pl->lock);
+	return true;
+}
+
 /* The event came: a program has ended. */
 static void ended(struct pl330_channel *ch)
 {
@@ -194,6 +219,13 @@ static void ended(struct pl330_channel *ch)
 
 	if (!desc)
 		return;
+	if (desc->copy_len) {
+		ch->active = NULL;
+		vchan_cookie_complete(&desc->vd);
+		if (!list_empty(&ch->vc.desc_issued))
+			start_next(ch);
+		return;
+	}
 	period = desc->is_cyclic && !desc->next.offset;
 	if (!berth_pl330_advance(desc)) {
 		end(ch, DMA_TRANS_NOERROR, 0);
@@ -309,14 +341,19 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static void poll_channel(struct pl330_channel *ch)
+static inline void poll_channel(struct pl330_channel *ch)
 {
+	uint32_t state;
+
 	if (!ch->active)
 		return;
-	if (read_reg(ch->pl, FSRC) & 1u << ch->thread)
-		faulted(ch);
-	else if (is_stopped(ch))
+	state = readl_relaxed(ch->pl->regs + CSR(ch->thread)) & CSR_STATE;
+	/* What the controller wrote to memory is looked at from here on. */
+	rmb();
+	if (state == STATE_STOPPED)
 		ended(ch);
+	else if (read_reg(ch->pl, FSRC) & 1u << ch->thread)
+		faulted(ch);
 }
 
 static int set_polled(struct dma_chan *chan, bool is_polled)
@@ -355,15 +392,37 @@ static void poll(struct dma_chan *chan)
 	berth_vchan_polled(&ch->vc, flags);
 }
 
-static void issue_pending(struct dma_chan *chan)
+static __attribute__((noinline)) void issue_slowly(struct pl330_channel *ch)
 {
-	struct pl330_channel *ch = to_pl330_channel(chan);
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	if (vchan_issue_pending(&ch->vc))
 		start_next(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
+}
+
+/* Where nobody else is at the channel, which rests, a copy needs no call. */
+static void issue_pending(struct dma_chan *chan)
+{
+	struct pl330_channel *ch = to_pl330_channel(chan);
+	struct virt_dma_desc *vd = NULL;
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&ch->vc.lock, flags)) {
+		issue_slowly(ch);
+		return;
+	}
+	if (!ch->active)
+		vd = berth_vchan_issue_first(&ch->vc);
+	if (vd && start_copy(ch, to_pl330_desc(vd))) {
+		spin_unlock_irqrestore(&ch->vc.lock, flags);
+		return;
+	}
+	if (vd)
+		list_add(&vd->node, &ch->vc.desc_issued);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	issue_slowly(ch);
 }
 
 static struct pl330_desc *find_waiting(struct pl330_channel *ch, dma_cookie_t cookie)
@@ -577,6 +636,7 @@ static void fill_in(struct pl330 *pl)
 		struct pl330_channel *ch = &pl->channels[i];
 
 		ch->pl = pl;
+		ch->go = DEBUG_GO(ch->thread, pl->limits.is_non_secure) | DBGINST0_MANAGER;
 		ch->request = PL330_NO_REQUEST;
 		ch->vc.desc_free = berth_vchan_recycle;
 		vchan_init(&ch->vc, dma);

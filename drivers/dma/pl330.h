@@ -67,11 +67,22 @@ void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned i
 uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape *shape,
 			 uint32_t src, uint32_t dst, uint32_t len);
 
+/* Where such a program has the addresses, which follow an opcode of two bytes each. */
+#define PL330_SRC_AT 2u
+#define PL330_DST_AT 8u
+
 /*
  * Let a program that consists of one addition of memory to memory move bytes between other addresses,
- * whose remainders modulo the widest beat are the same.
+ * whose remainders modulo the widest beat are the same. The program begins at a multiple of 4.
  */
-void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst);
+static inline void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst)
+{
+	volatile uint16_t *halves = (volatile uint16_t *)(void *)(bytes + PL330_SRC_AT);
+
+	halves[0] = (uint16_t)src;
+	halves[1] = (uint16_t)(src >> 16);
+	*(volatile uint32_t *)(void *)(bytes + PL330_DST_AT) = dst;
+}
 
 /* All bytes are where they belong, then @event, then the end. */
 void berth_pl330_end(struct pl330_program *program, unsigned int event);
@@ -151,6 +162,7 @@ struct pl330_port {
  * @pl: the controller
  * @thread: the thread's number
  * @event: the event with which its programs end
+ * @go: the instruction that starts it, but for the address
  * @request: the peripheral's request line, or PL330_NO_REQUEST
  * @config: what the client has said of the peripheral
  * @ports: its registers: to it, from it
@@ -161,6 +173,7 @@ struct pl330_channel {
 	struct pl330 *pl;
 	unsigned int thread;
 	unsigned int event;
+	uint32_t go;
 	uint32_t request;
 	struct dma_slave_config config;
 	struct pl330_port ports[2];

@@ -12,10 +12,10 @@ static inline void pdma_write(const struct pdma_channel *ch, unsigned int reg, u
 	writel(value, ch->regs + reg);
 }
 
-static inline void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static inline void pdma_write_relaxed64(char __iomem *at, uint64_t value)
 {
-	writel_relaxed(lower_32_bits(value), ch->regs + reg);
-	writel_relaxed(upper_32_bits(value), ch->regs + reg + 4);
+	writel_relaxed(lower_32_bits(value), at);
+	writel_relaxed(upper_32_bits(value), at + 4);
 }
 
 /* One that counts while it is read. */
@@ -48,21 +48,29 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* With the barrier: what is in memory comes before it. */
+/* What CONTROL needs to run; an interrupt at its end, if somebody waits for that. */
+static inline void pdma_set_go(struct pdma_channel *ch)
+{
+	ch->go = PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN;
+	if (ch->nr_irqs && !ch->vc.chan.is_polled)
+		ch->go |= PDMA_CONTROL_IE;
+}
+
 static inline void pdma_run_bytes(struct pdma_channel *ch, uint32_t config, dma_addr_t dst,
 				  dma_addr_t src, size_t len)
 {
-	bool has_irq = ch->nr_irqs && !ch->vc.chan.is_polled;
+	char __iomem *regs = ch->regs;
+	uint32_t go = ch->go;
 
 	ch->piece = len;
 	ch->piece_dst = dst;
 	ch->piece_src = src;
-	writel_relaxed(config, ch->regs + PDMA_NEXT_CONFIG);
-	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
-	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
-	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
-	pdma_write(ch, PDMA_CONTROL,
-		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (has_irq ? PDMA_CONTROL_IE : 0));
+	writel_relaxed(config, regs + PDMA_NEXT_CONFIG);
+	pdma_write_relaxed64(regs + PDMA_NEXT_BYTES, len);
+	pdma_write_relaxed64(regs + PDMA_NEXT_DESTINATION, dst);
+	pdma_write_relaxed64(regs + PDMA_NEXT_SOURCE, src);
+	/* With the barrier: what is in memory comes before it. */
+	writel(go, regs + PDMA_CONTROL);
 }
 
 /* Give the engine what comes next of the descriptor, as much as can be done at once. */
@@ -95,8 +103,12 @@ static inline void pdma_make_current(struct pdma_channel *ch, struct pdma_desc *
 
 static inline void pdma_start_copy(struct pdma_channel *ch, struct pdma_desc *d)
 {
-	pdma_make_current(ch, d);
-	pdma_run_bytes(ch, d->config, d->runs[0].dst, d->runs[0].src, d->runs[0].len);
+	const struct pdma_run *run = d->runs;
+
+	ch->desc = d;
+	ch->run = ch->at = ch->port_at = 0;
+	ch->later = 0;
+	pdma_run_bytes(ch, PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2), run->dst, run->src, run->len);
 }
 
 /* The engine rests: it gets the rest of its descriptor, or the next one. */
@@ -251,7 +263,7 @@ static void pdma_poll(struct dma_chan *chan)
 	if (!pdma_is_polled(ch))
 		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	pdma_look_often(ch);
+	pdma_look(ch);
 	berth_vchan_polled(&ch->vc, flags);
 }
 
@@ -263,6 +275,7 @@ static int pdma_set_polled(struct dma_chan *chan, bool is_polled)
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	ret = ch->desc ? -EBUSY : berth_vchan_set_polled(&ch->vc, is_polled);
+	pdma_set_go(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 	return ret;
 }
@@ -403,6 +416,7 @@ static void pdma_synchronize(struct dma_chan *chan)
 
 static int pdma_alloc_chan_resources(struct dma_chan *chan)
 {
+	pdma_set_go(to_pdma_channel(chan));
 	pdma_claim(to_pdma_channel(chan));
 	return 0;
 }

@@ -91,7 +91,9 @@ struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan,
 							  unsigned long flags)
 {
 	struct dma_device *device = chan->device;
-	uint64_t unaligned = (dst | src | len) & ((1ull << device->copy_align) - 1);
+	/* No alignment is so large that the high bits would count. */
+	uint32_t unaligned = ((uint32_t)dst | (uint32_t)src | (uint32_t)len) &
+			     ((1u << device->copy_align) - 1);
 
 	if (__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) ||
 	    !dma_has_cap(DMA_MEMCPY, device->cap_mask) || !len || unaligned)
