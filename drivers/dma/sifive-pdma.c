@@ -33,8 +33,10 @@ static uint64_t pdma_read64(const struct pdma_channel *ch, unsigned int reg)
 /* Also ends what runs, and takes back what it has reported. It has arrived when this returns. */
 static void pdma_claim(const struct pdma_channel *ch)
 {
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
-	(void)pdma_read(ch, PDMA_CONTROL);
+	char __iomem *control = ch->regs + PDMA_CONTROL;
+
+	writel(PDMA_CONTROL_CLAIM, control);
+	(void)readl_relaxed(control);
 }
 
 static void pdma_disclaim(const struct pdma_channel *ch)
