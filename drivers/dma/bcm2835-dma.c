@@ -322,8 +322,6 @@ static void bdma_poll(struct dma_chan *chan)
 	struct bdma_chan *c = bdma_chan_of(chan);
 	unsigned long flags;
 
-	if (!chan->is_polled)
-		return;
 	spin_lock_irqsave(&c->vc.lock, flags);
 	look(c);
 	if (c->desc)

@@ -385,8 +385,6 @@ static void poll(struct dma_chan *chan)
 	struct pl330_channel *ch = to_pl330_channel(chan);
 	unsigned long flags;
 
-	if (!chan->is_polled)
-		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	poll_channel(ch);
 	berth_vchan_polled(&ch->vc, flags);

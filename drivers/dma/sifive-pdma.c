@@ -95,11 +95,19 @@ static void pdma_run_piece(struct pdma_channel *ch)
 	pdma_run_bytes(ch, d->config, dst, src, len);
 }
 
+/* It is at rest: so it is where the next one begins. */
+static void pdma_forget(struct pdma_channel *ch)
+{
+	ch->desc = NULL;
+	ch->piece = 0;
+	ch->run = ch->at = ch->port_at = 0;
+	ch->later = 0;
+}
+
 /* One that is in no list becomes the current one. */
 static inline void pdma_make_current(struct pdma_channel *ch, struct pdma_desc *d)
 {
 	ch->desc = d;
-	ch->run = ch->at = ch->port_at = 0;
 	ch->later = d->len - d->runs[0].len;
 }
 
@@ -108,8 +116,6 @@ static inline void pdma_start_copy(struct pdma_channel *ch, struct pdma_desc *d)
 	const struct pdma_run *run = d->runs;
 
 	ch->desc = d;
-	ch->run = ch->at = ch->port_at = 0;
-	ch->later = 0;
 	pdma_run_bytes(ch, PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2), run->dst, run->src, run->len);
 }
 
@@ -155,7 +161,7 @@ static void pdma_moved(struct pdma_channel *ch, size_t bytes)
 		ch->later -= d->runs[ch->run].len;
 		return;
 	}
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -192,8 +198,7 @@ static void pdma_failed(struct pdma_channel *ch)
 
 	d->vd.tx_result.result = read > written ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
 	d->vd.tx_result.residue = pdma_residue(ch);
-	ch->piece = 0;
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -216,7 +221,7 @@ static inline bool pdma_look(struct pdma_channel *ch)
 
 	if (!(control & PDMA_CONTROL_ENDED))
 		return false;
-	if (control & PDMA_CONTROL_ERROR || !ch->piece || !d->is_copy ||
+	if ((control & PDMA_CONTROL_ENDED) != PDMA_CONTROL_DONE || !ch->piece || !d->is_copy ||
 	    !list_empty(&ch->vc.desc_issued)) {
 		pdma_ended(ch, control);
 	} else {
@@ -262,8 +267,6 @@ static void pdma_poll(struct dma_chan *chan)
 	struct pdma_channel *ch = to_pdma_channel(chan);
 	unsigned long flags;
 
-	if (!pdma_is_polled(ch))
-		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	pdma_look(ch);
 	berth_vchan_polled(&ch->vc, flags);
@@ -402,8 +405,7 @@ static int pdma_terminate_all(struct dma_chan *chan)
 		pdma_claim(ch);
 		vchan_terminate_vdesc(&d->vd);
 	}
-	ch->desc = NULL;
-	ch->piece = 0;
+	pdma_forget(ch);
 	ch->is_paused = false;
 	berth_vchan_terminate_all(&ch->vc);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);

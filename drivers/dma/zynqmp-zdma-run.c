@@ -445,8 +445,6 @@ void berth_zdma_poll(struct dma_chan *chan)
 	struct zdma *z = zdma_of(chan);
 	unsigned long flags;
 
-	if (!chan->is_polled)
-		return;
 	spin_lock_irqsave(&z->vc.lock, flags);
 	look(z);
 	berth_vchan_polled(&z->vc, flags);
