@@ -62,7 +62,8 @@ static struct pl330_desc *any_desc(struct pl330_channel *ch)
 	return vd ? to_pl330_desc(vd) : make_desc(ch);
 }
 
-static void empty_desc(const struct pl330_channel *ch, struct pl330_desc *desc, enum pl330_kind kind)
+static void empty_desc(const struct pl330_channel *ch, struct pl330_desc *desc,
+		       enum pl330_kind kind)
 {
 	desc->shape = ch->pl->limits;
 	desc->shape.kind = kind;

@@ -161,9 +161,8 @@ static void add_run(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t 
 }
 
 /* Of a descriptor that holds nothing. */
-static inline struct dma_async_tx_descriptor *prepare_copy(struct pdma_desc *d, dma_addr_t dst,
-							   dma_addr_t src, size_t len,
-							   unsigned long flags)
+static inline struct dma_async_tx_descriptor *
+prepare_copy(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t len, unsigned long flags)
 {
 	d->runs[0] = (struct pdma_run){ dst, src, len };
 	d->len = len;

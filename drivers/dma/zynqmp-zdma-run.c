@@ -294,7 +294,8 @@ static void piece_is_done(struct zdma *z)
 
 	z->is_active = false;
 	z->done += z->piece;
-	if (desc->kind == ZDMA_RUN || desc->kind == ZDMA_LIST || (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
+	if (desc->kind == ZDMA_RUN || desc->kind == ZDMA_LIST ||
+	    (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
 		complete_desc(z);
 		return;
 	}

@@ -416,10 +416,12 @@ static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd
  */
 static inline struct virt_dma_desc *take_only(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
+	struct virt_dma_desc *vd =
+		list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 
-	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->cyclic || vd->tx.unmap || !is_plain(vd) ||
-	    vd->tx_result.result != DMA_TRANS_NOERROR || vd->tx_result.residue)
+	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->cyclic ||
+	    vd->tx.unmap || !is_plain(vd) || vd->tx_result.result != DMA_TRANS_NOERROR ||
+	    vd->tx_result.residue)
 		return NULL;
 	INIT_LIST_HEAD(&vc->desc_completed);
 	vd->node.next = NULL;

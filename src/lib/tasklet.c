@@ -197,8 +197,8 @@ static bool is_over(struct tasklet_struct *tasklet, uint32_t end)
 void tasklet_kill(struct tasklet_struct *tasklet)
 {
 	uint32_t state = __atomic_load_n(&tasklet->state, __ATOMIC_ACQUIRE);
-	uint32_t end = __atomic_load_n(&tasklet->nr_runs, __ATOMIC_RELAXED) +
-		       (state & SCHEDULED ? 1 : 0);
+	uint32_t end =
+		__atomic_load_n(&tasklet->nr_runs, __ATOMIC_RELAXED) + (state & SCHEDULED ? 1 : 0);
 
 	if (!state)
 		return;

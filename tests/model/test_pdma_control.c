@@ -475,7 +475,7 @@ int main(void)
 		cmocka_unit_test(errors_on_demand),	cmocka_unit_test(an_error_among_others),
 		cmocka_unit_test(faults_of_the_iommu),	cmocka_unit_test(one_that_never_completes),
 		cmocka_unit_test(interrupts_in_turn),	cmocka_unit_test(kept_descriptors),
-		cmocka_unit_test(nothing_is_allocated),	cmocka_unit_test(polled),
+		cmocka_unit_test(nothing_is_allocated), cmocka_unit_test(polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
