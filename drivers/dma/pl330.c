@@ -9,6 +9,7 @@
 #include <berth/io.h>
 #include <berth/platform_device.h>
 #include <berth/slab.h>
+
 #include <berth/drivers/pl330.h>
 
 #include "pl330.h"
