@@ -9,10 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <berth/client.h>
+
 #include "elf-needs.h"
 #include "exec.h"
 #include "launcher.h"
-#include "preload/client.h"
 #include "run.h"
 
 #define LIBRARY "libberth-preload.so"
