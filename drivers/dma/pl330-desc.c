@@ -31,10 +31,11 @@ static struct pl330_desc *make_desc(struct pl330_channel *ch)
 		kfree(desc);
 		return NULL;
 	}
-	desc->vd.tx.chan = &ch->vc.chan;
 	desc->spans = desc->own;
 	desc->max_spans = PL330_OWN_SPANS;
 	desc->event = ch->event;
+	desc->vd.tx.phys = desc->code_dma;
+	berth_vchan_add(&ch->vc, &desc->vd);
 	return desc;
 }
 
@@ -76,11 +77,6 @@ static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind ki
 	return desc;
 }
 
-void berth_pl330_desc_free(struct virt_dma_desc *vd)
-{
-	berth_vchan_recycle(vd);
-}
-
 static void unmap_port(struct pl330_channel *ch, unsigned int which)
 {
 	struct pl330_port *port = &ch->ports[which];
@@ -98,7 +94,7 @@ void berth_pl330_free_resources(struct dma_chan *chan)
 	unsigned long flags;
 
 	vchan_free_chan_resources(&ch->vc);
-	while ((vd = berth_vchan_recycled(&ch->vc)))
+	while ((vd = berth_vchan_drain(&ch->vc)))
 		free_desc(ch, to_pl330_desc(vd));
 	unmap_port(ch, 0);
 	unmap_port(ch, 1);
@@ -116,7 +112,7 @@ static bool is_idle(struct pl330_channel *ch)
 	bool idle;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	idle = !ch->active && list_empty(&ch->vc.desc_allocated) &&
+	idle = !ch->active && !berth_vchan_has_prepared(&ch->vc) &&
 	       list_empty(&ch->vc.desc_submitted) && list_empty(&ch->vc.desc_issued);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 	return idle;
@@ -268,20 +264,23 @@ uint64_t berth_pl330_done(const struct pl330_desc *desc, uint32_t pc, uint32_t s
 	return place.done;
 }
 
-static struct dma_async_tx_descriptor *finish(struct pl330_channel *ch, struct pl330_desc *desc,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct pl330_desc *desc, unsigned long flags)
 {
 	desc->first = (struct pl330_place){ 0 };
 	write_program(desc);
-	desc->vd.tx.phys = desc->code_dma;
-	return vchan_tx_prep(&ch->vc, &desc->vd, flags);
+	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-						   dma_addr_t src, size_t len, unsigned long flags)
+static uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
+{
+	return (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
-	uint32_t low = (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
 	struct dma_async_tx_descriptor *tx;
 	struct pl330_desc *desc;
 
@@ -291,17 +290,31 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 	if (!desc)
 		return NULL;
 	add_span(desc, src, dst, len);
-	/* Many copies are like the one before, but for the addresses. */
-	if (desc->copy_len == len && desc->copy_low == low) {
-		berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
-		return vchan_tx_prep(&ch->vc, &desc->vd, flags);
-	}
-	tx = finish(ch, desc, flags);
+	tx = finish(desc, flags);
 	if (desc->next.done == desc->total) {
 		desc->copy_len = (uint32_t)len;
-		desc->copy_low = low;
+		desc->copy_low = low_bits(dst, src);
 	}
 	return tx;
+}
+
+/* Many copies are like the one before, but for the addresses. */
+static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+						   dma_addr_t src, size_t len, unsigned long flags)
+{
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
+	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : NULL;
+
+	if (!vd || desc->copy_len != len || desc->copy_low != low_bits(dst, src) ||
+	    src > LAST_ADDRESS - (len - 1) || dst > LAST_ADDRESS - (len - 1)) {
+		if (vd)
+			berth_vchan_recycle(vd);
+		return prep_any_copy(chan, dst, src, len, flags);
+	}
+	desc->spans[0].src = (uint32_t)src;
+	desc->spans[0].dst = (uint32_t)dst;
+	berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+	return berth_vchan_prepared(vd, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,
@@ -318,7 +331,7 @@ static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_ad
 	for (unsigned int i = 0; i < PL330_PATTERN_BYTES; i++)
 		desc->code[PL330_PATTERN_AT + i] = (uint8_t)value;
 	add_span(desc, desc->code_dma + PL330_PATTERN_AT, dst, len);
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, unsigned long flags)
@@ -326,7 +339,7 @@ static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, uns
 	struct pl330_channel *ch = to_pl330_channel(chan);
 	struct pl330_desc *desc = take_desc(ch, PL330_COPY, 0);
 
-	return desc ? finish(ch, desc, flags) : NULL;
+	return desc ? finish(desc, flags) : NULL;
 }
 
 /* The length of a frame on one side, less what its last gap leads to: whether it can be reached. */
@@ -372,7 +385,7 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 	desc->dst_stride = (uint32_t)dst;
 	desc->nr_frames = xt->numf;
 	desc->total *= xt->numf;
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 
 put_back:
 	berth_vchan_recycle(&desc->vd);
@@ -465,7 +478,7 @@ static struct dma_async_tx_descriptor *prep_slave_sg(struct dma_chan *chan, stru
 			berth_vchan_recycle(&desc->vd);
 			return NULL;
 		}
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
@@ -494,7 +507,7 @@ static struct dma_async_tx_descriptor *prep_cyclic(struct dma_chan *chan, dma_ad
 		desc->src_stride = (uint32_t)period_len;
 	else
 		desc->dst_stride = (uint32_t)period_len;
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 void berth_pl330_prepares(struct dma_device *dma)

@@ -78,8 +78,8 @@ static void write_reg(struct pl330 *pl, unsigned int reg, uint32_t value)
 	writel(value, pl->regs + reg);
 }
 
-/* Until the bits of a register are 0. */
-static bool wait_for(const struct pl330 *pl, unsigned int reg, uint32_t bits)
+static __attribute__((noinline)) bool wait_long_for(const struct pl330 *pl, unsigned int reg,
+						    uint32_t bits)
 {
 	for (unsigned int us = 0; read_reg(pl, reg) & bits; us++) {
 		if (us == PATIENCE_US)
@@ -87,6 +87,12 @@ static bool wait_for(const struct pl330 *pl, unsigned int reg, uint32_t bits)
 		udelay(1);
 	}
 	return true;
+}
+
+/* Until the bits of a register are 0. */
+static inline bool wait_for(const struct pl330 *pl, unsigned int reg, uint32_t bits)
+{
+	return !(readl_relaxed(pl->regs + reg) & bits) || wait_long_for(pl, reg, bits);
 }
 
 /* Have an instruction executed. What was written to memory before is there for the controller. */
@@ -98,8 +104,8 @@ static bool execute(struct pl330 *pl, uint32_t inst0, uint32_t inst1)
 	spin_lock_irqsave(&pl->lock, flags);
 	is_done = wait_for(pl, DBGSTATUS, DBGSTATUS_BUSY);
 	if (is_done) {
-		write_reg(pl, DBGINST0, inst0);
-		write_reg(pl, DBGINST1, inst1);
+		writel_relaxed(inst0, pl->regs + DBGINST0);
+		writel_relaxed(inst1, pl->regs + DBGINST1);
 		write_reg(pl, DBGCMD, DBGCMD_EXECUTE);
 		is_done = wait_for(pl, DBGSTATUS, DBGSTATUS_BUSY);
 	}
@@ -243,33 +249,41 @@ static void manager_faulted(struct pl330 *pl)
 	}
 }
 
+/* A program of the channel has ended, or its thread has met a fault. */
+static bool look(struct pl330_channel *ch, bool is_fault)
+{
+	if (is_fault && read_reg(ch->pl, FSRC) & 1u << ch->thread) {
+		faulted(ch);
+		return true;
+	}
+	if (!(readl_relaxed(ch->pl->regs + INTMIS) & 1u << ch->event))
+		return false;
+	/* What the controller wrote to memory is looked at from here on. */
+	rmb();
+	writel_relaxed(1u << ch->event, ch->pl->regs + INTCLR);
+	ended(ch);
+	return true;
+}
+
 /* Asked again with the lock: handlers of several lines may be here for the same reason. */
 static void serve(struct pl330_channel *ch, bool is_fault)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (is_fault && read_reg(ch->pl, FSRC) & 1u << ch->thread) {
-		faulted(ch);
-	} else if (read_reg(ch->pl, INTMIS) & 1u << ch->event) {
-		write_reg(ch->pl, INTCLR, 1u << ch->event);
-		ended(ch);
-	}
+	look(ch, is_fault);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 }
 
 /* Which lines there are, and what each is for, differs between chips: all are the same here. */
-static irqreturn_t pl330_irq(int irq, void *data)
+static irqreturn_t serve_all(struct pl330 *pl, uint32_t events)
 {
-	struct pl330 *pl = data;
-	uint32_t events = read_reg(pl, INTMIS) & pl->events;
 	uint32_t faults = read_reg(pl, FSRC);
 	bool has_manager_faulted = read_reg(pl, FSRD) & 1;
 	bool is_mine = events || faults || has_manager_faulted;
 	/* A channel has the number of its thread. */
 	uint32_t channels = faults & ((1u << pl->nr_channels) - 1);
 
-	(void)irq;
 	for (; events; events &= events - 1)
 		channels |= 1u << pl->of_event[__builtin_ctz(events)];
 	for (; channels; channels &= channels - 1) {
@@ -280,6 +294,69 @@ static irqreturn_t pl330_irq(int irq, void *data)
 	if (has_manager_faulted)
 		manager_faulted(pl);
 	return is_mine ? IRQ_HANDLED : IRQ_NONE;
+}
+
+/* Mostly one channel's program has ended; what else there is raises the interrupt again. */
+static irqreturn_t pl330_irq(int irq, void *data)
+{
+	struct pl330 *pl = data;
+	uint32_t events = readl_relaxed(pl->regs + INTMIS) & pl->events;
+
+	(void)irq;
+	if (!events || events & (events - 1) || readl_relaxed(pl->regs + FSRC))
+		return serve_all(pl, events);
+	serve(&pl->channels[pl->of_event[__builtin_ctz(events)]], false);
+	return IRQ_HANDLED;
+}
+
+static void poll_channel(struct pl330_channel *ch)
+{
+	if (!ch->active)
+		return;
+	if (read_reg(ch->pl, FSRC) & 1u << ch->thread)
+		faulted(ch);
+	else if (is_stopped(ch))
+		ended(ch);
+}
+
+static int set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct pl330_channel *ch = to_pl330_channel(chan);
+	struct pl330 *pl = ch->pl;
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	ret = ch->active ? -EBUSY : berth_vchan_set_polled(&ch->vc, is_polled);
+	if (!ret) {
+		/* Other channels' events are in the same register. */
+		spin_lock(&pl->lock);
+		if (is_polled)
+			pl->polled |= 1u << ch->event;
+		else
+			pl->polled &= ~(1u << ch->event);
+		write_reg(pl, INTEN, pl->events & ~pl->polled);
+		write_reg(pl, INTCLR, 1u << ch->event);
+		spin_unlock(&pl->lock);
+	}
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return ret;
+}
+
+static void poll(struct dma_chan *chan)
+{
+	struct pl330_channel *ch = to_pl330_channel(chan);
+	unsigned long flags;
+	bool has_calls;
+
+	if (!chan->is_polled)
+		return;
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	poll_channel(ch);
+	has_calls = berth_vchan_has_calls(&ch->vc);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	if (has_calls)
+		berth_vchan_call_back(&ch->vc);
 }
 
 static void issue_pending(struct dma_chan *chan)
@@ -309,9 +386,14 @@ static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 	uint64_t residue = 0;
 	unsigned long flags;
 
-	if (status != DMA_IN_PROGRESS || !state)
+	if (status != DMA_IN_PROGRESS || (!state && !chan->is_polled))
 		return status;
 	spin_lock_irqsave(&ch->vc.lock, flags);
+	if (chan->is_polled) {
+		poll_channel(ch);
+		berth_vchan_told(&ch->vc);
+		status = dma_cookie_status(chan, cookie, state);
+	}
 	desc = find_waiting(ch, cookie);
 	if (desc)
 		residue = desc->total;
@@ -488,6 +570,8 @@ static void fill_in(struct pl330 *pl)
 	dma->device_free_chan_resources = berth_pl330_free_resources;
 	dma->device_config = berth_pl330_config;
 	dma->device_issue_pending = issue_pending;
+	dma->device_set_polled = set_polled;
+	dma->device_poll = poll;
 	dma->device_tx_status = tx_status;
 	dma->device_terminate_all = terminate_all;
 	dma->device_synchronize = synchronize;
@@ -498,7 +582,7 @@ static void fill_in(struct pl330 *pl)
 
 		ch->pl = pl;
 		ch->request = PL330_NO_REQUEST;
-		ch->vc.desc_free = berth_pl330_desc_free;
+		ch->vc.desc_free = berth_vchan_recycle;
 		vchan_init(&ch->vc, dma);
 	}
 }

@@ -172,11 +172,12 @@ struct pl330_channel {
  * @dma: the controller
  * @dev: its device
  * @regs: its registers
- * @lock: guards the debug registers, through which it is told what to do, and @requests. Taken inside
+ * @lock: guards the debug registers, through which it is told what to do, @requests and @polled. Taken inside
  *	a channel's lock
  * @code: blocks of PL330_CODE_BYTES
  * @limits: of copies
  * @events: those that channels use: BIT(number)
+ * @polled: those of them that raise no interrupt
  * @of_event: whose an event is: the number of the channel
  * @requests: request lines that channels use: BIT(number)
  * @nr_requests: how many lines there are
@@ -194,6 +195,7 @@ struct pl330 {
 	struct dma_pool *code;
 	struct pl330_shape limits;
 	uint32_t events;
+	uint32_t polled;
 	uint8_t of_event[32];
 	uint32_t requests;
 	unsigned int nr_requests;
@@ -216,7 +218,6 @@ static inline struct pl330_desc *to_pl330_desc(struct virt_dma_desc *vd)
 
 /* pl330-desc.c: the prepare calls, and the end of descriptors. */
 void berth_pl330_prepares(struct dma_device *dma);
-void berth_pl330_desc_free(struct virt_dma_desc *vd);
 void berth_pl330_free_resources(struct dma_chan *chan);
 int berth_pl330_config(struct dma_chan *chan, struct dma_slave_config *config);
 

@@ -2,17 +2,17 @@
 /* Driver of the SiFive PDMA (FU540-C000 manual, chapter 12): its channels at work. */
 #include "sifive-pdma.h"
 
-static uint32_t pdma_read(const struct pdma_channel *ch, unsigned int reg)
+static inline uint32_t pdma_read(const struct pdma_channel *ch, unsigned int reg)
 {
 	return readl(ch->regs + reg);
 }
 
-static void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t value)
+static inline void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t value)
 {
 	writel(value, ch->regs + reg);
 }
 
-static void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static inline void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
 {
 	writel_relaxed(lower_32_bits(value), ch->regs + reg);
 	writel_relaxed(upper_32_bits(value), ch->regs + reg + 4);
@@ -48,6 +48,23 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* With the barrier: what is in memory comes before it. */
+static inline void pdma_run_bytes(struct pdma_channel *ch, uint32_t config, dma_addr_t dst,
+				  dma_addr_t src, size_t len)
+{
+	bool has_irq = ch->nr_irqs && !ch->vc.chan.is_polled;
+
+	ch->piece = len;
+	ch->piece_dst = dst;
+	ch->piece_src = src;
+	writel_relaxed(config, ch->regs + PDMA_NEXT_CONFIG);
+	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
+	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
+	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
+	pdma_write(ch, PDMA_CONTROL,
+		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (has_irq ? PDMA_CONTROL_IE : 0));
+}
+
 /* Give the engine what comes next of the descriptor, as much as can be done at once. */
 static void pdma_run_piece(struct pdma_channel *ch)
 {
@@ -65,16 +82,21 @@ static void pdma_run_piece(struct pdma_channel *ch)
 		else
 			src = d->port->addr + ch->port_at;
 	}
-	ch->piece = len;
-	ch->piece_dst = dst;
-	ch->piece_src = src;
-	writel_relaxed(d->config, ch->regs + PDMA_NEXT_CONFIG);
-	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
-	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
-	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
-	/* With the barrier: what is in memory comes before it. */
-	pdma_write(ch, PDMA_CONTROL,
-		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (ch->nr_irqs ? PDMA_CONTROL_IE : 0));
+	pdma_run_bytes(ch, d->config, dst, src, len);
+}
+
+/* One that is in no list becomes the current one. */
+static inline void pdma_make_current(struct pdma_channel *ch, struct pdma_desc *d)
+{
+	ch->desc = d;
+	ch->run = ch->at = ch->port_at = 0;
+	ch->later = d->len - d->runs[0].len;
+}
+
+static inline void pdma_start_copy(struct pdma_channel *ch, struct pdma_desc *d)
+{
+	pdma_make_current(ch, d);
+	pdma_run_bytes(ch, d->config, d->runs[0].dst, d->runs[0].src, d->runs[0].len);
 }
 
 /* The engine rests: it gets the rest of its descriptor, or the next one. */
@@ -90,9 +112,7 @@ static void pdma_go_on(struct pdma_channel *ch)
 			vchan_cookie_complete(vd);
 			continue;
 		}
-		ch->desc = d;
-		ch->run = ch->at = ch->port_at = 0;
-		ch->later = d->len - d->runs[0].len;
+		pdma_make_current(ch, d);
 	}
 	if (ch->desc && !ch->is_paused)
 		pdma_run_piece(ch);
@@ -174,45 +194,115 @@ static void pdma_ended(struct pdma_channel *ch, uint32_t control)
 	pdma_go_on(ch);
 }
 
+/* Whether something has; mostly it is a copy, behind which nothing waits. */
+static inline bool pdma_look(struct pdma_channel *ch)
+{
+	uint32_t control = pdma_read(ch, PDMA_CONTROL);
+	struct pdma_desc *d = ch->desc;
+
+	if (!(control & PDMA_CONTROL_ENDED))
+		return false;
+	if (control & PDMA_CONTROL_ERROR || !ch->piece || !d->is_copy ||
+	    !list_empty(&ch->vc.desc_issued)) {
+		pdma_ended(ch, control);
+	} else {
+		ch->piece = 0;
+		ch->desc = NULL;
+		pdma_claim(ch);
+		vchan_cookie_complete(&d->vd);
+	}
+	return true;
+}
+
 /* Both lines of a channel come here; whichever is first sees to what has happened. */
 static irqreturn_t pdma_irq(int irq, void *data)
 {
 	struct pdma_channel *ch = data;
 	unsigned long flags;
-	uint32_t control;
+	bool is_mine;
 
 	(void)irq;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	control = pdma_read(ch, PDMA_CONTROL);
-	if (control & PDMA_CONTROL_ENDED)
-		pdma_ended(ch, control);
+	is_mine = pdma_look(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	return control & PDMA_CONTROL_ENDED ? IRQ_HANDLED : IRQ_NONE;
+	return is_mine ? IRQ_HANDLED : IRQ_NONE;
 }
 
 /* A channel without interrupts: of a ring one piece at a time, else it may never end. */
-static void pdma_poll(struct pdma_channel *ch)
+static void pdma_look_often(struct pdma_channel *ch)
 {
-	uint32_t control;
+	bool is_ring;
 
-	while (ch->piece && (control = pdma_read(ch, PDMA_CONTROL)) & PDMA_CONTROL_ENDED) {
-		bool is_ring = ch->desc->period;
-
-		pdma_ended(ch, control);
-		if (is_ring)
-			break;
-	}
+	do
+		is_ring = ch->desc && ch->desc->period;
+	while (ch->piece && pdma_look(ch) && !is_ring);
 }
 
-static void pdma_issue_pending(struct dma_chan *chan)
+static bool pdma_is_polled(const struct pdma_channel *ch)
+{
+	return !ch->nr_irqs || ch->vc.chan.is_polled;
+}
+
+static void pdma_poll(struct dma_chan *chan)
 {
 	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+	bool has_calls;
+
+	if (!pdma_is_polled(ch))
+		return;
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	pdma_look_often(ch);
+	has_calls = berth_vchan_has_calls(&ch->vc);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	if (has_calls)
+		berth_vchan_call_back(&ch->vc);
+}
+
+static int pdma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	ret = ch->desc ? -EBUSY : berth_vchan_set_polled(&ch->vc, is_polled);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return ret;
+}
+
+static __attribute__((noinline)) void pdma_issue_slowly(struct pdma_channel *ch)
+{
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	if (vchan_issue_pending(&ch->vc) && !ch->desc)
 		pdma_go_on(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
+}
+
+/* Where nobody else is at the channel, which rests, a copy needs no call. */
+static void pdma_issue_pending(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	struct virt_dma_desc *vd = NULL;
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&ch->vc.lock, flags)) {
+		pdma_issue_slowly(ch);
+		return;
+	}
+	if (!ch->desc && !ch->is_paused)
+		vd = berth_vchan_issue_first(&ch->vc);
+	if (vd && to_pdma_desc(vd)->is_copy) {
+		pdma_start_copy(ch, to_pdma_desc(vd));
+		spin_unlock_irqrestore(&ch->vc.lock, flags);
+		return;
+	}
+	if (vd)
+		list_add(&vd->node, &ch->vc.desc_issued);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	pdma_issue_slowly(ch);
 }
 
 /* Of one that has not started. */
@@ -233,8 +323,10 @@ static enum dma_status pdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	if (status != DMA_IN_PROGRESS)
 		return status;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (!ch->nr_irqs)
-		pdma_poll(ch);
+	if (pdma_is_polled(ch)) {
+		pdma_look_often(ch);
+		berth_vchan_told(&ch->vc);
+	}
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS && ch->desc && ch->desc->vd.tx.cookie == cookie) {
 		if (state)
@@ -396,6 +488,8 @@ static void pdma_describe(struct pdma *pdma, struct device *dev)
 	dma->device_synchronize = pdma_synchronize;
 	dma->device_tx_status = pdma_tx_status;
 	dma->device_issue_pending = pdma_issue_pending;
+	dma->device_set_polled = pdma_set_polled;
+	dma->device_poll = pdma_poll;
 	dma->device_release = pdma_release;
 	berth_pdma_set_calls(dma);
 }

@@ -55,6 +55,7 @@ struct pdma_desc {
 	size_t period; /* of a ring, which is one run; 0: it is none */
 	struct pdma_port *port; /* held; NULL: memory on both sides */
 	bool is_to_port;
+	bool is_copy; /* one run, of memory to memory */
 	uint32_t config;
 	size_t nr_runs; /* 0: nothing but a callback */
 	size_t max_runs;

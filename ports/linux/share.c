@@ -42,6 +42,13 @@ struct area {
 	bool is_ready;
 };
 
+/*
+ * Mappings that nobody needs. A program that has used up all that the host gives gets these: the way back
+ * takes one or two, for a moment.
+ */
+#define SPARE_PAGES 17
+static char *spare;
+
 static pthread_mutex_t share_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct area areas[2];
 static struct share *shares;
@@ -108,6 +115,40 @@ bool berth_port_share_has(phys_addr_t phys, uint64_t size)
 		has = berth_port_share_find(phys, size, key, &fd, &offset) < size || fd >= 0;
 	berth_port_share_unlock(flags);
 	return has;
+}
+
+/* Every second page is another mapping than its neighbours. */
+static int keep_spare(void)
+{
+	void *at = MAP_FAILED;
+	int ret = 0;
+
+	if (spare)
+		return 0;
+	if (!berth_port_share_fails())
+		at = mmap(NULL, SPARE_PAGES * GATE_PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	spare = at;
+	for (unsigned int i = 1; i < SPARE_PAGES && !ret; i += 2)
+		ret = mprotect(spare + i * GATE_PAGE, GATE_PAGE, PROT_READ);
+	if (ret)
+		berth_port_share_room();
+	return ret ? -ENOMEM : 0;
+}
+
+/* What has to be split to go away goes last. */
+RAW bool berth_port_share_room(void)
+{
+	char *at = spare;
+
+	if (!at)
+		return false;
+	spare = NULL;
+	syscall(SYS_munmap, at + GATE_PAGE, (SPARE_PAGES - 2) * GATE_PAGE);
+	syscall(SYS_munmap, at, SPARE_PAGES * GATE_PAGE);
+	return true;
 }
 
 /* With the lock. The table is as sparse as RAM is. */
@@ -185,7 +226,7 @@ static int begin_run(const struct berth_machine *machine, const struct share *sh
 	if (ret < 0)
 		return ret;
 	run->home_fd = ret;
-	ret = prepare_area(machine, share->type) ? no_memory(run->size) : 0;
+	ret = prepare_area(machine, share->type) || keep_spare() ? no_memory(run->size) : 0;
 	if (!ret && !is_free(run))
 		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that is shared",
 				      run->phys, run->size);
@@ -276,7 +317,7 @@ static uint64_t swap_bytes(const struct share *share, uint64_t bytes, bool is_in
 		done += ret ? 0 : swap.size;
 		if (!ret && swap.size == left)
 			run++;
-		else if (ret && !is_in)
+		else if (ret && !is_in && !berth_port_share_room())
 			usleep(1000);
 	}
 	return done;
@@ -401,6 +442,9 @@ void berth_port_unshare(int handle)
 		end_runs(machine, share, share->nr);
 		berth_port_user_give_back(share->mappings);
 		__atomic_fetch_sub(&nr_shares, 1, __ATOMIC_RELAXED);
+		/* For the others, if they have been used. */
+		if (shares)
+			keep_spare();
 	}
 	berth_port_share_unlock(flags);
 	if (share)
@@ -412,6 +456,7 @@ void berth_port_share_forget(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++)
 		areas[i].is_ready = false;
 	shares = NULL;
+	spare = NULL;
 	__atomic_store_n(&nr_shares, 0, __ATOMIC_RELAXED);
 }
 
@@ -431,6 +476,7 @@ void berth_port_share_stop(void)
 			munmap(areas[i].pages,
 			       areas[i].trap.size / GATE_PAGE * sizeof(areas[i].pages[0]));
 		}
+	berth_port_share_room();
 	berth_port_share_forget();
 	berth_port_share_unlock(flags);
 }

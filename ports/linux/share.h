@@ -63,6 +63,8 @@ uint64_t berth_port_share_find(phys_addr_t phys, uint64_t size, uint64_t key, in
 bool berth_port_share_is_any(void);
 /* Takes the lock. Whether some of it is shared. */
 bool berth_port_share_has(phys_addr_t phys, uint64_t size);
+/* RAW. With the lock. Gives mappings back to the host, that were kept for this. False: there are none. */
+bool berth_port_share_room(void);
 /* At stop of the port, before the machine's, and in the child of a fork: what is shared is forgotten. */
 void berth_port_share_stop(void);
 void berth_port_share_forget(void);

@@ -3,13 +3,56 @@
 #ifndef BERTH_LIB_INTERRUPT_H
 #define BERTH_LIB_INTERRUPT_H
 
-#include <berth/types.h>
+#include <berth/interrupt.h>
+#include <berth/port.h>
 
 /* How @irq is triggered when request_irq() does not say; levels unless this was called. */
 void berth_irq_set_edge(unsigned int irq, bool is_edge);
 
-/* Around whatever the port calls as an interrupt would be: tasklets run when the last one leaves. */
-void berth_handler_enter(void);
-void berth_handler_leave(void);
+/*
+ * struct berth_handlers - handlers that run in a slot, and the tasklets that they have scheduled, the last
+ * one first. Threads that share a slot share this, so all of it is atomic.
+ */
+struct berth_handlers {
+	uint32_t nr;
+	struct tasklet_struct *pending;
+} __attribute__((aligned(64)));
+
+extern struct berth_handlers berth_handlers[BERTH_PORT_MAX_SLOTS];
+
+/* Of a slot whose last handler is about to leave, or has just left. */
+void berth_run_tasklets(struct berth_handlers *mine);
+
+/*
+ * Around whatever the port calls as an interrupt would be; interrupts are away. Tasklets run when the last
+ * one leaves.
+ */
+static inline struct berth_handlers *berth_handler_enter(void)
+{
+	struct berth_handlers *mine = &berth_handlers[berth_port_slot()];
+
+	__atomic_fetch_add(&mine->nr, 1, __ATOMIC_SEQ_CST);
+	return mine;
+}
+
+/* @mine: what berth_handler_enter() has returned. */
+static inline void berth_handler_leave(struct berth_handlers *mine)
+{
+	if (__atomic_load_n(&mine->pending, __ATOMIC_RELAXED) &&
+	    __atomic_load_n(&mine->nr, __ATOMIC_RELAXED) == 1)
+		berth_run_tasklets(mine);
+	/* Either this sees what is pending, or whoever has scheduled it sees that no handler is left. */
+	while (!__atomic_sub_fetch(&mine->nr, 1, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&mine->pending, __ATOMIC_SEQ_CST)) {
+		__atomic_fetch_add(&mine->nr, 1, __ATOMIC_SEQ_CST);
+		berth_run_tasklets(mine);
+	}
+}
+
+/*
+ * Call a tasklet that is not scheduled here, as if it had been. Where it runs already it is scheduled.
+ * Any context, without a lock that it takes.
+ */
+void berth_tasklet_run(struct tasklet_struct *tasklet);
 
 #endif

@@ -50,6 +50,14 @@ static unsigned int linear_mappings(void)
 	return host_mappings((void *)berth_port_linear.virt, berth_port_linear.size);
 }
 
+static unsigned long inode_of(phys_addr_t phys)
+{
+	unsigned long inode, bytes;
+
+	maps_of(soc_virt(phys), &inode, &bytes);
+	return inode;
+}
+
 /* Bytes that the host has in a file. */
 static uint64_t used(int fd)
 {
@@ -370,6 +378,12 @@ static void a_mapping_may_fail_meanwhile(void **state)
 		berth_port_range_unmap(range, pages.base - 2 * PAGE, 4 * PAGE, BERTH_MEMORY_CACHED);
 		berth_port_range_release(range, pages.size);
 	}
+	/* Nor is RAM outside the linear map in a cache for it. */
+	range = berth_port_range_reserve(PAGE);
+	berth_port_share_fail = 1;
+	assert_int_equal(berth_port_range_map(range, NO_MAP, PAGE, BERTH_MEMORY_CACHED), -ENOMEM);
+	assert_int_equal(soc.ram.nr_viewed, 0);
+	berth_port_range_release(range, PAGE);
 	berth_port_unshare(fd);
 	gate_stop();
 }
@@ -398,6 +412,62 @@ static void the_limit_of_mappings_is_kept(void **state)
 	berth_port_unshare(share(&runs[5], 25));
 	berth_port_gate_limit = 0;
 	gate_stop();
+}
+
+static void *taken[200000];
+static unsigned int nr_taken;
+
+/* All the mappings that the host gives. No two of these are alike, so none joins another. */
+static void take_mappings(void)
+{
+	while (nr_taken < ARRAY_SIZE(taken)) {
+		long at = syscall(SYS_mmap, NULL, PAGE, nr_taken % 2 ? PROT_READ : PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (at == -1)
+			return;
+		taken[nr_taken++] = (void *)at;
+	}
+}
+
+static void give_mappings(void)
+{
+	while (nr_taken)
+		syscall(SYS_munmap, taken[--nr_taken], PAGE);
+}
+
+/* Without any that is left sharing fails, and its way back needs none. */
+static void the_program_may_use_up_all_mappings(void **state)
+{
+	const struct berth_range much = { HIGH_RAM + 5 * PAGE, MIB };
+	const struct berth_range other = { HIGH_RAM + 2 * MIB, MIB };
+	bool has_limit;
+	int ret = -ENOMEM, fd;
+
+	START(state);
+	cpu_fill(much.base, 0x44, much.size);
+	view = berth_port_range_reserve(much.size);
+	assert_int_equal(berth_port_range_map(view, much.base, much.size, BERTH_MEMORY_CACHED), 0);
+	fd = share(&much, 1);
+	take_mappings();
+	has_limit = nr_taken < ARRAY_SIZE(taken);
+	/* A sanitizer's allocator does not survive that. */
+	if (has_limit && !UNDER_TSAN && !__asan_poison_memory_region)
+		ret = berth_port_share(&other, 1, BERTH_MEMORY_CACHED);
+	take_mappings();
+	berth_port_unshare(fd);
+	give_mappings();
+	assert_int_equal(ret, -ENOMEM);
+	assert_int_equal(view[much.size - 1], 0x44);
+	cpu_fill(much.base, 0x45, much.size);
+	assert_int_equal(view[0], 0x45);
+	assert_int_equal(inode_of(much.base), inode_of(RAM));
+	assert_int_equal(inode_of(other.base), inode_of(RAM));
+	assert_int_equal(host_mappings(view, much.size), 1);
+	berth_port_unshare(share(&other, 1));
+	gate_stop();
+	if (!has_limit)
+		skip();
 }
 
 /* A run with a seed goes the same way whether something is shared or not. */
@@ -552,6 +622,7 @@ int main(int argc, char **argv)
 		BOTH(every_call_of_the_host_may_fail),
 		BOTH(a_mapping_may_fail_meanwhile),
 		BOTH(the_limit_of_mappings_is_kept),
+		BOTH(the_program_may_use_up_all_mappings),
 		BOTH(a_run_does_not_notice),
 		BOTH(stops_end_it),
 		BOTH(poison_stays),

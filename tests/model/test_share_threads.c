@@ -87,7 +87,7 @@ static RAW void let_others_run(enum gate_step step)
 {
 	static uint32_t calls;
 
-	if (__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED) % 16)
+	if (__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED) % 64)
 		return;
 	if (step == GATE_SHUT || step == GATE_COPIED || step == GATE_SHOWING)
 		syscall(SYS_sched_yield);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <berth/dma-heap.h>
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
 #include <berth/drivers/rtl8139.h>
@@ -14,6 +15,7 @@
 #include <berth/drivers/uio.h>
 #include <berth/fs.h>
 #include <berth/serve.h>
+#include <berth/sw_sync.h>
 
 #include "boards.h"
 #include "command.h"
@@ -146,7 +148,7 @@ static int serve(const struct command_line *line, const sigset_t *ends)
 	unsigned int nodes = 0;
 	int signal;
 
-	if (berth_serve_start(&line->serve))
+	if (berth_dma_heaps_offer() || berth_sw_sync_offer() || berth_serve_start(&line->serve))
 		return unusable("nobody can be served");
 	berth_node_each(count_node, &nodes);
 	printf("serving %u nodes at %s\n", nodes, berth_serve_name());

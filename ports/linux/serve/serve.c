@@ -107,7 +107,7 @@ static bool is_own_user(int fd)
 }
 
 /* With no descriptor left, the spare one lets the client know. False: there is nobody. */
-static bool accept_one(void)
+bool berth_port_accept(void)
 {
 	struct conn *conn;
 	int fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -134,7 +134,7 @@ static void accept_some(void)
 {
 	int left = ACCEPTS;
 
-	while (left-- && accept_one())
+	while (left-- && berth_port_accept())
 		;
 	watch(server.listener, EVENT_LISTENER, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_MOD);
 }
