@@ -223,6 +223,12 @@ static void test_lies(void **state)
 	before = used();
 	fds = descriptors();
 	must_say(&b, "nonsense 0 1", 0);
+	assert_true(say(&b, "fence 1 2 7") >= 0);
+	assert_true(say(&b, "alloc system 3 4096") >= 0);
+	must_say(&b, "numbers 3 2", 0);
+	must_say(&b, "close 3", 0);
+	must_say(&b, "inc 1 7", 0);
+	must_say(&b, "close 2", 0);
 	/* Its file is as long as it was, and this process reads it. */
 	must_say(&b, "attack 0 65536", 0);
 	assert_true(say(&a, "wrong 0 9") > 0);
