@@ -115,9 +115,13 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 	if (!dmabuf || !dev || (importer_ops && !importer_ops->move_notify))
 		return ERR_PTR(
 			berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "dma_buf_dynamic_attach"));
+	err = berth_dma_buf_refuse_revoked(dmabuf);
+	if (err)
+		return ERR_PTR(err);
 	attach = kzalloc(sizeof(*attach), GFP_KERNEL);
 	if (!attach)
 		return ERR_PTR(-ENOMEM);
+	get_dma_buf(dmabuf);
 	attach->dmabuf = dmabuf;
 	attach->dev = dev;
 	attach->importer_ops = importer_ops;
@@ -127,6 +131,7 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 		err = dmabuf->ops->attach(dmabuf, attach);
 	if (err) {
 		kfree(attach);
+		dma_buf_put(dmabuf);
 		return ERR_PTR(err);
 	}
 	berth_dma_buf_lock(dmabuf);
@@ -170,6 +175,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		dmabuf->ops->detach(dmabuf, attach);
 	berth_dma_buf_trace(BERTH_TRACE_BUF_DETACH, dmabuf, attach->dev, 0);
 	kfree(attach);
+	dma_buf_put(dmabuf);
 }
 
 static int refuse_unlocked(const struct dma_buf *dmabuf, const char *what)
@@ -183,6 +189,8 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	int err = refuse_unlocked(attach->dmabuf, "dma_buf_pin without the lock");
 
+	if (!err)
+		err = berth_dma_buf_refuse_revoked(attach->dmabuf);
 	return !err && attach->dmabuf->ops->pin ? attach->dmabuf->ops->pin(attach) : err;
 }
 
@@ -233,6 +241,9 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	if (!valid_dma_direction(dir))
 		return ERR_PTR(berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
 					     "direction of a mapping", (uint64_t)dir));
+	err = berth_dma_buf_refuse_revoked(attach->dmabuf);
+	if (err)
+		return ERR_PTR(err);
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(berth_fail(-EBUSY, BERTH_REASON_STATE,
@@ -293,6 +304,48 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 	list_for_each_entry(attach, &dmabuf->attachments, struct dma_buf_attachment, node)
 		if (attach->importer_ops)
 			attach->importer_ops->move_notify(attach);
+}
+
+int berth_dma_buf_refuse_revoked(const struct dma_buf *dmabuf)
+{
+	if (!__atomic_load_n(&dmabuf->is_revoked, __ATOMIC_ACQUIRE))
+		return 0;
+	return berth_fail(-ENODEV, BERTH_REASON_STATE, "a dma-buf whose exporter has gone");
+}
+
+static int busy(const char *holder)
+{
+	struct berth_error *error = berth_error_set(-EBUSY, BERTH_REASON_PAGE_BUSY, "dma-buf");
+
+	berth_strlcpy(error->holder, holder, sizeof(error->holder));
+	return -EBUSY;
+}
+
+/* With the lock. */
+static int drop_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_buf_move_notify(dmabuf);
+	list_for_each_entry(attach, &dmabuf->attachments, struct dma_buf_attachment, node) {
+		if (attach->mapped)
+			return busy(dev_name(attach->dev));
+		if (attach->sgt)
+			unmap(attach, attach->sgt, attach->dir);
+		attach->sgt = NULL;
+	}
+	return dmabuf->vmapping_counter ? busy("the CPU") : 0;
+}
+
+int berth_dma_buf_revoke(struct dma_buf *dmabuf)
+{
+	int err;
+
+	berth_dma_buf_lock(dmabuf);
+	__atomic_store_n(&dmabuf->is_revoked, true, __ATOMIC_RELEASE);
+	err = drop_mappings(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+	return err;
 }
 
 static int access(struct dma_buf_attachment *attach, bool begin, enum dma_data_direction dir)

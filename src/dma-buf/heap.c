@@ -49,7 +49,9 @@ static const struct dma_heap_ops area_ops = { .allocate = allocate_from_area };
 
 static struct dma_heap *find(const char *name)
 {
-	for (unsigned int i = 0; i < heaps.nr; i++)
+	const unsigned int nr = __atomic_load_n(&heaps.nr, __ATOMIC_ACQUIRE);
+
+	for (unsigned int i = 0; i < nr; i++)
 		if (!berth_strcmp(heaps.heap[i].name, name))
 			return &heaps.heap[i];
 	return NULL;
@@ -219,9 +221,10 @@ static long heap_ioctl(struct file *file, unsigned int request, unsigned long ar
 		return fd;
 	}
 	wanted.fd = (uint32_t)fd;
-	if (copy_to_user((void *)arg, &wanted, sizeof(wanted)))
-		return -EFAULT;
-	return 0;
+	if (!copy_to_user((void *)arg, &wanted, sizeof(wanted)))
+		return 0;
+	close_fd((unsigned int)fd);
+	return -EFAULT;
 }
 
 static const struct berth_ioctl_form heap_form = {

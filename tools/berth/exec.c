@@ -48,7 +48,7 @@ static int unusable(const char *what, const char *why)
 /* Beside the command, as it is built or as it is installed. */
 static bool find_library(char *path, size_t size)
 {
-	static const char *const places[] = { "../../ports/linux/preload", "../" BERTH_LIBDIR,
+	static const char *const places[] = { "../../ports/linux/preload", ("../" BERTH_LIBDIR),
 					      "../lib" };
 	char own[PATH_MAX];
 	ssize_t got = readlink("/proc/self/exe", own, sizeof(own) - 1);

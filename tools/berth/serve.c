@@ -12,6 +12,7 @@
 #include <berth/drivers/rtl8139.h>
 #include <berth/drivers/sifive-pdma.h>
 #include <berth/drivers/smmu-v3.h>
+#include <berth/drivers/uio.h>
 #include <berth/fs.h>
 #include <berth/serve.h>
 #include <berth/sw_sync.h>
@@ -42,6 +43,9 @@ static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
 	BERTH_PLATFORM_DRIVER(&berth_rtl8139_platform_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_dmem_genirq_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_pmem_genirq_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_pdrv_genirq_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 

@@ -332,8 +332,6 @@ static bool serve(struct conn *conn)
 		else if (!answer(conn, packet))
 			got = -1;
 		close_both(packet);
-		if (got < 0)
-			__atomic_fetch_add(&server.dropped, 1, __ATOMIC_RELAXED);
 	}
 	free(packet);
 	if (got < 0)
@@ -357,10 +355,10 @@ void berth_port_conn_run(struct conn *conn)
 	has_more = conn->kind != CONN_DEAD && serve(conn);
 	pthread_mutex_lock(&conn->lock);
 	conn->is_running = false;
-	has_more |= conn->has_news;
+	has_more = (has_more || conn->has_news) && conn->kind != CONN_DEAD;
 	pthread_mutex_unlock(&conn->lock);
 	/* The others first. */
-	if (has_more && conn->kind != CONN_DEAD)
+	if (has_more)
 		berth_port_conn_kick(conn);
 }
 

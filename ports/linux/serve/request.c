@@ -13,6 +13,12 @@
 
 #define MAPPING_MOST (1ull << 46)
 
+static bool note_nonsense(void)
+{
+	__atomic_fetch_add(&server.dropped, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
 /* Return: false if the client does not read what it has asked for, or is gone. */
 bool berth_port_reply(struct conn *conn, struct answer *answer)
 {
@@ -42,6 +48,8 @@ bool berth_port_reply(struct conn *conn, struct answer *answer)
 	do
 		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
+		note_nonsense();
 	return sent == (ssize_t)part.iov_len;
 }
 
@@ -229,7 +237,7 @@ bool berth_port_request(struct conn *conn, struct packet *packet, struct answer 
 	bool is_read;
 
 	if (!is_sound(conn, packet))
-		return false;
+		return note_nonsense();
 	if (conn->kind == CONN_NEW && request->op != BERTH_SERVE_OPEN)
 		__atomic_store_n(&conn->kind, CONN_ASKING, __ATOMIC_RELEASE);
 	switch (request->op) {
@@ -251,7 +259,7 @@ bool berth_port_request(struct conn *conn, struct packet *packet, struct answer 
 		answer->result = about_node(conn, packet, answer);
 		break;
 	default:
-		return false;
+		return note_nonsense();
 	}
 	is_read = berth_port_reply(conn, answer);
 	if (answer->fd >= 0 && answer->fd != conn->shared)

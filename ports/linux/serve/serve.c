@@ -326,14 +326,17 @@ static void end_threads(void)
 
 static int start_threads(void)
 {
+	bool has_threads;
+
 	__atomic_store_n(&server.stopping, 0, __ATOMIC_RELAXED);
 	if (start_thread(&server.pump, pump))
 		return -1;
 	pthread_mutex_lock(&server.lock);
 	add_thread();
 	add_thread();
+	has_threads = server.nr_threads > 0;
 	pthread_mutex_unlock(&server.lock);
-	if (server.nr_threads)
+	if (has_threads)
 		return 0;
 	end_threads();
 	pthread_join(server.pump, NULL);
