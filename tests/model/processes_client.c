@@ -390,6 +390,52 @@ static long lie_about_numbers(int buffer, int fence)
 	return 0;
 }
 
+static long close_all(const int *fds, unsigned int nr, long ret)
+{
+	while (nr--)
+		if (fds[nr] >= 0)
+			berth_client_close(fds[nr]);
+	return ret;
+}
+
+/* All that there is. Return: 0, or what failed first. */
+static long do_everything(void)
+{
+	enum { BUFFER, TIMELINE, FENCE, SECOND, MERGED, EXPORTED, NR };
+	int fds[NR] = { -1, -1, -1, -1, -1, -1 };
+	struct berth_client_mapping map;
+	long err;
+
+	fds[BUFFER] = allocate("system", 3 * 4096, O_RDWR | O_CLOEXEC);
+	fds[TIMELINE] = berth_client_open("sw_sync", O_RDWR | O_CLOEXEC);
+	if (fds[BUFFER] < 0 || fds[TIMELINE] < 0)
+		return close_all(fds, NR, fds[BUFFER] < 0 ? fds[BUFFER] : fds[TIMELINE]);
+	fds[FENCE] = new_fence(fds[TIMELINE], 1, "a");
+	fds[SECOND] = new_fence(fds[TIMELINE], 2, "b");
+	if (fds[FENCE] < 0 || fds[SECOND] < 0)
+		return close_all(fds, NR, fds[FENCE] < 0 ? fds[FENCE] : fds[SECOND]);
+	fds[MERGED] = merge(fds[FENCE], fds[SECOND]);
+	err = fds[MERGED] < 0 ? fds[MERGED] : import(fds[BUFFER], DMA_BUF_SYNC_WRITE, fds[MERGED]);
+	if (err)
+		return close_all(fds, NR, err);
+	fds[EXPORTED] = export(fds[BUFFER], DMA_BUF_SYNC_WRITE);
+	err = number(fds[TIMELINE], INC, 2);
+	if (!err && fds[EXPORTED] < 0)
+		err = fds[EXPORTED];
+	if (!err)
+		err = berth_client_wait(fds[EXPORTED], -1) == 1 ? 0 : -EIO;
+	if (!err)
+		err = berth_client_mmap(fds[BUFFER], 4096, 4096, PROT_READ | PROT_WRITE, &map);
+	if (err)
+		return close_all(fds, NR, err);
+	err = sync_buffer(fds[BUFFER], DMA_BUF_SYNC_RW);
+	memset(map.address, 1, map.size);
+	if (!err)
+		err = sync_buffer(fds[BUFFER], DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
+	berth_client_munmap(&map);
+	return close_all(fds, NR, err);
+}
+
 static long obey(const char *line)
 {
 	char word[32] = "", name[32] = "";
@@ -445,6 +491,8 @@ static long obey(const char *line)
 		return attack(*slot, (size_t)b);
 	if (!strcmp(word, "job"))
 		return do_job(slots[SLOTS - 1], *slot, (unsigned int)b, (unsigned int)c);
+	if (!strcmp(word, "everything"))
+		return do_everything();
 	if (!strcmp(word, "numbers"))
 		return lie_about_numbers(*slot, slots[b]);
 	if (!strcmp(word, "nonsense"))
