@@ -157,7 +157,7 @@ static void hear(unsigned int which, const struct berth_serve_request *request)
 		require(reply->size <= request->length);
 	if (header) {
 		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-		require(request->op == BERTH_SERVE_MAP && !reply->result);
+		require(request->op == BERTH_SERVE_MAP && reply->result >= 0);
 		require(lseek(fd, 0, SEEK_END) <= (off_t)(2 * PAGE_SIZE));
 		require(ftruncate(fd, 0) < 0);
 		close(fd);
