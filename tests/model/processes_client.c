@@ -436,70 +436,97 @@ static long do_everything(void)
 	return close_all(fds, NR, err);
 }
 
-static long obey(const char *line)
-{
-	char word[32] = "", name[32] = "";
-	unsigned long long a = 0, b = 0, c = 0;
-	int *slot;
+/* A packet's words: WORD A B C, or WORD NAME A B. */
+struct order {
+	char word[32], name[32];
+	unsigned long long a, b, c;
+	int *slot; /* of @a */
+};
 
-	/* WORD A B C, or WORD NAME A B */
-	if (sscanf(line, "%31s %llu %llu %llu", word, &a, &b, &c) < 2)
-		sscanf(line, "%31s %31s %llu %llu", word, name, &a, &b);
-	slot = &slots[a % SLOTS];
-	if (!strcmp(word, "alloc"))
-		return *slot = allocate(name, b, O_RDWR | O_CLOEXEC);
-	if (!strcmp(word, "open"))
-		return *slot = berth_client_open(name, O_RDWR | O_CLOEXEC);
-	if (!strcmp(word, "close"))
-		return berth_client_close(*slot);
-	if (!strcmp(word, "size"))
-		return (long)berth_client_size(*slot);
-	if (!strcmp(word, "map"))
-		return berth_client_mmap(*slot, c ? c : (size_t)berth_client_size(*slot), b,
-					 PROT_READ | PROT_WRITE, &mappings[0]);
-	if (!strcmp(word, "unmap")) {
+static bool is(const struct order *order, const char *word)
+{
+	return !strcmp(order->word, word);
+}
+
+static long obey_tricks(const struct order *order)
+{
+	if (is(order, "attack"))
+		return attack(*order->slot, (size_t)order->b);
+	if (is(order, "job"))
+		return do_job(slots[SLOTS - 1], *order->slot, (unsigned int)order->b,
+			      (unsigned int)order->c);
+	if (is(order, "everything"))
+		return do_everything();
+	if (is(order, "numbers"))
+		return lie_about_numbers(*order->slot, slots[order->b]);
+	if (is(order, "nonsense"))
+		return try_nonsense(*order->slot, slots[order->b]);
+	if (is(order, "beyond"))
+		return write_beyond(*order->slot);
+	return -ENOSYS;
+}
+
+static long obey_fences(const struct order *order)
+{
+	if (is(order, "fence"))
+		return slots[order->b] = new_fence(*order->slot, (unsigned int)order->c, "frame 7");
+	if (is(order, "inc"))
+		return number(*order->slot, INC, (unsigned int)order->b);
+	if (is(order, "timeout"))
+		return number(*order->slot, SET_TIMEOUT, (unsigned int)order->b);
+	if (is(order, "merge"))
+		return slots[order->c] = merge(*order->slot, slots[order->b]);
+	if (is(order, "import"))
+		return import(*order->slot, (unsigned int)order->b, slots[order->c]);
+	if (is(order, "export"))
+		return slots[order->c] = export(*order->slot, (unsigned int)order->b);
+	if (is(order, "wait"))
+		return berth_client_wait(*order->slot, (int)order->b);
+	if (is(order, "fences"))
+		return tell_fences(*order->slot);
+	return obey_tricks(order);
+}
+
+static long obey_mappings(const struct order *order)
+{
+	if (is(order, "map"))
+		return berth_client_mmap(
+			*order->slot, order->c ? order->c : (size_t)berth_client_size(*order->slot),
+			order->b, PROT_READ | PROT_WRITE, &mappings[0]);
+	if (is(order, "unmap")) {
 		berth_client_munmap(&mappings[0]);
 		return 0;
 	}
-	if (!strcmp(word, "where"))
+	if (is(order, "where"))
 		return describe_mapping(&mappings[0]);
-	if (!strcmp(word, "fill"))
-		return fill(&mappings[0], a, (unsigned int)b);
-	if (!strcmp(word, "wrong"))
-		return count_wrong(&mappings[0], a, (unsigned int)b);
-	if (!strcmp(word, "sync"))
-		return sync_buffer(*slot, b);
-	if (!strcmp(word, "name"))
-		return berth_client_ioctl(slots[a], DMA_BUF_SET_NAME, (char *)"a longer name");
-	if (!strcmp(word, "fence"))
-		return slots[b] = new_fence(*slot, (unsigned int)c, "frame 7");
-	if (!strcmp(word, "inc"))
-		return number(*slot, INC, (unsigned int)b);
-	if (!strcmp(word, "timeout"))
-		return number(*slot, SET_TIMEOUT, (unsigned int)b);
-	if (!strcmp(word, "merge"))
-		return slots[c] = merge(*slot, slots[b]);
-	if (!strcmp(word, "import"))
-		return import(*slot, (unsigned int)b, slots[c]);
-	if (!strcmp(word, "export"))
-		return slots[c] = export(*slot, (unsigned int)b);
-	if (!strcmp(word, "wait"))
-		return berth_client_wait(*slot, (int)b);
-	if (!strcmp(word, "fences"))
-		return tell_fences(*slot);
-	if (!strcmp(word, "attack"))
-		return attack(*slot, (size_t)b);
-	if (!strcmp(word, "job"))
-		return do_job(slots[SLOTS - 1], *slot, (unsigned int)b, (unsigned int)c);
-	if (!strcmp(word, "everything"))
-		return do_everything();
-	if (!strcmp(word, "numbers"))
-		return lie_about_numbers(*slot, slots[b]);
-	if (!strcmp(word, "nonsense"))
-		return try_nonsense(*slot, slots[b]);
-	if (!strcmp(word, "beyond"))
-		return write_beyond(*slot);
-	return -ENOSYS;
+	if (is(order, "fill"))
+		return fill(&mappings[0], order->a, (unsigned int)order->b);
+	if (is(order, "wrong"))
+		return count_wrong(&mappings[0], order->a, (unsigned int)order->b);
+	return obey_fences(order);
+}
+
+static long obey(const char *line)
+{
+	struct order order = { .word = "" };
+
+	if (sscanf(line, "%31s %llu %llu %llu", order.word, &order.a, &order.b, &order.c) < 2)
+		sscanf(line, "%31s %31s %llu %llu", order.word, order.name, &order.a, &order.b);
+	order.slot = &slots[order.a % SLOTS];
+	if (is(&order, "alloc"))
+		return *order.slot = allocate(order.name, order.b, O_RDWR | O_CLOEXEC);
+	if (is(&order, "open"))
+		return *order.slot = berth_client_open(order.name, O_RDWR | O_CLOEXEC);
+	if (is(&order, "close"))
+		return berth_client_close(*order.slot);
+	if (is(&order, "size"))
+		return (long)berth_client_size(*order.slot);
+	if (is(&order, "sync"))
+		return sync_buffer(*order.slot, order.b);
+	if (is(&order, "name"))
+		return berth_client_ioctl(*order.slot, DMA_BUF_SET_NAME,
+					  (void *)(uintptr_t) "a longer name");
+	return obey_mappings(&order);
 }
 
 static int serve(void)

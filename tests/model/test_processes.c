@@ -165,6 +165,7 @@ static void test_fences(void **state)
 	must_say(&b, "wait 0 -1", 1);
 	must_say(&b, "fences 4", 1);
 	must_say(&a, "name 0", 0);
+	assert_int_equal(job(&b, 0, STATION_NAME, 0), 0);
 	end_both();
 }
 
