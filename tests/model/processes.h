@@ -38,7 +38,7 @@ struct job {
 #define STATION_WRITE 0xc0085401u /* _IOWR('T', 1, struct job): the camera takes a picture */
 #define STATION_READ \
 	0xc0085402u /* the processor reads: in place of the picture how many bytes are wrong */
-#define STATION_READ_LATER 0xc0085403u /* without waiting for anybody */
+#define STATION_NAME 0xc0085403u /* whether the buffer has not the name that clients give it */
 
 static char server_name[64], client_path[300];
 
@@ -49,11 +49,13 @@ static inline long work(struct dma_buf *dmabuf, unsigned int request, struct job
 	const struct station *station = is_write ? &camera : &processor;
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
-	long ret = 1;
+	long ret;
 
-	if (request != STATION_READ_LATER)
-		ret = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(is_write), true,
-					    100000);
+	if (request == STATION_NAME) {
+		job->picture = strcmp(dmabuf->name, "a longer name") != 0;
+		return 0;
+	}
+	ret = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(is_write), true, 100000);
 	if (ret <= 0)
 		return ret ? ret : -ETIMEDOUT;
 	attach = dma_buf_attach(dmabuf, station->dev);
@@ -79,7 +81,7 @@ static inline long control_station(struct file *file, unsigned int request, unsi
 	long ret;
 
 	(void)file;
-	if (request < STATION_WRITE || request > STATION_READ_LATER)
+	if (request < STATION_WRITE || request > STATION_NAME)
 		return -ENOTTY;
 	memcpy(&job, (void *)arg, sizeof(job));
 	dmabuf = dma_buf_get(job.fd);
@@ -100,7 +102,7 @@ static inline long control_station(struct file *file, unsigned int request, unsi
 static const struct berth_ioctl_form station_forms[] = {
 	STATION_FORM(STATION_WRITE),
 	STATION_FORM(STATION_READ),
-	STATION_FORM(STATION_READ_LATER),
+	STATION_FORM(STATION_NAME),
 };
 
 static const struct file_operations station_ops = {

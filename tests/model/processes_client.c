@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/dma-buf.h>
@@ -301,66 +302,231 @@ static long do_job(int station, int buffer, unsigned int request, unsigned int p
 	return ret ? ret : job.picture;
 }
 
-static long obey(const char *line)
+/* One request, in its raw form. Return: the result; 1 if the server has hung up. */
+static long ask_raw(unsigned int request, unsigned int flags, const void *data, uint32_t size,
+		    const int *fds, unsigned int nr, struct berth_serve_reply *reply)
 {
-	char word[32] = "", name[32] = "";
-	unsigned long long a = 0, b = 0, c = 0;
-	int *slot;
+	static unsigned char bytes[sizeof(*reply) + BERTH_SERVE_DATA_MOST];
+	struct berth_serve_request head = { .magic = BERTH_SERVE_MAGIC,
+					    .op = BERTH_SERVE_IOCTL,
+					    .flags = flags,
+					    .size = size,
+					    .arg = request };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = { 0 };
+	struct iovec parts[2] = { { &head, sizeof(head) }, { (void *)(uintptr_t)data, size } };
+	struct msghdr message = { .msg_iov = parts,
+				  .msg_iovlen = 2,
+				  .msg_control = control,
+				  .msg_controllen = CMSG_SPACE(nr * sizeof(int)) };
+	struct cmsghdr *header = (void *)control;
+	struct sockaddr_un server = { .sun_family = AF_UNIX };
+	const char *name = getenv(BERTH_SERVE_ENV);
+	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	ssize_t got;
 
-	/* WORD A B C, or WORD NAME A B */
-	if (sscanf(line, "%31s %llu %llu %llu", word, &a, &b, &c) < 2)
-		sscanf(line, "%31s %31s %llu %llu", word, name, &a, &b);
-	slot = &slots[a % SLOTS];
-	if (!strcmp(word, "alloc"))
-		return *slot = allocate(name, b, O_RDWR | O_CLOEXEC);
-	if (!strcmp(word, "open"))
-		return *slot = berth_client_open(name, O_RDWR | O_CLOEXEC);
-	if (!strcmp(word, "close"))
-		return berth_client_close(*slot);
-	if (!strcmp(word, "size"))
-		return (long)berth_client_size(*slot);
-	if (!strcmp(word, "map"))
-		return berth_client_mmap(*slot, c ? c : (size_t)berth_client_size(*slot), b,
-					 PROT_READ | PROT_WRITE, &mappings[0]);
-	if (!strcmp(word, "unmap")) {
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(nr * sizeof(int));
+	memcpy(CMSG_DATA(header), fds, nr * sizeof(int));
+	strcpy(server.sun_path + 1, name);
+	if (connect(fd, (struct sockaddr *)&server,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))) ||
+	    sendmsg(fd, &message, MSG_NOSIGNAL) < 0)
+		exit(3);
+	got = recv(fd, bytes, sizeof(bytes), 0);
+	memcpy(reply, bytes, sizeof(*reply));
+	close(fd);
+	return got < (ssize_t)sizeof(*reply) ? 1 : (long)reply->result;
+}
+
+/* Numbers and addresses in requests, by one who keeps to no rule. Return: 0, or the first that went wrong. */
+static long lie_about_numbers(int buffer, int fence)
+{
+	struct dma_buf_import_sync_file import = { .flags = DMA_BUF_SYNC_READ, .fd = 0 };
+	struct sync_file_info info = { .num_fences = ~0u, .sync_fence_info = 1 };
+	struct sync_merge_data both = { .fd2 = fence };
+	const unsigned int import_it = DMA_BUF_IOCTL_IMPORT_SYNC_FILE;
+	int pair[2], fds[4] = { buffer, fence, fence, fence };
+	struct berth_serve_reply reply;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
+		return 1;
+	if (ask_raw(import_it, 0, &import, 8, fds, 1, &reply) != -EBADF ||
+	    reply.wants != BERTH_SERVE_WANTS_FD || reply.fd_at != 4)
+		return 2;
+	/* The number that it says is nobody's. */
+	for (import.fd = 0; import.fd < 4; import.fd++)
+		if (ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 1, &reply) != -EINVAL)
+			return 3;
+	if (ask_raw(import_it, 0, &import, 8, fds, 2, &reply) != 1 ||
+	    ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 3, &reply) != 1 ||
+	    ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 4, &reply) != 1)
+		return 4;
+	fds[1] = pair[0];
+	if (ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 2, &reply) != -EINVAL)
+		return 5;
+	fds[1] = buffer;
+	if (ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 2, &reply) != -EINVAL)
+		return 6;
+	fds[1] = fence;
+	if (ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 9, fds, 2, &reply) != -EINVAL ||
+	    ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 0, fds, 2, &reply) != -EINVAL ||
+	    ask_raw(import_it, BERTH_SERVE_KNOWS, &import, 8, fds, 2, &reply) != 0)
+		return 7;
+	/* As much room as there is, and no more; the address is the program's own business. */
+	fds[0] = fence;
+	if (ask_raw(SYNC_IOC_FILE_INFO, 0, &info, sizeof(info), fds, 1, &reply) != -EBADF ||
+	    !(reply.wants & BERTH_SERVE_WANTS_ARRAY) ||
+	    (reply.wants & BERTH_SERVE_ARRAY_BYTES) > BERTH_SERVE_DATA_MOST)
+		return 8;
+	if (ask_raw(SYNC_IOC_FILE_INFO, BERTH_SERVE_KNOWS, &info, sizeof(info), fds, 1, &reply) ||
+	    reply.size != sizeof(info) + sizeof(struct sync_fence_info))
+		return 9;
+	/* A descriptor that comes back to nobody. */
+	if (ask_raw(SYNC_IOC_MERGE, BERTH_SERVE_KNOWS, &both, sizeof(both), fds, 2, &reply) != 0)
+		return 10;
+	close(pair[0]);
+	close(pair[1]);
+	return 0;
+}
+
+static long close_all(const int *fds, unsigned int nr, long ret)
+{
+	while (nr--)
+		if (fds[nr] >= 0)
+			berth_client_close(fds[nr]);
+	return ret;
+}
+
+/* All that there is. Return: 0, or what failed first. */
+static long do_everything(void)
+{
+	enum { BUFFER, TIMELINE, FENCE, SECOND, MERGED, EXPORTED, NR };
+	int fds[NR] = { -1, -1, -1, -1, -1, -1 };
+	struct berth_client_mapping map;
+	long err;
+
+	fds[BUFFER] = allocate("system", 3 * 4096, O_RDWR | O_CLOEXEC);
+	fds[TIMELINE] = berth_client_open("sw_sync", O_RDWR | O_CLOEXEC);
+	if (fds[BUFFER] < 0 || fds[TIMELINE] < 0)
+		return close_all(fds, NR, fds[BUFFER] < 0 ? fds[BUFFER] : fds[TIMELINE]);
+	fds[FENCE] = new_fence(fds[TIMELINE], 1, "a");
+	fds[SECOND] = new_fence(fds[TIMELINE], 2, "b");
+	if (fds[FENCE] < 0 || fds[SECOND] < 0)
+		return close_all(fds, NR, fds[FENCE] < 0 ? fds[FENCE] : fds[SECOND]);
+	fds[MERGED] = merge(fds[FENCE], fds[SECOND]);
+	err = fds[MERGED] < 0 ? fds[MERGED] : import(fds[BUFFER], DMA_BUF_SYNC_WRITE, fds[MERGED]);
+	if (err)
+		return close_all(fds, NR, err);
+	fds[EXPORTED] = export(fds[BUFFER], DMA_BUF_SYNC_WRITE);
+	err = number(fds[TIMELINE], INC, 2);
+	if (!err && fds[EXPORTED] < 0)
+		err = fds[EXPORTED];
+	if (!err)
+		err = berth_client_wait(fds[EXPORTED], -1) == 1 ? 0 : -EIO;
+	if (!err)
+		err = berth_client_mmap(fds[BUFFER], 4096, 4096, PROT_READ | PROT_WRITE, &map);
+	if (err)
+		return close_all(fds, NR, err);
+	err = sync_buffer(fds[BUFFER], DMA_BUF_SYNC_RW);
+	memset(map.address, 1, map.size);
+	if (!err)
+		err = sync_buffer(fds[BUFFER], DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
+	berth_client_munmap(&map);
+	return close_all(fds, NR, err);
+}
+
+/* A packet's words: WORD A B C, or WORD NAME A B. */
+struct order {
+	char word[32], name[32];
+	unsigned long long a, b, c;
+	int *slot; /* of @a */
+};
+
+static bool is(const struct order *order, const char *word)
+{
+	return !strcmp(order->word, word);
+}
+
+static long obey_tricks(const struct order *order)
+{
+	if (is(order, "attack"))
+		return attack(*order->slot, (size_t)order->b);
+	if (is(order, "job"))
+		return do_job(slots[SLOTS - 1], *order->slot, (unsigned int)order->b,
+			      (unsigned int)order->c);
+	if (is(order, "everything"))
+		return do_everything();
+	if (is(order, "numbers"))
+		return lie_about_numbers(*order->slot, slots[order->b]);
+	if (is(order, "nonsense"))
+		return try_nonsense(*order->slot, slots[order->b]);
+	if (is(order, "beyond"))
+		return write_beyond(*order->slot);
+	return -ENOSYS;
+}
+
+static long obey_fences(const struct order *order)
+{
+	if (is(order, "fence"))
+		return slots[order->b] = new_fence(*order->slot, (unsigned int)order->c, "frame 7");
+	if (is(order, "inc"))
+		return number(*order->slot, INC, (unsigned int)order->b);
+	if (is(order, "timeout"))
+		return number(*order->slot, SET_TIMEOUT, (unsigned int)order->b);
+	if (is(order, "merge"))
+		return slots[order->c] = merge(*order->slot, slots[order->b]);
+	if (is(order, "import"))
+		return import(*order->slot, (unsigned int)order->b, slots[order->c]);
+	if (is(order, "export"))
+		return slots[order->c] = export(*order->slot, (unsigned int)order->b);
+	if (is(order, "wait"))
+		return berth_client_wait(*order->slot, (int)order->b);
+	if (is(order, "fences"))
+		return tell_fences(*order->slot);
+	return obey_tricks(order);
+}
+
+static long obey_mappings(const struct order *order)
+{
+	if (is(order, "map"))
+		return berth_client_mmap(
+			*order->slot, order->c ? order->c : (size_t)berth_client_size(*order->slot),
+			order->b, PROT_READ | PROT_WRITE, &mappings[0]);
+	if (is(order, "unmap")) {
 		berth_client_munmap(&mappings[0]);
 		return 0;
 	}
-	if (!strcmp(word, "where"))
+	if (is(order, "where"))
 		return describe_mapping(&mappings[0]);
-	if (!strcmp(word, "fill"))
-		return fill(&mappings[0], a, (unsigned int)b);
-	if (!strcmp(word, "wrong"))
-		return count_wrong(&mappings[0], a, (unsigned int)b);
-	if (!strcmp(word, "sync"))
-		return sync_buffer(*slot, b);
-	if (!strcmp(word, "name"))
-		return berth_client_ioctl(slots[a], DMA_BUF_SET_NAME, (char *)"a longer name");
-	if (!strcmp(word, "fence"))
-		return slots[b] = new_fence(*slot, (unsigned int)c, "frame 7");
-	if (!strcmp(word, "inc"))
-		return number(*slot, INC, (unsigned int)b);
-	if (!strcmp(word, "timeout"))
-		return number(*slot, SET_TIMEOUT, (unsigned int)b);
-	if (!strcmp(word, "merge"))
-		return slots[c] = merge(*slot, slots[b]);
-	if (!strcmp(word, "import"))
-		return import(*slot, (unsigned int)b, slots[c]);
-	if (!strcmp(word, "export"))
-		return slots[c] = export(*slot, (unsigned int)b);
-	if (!strcmp(word, "wait"))
-		return berth_client_wait(*slot, (int)b);
-	if (!strcmp(word, "fences"))
-		return tell_fences(*slot);
-	if (!strcmp(word, "attack"))
-		return attack(*slot, (size_t)b);
-	if (!strcmp(word, "job"))
-		return do_job(slots[SLOTS - 1], *slot, (unsigned int)b, (unsigned int)c);
-	if (!strcmp(word, "nonsense"))
-		return try_nonsense(*slot, slots[b]);
-	if (!strcmp(word, "beyond"))
-		return write_beyond(*slot);
-	return -ENOSYS;
+	if (is(order, "fill"))
+		return fill(&mappings[0], order->a, (unsigned int)order->b);
+	if (is(order, "wrong"))
+		return count_wrong(&mappings[0], order->a, (unsigned int)order->b);
+	return obey_fences(order);
+}
+
+static long obey(const char *line)
+{
+	struct order order = { .word = "" };
+
+	if (sscanf(line, "%31s %llu %llu %llu", order.word, &order.a, &order.b, &order.c) < 2)
+		sscanf(line, "%31s %31s %llu %llu", order.word, order.name, &order.a, &order.b);
+	order.slot = &slots[order.a % SLOTS];
+	if (is(&order, "alloc"))
+		return *order.slot = allocate(order.name, order.b, O_RDWR | O_CLOEXEC);
+	if (is(&order, "open"))
+		return *order.slot = berth_client_open(order.name, O_RDWR | O_CLOEXEC);
+	if (is(&order, "close"))
+		return berth_client_close(*order.slot);
+	if (is(&order, "size"))
+		return (long)berth_client_size(*order.slot);
+	if (is(&order, "sync"))
+		return sync_buffer(*order.slot, order.b);
+	if (is(&order, "name"))
+		return berth_client_ioctl(*order.slot, DMA_BUF_SET_NAME,
+					  (void *)(uintptr_t) "a longer name");
+	return obey_mappings(&order);
 }
 
 static int serve(void)

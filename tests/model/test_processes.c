@@ -165,6 +165,7 @@ static void test_fences(void **state)
 	must_say(&b, "wait 0 -1", 1);
 	must_say(&b, "fences 4", 1);
 	must_say(&a, "name 0", 0);
+	assert_int_equal(job(&b, 0, STATION_NAME, 0), 0);
 	end_both();
 }
 
@@ -223,6 +224,12 @@ static void test_lies(void **state)
 	before = used();
 	fds = descriptors();
 	must_say(&b, "nonsense 0 1", 0);
+	assert_true(say(&b, "fence 1 2 7") >= 0);
+	assert_true(say(&b, "alloc system 3 4096") >= 0);
+	must_say(&b, "numbers 3 2", 0);
+	must_say(&b, "close 3", 0);
+	must_say(&b, "inc 1 7", 0);
+	must_say(&b, "close 2", 0);
 	/* Its file is as long as it was, and this process reads it. */
 	must_say(&b, "attack 0 65536", 0);
 	assert_true(say(&a, "wrong 0 9") > 0);
@@ -242,6 +249,38 @@ static void test_lies(void **state)
 	end_both();
 }
 
+/* Each allocation of the server's fails once: the client is told, and nothing stays. */
+static void test_every_failure(void **state)
+{
+	struct client client;
+	bool has_failed = true;
+	uint64_t nth, before;
+	unsigned int fds;
+
+	(void)state;
+	start(NULL);
+	start_client(&client);
+	must_say(&client, "everything", 0);
+	until_idle();
+	before = used();
+	fds = descriptors();
+	for (nth = 1; has_failed; nth++) {
+		long err;
+
+		berth_test_fail_nth(nth);
+		err = say(&client, "everything");
+		has_failed = berth_test_failed();
+		berth_test_fail_nth(0);
+		if (err && (!has_failed || err != -ENOMEM))
+			fail_msg("allocation %d: %s", (int)nth, client.text);
+		until_idle();
+		until_back(fds, before);
+	}
+	assert_true(nth > 20);
+	end_client(&client);
+	stop();
+}
+
 /* More of them in test_processes_killed.c. */
 #define KILLS 25
 #include "processes_killed.h"
@@ -249,13 +288,10 @@ static void test_lies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_one_file),
-		cmocka_unit_test(test_caches),
-		cmocka_unit_test(test_access_of_the_dead),
-		cmocka_unit_test(test_fences),
-		cmocka_unit_test(test_fence_of_the_dead),
-		cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_kills),
+		cmocka_unit_test(test_one_file),	   cmocka_unit_test(test_caches),
+		cmocka_unit_test(test_access_of_the_dead), cmocka_unit_test(test_fences),
+		cmocka_unit_test(test_fence_of_the_dead),  cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_every_failure),	   cmocka_unit_test(test_kills),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <berth/client.h>
+#include <berth/serve-protocol.h>
 
 #include "elf-needs.h"
 #include "exec.h"
