@@ -65,8 +65,6 @@ static inline void pdma_run_bytes(struct pdma_channel *ch, uint32_t config, dma_
 	uint32_t go = ch->go;
 
 	ch->piece = len;
-	ch->piece_dst = dst;
-	ch->piece_src = src;
 	writel_relaxed(config, regs + PDMA_NEXT_CONFIG);
 	pdma_write_relaxed64(regs + PDMA_NEXT_BYTES, len);
 	pdma_write_relaxed64(regs + PDMA_NEXT_DESTINATION, dst);
@@ -92,6 +90,8 @@ static void pdma_run_piece(struct pdma_channel *ch)
 		else
 			src = d->port->addr + ch->port_at;
 	}
+	ch->piece_dst = dst;
+	ch->piece_src = src;
 	pdma_run_bytes(ch, d->config, dst, src, len);
 }
 
@@ -193,8 +193,12 @@ static uint32_t pdma_residue(const struct pdma_channel *ch)
 static void pdma_failed(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = ch->desc;
-	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - ch->piece_src;
-	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - ch->piece_dst;
+	/* A copy that was not paused is one piece. */
+	bool is_whole = d->is_copy && !ch->at;
+	dma_addr_t src = is_whole ? d->runs[0].src : ch->piece_src;
+	dma_addr_t dst = is_whole ? d->runs[0].dst : ch->piece_dst;
+	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - src;
+	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - dst;
 
 	d->vd.tx_result.result = read > written ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
 	d->vd.tx_result.residue = pdma_residue(ch);
@@ -219,18 +223,17 @@ static inline bool pdma_look(struct pdma_channel *ch)
 	uint32_t control = pdma_read(ch, PDMA_CONTROL);
 	struct pdma_desc *d = ch->desc;
 
-	if (!(control & PDMA_CONTROL_ENDED))
-		return false;
-	if ((control & PDMA_CONTROL_ENDED) != PDMA_CONTROL_DONE || !ch->piece || !d->is_copy ||
-	    !list_empty(&ch->vc.desc_issued)) {
-		pdma_ended(ch, control);
-	} else {
+	if ((control & PDMA_CONTROL_ENDED) == PDMA_CONTROL_DONE && ch->piece && d->is_copy &&
+	    list_empty(&ch->vc.desc_issued)) {
 		ch->piece = 0;
 		ch->desc = NULL;
 		pdma_claim(ch);
 		vchan_cookie_complete(&d->vd);
+		return true;
 	}
-	return true;
+	if (control & PDMA_CONTROL_ENDED)
+		pdma_ended(ch, control);
+	return control & PDMA_CONTROL_ENDED;
 }
 
 /* Both lines of a channel come here; whichever is first sees to what has happened. */

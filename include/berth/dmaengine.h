@@ -557,7 +557,7 @@ int berth_dma_set_polled(struct dma_chan *chan, bool is_polled);
  */
 static inline void berth_dma_poll(struct dma_chan *chan)
 {
-	if (chan->is_polled && !__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&chan->is_polled, __ATOMIC_RELAXED))
 		chan->device->device_poll(chan);
 }
 

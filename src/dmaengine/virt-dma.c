@@ -332,11 +332,12 @@ static struct virt_dma_desc *put_called(struct virt_dma_chan *vc)
 }
 
 /* The same without the lock, if there is nothing more to it: nobody else but the next prepare call knows it. */
-static inline bool put_spare(struct virt_dma_chan *vc)
+static inline bool put_spare(struct virt_dma_chan *vc, bool is_known_as_plain)
 {
 	struct virt_dma_desc *vd = __atomic_load_n(&vc->called, __ATOMIC_RELAXED);
 
-	if (!vd || !is_plain(vd))
+	/* Its client may have said in the callback that he keeps it. */
+	if (!vd || dmaengine_desc_test_reuse(&vd->tx) || !(is_known_as_plain || is_plain(vd)))
 		return false;
 	set_called(vc, NULL);
 	berth_vchan_put_spare(vc, vd);
@@ -409,7 +410,7 @@ static inline bool call_next(struct virt_dma_chan *vc, bool is_enough)
 		vc->desc_free(over);
 	call(&next);
 	/* Of what is completed from here on the tasklet is told again. */
-	return !put_spare(vc) || is_more;
+	return !put_spare(vc, false) || is_more;
 }
 
 static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd)
@@ -449,7 +450,7 @@ static inline bool call_only(struct virt_dma_chan *vc, const struct virt_dma_des
 	else if (vd->tx.callback)
 		vd->tx.callback(vd->tx.callback_param);
 	/* Of what is completed from here on the tasklet is told again. */
-	return put_spare(vc);
+	return put_spare(vc, true);
 }
 
 /* One by one, so that a callback that terminates the channel is the last one. */

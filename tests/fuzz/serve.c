@@ -22,7 +22,7 @@
 
 #include "model/served_node.h"
 #include "preload/client.h"
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 #include "trees.h"
 
 #define SOCKETS 6

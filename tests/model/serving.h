@@ -31,7 +31,7 @@
 #include <berth/test.h>
 
 #include "preload/client.h"
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 #include "served_node.h"
 #include "trees.h"
 

@@ -20,7 +20,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 
 #include "launcher.h"
 

@@ -460,7 +460,11 @@ void berth_client_munmap(struct berth_client_mapping *mapping)
 
 int berth_client_close(int fd)
 {
+#ifdef BERTH_PRELOADED
 	return syscall(SYS_close, fd) ? -errno : 0;
+#else
+	return close(fd) ? -errno : 0;
+#endif
 }
 
 int berth_client_name(int fd, char *name)

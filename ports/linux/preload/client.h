@@ -12,7 +12,7 @@
 
 #include <berth/client.h>
 
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 
 /* Whether a descriptor is an open node of the server's. */
 bool berth_client_is_node(int fd);
@@ -31,8 +31,5 @@ int berth_client_name(int fd, char *name);
 
 /* Bring the text of a file of the tree up to date. */
 int berth_client_refresh(uint64_t inode);
-
-/* The path of the tree, to @path. */
-int berth_client_tree(char *path, size_t size);
 
 #endif

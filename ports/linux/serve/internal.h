@@ -19,7 +19,7 @@
 #include <berth/vm_area.h>
 #include <berth/wait.h>
 
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 
 #define SERVE_THREADS 16
 #define SERVE_CONNECTIONS 512

@@ -83,6 +83,15 @@ int berth_client_wait(int fd, int timeout_ms);
 /** berth_client_close() - close(2). Return: 0 or -EBADF. */
 int berth_client_close(int fd);
 
+/**
+ * berth_client_tree() - where the server keeps what stands for /sys and /dev
+ * @path: filled in
+ * @size: bytes at @path
+ *
+ * Return: 0, or a negative errno value as berth_client_open().
+ */
+int berth_client_tree(char *path, size_t size);
+
 #ifdef __cplusplus
 }
 #endif
