@@ -36,7 +36,9 @@
 #include "trees.h"
 
 #define WAITS 6000 /* of 10 ms */
-#define NAME "berth-test-serve"
+/* One of this process alone: tests run side by side. */
+static char server_name[64];
+#define NAME server_name
 static uint64_t used_at_start;
 static unsigned int fds_at_start;
 
@@ -90,6 +92,7 @@ static inline int start_with(unsigned int connections)
 	const struct berth_options options = { .machine = &berth_model };
 	const struct berth_serve_options serve = { .name = NAME, .connections = connections };
 
+	snprintf(server_name, sizeof(server_name), "berth-test-%d", (int)getpid());
 	setenv(BERTH_SERVE_ENV, NAME, 1);
 	assert_int_equal(berth_start(tree_minimal, NULL, &options), 0);
 	assert_true(make_dut());

@@ -253,9 +253,20 @@ static void every_allocation_fails_once(void **state)
 	}
 }
 
+static int bind_name(int *fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	*fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	strcpy(address.sun_path + 1, NAME);
+	return bind(*fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(NAME)));
+}
+
 static void starts_that_are_refused(void **state)
 {
 	char name[200];
+	int other;
 	struct berth_serve_options options = { .name = name };
 	int pair[2];
 
@@ -278,6 +289,12 @@ static void starts_that_are_refused(void **state)
 	options = (struct berth_serve_options){ .name = NAME, .connections = 1u << 20 };
 	assert_int_equal(berth_serve_start(&options), -EINVAL);
 	options.connections = 0;
+	/* Somebody has the name. */
+	assert_int_equal(bind_name(&other), 0);
+	assert_int_equal(berth_serve_start(&options), -EADDRINUSE);
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_IO);
+	assert_string_equal(berth_serve_name(), "");
+	close(other);
 	assert_int_equal(berth_serve_start(&options), 0);
 }
 

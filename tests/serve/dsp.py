@@ -4,6 +4,7 @@ berth. The device copies from one dynamic region to another, changing the bytes,
 import mmap
 import os
 import select
+import signal
 import struct
 import sys
 
@@ -45,9 +46,11 @@ def command(number, kind, length, key):
     return count
 
 
+signal.alarm(100)
 fd = os.open(f"/dev/{node}", os.O_RDWR)
 registers, source, target = show(0), show(1), show(2)
 put(IRQ_ENABLE, 0)
+put(DOORBELL, get(DONE))  # no command of who had it before
 put(CONTROL, 1)
 while get(STATUS) & 3 != 1 or get(IRQ_STATUS):
     put(IRQ_ACK, get(IRQ_STATUS))  # of who had it before

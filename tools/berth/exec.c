@@ -19,7 +19,6 @@
 #include "run.h"
 
 #define LIBRARY "libberth-preload.so"
-#define SERVER "BERTH_SERVER"
 
 /* As env(1) and shells have it. */
 enum { EXEC_CANNOT = 126, EXEC_MISSING = 127 };
@@ -128,7 +127,7 @@ static int set_preload(const char *program)
 /* No server has a node without a name, but it says so. */
 static int check_server(void)
 {
-	const char *name = getenv(SERVER);
+	const char *name = getenv(BERTH_SERVE_ENV);
 	int err = berth_client_open("", O_RDONLY);
 	char text[160];
 
@@ -184,7 +183,7 @@ int exec_command(int argc, char **argv)
 		return unusable("a program is missing", "see berth exec --help");
 	if (launcher.server && (!*launcher.server || strlen(launcher.server) > 100))
 		return unusable("--name", "1 to 100 characters");
-	if (launcher.server && setenv(SERVER, launcher.server, 1))
+	if (launcher.server && setenv(BERTH_SERVE_ENV, launcher.server, 1))
 		return unusable("--name", strerror(errno));
 	return is_preloaded ? exec_preloaded(argv + optind)
 			    : launcher_run(&launcher, argv + optind);

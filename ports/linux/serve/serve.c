@@ -359,6 +359,7 @@ static int choose_name(const struct berth_serve_options *options)
 
 static int fail_start(int err)
 {
+	server.name[0] = '\0';
 	close_descriptors();
 	return err == ENOMEM ? berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "server", 0, 0)
 			     : berth_port_fail(-err, BERTH_REASON_IO, strerror(err), 0, 0);

@@ -130,7 +130,7 @@ static void add_text(struct tree_node *node, const char *name, const char *attr,
 	free(text->path);
 }
 
-/* It stands for the node, and says which: see protocol.h. */
+/* It stands for the node, and says which: see serve-protocol.h. */
 static void add_dev(const struct tree_node *node)
 {
 	char path[PATH_MOST];
