@@ -23,7 +23,7 @@ BERTH_BEGIN_DECLS
 
 /* Of a fence whose program has not said otherwise; the longest that it may say; milliseconds. */
 #define BERTH_SW_SYNC_TIMEOUT 10000u
-#define BERTH_SW_SYNC_TIMEOUT_MOST 3600000u
+#define BERTH_SW_SYNC_TIMEOUT_MOST 60000u
 
 /* Fences of one timeline that are not signalled. */
 #define BERTH_SW_SYNC_FENCES 1024u

@@ -14,8 +14,11 @@
 #include <unistd.h>
 
 #include <berth/berth.h>
+#include <berth/dma-heap.h>
 #include <berth/model.h>
 #include <berth/serve.h>
+#include <berth/sw_sync.h>
+#include <berth/sync_file.h>
 
 #include "model/served_node.h"
 #include "preload/client.h"
@@ -24,6 +27,7 @@
 
 #define SOCKETS 6
 #define PATIENCE_MS 20000
+#define BUFFERS_MOST (off_t)(64 << 20) /* all of RAM */
 
 static char name[64];
 static int sockets[SOCKETS];
@@ -72,6 +76,7 @@ static void start(void)
 	setenv(BERTH_SERVE_ENV, name, 1);
 	require(!berth_start(tree_minimal, NULL, &options));
 	require(make_dut());
+	require(!berth_dma_heaps_offer() && !berth_sw_sync_offer());
 	require(!berth_serve_start(&serve));
 	for (unsigned int i = 0; i < SOCKETS; i++)
 		sockets[i] = -1;
@@ -127,6 +132,25 @@ static bool send_it(unsigned int which, const void *bytes, size_t size, struct i
 	return sendmsg(sockets[which], &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
+/* Memory is of a size that stays; another open file is used from now on. */
+static void keep(int fd, bool is_memory, unsigned int which)
+{
+	unsigned int to = 0;
+
+	if (is_memory) {
+		require(lseek(fd, 0, SEEK_END) <= BUFFERS_MOST);
+		require(ftruncate(fd, 0) < 0);
+		close(fd);
+		return;
+	}
+	while (to < SOCKETS && sockets[to] >= 0)
+		to++;
+	to = to < SOCKETS ? to : (which + 1) % SOCKETS;
+	hang_up(to);
+	sockets[to] = fd;
+	is_node[to] = true;
+}
+
 /* It answers, or hangs up; it does neither only for a node. What comes is no longer than what was asked for. */
 static void hear(unsigned int which, const struct berth_serve_request *request)
 {
@@ -157,10 +181,9 @@ static void hear(unsigned int which, const struct berth_serve_request *request)
 		require(reply->size <= request->length);
 	if (header) {
 		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-		require(request->op == BERTH_SERVE_MAP && reply->result >= 0);
-		require(lseek(fd, 0, SEEK_END) <= (off_t)(2 * PAGE_SIZE));
-		require(ftruncate(fd, 0) < 0);
-		close(fd);
+		require(request->op == BERTH_SERVE_MAP || request->op == BERTH_SERVE_IOCTL);
+		require(reply->result >= 0);
+		keep(fd, request->op == BERTH_SERVE_MAP, which);
 	}
 	is_node[which] = request->op == BERTH_SERVE_OPEN && !reply->result;
 }
@@ -183,11 +206,53 @@ static void ask(unsigned int which, struct input *input)
 	for (size_t i = 0; i < size; i++)
 		packet.data[i] = take(input);
 	if (packet.request.op == BERTH_SERVE_OPEN && kind & 0x10) {
-		memcpy(packet.data, "dut", 3);
-		size = 3;
+		static const char *const names[] = { "dut", "dma_heap/system", "sw_sync", "dut" };
+
+		size = strlen(names[(kind >> 5) % 4]);
+		memcpy(packet.data, names[(kind >> 5) % 4], size);
 	}
 	packet.request.size = kind & 0x80 ? (uint32_t)take_number(input) : (uint32_t)size;
 	if (send_it(which, &packet, sizeof(packet.request) + size, input) && !is_node[which])
+		hear(which, &packet.request);
+}
+
+/* A request of a buffer's, a fence's or a timeline's that could be right. */
+static void ask_form(unsigned int which, struct input *input)
+{
+	static const uint32_t numbers[] = {
+		BERTH_DMA_HEAP_IOCTL_ALLOC,
+		BERTH_DMA_BUF_IOCTL_SYNC,
+		BERTH_DMA_BUF_SET_NAME,
+		BERTH_DMA_BUF_IOCTL_EXPORT_SYNC_FILE,
+		BERTH_DMA_BUF_IOCTL_IMPORT_SYNC_FILE,
+		BERTH_SYNC_IOC_MERGE,
+		BERTH_SYNC_IOC_FILE_INFO,
+		BERTH_SW_SYNC_IOC_CREATE_FENCE,
+		BERTH_SW_SYNC_IOC_INC,
+		BERTH_SW_SYNC_IOC_SET_TIMEOUT,
+	};
+	struct {
+		struct berth_serve_request request;
+		uint8_t data[64];
+	} packet = { .request = { .magic = BERTH_SERVE_MAGIC, .op = BERTH_SERVE_IOCTL } };
+	const uint8_t kind = take(input);
+	const uint32_t number = numbers[kind % (sizeof(numbers) / sizeof(numbers[0]))];
+	struct berth_dma_heap_allocation buffer = { .fd_flags = BERTH_O_RDWR };
+
+	packet.request.flags = kind >> 7;
+	packet.request.arg = number;
+	packet.request.size = number >> 16 & 0x3fff;
+	if (number == BERTH_DMA_HEAP_IOCTL_ALLOC) {
+		buffer.len = (uint64_t)take(input) * 512;
+		memcpy(packet.data, &buffer, sizeof(buffer));
+	}
+	for (unsigned int left = take(input) % 4; left; left--) {
+		const uint32_t value = (uint32_t)take_number(input);
+
+		memcpy(packet.data + take(input) % 16 * sizeof(value), &value, sizeof(value));
+	}
+	if (send_it(which, &packet, sizeof(packet.request) + packet.request.size, input) &&
+	    !is_node[which])
 		hear(which, &packet.request);
 }
 
@@ -226,6 +291,9 @@ static void step(struct input *input)
 		break;
 	case 3:
 		send_bytes(which, input);
+		break;
+	case 7:
+		ask_form(which, input);
 		break;
 	default:
 		ask(which, input);
