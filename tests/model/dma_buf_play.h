@@ -365,7 +365,7 @@ static inline uint64_t play_dma_address(unsigned int who, unsigned int cell)
 			return sg_dma_address(sg) + (wanted - at);
 		at += sg_dma_len(sg);
 	}
-	PLAY_MUST(!"an address for each byte");
+	play_wrong(__LINE__, "an address for each byte");
 	return 0;
 }
 
