@@ -107,8 +107,7 @@ static struct bdma_cb *next_cb(struct bdma_chan *c, struct bdma_desc *desc)
 	}
 	cb = &block->cbs[desc->nr_last];
 	if (desc->last)
-		desc->last->next =
-			(uint32_t)block->dma + desc->nr_last * (uint32_t)sizeof(*cb);
+		desc->last->next = (uint32_t)block->dma + desc->nr_last * (uint32_t)sizeof(*cb);
 	desc->last = cb;
 	desc->nr_last++;
 	return cb;
@@ -218,8 +217,7 @@ static inline uint32_t interrupt_info(const struct bdma_chan *c)
 }
 
 /* The end is told when the last write has been answered. */
-static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret, unsigned long flags)
 {
 	if (ret) {
 		berth_bdma_desc_free(&desc->vd);

@@ -321,18 +321,12 @@ static void bdma_poll(struct dma_chan *chan)
 {
 	struct bdma_chan *c = bdma_chan_of(chan);
 	unsigned long flags;
-	bool has_calls;
 
-	if (!chan->is_polled)
-		return;
 	spin_lock_irqsave(&c->vc.lock, flags);
 	look(c);
 	if (c->desc)
 		look_for_error(c);
-	has_calls = berth_vchan_has_calls(&c->vc);
-	spin_unlock_irqrestore(&c->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&c->vc);
+	berth_vchan_polled(&c->vc, flags);
 }
 
 static void bdma_free_chan_resources(struct dma_chan *chan)

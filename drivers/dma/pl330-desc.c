@@ -55,18 +55,16 @@ static bool grow(struct pl330_desc *desc, uint32_t nr)
 	return true;
 }
 
-/* An empty one, with room for pieces. */
-static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind kind, uint32_t nr)
+static struct pl330_desc *any_desc(struct pl330_channel *ch)
 {
 	struct virt_dma_desc *vd = berth_vchan_recycled(&ch->vc);
-	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : make_desc(ch);
 
-	if (!desc)
-		return NULL;
-	if (!grow(desc, nr)) {
-		berth_vchan_recycle(&desc->vd);
-		return NULL;
-	}
+	return vd ? to_pl330_desc(vd) : make_desc(ch);
+}
+
+static void empty_desc(const struct pl330_channel *ch, struct pl330_desc *desc,
+		       enum pl330_kind kind)
+{
 	desc->shape = ch->pl->limits;
 	desc->shape.kind = kind;
 	desc->nr_spans = 0;
@@ -74,6 +72,20 @@ static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind ki
 	desc->src_stride = desc->dst_stride = 0;
 	desc->total = 0;
 	desc->is_cyclic = false;
+}
+
+/* An empty one, with room for pieces. */
+static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind kind, uint32_t nr)
+{
+	struct pl330_desc *desc = any_desc(ch);
+
+	if (!desc)
+		return NULL;
+	if (!grow(desc, nr)) {
+		berth_vchan_recycle(&desc->vd);
+		return NULL;
+	}
+	empty_desc(ch, desc, kind);
 	return desc;
 }
 
@@ -271,24 +283,18 @@ static struct dma_async_tx_descriptor *finish(struct pl330_desc *desc, unsigned 
 	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
+static inline uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
 {
-	return (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
+	return ((uint32_t)src & LOW_BITS) << 16 | ((uint32_t)dst & LOW_BITS);
 }
 
-static __attribute__((noinline)) struct dma_async_tx_descriptor *
-prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
-	      unsigned long flags)
+static struct dma_async_tx_descriptor *write_copy(struct pl330_channel *ch, struct pl330_desc *desc,
+						  dma_addr_t dst, dma_addr_t src, size_t len,
+						  unsigned long flags)
 {
-	struct pl330_channel *ch = to_pl330_channel(chan);
 	struct dma_async_tx_descriptor *tx;
-	struct pl330_desc *desc;
 
-	if (!is_reached(ch, src, len) || !is_reached(ch, dst, len))
-		return NULL;
-	desc = take_desc(ch, PL330_COPY, 1);
-	if (!desc)
-		return NULL;
+	empty_desc(ch, desc, PL330_COPY);
 	add_span(desc, src, dst, len);
 	tx = finish(desc, flags);
 	if (desc->next.done == desc->total) {
@@ -298,23 +304,54 @@ prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
 	return tx;
 }
 
-/* Many copies are like the one before, but for the addresses. */
+/* The last descriptor's program copies as many bytes between addresses that are alike: they are all that changes. */
+static inline struct dma_async_tx_descriptor *change_copy(struct pl330_desc *desc, dma_addr_t dst,
+							  dma_addr_t src, unsigned long flags)
+{
+	desc->spans[0].src = (uint32_t)src;
+	desc->spans[0].dst = (uint32_t)dst;
+	berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+	return berth_vchan_prepared(&desc->vd, flags);
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
+{
+	struct pl330_channel *ch = to_pl330_channel(chan);
+	struct pl330_desc *desc;
+
+	if (!is_reached(ch, src, len) || !is_reached(ch, dst, len))
+		return NULL;
+	desc = any_desc(ch);
+	if (!desc)
+		return NULL;
+	if (desc->copy_len == len && desc->copy_low == low_bits(dst, src))
+		return change_copy(desc, dst, src, flags);
+	return write_copy(ch, desc, dst, src, len, flags);
+}
+
+/* Below 4 GiB to its last byte; without a reason, unlike is_reached(). */
+static inline bool is_low(dma_addr_t dst, dma_addr_t src, uint32_t len)
+{
+	return !((dst | src) >> 32) && (uint32_t)dst <= LAST_ADDRESS - (len - 1) &&
+	       (uint32_t)src <= LAST_ADDRESS - (len - 1);
+}
+
+/* Mostly there is one, and it needs no call. */
 static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 						   dma_addr_t src, size_t len, unsigned long flags)
 {
 	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
 	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : NULL;
 
-	if (!vd || desc->copy_len != len || desc->copy_low != low_bits(dst, src) ||
-	    src > LAST_ADDRESS - (len - 1) || dst > LAST_ADDRESS - (len - 1)) {
-		if (vd)
-			berth_vchan_recycle(vd);
+	if (!vd)
 		return prep_any_copy(chan, dst, src, len, flags);
-	}
-	desc->spans[0].src = (uint32_t)src;
-	desc->spans[0].dst = (uint32_t)dst;
-	berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
-	return berth_vchan_prepared(vd, flags);
+	if (desc->copy_len == len && desc->copy_low == low_bits(dst, src) &&
+	    is_low(dst, src, (uint32_t)len))
+		return change_copy(desc, dst, src, flags);
+	berth_vchan_put_spare(to_virt_chan(chan), vd);
+	return prep_any_copy(chan, dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,

@@ -161,17 +161,18 @@ static void add_run(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t 
 }
 
 /* Of a descriptor that holds nothing. */
-static inline struct dma_async_tx_descriptor *prepare_copy(struct pdma_desc *d, dma_addr_t dst,
-							   dma_addr_t src, size_t len,
-							   unsigned long flags)
+static inline struct dma_async_tx_descriptor *
+prepare_copy(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t len, unsigned long flags)
 {
 	d->runs[0] = (struct pdma_run){ dst, src, len };
 	d->len = len;
-	d->period = 0;
-	d->nr_runs = 1;
-	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
-	d->is_copy = true;
-	d->vd.is_plain = true;
+	/* Mostly it was one before. */
+	if (!d->is_copy) {
+		d->period = 0;
+		d->nr_runs = 1;
+		d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
+		d->is_copy = true;
+	}
 	return berth_vchan_prepared(&d->vd, flags);
 }
 

@@ -12,10 +12,10 @@ static inline void pdma_write(const struct pdma_channel *ch, unsigned int reg, u
 	writel(value, ch->regs + reg);
 }
 
-static inline void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static inline void pdma_write_relaxed64(char __iomem *at, uint64_t value)
 {
-	writel_relaxed(lower_32_bits(value), ch->regs + reg);
-	writel_relaxed(upper_32_bits(value), ch->regs + reg + 4);
+	writel_relaxed(lower_32_bits(value), at);
+	writel_relaxed(upper_32_bits(value), at + 4);
 }
 
 /* One that counts while it is read. */
@@ -33,8 +33,10 @@ static uint64_t pdma_read64(const struct pdma_channel *ch, unsigned int reg)
 /* Also ends what runs, and takes back what it has reported. It has arrived when this returns. */
 static void pdma_claim(const struct pdma_channel *ch)
 {
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
-	(void)pdma_read(ch, PDMA_CONTROL);
+	char __iomem *control = ch->regs + PDMA_CONTROL;
+
+	writel(PDMA_CONTROL_CLAIM, control);
+	(void)readl_relaxed(control);
 }
 
 static void pdma_disclaim(const struct pdma_channel *ch)
@@ -48,21 +50,27 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* With the barrier: what is in memory comes before it. */
+/* What CONTROL needs to run; an interrupt at its end, if somebody waits for that. */
+static inline void pdma_set_go(struct pdma_channel *ch)
+{
+	ch->go = PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN;
+	if (ch->nr_irqs && !ch->vc.chan.is_polled)
+		ch->go |= PDMA_CONTROL_IE;
+}
+
 static inline void pdma_run_bytes(struct pdma_channel *ch, uint32_t config, dma_addr_t dst,
 				  dma_addr_t src, size_t len)
 {
-	bool has_irq = ch->nr_irqs && !ch->vc.chan.is_polled;
+	char __iomem *regs = ch->regs;
+	uint32_t go = ch->go;
 
 	ch->piece = len;
-	ch->piece_dst = dst;
-	ch->piece_src = src;
-	writel_relaxed(config, ch->regs + PDMA_NEXT_CONFIG);
-	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
-	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
-	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
-	pdma_write(ch, PDMA_CONTROL,
-		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (has_irq ? PDMA_CONTROL_IE : 0));
+	writel_relaxed(config, regs + PDMA_NEXT_CONFIG);
+	pdma_write_relaxed64(regs + PDMA_NEXT_BYTES, len);
+	pdma_write_relaxed64(regs + PDMA_NEXT_DESTINATION, dst);
+	pdma_write_relaxed64(regs + PDMA_NEXT_SOURCE, src);
+	/* With the barrier: what is in memory comes before it. */
+	writel(go, regs + PDMA_CONTROL);
 }
 
 /* Give the engine what comes next of the descriptor, as much as can be done at once. */
@@ -82,21 +90,33 @@ static void pdma_run_piece(struct pdma_channel *ch)
 		else
 			src = d->port->addr + ch->port_at;
 	}
+	ch->piece_dst = dst;
+	ch->piece_src = src;
 	pdma_run_bytes(ch, d->config, dst, src, len);
+}
+
+/* It is at rest: so it is where the next one begins. */
+static void pdma_forget(struct pdma_channel *ch)
+{
+	ch->desc = NULL;
+	ch->piece = 0;
+	ch->run = ch->at = ch->port_at = 0;
+	ch->later = 0;
 }
 
 /* One that is in no list becomes the current one. */
 static inline void pdma_make_current(struct pdma_channel *ch, struct pdma_desc *d)
 {
 	ch->desc = d;
-	ch->run = ch->at = ch->port_at = 0;
 	ch->later = d->len - d->runs[0].len;
 }
 
 static inline void pdma_start_copy(struct pdma_channel *ch, struct pdma_desc *d)
 {
-	pdma_make_current(ch, d);
-	pdma_run_bytes(ch, d->config, d->runs[0].dst, d->runs[0].src, d->runs[0].len);
+	const struct pdma_run *run = d->runs;
+
+	ch->desc = d;
+	pdma_run_bytes(ch, PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2), run->dst, run->src, run->len);
 }
 
 /* The engine rests: it gets the rest of its descriptor, or the next one. */
@@ -141,7 +161,7 @@ static void pdma_moved(struct pdma_channel *ch, size_t bytes)
 		ch->later -= d->runs[ch->run].len;
 		return;
 	}
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -173,13 +193,16 @@ static uint32_t pdma_residue(const struct pdma_channel *ch)
 static void pdma_failed(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = ch->desc;
-	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - ch->piece_src;
-	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - ch->piece_dst;
+	/* A copy that was not paused is one piece. */
+	bool is_whole = d->is_copy && !ch->at;
+	dma_addr_t src = is_whole ? d->runs[0].src : ch->piece_src;
+	dma_addr_t dst = is_whole ? d->runs[0].dst : ch->piece_dst;
+	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - src;
+	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - dst;
 
 	d->vd.tx_result.result = read > written ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
 	d->vd.tx_result.residue = pdma_residue(ch);
-	ch->piece = 0;
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -200,18 +223,17 @@ static inline bool pdma_look(struct pdma_channel *ch)
 	uint32_t control = pdma_read(ch, PDMA_CONTROL);
 	struct pdma_desc *d = ch->desc;
 
-	if (!(control & PDMA_CONTROL_ENDED))
-		return false;
-	if (control & PDMA_CONTROL_ERROR || !ch->piece || !d->is_copy ||
-	    !list_empty(&ch->vc.desc_issued)) {
-		pdma_ended(ch, control);
-	} else {
+	if ((control & PDMA_CONTROL_ENDED) == PDMA_CONTROL_DONE && ch->piece && d->is_copy &&
+	    list_empty(&ch->vc.desc_issued)) {
 		ch->piece = 0;
 		ch->desc = NULL;
 		pdma_claim(ch);
 		vchan_cookie_complete(&d->vd);
+		return true;
 	}
-	return true;
+	if (control & PDMA_CONTROL_ENDED)
+		pdma_ended(ch, control);
+	return control & PDMA_CONTROL_ENDED;
 }
 
 /* Both lines of a channel come here; whichever is first sees to what has happened. */
@@ -247,16 +269,10 @@ static void pdma_poll(struct dma_chan *chan)
 {
 	struct pdma_channel *ch = to_pdma_channel(chan);
 	unsigned long flags;
-	bool has_calls;
 
-	if (!pdma_is_polled(ch))
-		return;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	pdma_look_often(ch);
-	has_calls = berth_vchan_has_calls(&ch->vc);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&ch->vc);
+	pdma_look(ch);
+	berth_vchan_polled(&ch->vc, flags);
 }
 
 static int pdma_set_polled(struct dma_chan *chan, bool is_polled)
@@ -267,6 +283,7 @@ static int pdma_set_polled(struct dma_chan *chan, bool is_polled)
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	ret = ch->desc ? -EBUSY : berth_vchan_set_polled(&ch->vc, is_polled);
+	pdma_set_go(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 	return ret;
 }
@@ -391,8 +408,7 @@ static int pdma_terminate_all(struct dma_chan *chan)
 		pdma_claim(ch);
 		vchan_terminate_vdesc(&d->vd);
 	}
-	ch->desc = NULL;
-	ch->piece = 0;
+	pdma_forget(ch);
 	ch->is_paused = false;
 	berth_vchan_terminate_all(&ch->vc);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
@@ -407,6 +423,7 @@ static void pdma_synchronize(struct dma_chan *chan)
 
 static int pdma_alloc_chan_resources(struct dma_chan *chan)
 {
+	pdma_set_go(to_pdma_channel(chan));
 	pdma_claim(to_pdma_channel(chan));
 	return 0;
 }

@@ -75,6 +75,7 @@ struct pdma_channel {
 
 	struct pdma_desc *desc; /* under way; NULL: none */
 	bool is_paused;
+	uint32_t go; /* what CONTROL is told */
 	size_t run, at; /* where it is, without the piece that the engine has */
 	uint64_t later; /* bytes of the runs behind this one */
 	size_t port_at; /* where in the window */

@@ -218,8 +218,7 @@ void berth_zdma_command(struct zdma_desc *desc, uint32_t command)
 	dma_wmb();
 }
 
-static struct dma_async_tx_descriptor *finish(struct zdma_desc *desc, int ret,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct zdma_desc *desc, int ret, unsigned long flags)
 {
 	if (!ret)
 		return berth_vchan_prepared(&desc->vd, flags);
@@ -228,9 +227,8 @@ static struct dma_async_tx_descriptor *finish(struct zdma_desc *desc, int ret,
 }
 
 /* Nothing else of such a descriptor is looked at. */
-static inline struct dma_async_tx_descriptor *prepare_run(struct zdma_desc *desc, dma_addr_t dst,
-							  dma_addr_t src, size_t len,
-							  unsigned long flags)
+static inline struct dma_async_tx_descriptor *
+prepare_run(struct zdma_desc *desc, dma_addr_t dst, dma_addr_t src, size_t len, unsigned long flags)
 {
 	desc->kind = ZDMA_RUN;
 	desc->vd.is_plain = true;

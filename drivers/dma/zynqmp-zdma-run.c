@@ -90,15 +90,14 @@ static void write_mode(struct zdma *z, uint32_t ctrl0, uint32_t attributes)
 	z->is_set_for_runs = !ctrl0 && attributes == z->attributes;
 }
 
-static inline void write_run(struct zdma *z, dma_addr_t src, dma_addr_t dst, uint32_t size)
+static inline void write_run(char __iomem *regs, dma_addr_t src, dma_addr_t dst, uint32_t size)
 {
-	zdma_write(z, ZDMA_SRC_WORDS, lower_32_bits(src));
-	zdma_write(z, ZDMA_SRC_WORDS + 4, upper_32_bits(src));
-	zdma_write(z, ZDMA_SRC_WORDS + 8, size);
-	zdma_write(z, ZDMA_DST_WORDS, lower_32_bits(dst));
-	zdma_write(z, ZDMA_DST_WORDS + 4, upper_32_bits(dst));
-	zdma_write(z, ZDMA_DST_WORDS + 8, size);
-	z->piece = size;
+	writel_relaxed(lower_32_bits(src), regs + ZDMA_SRC_WORDS);
+	writel_relaxed(upper_32_bits(src), regs + ZDMA_SRC_WORDS + 4);
+	writel_relaxed(size, regs + ZDMA_SRC_WORDS + 8);
+	writel_relaxed(lower_32_bits(dst), regs + ZDMA_DST_WORDS);
+	writel_relaxed(upper_32_bits(dst), regs + ZDMA_DST_WORDS + 4);
+	writel_relaxed(size, regs + ZDMA_DST_WORDS + 8);
 }
 
 static void kick_piece(struct zdma *z, const struct zdma_desc *desc)
@@ -111,7 +110,8 @@ static void kick_piece(struct zdma *z, const struct zdma_desc *desc)
 		for (unsigned int i = 0; i < 16; i += 4)
 			zdma_write(z, ZDMA_FILL_WORDS + i, desc->fill);
 	write_mode(z, desc->kind == ZDMA_FILL ? ZDMA_CTRL0_WRITE_ONLY : 0, desc->attributes);
-	write_run(z, z->src.address, z->dst.address, size);
+	write_run(z->regs, z->src.address, z->dst.address, size);
+	z->piece = size;
 }
 
 static dma_addr_t first_of(const struct zdma_side *side)
@@ -147,17 +147,12 @@ static inline void enable(struct zdma *z)
 	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
 }
 
-static inline void count_from_zero(struct zdma *z)
-{
-	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
-	z->nr_wraps = 0;
-}
-
 static void kick(struct zdma *z)
 {
 	const struct zdma_desc *desc = z->desc;
 
-	count_from_zero(z);
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	z->nr_wraps = 0;
 	if (desc->kind == ZDMA_LIST)
 		kick_list(z, desc);
 	else
@@ -176,9 +171,13 @@ static inline void make_current(struct zdma *z, struct zdma_desc *desc)
 static inline void start_run(struct zdma *z, struct zdma_desc *desc)
 {
 	make_current(z, desc);
-	count_from_zero(z);
-	write_run(z, desc->src.address, desc->dst.address, (uint32_t)desc->length);
-	enable(z);
+	z->nr_wraps = 0;
+	z->piece = (uint32_t)desc->length;
+	z->is_active = true;
+	z->is_halted = false;
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	write_run(z->regs, desc->src.address, desc->dst.address, (uint32_t)desc->length);
+	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
 }
 
 static void start_desc(struct zdma *z, struct zdma_desc *desc)
@@ -295,7 +294,8 @@ static void piece_is_done(struct zdma *z)
 
 	z->is_active = false;
 	z->done += z->piece;
-	if (desc->kind == ZDMA_RUN || desc->kind == ZDMA_LIST || (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
+	if (desc->kind == ZDMA_RUN || desc->kind == ZDMA_LIST ||
+	    (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
 		complete_desc(z);
 		return;
 	}
@@ -374,7 +374,7 @@ static bool is_at_rest(struct zdma *z, uint32_t status)
 	return z->piece || (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY;
 }
 
-static void handle(struct zdma *z, uint32_t status)
+static __attribute__((noinline)) void handle(struct zdma *z, uint32_t status)
 {
 	if (status & (ZDMA_INT_OVERFLOW | ZDMA_INT_ACCT))
 		count_wraps(z, status);
@@ -396,7 +396,14 @@ static void handle(struct zdma *z, uint32_t status)
 		berth_zdma_start(z);
 }
 
-bool berth_zdma_look(struct zdma *z)
+/* A run has ended, as nearly all do. */
+static inline bool is_good_end(const struct zdma *z, uint32_t status)
+{
+	return status == ZDMA_INT_DONE && z->desc && z->desc->kind == ZDMA_RUN && !z->is_dying &&
+	       !z->errors;
+}
+
+static inline bool look(struct zdma *z)
 {
 	uint32_t status = zdma_read(z, ZDMA_ISR) & ZDMA_INT_WANTED;
 
@@ -405,8 +412,7 @@ bool berth_zdma_look(struct zdma *z)
 	zdma_write(z, ZDMA_ISR, status);
 	/* What the hardware wrote to memory is looked at from here on. */
 	rmb();
-	if (status == ZDMA_INT_DONE && z->desc && z->desc->kind == ZDMA_RUN && !z->is_dying &&
-	    !z->errors) {
+	if (is_good_end(z, status)) {
 		z->is_active = false;
 		complete_desc(z);
 		if (!list_empty(&z->vc.desc_issued))
@@ -417,6 +423,11 @@ bool berth_zdma_look(struct zdma *z)
 	return true;
 }
 
+bool berth_zdma_look(struct zdma *z)
+{
+	return look(z);
+}
+
 irqreturn_t berth_zdma_irq(int irq, void *data)
 {
 	struct zdma *z = data;
@@ -425,9 +436,19 @@ irqreturn_t berth_zdma_irq(int irq, void *data)
 
 	(void)irq;
 	spin_lock_irqsave(&z->vc.lock, flags);
-	is_mine = berth_zdma_look(z);
+	is_mine = look(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
 	return is_mine ? IRQ_HANDLED : IRQ_NONE;
+}
+
+void berth_zdma_poll(struct dma_chan *chan)
+{
+	struct zdma *z = zdma_of(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&z->vc.lock, flags);
+	look(z);
+	berth_vchan_polled(&z->vc, flags);
 }
 
 void berth_zdma_pause(struct zdma *z)

@@ -152,22 +152,6 @@ static int zdma_set_polled(struct dma_chan *chan, bool is_polled)
 	return ret;
 }
 
-static void zdma_poll(struct dma_chan *chan)
-{
-	struct zdma *z = zdma_of(chan);
-	unsigned long flags;
-	bool has_calls;
-
-	if (!chan->is_polled)
-		return;
-	spin_lock_irqsave(&z->vc.lock, flags);
-	berth_zdma_look(z);
-	has_calls = berth_vchan_has_calls(&z->vc);
-	spin_unlock_irqrestore(&z->vc.lock, flags);
-	if (has_calls)
-		berth_vchan_call_back(&z->vc);
-}
-
 static void zdma_free_chan_resources(struct dma_chan *chan)
 {
 	struct zdma *z = zdma_of(chan);
@@ -219,7 +203,7 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_tx_status = zdma_tx_status;
 	dma->device_issue_pending = berth_zdma_issue_pending;
 	dma->device_set_polled = zdma_set_polled;
-	dma->device_poll = zdma_poll;
+	dma->device_poll = berth_zdma_poll;
 	dma->device_release = zdma_release;
 }
 

@@ -226,6 +226,7 @@ void berth_zdma_set_ops(struct dma_device *dma);
 void berth_zdma_reset(struct zdma *z);
 irqreturn_t berth_zdma_irq(int irq, void *data);
 void berth_zdma_issue_pending(struct dma_chan *chan);
+void berth_zdma_poll(struct dma_chan *chan);
 void berth_zdma_start(struct zdma *z);
 void berth_zdma_pause(struct zdma *z);
 void berth_zdma_resume(struct zdma *z);

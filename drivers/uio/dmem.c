@@ -55,7 +55,7 @@ static int take_all(struct uio_genirq *g)
 
 			give_all(g);
 			*berth_port_error() = why;
-			return why.code ? why.code : -ENOMEM;
+			return -ENOMEM;
 		}
 	g->has_memory = true;
 	return 0;

@@ -2,6 +2,7 @@
 /* uio_pmem_genirq: memory that the tree has set aside for the device. And syncs of what is mapped cached. */
 #include <berth/dma-mapping.h>
 #include <berth/mm.h>
+#include <berth/port.h>
 
 #include "genirq.h"
 
@@ -72,6 +73,15 @@ static long refuse(int code, const char *what, uint64_t value)
 	return code;
 }
 
+/* No mapping of the DMA API's leads to RAM outside the linear map. */
+static void sync_reserved(phys_addr_t phys, uint64_t length, uint32_t flags)
+{
+	if (flags == BERTH_UIO_SYNC_FOR_DEVICE)
+		berth_port_cache_clean(phys, length);
+	else
+		berth_port_cache_invalidate(phys, length);
+}
+
 long berth_uio_sync_ioctl(struct uio_info *info, unsigned int request, unsigned long arg)
 {
 	struct uio_genirq *g = info->priv;
@@ -89,13 +99,15 @@ long berth_uio_sync_ioctl(struct uio_info *info, unsigned int request, unsigned 
 		return refuse(-EINVAL, "range of a sync", sync.offset);
 	if (sync.flags != BERTH_UIO_SYNC_FOR_DEVICE && sync.flags != BERTH_UIO_SYNC_FOR_CPU)
 		return refuse(-EINVAL, "flags of a sync", sync.flags);
-	if (!mem->is_cached || !sync.length)
+	if (!mem->is_cached || !sync.length || dev_is_dma_coherent(mem->dma_device))
 		return 0;
-	if (sync.flags == BERTH_UIO_SYNC_FOR_DEVICE)
-		dma_sync_single_range_for_device(mem->dma_device, mem->dma_addr, sync.offset,
-						 (size_t)sync.length, DMA_BIDIRECTIONAL);
+	if (g->kind == UIO_PMEM)
+		sync_reserved(mem->addr + sync.offset, sync.length, sync.flags);
+	else if (sync.flags == BERTH_UIO_SYNC_FOR_DEVICE)
+		dma_sync_single_for_device(mem->dma_device, mem->dma_addr + sync.offset,
+					   (size_t)sync.length, DMA_BIDIRECTIONAL);
 	else
-		dma_sync_single_range_for_cpu(mem->dma_device, mem->dma_addr, sync.offset,
-					      (size_t)sync.length, DMA_BIDIRECTIONAL);
+		dma_sync_single_for_cpu(mem->dma_device, mem->dma_addr + sync.offset,
+					(size_t)sync.length, DMA_BIDIRECTIONAL);
 	return 0;
 }

@@ -513,7 +513,11 @@ static inline dma_cookie_t dmaengine_submit(struct dma_async_tx_descriptor *desc
 }
 
 /** dma_async_issue_pending() - start what was submitted. Any context. */
-void dma_async_issue_pending(struct dma_chan *chan);
+static inline void dma_async_issue_pending(struct dma_chan *chan)
+{
+	if (!__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED))
+		chan->device->device_issue_pending(chan);
+}
 
 /**
  * dmaengine_tx_status() - how far a transfer is
@@ -551,7 +555,11 @@ int berth_dma_set_polled(struct dma_chan *chan, bool is_polled);
  * soon. Any context in which no lock is held that a callback takes. A channel that is not polled is left
  * alone.
  */
-void berth_dma_poll(struct dma_chan *chan);
+static inline void berth_dma_poll(struct dma_chan *chan)
+{
+	if (__atomic_load_n(&chan->is_polled, __ATOMIC_RELAXED))
+		chan->device->device_poll(chan);
+}
 
 /**
  * dma_sync_wait() - issue what is pending and wait for a transfer

@@ -47,6 +47,7 @@ typedef int64_t berth_loff_t;
 #define BERTH_O_RDWR 2u
 #define BERTH_O_ACCMODE 3u
 #define BERTH_O_NONBLOCK 04000u
+#define BERTH_O_CLOEXEC 02000000u
 
 #define BERTH_IOCTL_NONE UINT32_MAX
 

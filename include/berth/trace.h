@@ -29,6 +29,8 @@ struct device;
  * @BERTH_TRACE_DMA_UNMAP: it is to have it no more
  * @BERTH_TRACE_SYNC_FOR_CPU: the CPU has it
  * @BERTH_TRACE_SYNC_FOR_DEVICE: the device has it back
+ * @BERTH_TRACE_DMA_ALLOC: memory for DMA (dma_alloc_attrs() and its kin), which both may use
+ * @BERTH_TRACE_DMA_FREE: it is back
  * @BERTH_TRACE_BOUNCE: a mapping goes through a bounce buffer: @address is the buffer's, @other the
  *	physical address of what is bounced
  *
@@ -70,6 +72,8 @@ enum berth_trace_kind {
 	BERTH_TRACE_DMA_UNMAP,
 	BERTH_TRACE_SYNC_FOR_CPU,
 	BERTH_TRACE_SYNC_FOR_DEVICE,
+	BERTH_TRACE_DMA_ALLOC,
+	BERTH_TRACE_DMA_FREE,
 	BERTH_TRACE_BOUNCE,
 	BERTH_TRACE_CMA_ALLOC,
 	BERTH_TRACE_CMA_RELEASE,

@@ -41,6 +41,7 @@ BERTH_BEGIN_DECLS
  * @tx_result: told to the client's callback; the driver changes it before vchan_cookie_complete()
  * @node: its place in one of the lists
  * @all: private: its place among all of the channel's
+ * @next_spare: private: the next one of the channel's @spare
  * @is_plain: the driver's: all that its desc_free would do is to recycle it, so it need not be called
  * @is_allocated: private: prepared, or kept, and not submitted; atomic
  * @is_done: private: its callback is to come
@@ -50,6 +51,7 @@ struct virt_dma_desc {
 	struct dmaengine_result tx_result;
 	struct list_head node;
 	struct list_head all;
+	struct virt_dma_desc *next_spare;
 	bool is_plain;
 	bool is_allocated;
 	bool is_done;
@@ -68,8 +70,8 @@ struct virt_dma_desc {
  * @desc_completed: done, their callbacks to be called
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
- * @spare: one more of these, or NULL; atomic: the one that was called back last is the next one to be
- *	prepared, for which neither needs the lock
+ * @spare: more of these, or NULL: those that were called back last are the next ones to be prepared, for
+ *	which neither needs the lock. Atomic: whoever takes one takes all, and puts the rest back
  * @cyclic: the one of which a period has ended, and the callback is to be called
  * @called: the one whose callback is being called; atomic
  */
@@ -217,10 +219,34 @@ void berth_vchan_recycle(struct virt_dma_desc *vd);
 /** berth_vchan_find_recycled() - the rest of berth_vchan_recycled(). */
 struct virt_dma_desc *berth_vchan_find_recycled(struct virt_dma_chan *vc);
 
+/** berth_vchan_put_spare() - private: one more to prepare, which nobody else knows. Any context. */
+static inline void berth_vchan_put_spare(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
+{
+	struct virt_dma_desc *first = __atomic_load_n(&vc->spare, __ATOMIC_RELAXED);
+
+	do
+		vd->next_spare = first;
+	while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED));
+}
+
 /** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
 static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
 {
-	return __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+	struct virt_dma_desc *rest = vd ? vd->next_spare : NULL, *empty = NULL;
+
+	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, __ATOMIC_RELEASE,
+						 __ATOMIC_RELAXED))
+		return vd;
+	/* Others have been put there meanwhile. */
+	while (rest) {
+		struct virt_dma_desc *next = rest->next_spare;
+
+		berth_vchan_put_spare(vc, rest);
+		rest = next;
+	}
+	return vd;
 }
 
 /**
@@ -290,8 +316,23 @@ int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
  */
 void berth_vchan_told(struct virt_dma_chan *vc);
 
-/** berth_vchan_call_back() - call those that are due, here. Any context, without the lock. */
-void berth_vchan_call_back(struct virt_dma_chan *vc);
+/**
+ * berth_vchan_call_back() - call those that are due, here
+ * @vc: the channel
+ * @flags: of spin_lock_irqsave()
+ *
+ * Any context. With the lock, which it releases.
+ */
+void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
+
+/** berth_vchan_polled() - the end of device_poll: the same, if there are any. With the lock, which it releases. */
+static inline void berth_vchan_polled(struct virt_dma_chan *vc, unsigned long flags)
+{
+	if (berth_vchan_has_calls(vc))
+		berth_vchan_call_back(vc, flags);
+	else
+		spin_unlock_irqrestore(&vc->lock, flags);
+}
 
 BERTH_END_DECLS
 

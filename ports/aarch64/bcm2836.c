@@ -166,7 +166,8 @@ static void take_banks(void)
 
 		for (; pending; pending &= pending - 1)
 			berth_a64_irq_take(FIRST_OF_BANKS + 32 * bank +
-					   (unsigned int)__builtin_ctz(pending), LOCAL_TIMER);
+						   (unsigned int)__builtin_ctz(pending),
+					   LOCAL_TIMER);
 	}
 }
 

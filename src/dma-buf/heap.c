@@ -209,7 +209,9 @@ static long heap_ioctl(struct file *file, unsigned int request, unsigned long ar
 		return -EFAULT;
 	if (wanted.fd || wanted.heap_flags > UINT32_MAX || wanted.len > SIZE_MAX)
 		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "DMA_HEAP_IOCTL_ALLOC");
-	dmabuf = dma_heap_buffer_alloc(file->private_data, (size_t)wanted.len, wanted.fd_flags,
+	/* Numbers of berth's do not survive exec() anyway. */
+	dmabuf = dma_heap_buffer_alloc(file->private_data, (size_t)wanted.len,
+				       wanted.fd_flags & ~BERTH_O_CLOEXEC,
 				       (unsigned int)wanted.heap_flags);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);

@@ -51,10 +51,9 @@ static __attribute__((noinline)) void trace_submit(const struct dma_async_tx_des
 		    .name = dma_chan_name(tx->chan), .object = tx, .other = (uint32_t)tx->cookie);
 }
 
-/* With the lock, of one that is not busy. */
+/* With the lock. */
 static inline dma_cookie_t enqueue(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
 {
-	take_back(vc, vd);
 	list_add_tail(&vd->node, &vc->desc_submitted);
 	return dma_cookie_assign(&vd->tx);
 }
@@ -62,33 +61,41 @@ static inline dma_cookie_t enqueue(struct virt_dma_chan *vc, struct virt_dma_des
 static __attribute__((noinline)) dma_cookie_t submit_slowly(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
+	struct virt_dma_desc *vd = to_virt_desc(tx);
 	dma_cookie_t cookie;
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);
-	if (is_busy(to_virt_desc(tx)))
+	if (is_busy(vd)) {
 		cookie = refuse(tx);
-	else
-		cookie = enqueue(vc, to_virt_desc(tx));
-	if (cookie > 0 && berth_is_traced())
-		trace_submit(tx);
+	} else {
+		take_back(vc, vd);
+		cookie = enqueue(vc, vd);
+		if (berth_is_traced())
+			trace_submit(tx);
+	}
 	spin_unlock_irqrestore(&vc->lock, flags);
 	return cookie;
 }
 
-/* Calls nothing: where nobody else is at the channel, and nothing is wrong, there is nothing to save. */
+/* Calls nothing: where nobody else is at the channel, and it is allocated, there is nothing to save. */
 static dma_cookie_t submit(struct dma_async_tx_descriptor *tx)
 {
 	struct virt_dma_chan *vc = to_virt_chan(tx->chan);
-	dma_cookie_t cookie = 0;
+	struct virt_dma_desc *vd = to_virt_desc(tx);
+	dma_cookie_t cookie;
 	unsigned long flags;
 
 	if (berth_is_traced() || !spin_trylock_irqsave(&vc->lock, flags))
 		return submit_slowly(tx);
-	if (!is_busy(to_virt_desc(tx)))
-		cookie = enqueue(vc, to_virt_desc(tx));
+	if (!is_allocated(vd)) {
+		spin_unlock_irqrestore(&vc->lock, flags);
+		return submit_slowly(tx);
+	}
+	set_allocated(vd, false);
+	cookie = enqueue(vc, vd);
 	spin_unlock_irqrestore(&vc->lock, flags);
-	return cookie ? cookie : submit_slowly(tx);
+	return cookie;
 }
 
 /* The driver's own from now on; it is in no list. With the lock. */
@@ -325,14 +332,15 @@ static struct virt_dma_desc *put_called(struct virt_dma_chan *vc)
 }
 
 /* The same without the lock, if there is nothing more to it: nobody else but the next prepare call knows it. */
-static bool put_spare(struct virt_dma_chan *vc)
+static inline bool put_spare(struct virt_dma_chan *vc, bool is_known_as_plain)
 {
 	struct virt_dma_desc *vd = __atomic_load_n(&vc->called, __ATOMIC_RELAXED);
 
-	if (!vd || !is_plain(vd) || __atomic_load_n(&vc->spare, __ATOMIC_RELAXED))
+	/* Its client may have said in the callback that he keeps it. */
+	if (!vd || dmaengine_desc_test_reuse(&vd->tx) || !(is_known_as_plain || is_plain(vd)))
 		return false;
 	set_called(vc, NULL);
-	__atomic_store_n(&vc->spare, vd, __ATOMIC_RELEASE);
+	berth_vchan_put_spare(vc, vd);
 	return true;
 }
 
@@ -402,7 +410,7 @@ static inline bool call_next(struct virt_dma_chan *vc, bool is_enough)
 		vc->desc_free(over);
 	call(&next);
 	/* Of what is completed from here on the tasklet is told again. */
-	return !put_spare(vc) || is_more;
+	return !put_spare(vc, false) || is_more;
 }
 
 static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd)
@@ -413,31 +421,36 @@ static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd
 }
 
 /*
- * What is mostly there: one, which went well and is done with after its callback. False: not so, or there
- * may be something left to do.
+ * What is mostly there: one, which went well and is done with after its callback. NULL: not so. With the
+ * lock.
  */
-static inline bool call_only(struct virt_dma_chan *vc)
+static inline struct virt_dma_desc *take_only(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd;
-	unsigned long flags;
+	struct virt_dma_desc *vd =
+		list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 
-	spin_lock_irqsave(&vc->lock, flags);
-	vd = list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
-	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->called ||
-	    vc->cyclic || vd->tx.unmap || !is_plain(vd) ||
-	    vd->tx_result.result != DMA_TRANS_NOERROR || vd->tx_result.residue) {
-		spin_unlock_irqrestore(&vc->lock, flags);
-		return false;
-	}
-	list_del(&vd->node);
+	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->cyclic ||
+	    vd->tx.unmap || !is_plain(vd) || vd->tx_result.result != DMA_TRANS_NOERROR ||
+	    vd->tx_result.residue)
+		return NULL;
+	INIT_LIST_HEAD(&vc->desc_completed);
+	vd->node.next = NULL;
 	vd->is_done = false;
 	set_called(vc, vd);
-	spin_unlock_irqrestore(&vc->lock, flags);
+	return vd;
+}
+
+/* Of take_only()'s. False: there may be something left to do. */
+static inline bool call_only(struct virt_dma_chan *vc, const struct virt_dma_desc *vd)
+{
+	if (!vd)
+		return false;
 	if (vd->tx.callback_result)
 		call_result(vd);
 	else if (vd->tx.callback)
 		vd->tx.callback(vd->tx.callback_param);
-	return put_spare(vc);
+	/* Of what is completed from here on the tasklet is told again. */
+	return put_spare(vc, true);
 }
 
 /* One by one, so that a callback that terminates the channel is the last one. */
@@ -452,8 +465,13 @@ static __attribute__((noinline)) void call_all(struct virt_dma_chan *vc)
 static void call_back(struct tasklet_struct *task)
 {
 	struct virt_dma_chan *vc = container_of(task, struct virt_dma_chan, task);
+	struct virt_dma_desc *vd;
+	unsigned long flags;
 
-	if (!call_only(vc))
+	spin_lock_irqsave(&vc->lock, flags);
+	vd = take_only(vc);
+	spin_unlock_irqrestore(&vc->lock, flags);
+	if (!call_only(vc, vd))
 		call_all(vc);
 }
 
@@ -473,9 +491,22 @@ void berth_vchan_told(struct virt_dma_chan *vc)
 		tasklet_schedule(&vc->task);
 }
 
-void berth_vchan_call_back(struct virt_dma_chan *vc)
+/* As if the tasklet ran here. */
+void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags)
 {
-	berth_tasklet_run(&vc->task);
+	struct virt_dma_desc *vd;
+
+	if (!berth_tasklet_begin(&vc->task)) {
+		tasklet_schedule(&vc->task);
+		spin_unlock_irqrestore(&vc->lock, flags);
+		return;
+	}
+	vd = take_only(vc);
+	spin_unlock(&vc->lock);
+	if (!call_only(vc, vd))
+		call_all(vc);
+	berth_tasklet_end(&vc->task);
+	berth_port_irq_restore(flags);
 }
 
 void vchan_synchronize(struct virt_dma_chan *vc)
@@ -547,7 +578,7 @@ struct virt_dma_desc *berth_vchan_find_recycled(struct virt_dma_chan *vc)
 
 struct virt_dma_desc *berth_vchan_drain(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+	struct virt_dma_desc *vd = berth_vchan_spare(vc);
 	unsigned long flags;
 
 	spin_lock_irqsave(&vc->lock, flags);

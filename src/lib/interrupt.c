@@ -327,8 +327,8 @@ static __attribute__((noinline)) bool miss(struct irq_line *line, bool *is_again
 	if (__atomic_load_n(&line->level, __ATOMIC_RELAXED))
 		return false;
 	/* What is busy goes round once more; what is disabled, when it is enabled. */
-	*is_again = !(__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) &
-		      (BUSY | DISABLED));
+	*is_again =
+		!(__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) & (BUSY | DISABLED));
 	return true;
 }
 

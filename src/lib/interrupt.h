@@ -49,10 +49,46 @@ static inline void berth_handler_leave(struct berth_handlers *mine)
 	}
 }
 
+/* Of a tasklet's state: */
+#define TASKLET_SCHEDULED 1u
+#define TASKLET_RUNNING 2u
+
+/* Who waits in tasklet_kill(). */
+extern uint32_t berth_tasklet_waiters;
+
+/* The rest of berth_tasklet_end(). */
+void berth_tasklet_end_again(struct tasklet_struct *tasklet);
+void berth_tasklet_wake(void);
+
 /*
- * Call a tasklet that is not scheduled here, as if it had been. Where it runs already it is scheduled.
- * Any context, without a lock that it takes.
+ * Around what a tasklet does: it is RUNNING, and nobody else's. As soon as its state is 0 it may be gone.
  */
-void berth_tasklet_run(struct tasklet_struct *tasklet);
+static inline void berth_tasklet_count(struct tasklet_struct *tasklet)
+{
+	__atomic_store_n(&tasklet->nr_runs, tasklet->nr_runs + 1, __ATOMIC_RELAXED);
+}
+
+static inline void berth_tasklet_end(struct tasklet_struct *tasklet)
+{
+	uint32_t state = TASKLET_RUNNING;
+
+	if (!__atomic_compare_exchange_n(&tasklet->state, &state, 0, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		berth_tasklet_end_again(tasklet);
+	if (__atomic_load_n(&berth_tasklet_waiters, __ATOMIC_SEQ_CST))
+		berth_tasklet_wake();
+}
+
+/* As if it ran here, by somebody who keeps interrupts away. False: it runs, or is about to. */
+static inline bool berth_tasklet_begin(struct tasklet_struct *tasklet)
+{
+	uint32_t state = 0;
+
+	if (!__atomic_compare_exchange_n(&tasklet->state, &state, TASKLET_RUNNING, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return false;
+	berth_tasklet_count(tasklet);
+	return true;
+}
 
 #endif

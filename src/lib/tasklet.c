@@ -16,8 +16,8 @@
 #include "lib/start.h"
 
 /* Of a tasklet's state: */
-#define SCHEDULED 1u
-#define RUNNING 2u
+#define SCHEDULED TASKLET_SCHEDULED
+#define RUNNING TASKLET_RUNNING
 #define FORGOTTEN 4u /* by tasklet_kill(): whoever finds it SCHEDULED as well does not run it */
 /* One that schedules itself for ever lets the program go on between. */
 #define MAX_AT_ONCE 64
@@ -30,7 +30,7 @@ struct berth_handlers berth_handlers[BERTH_PORT_MAX_SLOTS];
 static struct tasklet_struct *strays;
 
 static uint32_t finished; /* counts callbacks that have returned, while somebody waits for one */
-static uint32_t nr_waiting;
+uint32_t berth_tasklet_waiters;
 
 static void push(struct tasklet_struct **list, struct tasklet_struct *tasklet)
 {
@@ -117,14 +117,14 @@ void tasklet_schedule(struct tasklet_struct *tasklet)
 		put(tasklet);
 }
 
-static __attribute__((noinline)) void tell_waiters(void)
+void berth_tasklet_wake(void)
 {
 	__atomic_fetch_add(&finished, 1, __ATOMIC_RELAXED);
 	berth_port_wake(&finished);
 }
 
 /* It was scheduled while it ran; or forgotten as well, and then it is over. */
-static __attribute__((noinline)) void end_again(struct tasklet_struct *tasklet)
+void berth_tasklet_end_again(struct tasklet_struct *tasklet)
 {
 	uint32_t state = RUNNING | SCHEDULED;
 
@@ -135,47 +135,13 @@ static __attribute__((noinline)) void end_again(struct tasklet_struct *tasklet)
 		__atomic_store_n(&tasklet->state, 0, __ATOMIC_SEQ_CST);
 }
 
-/* As soon as its state is 0 it may be gone. */
-static inline void end(struct tasklet_struct *tasklet)
-{
-	uint32_t state = RUNNING;
-
-	if (!__atomic_compare_exchange_n(&tasklet->state, &state, 0, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
-		end_again(tasklet);
-	if (__atomic_load_n(&nr_waiting, __ATOMIC_SEQ_CST))
-		tell_waiters();
-}
-
-/* RUNNING is the caller's. */
-static inline void call(struct tasklet_struct *tasklet)
-{
-	__atomic_store_n(&tasklet->nr_runs, tasklet->nr_runs + 1, __ATOMIC_RELAXED);
-	tasklet->callback(tasklet);
-	end(tasklet);
-}
-
-void berth_tasklet_run(struct tasklet_struct *tasklet)
-{
-	uint32_t state = 0;
-	unsigned long flags;
-
-	if (__atomic_compare_exchange_n(&tasklet->state, &state, RUNNING, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_RELAXED)) {
-		local_irq_save(flags);
-		call(tasklet);
-		local_irq_restore(flags);
-	} else {
-		tasklet_schedule(tasklet);
-	}
-}
-
 static inline void run(struct tasklet_struct *tasklet)
 {
-	if (__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) & FORGOTTEN)
-		end(tasklet);
-	else
-		call(tasklet);
+	if (!(__atomic_exchange_n(&tasklet->state, RUNNING, __ATOMIC_ACQ_REL) & FORGOTTEN)) {
+		berth_tasklet_count(tasklet);
+		tasklet->callback(tasklet);
+	}
+	berth_tasklet_end(tasklet);
 }
 
 /* Of several, the last one first. Return: how many. */
@@ -231,12 +197,12 @@ static bool is_over(struct tasklet_struct *tasklet, uint32_t end)
 void tasklet_kill(struct tasklet_struct *tasklet)
 {
 	uint32_t state = __atomic_load_n(&tasklet->state, __ATOMIC_ACQUIRE);
-	uint32_t end = __atomic_load_n(&tasklet->nr_runs, __ATOMIC_RELAXED) +
-		       (state & SCHEDULED ? 1 : 0);
+	uint32_t end =
+		__atomic_load_n(&tasklet->nr_runs, __ATOMIC_RELAXED) + (state & SCHEDULED ? 1 : 0);
 
 	if (!state)
 		return;
-	__atomic_fetch_add(&nr_waiting, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&berth_tasklet_waiters, 1, __ATOMIC_SEQ_CST);
 	for (;;) {
 		uint32_t seen = __atomic_load_n(&finished, __ATOMIC_RELAXED);
 
@@ -244,7 +210,7 @@ void tasklet_kill(struct tasklet_struct *tasklet)
 			break;
 		berth_port_wait(&finished, seen, berth_port_now() + NSEC_PER_MSEC);
 	}
-	__atomic_fetch_sub(&nr_waiting, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&berth_tasklet_waiters, 1, __ATOMIC_RELAXED);
 }
 
 void berth_tasklets_reset(void)

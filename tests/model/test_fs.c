@@ -463,7 +463,8 @@ static void each_allocation_may_fail(void **state)
 		struct vm_area_struct vma;
 		struct berth_node *node;
 		struct file *file = NULL;
-		bool is_mapped = false;
+		bool is_mapped = false, is_shared = false;
+		struct vm_area_struct shared;
 		long events = 0;
 
 		berth_clear_error();
@@ -473,18 +474,21 @@ static void each_allocation_may_fail(void **state)
 			file = berth_filp_open("/dev/counter", BERTH_O_RDWR);
 		if (file && !IS_ERR(file)) {
 			is_mapped = map_once(file, &vma);
+			is_shared = berth_file_share(file, &shared, BUFFER_SIZE, 0) >= 0;
 			events = berth_file_poll(file, BERTH_POLLIN, 1);
 			assert_true(events == 0 || events == -ENOMEM);
 		}
 		is_perfect = !berth_test_failed();
 		berth_test_fail_nth(0);
-		assert_int_equal(is_perfect, is_mapped && !events);
+		assert_int_equal(is_perfect, is_mapped && is_shared && !events);
 		if (!is_perfect)
 			assert_reason(berth_last_error()->reason == BERTH_REASON_MAPPING
 					      ? BERTH_REASON_MAPPING
 					      : BERTH_REASON_OUT_OF_MEMORY);
 		if (is_mapped)
 			berth_vma_release(&vma);
+		if (is_shared)
+			berth_vma_release(&shared);
 		if (file && !IS_ERR(file))
 			fput(file);
 		berth_node_unregister(node);

@@ -10,6 +10,9 @@
 #include <berth/trace.h>
 
 #include "boards.h"
+#include "boards_less.h"
+#include "dma/iommu.h"
+#include "run.h"
 #include "trace.h"
 #include <berth/drivers/smmu-v3.h>
 
@@ -139,6 +142,34 @@ static const struct berth_driver smmu[] = {
 	BERTH_NO_MORE_DRIVERS,
 };
 
+/* Also those of registers, and memory that is allocated for DMA. */
+static void memory_and_registers_are_told(void **state)
+{
+	dma_addr_t at;
+	void *virt;
+
+	(void)state;
+	start_device(true);
+	listen(true);
+	virt = dma_alloc_coherent(&dev, 5000, &at, GFP_KERNEL);
+	assert_non_null(virt);
+	while (nr_heard > 1)
+		next(BERTH_TRACE_CMA_ALLOC);
+	range_was_told(BERTH_TRACE_DMA_ALLOC, "heard", at, 8192, 0, at);
+	dma_free_coherent(&dev, 5000, virt, at);
+	range_was_told(BERTH_TRACE_DMA_FREE, "heard", at, 8192, 0, at);
+	nr_heard = 0;
+	dma_free_coherent(&dev, 5000, virt, at);
+	assert_int_equal(nr_heard, 0);
+	at = dma_map_resource(&dev, 0x10000000, 64, DMA_BIDIRECTIONAL, 0);
+	range_was_told(BERTH_TRACE_DMA_MAP, "heard", at, 64, DMA_BIDIRECTIONAL, 0x10000000);
+	dma_unmap_resource(&dev, at, 64, DMA_BIDIRECTIONAL, 0);
+	range_was_told(BERTH_TRACE_DMA_UNMAP, "heard", at, 64, DMA_BIDIRECTIONAL, 0);
+	listen(false);
+	device_unregister(&dev);
+	must_stop();
+}
+
 /* The same behind an IOMMU, where a list is one range. */
 static void mappings_behind_an_iommu_are_told(void **state)
 {
@@ -157,7 +188,10 @@ static void mappings_behind_an_iommu_are_told(void **state)
 				  ->dev;
 		assert_int_equal(dma_set_mask_and_coherent(client, DMA_BIT_MASK(32)), 0);
 		buf = (char *)__get_free_pages(GFP_KERNEL, 1);
+		/* The short way is open as long as nobody listens. */
+		assert_int_equal(iommu_dma_of(client)->ram_size != 0, !early);
 		listen(true);
+		assert_int_equal(iommu_dma_of(client)->ram_size, 0);
 		at = dma_map_single(client, buf, 4096, DMA_TO_DEVICE);
 		range_was_told(BERTH_TRACE_DMA_MAP, "display@2000", at, 4096, DMA_TO_DEVICE,
 			       virt_to_phys(buf));
@@ -271,6 +305,49 @@ static void kinds_have_names(void **state)
 	assert_string_equal(berth_trace_name((enum berth_trace_kind) - 1), "?");
 }
 
+static uint64_t counts[BERTH_TRACE_KINDS], refused;
+
+static void count(const struct berth_trace_event *event, void *data)
+{
+	(void)data;
+	__atomic_fetch_add(&counts[event->kind], 1, __ATOMIC_RELAXED);
+	if (event->kind == BERTH_TRACE_IOMMU_FAULT)
+		__atomic_fetch_add(&refused, event->length, __ATOMIC_RELAXED);
+}
+
+/* A run with tenants, an engine, bounce buffers, and at the end an IOMMU that is told too late. */
+static void a_run_is_told_as_it_is_counted(void **state)
+{
+	struct run_options options = {
+		.board = board_without_decoder(board_multimedia, board_multimedia_size),
+		.frames = 4,
+		.tenants = true,
+	};
+	struct run_result result;
+
+	(void)state;
+	assert_int_equal(berth_trace_set(count, NULL), 0);
+	assert_int_equal(run_job(&options, &result), RUN_DONE);
+	assert_int_equal(counts[BERTH_TRACE_MIGRATE], result.tenants.moved);
+	assert_true(counts[BERTH_TRACE_RECLAIM] >= result.tenants.dropped);
+	assert_int_equal(counts[BERTH_TRACE_BOUNCE], result.bounce.nr_maps);
+	assert_int_equal(counts[BERTH_TRACE_DMA_MAP], counts[BERTH_TRACE_DMA_UNMAP]);
+	assert_int_equal(counts[BERTH_TRACE_DMA_ALLOC], counts[BERTH_TRACE_DMA_FREE]);
+	assert_true(counts[BERTH_TRACE_DMA_SUBMIT] >= options.frames);
+	assert_int_equal(counts[BERTH_TRACE_DMA_SUBMIT], counts[BERTH_TRACE_DMA_COMPLETE]);
+	assert_int_equal(counts[BERTH_TRACE_IOMMU_FAULT], 0);
+	options.tenants = false;
+	options.model.cache = BERTH_MODEL_CACHE_ADVERSARIAL;
+	do {
+		options.model.drop_cache_op++;
+		refused = 0;
+		run_job(&options, &result);
+	} while (!result.display.faults && result.dropped);
+	assert_int_equal(berth_trace_set(NULL, NULL), 0);
+	assert_true(result.display.faults);
+	assert_in_range(refused, 1, result.display.faults);
+}
+
 #define THREADS 4u
 #define EACH 60000u
 
@@ -322,10 +399,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mapping_is_told),
+		cmocka_unit_test(memory_and_registers_are_told),
 		cmocka_unit_test(mappings_behind_an_iommu_are_told),
 		cmocka_unit_test(areas_and_bounce_buffers_are_told),
 		cmocka_unit_test(fences_are_told),
 		cmocka_unit_test(kinds_have_names),
+		cmocka_unit_test(a_run_is_told_as_it_is_counted),
 		cmocka_unit_test(threads_share_the_ring),
 	};
 

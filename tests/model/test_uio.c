@@ -168,6 +168,31 @@ static void item_54_reads_and_writes_are_of_4_bytes(void **state)
 	assert_int_equal(driver.gone, 1);
 }
 
+static int get_changes(const struct berth_node_view *view, void *data)
+{
+	*(uint32_t *)data = view->changes;
+	return 0;
+}
+
+/* Events, and an open or a close, may change what /sys shows: who mirrors it is told. */
+static void those_who_watch_sys_are_told(void **state)
+{
+	uint32_t before, after[3];
+	struct file *file;
+
+	(void)state;
+	add();
+	berth_node_each(get_changes, &before);
+	file = open_it(BERTH_O_RDWR);
+	berth_node_each(get_changes, &after[0]);
+	uio_event_notify(&driver.info);
+	berth_node_each(get_changes, &after[1]);
+	fput(file);
+	berth_node_each(get_changes, &after[2]);
+	assert_true(before != after[0] && after[0] != after[1] && after[1] != after[2]);
+	uio_unregister_device(&driver.info);
+}
+
 static void notify(struct timer_list *timer)
 {
 	(void)timer;
@@ -307,7 +332,7 @@ static void maps_show_memory(void **state)
 				   .memtype = UIO_MEM_PHYS,
 				   .is_cached = true };
 	mem[1] = (struct uio_mem){ .addr = page_to_phys(page) + 100,
-				   .size = 2 * PAGE_SIZE - 100,
+				   .size = PAGE_SIZE,
 				   .memtype = UIO_MEM_LOGICAL };
 	mem[2] = (struct uio_mem){ .internal_addr = area,
 				   .size = 2 * PAGE_SIZE,
@@ -501,6 +526,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
 		TEST(item_54_reads_and_writes_are_of_4_bytes),
+		TEST(those_who_watch_sys_are_told),
 		TEST(item_54_read_and_poll_wait_for_an_event),
 		TEST(item_54_without_interrupt_and_after_the_end),
 		TEST(sys_shows_maps_and_ports),

@@ -2,6 +2,8 @@
 /* The drivers of devices for programs: items 54 and 55 of docs/semantics.md, on a signal processor. */
 #include "uio.h"
 
+#include <sys/mman.h>
+
 #include "mm/internal.h"
 
 #define CLOSED UINT64_MAX
@@ -13,17 +15,6 @@ static int stop(void **state)
 		must_stop();
 	berth_test_fail_nth(0);
 	return 0;
-}
-
-/* All ways to connect it. */
-static struct dsp_board nth_board(unsigned int i)
-{
-	return (struct dsp_board){
-		.is_offset = i & 1,
-		.is_behind = i & 2,
-		.is_coherent = i & 4,
-		.is_cached = i & 8,
-	};
 }
 
 /* What /sys shows is what the device is told, and the bytes are those of the device. */
@@ -343,6 +334,72 @@ static void without_the_property_memory_goes_at_once(void **state)
 	assert_int_equal(word_of_ram(DSP_REGS + CONTROL), 1);
 }
 
+static uint8_t *map_of(struct vm_area_struct *vma, struct file *file, size_t size,
+		       unsigned long index)
+{
+	int fd = berth_file_share(file, vma, size, index);
+	void *map;
+
+	assert_true(fd >= 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	return map;
+}
+
+/* Two processes as they are seen from here: descriptors, and mappings that berth knows nothing of. */
+static void other_processes_drive_the_device(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 16; i++) {
+		const struct dsp_board board = nth_board(i);
+		struct dsp_user user, other = { .file = NULL };
+		struct vm_area_struct regs[2], a[2], b;
+		uint8_t *seen_a[2], *seen_b;
+		uint32_t count;
+
+		start_counting(&board);
+		dsp_open(&user);
+		other.file = berth_filp_open("/dev/uio0", BERTH_O_RDWR | BERTH_O_NONBLOCK);
+		other.regs.vm_start = (uintptr_t)map_of(&regs[0], other.file, 0x1000, 0);
+		seen_a[0] = map_of(&a[0], other.file, 0x4000, 1);
+		seen_b = map_of(&b, other.file, 0x1000, 2);
+		munmap(map_of(&regs[1], user.file, 0x1000, 0), 0x1000);
+		seen_a[1] = map_of(&a[1], user.file, 0x4000, 1);
+		dsp_unmap(&user);
+		for (unsigned int n = 0; n < 100; n++)
+			seen_a[0][n] = (uint8_t)(n * 3);
+		assert_int_equal(*(volatile uint8_t *)&seen_a[1][99], (uint8_t)(99 * 3));
+		dsp_sync(&other, 1, BERTH_UIO_SYNC_FOR_DEVICE);
+		dsp_sync(&other, 2, BERTH_UIO_SYNC_FOR_DEVICE);
+		dsp_command(&other, XOR, user.bus_a, user.bus_b, 100, 0);
+		assert_int_equal(berth_file_read(user.file, &count, 4), 4);
+		assert_int_equal(berth_file_read(other.file, &count, 4), 4);
+		assert_int_equal(dsp_get(&other, STATUS), RUNNING);
+		dsp_sync(&other, 2, BERTH_UIO_SYNC_FOR_CPU);
+		for (unsigned int n = 0; n < 100; n++)
+			assert_int_equal(((volatile uint8_t *)seen_b)[n], (uint8_t)(n * 3));
+		berth_vma_release(&a[0]);
+		fput(user.file);
+		fput(other.file);
+		/* The other one still has it. */
+		assert_int_equal(seen_a[1][1], 3);
+		assert_true(dsp_attr("maps/map1/addr") == user.bus_a);
+		berth_vma_release(&a[1]);
+		berth_vma_release(&b);
+		berth_vma_release(&regs[0]);
+		berth_vma_release(&regs[1]);
+		assert_true(dsp_attr("maps/map1/addr") == CLOSED);
+		assert_int_equal(in_use(), 0);
+		/* Theirs is nobody's memory now. */
+		memset(seen_a[0], 0xff, 0x4000);
+		must_stop();
+		munmap(seen_a[0], 0x4000);
+		munmap(seen_a[1], 0x4000);
+		munmap(seen_b, 0x1000);
+		munmap((void *)other.regs.vm_start, 0x1000);
+	}
+}
+
 static void syncs_are_checked(void **state)
 {
 	static const struct berth_uio_sync bad[] = {
@@ -406,6 +463,29 @@ static void each_allocation_may_fail(void **state)
 		}
 		assert_true(nr_failed > 3);
 		must_stop();
+	}
+}
+
+static void more_than_there_is(struct fdt *fdt)
+{
+	fdt_cells(fdt, "linux,uio-dynamic-region-sizes", 0x4000, 0x2000000, 0x1000);
+}
+
+/* What there is no memory for cannot be opened; the others are back. */
+static void an_open_without_memory_fails(void **state)
+{
+	const struct dsp_board board = { .more = more_than_there_is };
+	uint64_t before;
+
+	(void)state;
+	dsp_start(&board);
+	before = berth_mm_leaked();
+	for (unsigned int i = 0; i < 3; i++) {
+		berth_clear_error();
+		assert_int_equal(PTR_ERR(berth_filp_open("/dev/uio0", BERTH_O_RDWR)), -ENOMEM);
+		assert_int_not_equal(berth_last_error()->reason, BERTH_REASON_NONE);
+		assert_true(dsp_attr("maps/map1/addr") == CLOSED);
+		assert_true(berth_mm_leaked() == before);
 	}
 }
 
@@ -544,71 +624,6 @@ static void a_generic_device_is_what_its_properties_say(void **state)
 	assert_int_equal(berth_of_address(dsp_device()->dev.of_node, 0, &range), 0);
 }
 
-/* Memory that is always there, wherever the device sees it. */
-static void static_memory_is_shared(void **state)
-{
-	(void)state;
-	for (unsigned int i = 0; i < 16; i++) {
-		struct dsp_board board = nth_board(i);
-		struct vm_area_struct spare;
-		struct dsp_user user;
-		uint64_t bus;
-
-		board.compatible = "berth,uio-pmem";
-		board.has_no_regions = board.has_spare = true;
-		dsp_start(&board);
-		bus = dsp_attr("maps/map1/addr");
-		assert_true(board.is_behind || bus == SPARE - (board.is_offset ? BUS_OFFSET : 0));
-		assert_int_equal(dsp_attr("maps/map1/size"), SPARE_SIZE);
-		user.file = berth_filp_open("/dev/uio0", BERTH_O_RDWR);
-		assert_int_equal(berth_file_mmap(user.file, &user.regs, 0x1000, 0), 0);
-		assert_int_equal(berth_file_mmap(user.file, &spare, SPARE_SIZE, 1), 0);
-		dsp_wait(&user, ID, UINT32_MAX, 0x44535031);
-		dsp_set(&user, CONTROL, 1);
-		dsp_set(&user, IRQ_ENABLE, 3);
-		memset(dsp_bytes(&spare), 0, SPARE_SIZE);
-		for (unsigned int n = 0; n < 0x1000; n++)
-			dsp_bytes(&spare)[n] = (uint8_t)(n * 5);
-		dsp_sync(&user, 1, BERTH_UIO_SYNC_FOR_DEVICE);
-		dsp_command(&user, COPY, bus, bus + 0x2000, 0x1000, 0);
-		dsp_interrupt(&user);
-		assert_int_equal(dsp_get(&user, STATUS), RUNNING);
-		dsp_sync(&user, 1, BERTH_UIO_SYNC_FOR_CPU);
-		for (unsigned int n = 0; n < 0x1000; n++)
-			assert_int_equal(dsp_bytes(&spare)[0x2000 + n], (uint8_t)(n * 5));
-		fput(user.file);
-		berth_vma_release(&spare);
-		berth_vma_release(&user.regs);
-		assert_true(dsp_attr("maps/map1/addr") == bus);
-		must_stop();
-	}
-}
-
-static void wrong_region(struct fdt *fdt)
-{
-	fdt_cells(fdt, "memory-region", 99);
-}
-
-static void no_region(struct fdt *fdt)
-{
-	(void)fdt;
-}
-
-static void bad_static_memory_is_refused(void **state)
-{
-	static void (*const bad[])(struct fdt *) = { wrong_region, no_region };
-
-	(void)state;
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		const struct dsp_board board = { .compatible = "berth,uio-pmem", .more = bad[i] };
-
-		assert_int_equal(start_tree(dsp_tree(&board), uio_drivers, NULL), 0);
-		assert_reason(BERTH_REASON_DRIVER);
-		assert_string_equal(berth_last_error()->holder, "uio_pmem_genirq");
-		must_stop();
-	}
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, stop)
@@ -621,13 +636,13 @@ int main(void)
 		TEST(one_that_does_not_stop_keeps_its_memory),
 		TEST(one_that_does_not_stop_is_kept_from_memory),
 		TEST(without_the_property_memory_goes_at_once),
+		TEST(other_processes_drive_the_device),
 		TEST(syncs_are_checked),
 		TEST(each_allocation_may_fail),
+		TEST(an_open_without_memory_fails),
 		TEST(each_allocation_of_probe_may_fail),
 		TEST(bad_trees_are_refused),
 		TEST(a_generic_device_is_what_its_properties_say),
-		TEST(static_memory_is_shared),
-		TEST(bad_static_memory_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("uio_dmem", tests, NULL, NULL);

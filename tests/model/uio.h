@@ -293,4 +293,15 @@ static inline void dsp_sync(const struct dsp_user *user, uint32_t map, uint32_t 
 	assert_int_equal(berth_file_ioctl(user->file, BERTH_UIO_SYNC, &sync), 0);
 }
 
+/* All ways to connect it. */
+static inline struct dsp_board nth_board(unsigned int i)
+{
+	return (struct dsp_board){
+		.is_offset = i & 1,
+		.is_behind = i & 2,
+		.is_coherent = i & 4,
+		.is_cached = i & 8,
+	};
+}
+
 #endif

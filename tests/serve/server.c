@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * server NAME: nodes for programs of other processes, on the model, driven by lines on standard input.
+ * server NAME [CONNECTIONS [dsp]]: nodes for programs of other processes, on the model, driven by lines on standard
+ * input. With "dsp", those of tests/trees/dsp.dts only; else:
  *
  * uio0: two maps and an interrupt. Map 0 is coherent memory, allocated with the first open; map 1 is always there.
  * A program that writes 1 gets an event; 2 lets the "device" add the words of map 0 up to the first 0, into the first word
@@ -26,6 +27,8 @@
 #include <berth/slab.h>
 #include <berth/uio.h>
 
+#include <berth/drivers/uio.h>
+
 #include "trees.h"
 
 #define MAP_SIZE (2 * PAGE_SIZE)
@@ -36,6 +39,11 @@ static struct device dev;
 static struct uio_info uio[2];
 static uint32_t opens, allocations;
 static bool is_registered, is_gone;
+
+static const struct berth_driver drivers[] = {
+	BERTH_PLATFORM_DRIVER(&berth_uio_dmem_genirq_driver),
+	BERTH_NO_MORE_DRIVERS,
+};
 
 static void must(int err, const char *what)
 {
@@ -271,7 +279,8 @@ static void tell_stats(void)
 	printf("{\"connections\": %u, \"files\": %u, \"mappings\": %u, \"refused\": %llu, \"dropped\": %llu, "
 	       "\"descriptors\": %u, \"used\": %llu, \"allocations\": %u, \"opens\": %u}\n",
 	       stats.connections, stats.files, stats.mappings, (unsigned long long)stats.refused,
-	       (unsigned long long)stats.dropped, descriptors(), (unsigned long long)memory.used,
+	       (unsigned long long)stats.dropped, descriptors(),
+	       (unsigned long long)(memory.used - memory.slab),
 	       __atomic_load_n(&allocations, __ATOMIC_RELAXED),
 	       __atomic_load_n(&opens, __ATOMIC_RELAXED));
 }
@@ -298,15 +307,8 @@ static void obey(const char *line)
 	printf("done\n");
 }
 
-int main(int argc, char **argv)
+static void add_nodes(void)
 {
-	struct berth_options options = { .machine = &berth_model };
-	struct berth_serve_options serve = { .name = argc > 1 ? argv[1] : NULL };
-	char line[80];
-
-	serve.connections = argc > 2 ? (unsigned int)atoi(argv[2]) : 0;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	must(berth_start(tree_minimal, NULL, &options), "start");
 	must(device_register(&dev, "adder@1000"), "device");
 	must(dma_set_mask_and_coherent(&dev, DMA_BIT_MASK(32)), "mask");
 	mutex_init(&box.lock);
@@ -314,11 +316,10 @@ int main(int argc, char **argv)
 	make_uio();
 	must(misc_register(&slow), "slow");
 	must(misc_register(&box_node), "box");
-	must(berth_serve_start(&serve), "serve");
-	printf("serving at %s\n", berth_serve_name());
-	while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n") != 0)
-		obey(line);
-	berth_serve_stop();
+}
+
+static void remove_nodes(void)
+{
 	misc_deregister(&box_node);
 	misc_deregister(&slow);
 	uio_unregister_device(&uio[1]);
@@ -326,6 +327,27 @@ int main(int argc, char **argv)
 		uio_unregister_device(&uio[0]);
 	free_pages((unsigned long)uio[0].priv, 0);
 	device_unregister(&dev);
+}
+
+int main(int argc, char **argv)
+{
+	struct berth_options options = { .machine = &berth_model };
+	struct berth_serve_options serve = { .name = argc > 1 ? argv[1] : NULL };
+	const bool is_dsp = argc > 3;
+	char line[80];
+
+	serve.connections = argc > 2 ? (unsigned int)atoi(argv[2]) : 0;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	must(berth_start(is_dsp ? tree_dsp : tree_minimal, drivers, &options), "start");
+	if (!is_dsp)
+		add_nodes();
+	must(berth_serve_start(&serve), "serve");
+	printf("serving at %s\n", berth_serve_name());
+	while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n") != 0)
+		obey(line);
+	berth_serve_stop();
+	if (!is_dsp)
+		remove_nodes();
 	must(berth_stop(), "stop");
 	printf("stopped\n");
 	return 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth exec`: a program that knows nothing of berth, with a server's nodes. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -9,13 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <berth/client.h>
+#include <berth/serve-protocol.h>
+
 #include "elf-needs.h"
 #include "exec.h"
 #include "launcher.h"
-#include "preload/client.h"
 #include "run.h"
 
 #define LIBRARY "libberth-preload.so"
+#define SERVER "BERTH_SERVER"
 
 /* As env(1) and shells have it. */
 enum { EXEC_CANNOT = 126, EXEC_MISSING = 127 };
@@ -48,7 +52,7 @@ static int unusable(const char *what, const char *why)
 /* Beside the command, as it is built or as it is installed. */
 static bool find_library(char *path, size_t size)
 {
-	static const char *const places[] = { "../../ports/linux/preload", "../" BERTH_LIBDIR,
+	static const char *const places[] = { "../../ports/linux/preload", ("../" BERTH_LIBDIR),
 					      "../lib" };
 	char own[PATH_MAX];
 	ssize_t got = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -121,13 +125,14 @@ static int set_preload(const char *program)
 	return setenv("LD_PRELOAD", all, 1) ? unusable("LD_PRELOAD", strerror(errno)) : RUN_DONE;
 }
 
+/* No server has a node without a name, but it says so. */
 static int check_server(void)
 {
-	char tree[PATH_MAX], text[160];
-	const char *name = getenv(BERTH_SERVE_ENV);
-	int err = berth_client_tree(tree, sizeof(tree));
+	const char *name = getenv(SERVER);
+	int err = berth_client_open("", O_RDONLY);
+	char text[160];
 
-	if (!err)
+	if (err == -ENOENT)
 		return RUN_DONE;
 	snprintf(text, sizeof(text), "%s",
 		 err == -ECONNREFUSED ? "no server has this name; see berth serve"
@@ -179,7 +184,7 @@ int exec_command(int argc, char **argv)
 		return unusable("a program is missing", "see berth exec --help");
 	if (launcher.server && (!*launcher.server || strlen(launcher.server) > 100))
 		return unusable("--name", "1 to 100 characters");
-	if (launcher.server && setenv(BERTH_SERVE_ENV, launcher.server, 1))
+	if (launcher.server && setenv(SERVER, launcher.server, 1))
 		return unusable("--name", strerror(errno));
 	return is_preloaded ? exec_preloaded(argv + optind)
 			    : launcher_run(&launcher, argv + optind);

@@ -3,18 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "launcher-internal.h"
 
-static unsigned char data[BERTH_SERVE_DATA_MOST];
+static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 
 /* What a read() or a write() is told. parts: addresses and bytes; length: of all */
 struct extent {
@@ -64,7 +64,7 @@ static int copy_extent(const struct launcher_call *call, const struct extent *ex
 
 static int64_t do_write(const struct launcher_call *call, int node)
 {
-	static struct extent extent;
+	static _Thread_local struct extent extent;
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_WRITE },
 					    .fd = node,
 					    .data = data };
@@ -89,7 +89,7 @@ static bool is_counted(const struct launcher_call *call)
  */
 static int64_t do_read(const struct launcher_call *call, int node)
 {
-	static struct extent extent;
+	static _Thread_local struct extent extent;
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_READ },
 					    .fd = node,
 					    .data = data };
@@ -109,6 +109,9 @@ static int64_t do_read(const struct launcher_call *call, int node)
 	} else if (result == sizeof(next) && is_counted(call) &&
 		   recv(node, &next, sizeof(next), MSG_DONTWAIT | MSG_PEEK) == sizeof(next) &&
 		   !memcmp(data, &next, sizeof(next))) {
+		(void)!recv(node, &next, sizeof(next), MSG_DONTWAIT);
+	} else if (!is_counted(call)) {
+		/* The server says it again if there is more. */
 		(void)!recv(node, &next, sizeof(next), MSG_DONTWAIT);
 	}
 	if (result > 0 && copy_extent(call, &extent, message.size, true))
@@ -154,74 +157,13 @@ static int64_t do_ioctl(const struct launcher_call *call, int node)
 	return result;
 }
 
-static const struct launcher_node *find_node(const struct launcher_call *call, int node)
-{
-	struct launcher_message message = { .request = { .op = BERTH_SERVE_NAME },
-					    .fd = node,
-					    .data = data };
-
-	if (launcher_ask(call->launcher, &message) < 0 || !message.size)
-		return NULL;
-	data[message.size - 1] = '\0';
-	for (unsigned int i = 0; i < call->launcher->nr_nodes; i++)
-		if (!strcmp(call->launcher->nodes[i].name, (const char *)data))
-			return &call->launcher->nodes[i];
-	return NULL;
-}
-
-static int64_t store_stat(const struct launcher_call *call, uint64_t to, int fd)
-{
-	const struct launcher_node *node = find_node(call, fd);
-	struct stat stat;
-
-	if (!node)
-		return -ENODEV;
-	stat = node->stand_in;
-	stat.st_mode = node->mode;
-	stat.st_rdev = node->number;
-	stat.st_nlink = 1;
-	return launcher_store(call, to, &stat, sizeof(stat));
-}
-
-static int64_t store_statx(const struct launcher_call *call, uint64_t to, int fd)
-{
-	const struct launcher_node *node = find_node(call, fd);
-	const struct stat *stand_in;
-	struct statx stat;
-
-	if (!node)
-		return -ENODEV;
-	stand_in = &node->stand_in;
-	memset(&stat, 0, sizeof(stat));
-	stat.stx_mask = STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID | STATX_INO |
-			STATX_SIZE;
-	stat.stx_blksize = (uint32_t)stand_in->st_blksize;
-	stat.stx_nlink = 1;
-	stat.stx_uid = stand_in->st_uid;
-	stat.stx_gid = stand_in->st_gid;
-	stat.stx_mode = (uint16_t)node->mode;
-	stat.stx_ino = stand_in->st_ino;
-	stat.stx_rdev_major = major(node->number);
-	stat.stx_rdev_minor = minor(node->number);
-	stat.stx_dev_major = major(stand_in->st_dev);
-	stat.stx_dev_minor = minor(stand_in->st_dev);
-	return launcher_store(call, to, &stat, sizeof(stat));
-}
-
-/* With a path behind the descriptor the kernel knows best that this is no directory. */
-static bool has_path(const struct launcher_call *call)
-{
-	char first;
-
-	return call->args[1] && (launcher_fetch(call, call->args[1], &first, 1) || first);
-}
-
 /* read() that found nothing. A copy of the descriptor keeps the node open until the thread is seen to be gone. */
 static struct waiting {
 	struct waiting *next;
 	struct launcher_call call;
 	int node;
 } * all_waiting;
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool wait_to_read(const struct launcher_call *call, int node)
 {
@@ -232,8 +174,11 @@ static bool wait_to_read(const struct launcher_call *call, int node)
 	waiting = malloc(sizeof(*waiting));
 	if (!waiting)
 		return false;
+	pthread_mutex_lock(&waiting_lock);
 	*waiting = (struct waiting){ all_waiting, *call, node };
 	all_waiting = waiting;
+	pthread_mutex_unlock(&waiting_lock);
+	launcher_wake();
 	return true;
 }
 
@@ -241,13 +186,16 @@ unsigned int launcher_waiting(int *fds, unsigned int most)
 {
 	unsigned int used = 0;
 
+	pthread_mutex_lock(&waiting_lock);
 	for (struct waiting *waiting = all_waiting; waiting && used < most; waiting = waiting->next)
 		fds[used++] = waiting->node;
+	pthread_mutex_unlock(&waiting_lock);
 	return used;
 }
 
 void launcher_retry(void)
 {
+	pthread_mutex_lock(&waiting_lock);
 	for (struct waiting **at = &all_waiting; *at;) {
 		struct waiting *waiting = *at;
 		int64_t result = -EINTR;
@@ -263,6 +211,7 @@ void launcher_retry(void)
 		close(waiting->node);
 		free(waiting);
 	}
+	pthread_mutex_unlock(&waiting_lock);
 }
 
 /* What every file has, and what uio's nodes have: lseek() does nothing. */
@@ -273,9 +222,50 @@ static bool is_generic(const struct launcher_call *call)
 	if (call->op == LAUNCHER_IOCTL)
 		return request == FIOCLEX || request == FIONCLEX || request == FIONBIO ||
 		       request == FIOASYNC;
-	if (call->op == LAUNCHER_LSEEK)
-		return !is_counted(call);
-	return (call->op == LAUNCHER_FSTATAT || call->op == LAUNCHER_STATX) && has_path(call);
+	return call->op == LAUNCHER_LSEEK && !is_counted(call);
+}
+
+/* A copy has a number of ours as well. To one that the program chooses by dup2() none of this applies. */
+static bool do_dup(const struct launcher_call *call, int node)
+{
+	const uint32_t command = (uint32_t)call->args[1];
+	const bool is_fcntl = call->op == LAUNCHER_FCNTL;
+	const uint64_t least = is_fcntl ? call->args[2] : 0;
+
+	if (is_fcntl && command != F_DUPFD && command != F_DUPFD_CLOEXEC)
+		return false;
+	if (least > call->launcher->numbers)
+		return false;
+	launcher_give_number(call, node, is_counted(call),
+			     is_fcntl && command == F_DUPFD_CLOEXEC ? O_CLOEXEC : 0);
+	return true;
+}
+
+/* A socket can always be read and written. */
+static bool do_get_flags(const struct launcher_call *call, int node)
+{
+	struct launcher_message message = { .request = { .op = BERTH_SERVE_NAME },
+					    .fd = node,
+					    .data = data };
+	const int flags = fcntl(node, F_GETFL);
+	int64_t opened;
+
+	if (call->op != LAUNCHER_FCNTL || (uint32_t)call->args[1] != F_GETFL)
+		return false;
+	opened = launcher_ask(call->launcher, &message);
+	if (opened < 0)
+		return false;
+	launcher_result(call, (flags & ~O_ACCMODE) | (opened & O_ACCMODE));
+	return true;
+}
+
+static bool do_copy(const struct launcher_call *call, int node)
+{
+	if (call->op != LAUNCHER_DUP && call->op != LAUNCHER_FCNTL)
+		return false;
+	if (!do_get_flags(call, node) && !do_dup(call, node))
+		launcher_continue(call);
+	return true;
 }
 
 static int64_t do_call(const struct launcher_call *call, int node)
@@ -291,12 +281,6 @@ static int64_t do_call(const struct launcher_call *call, int node)
 		return do_write(call, node);
 	case LAUNCHER_IOCTL:
 		return do_ioctl(call, node);
-	case LAUNCHER_FSTAT:
-		return store_stat(call, call->args[1], node);
-	case LAUNCHER_FSTATAT:
-		return store_stat(call, call->args[2], node);
-	case LAUNCHER_STATX:
-		return store_statx(call, call->args[4], node);
 	case LAUNCHER_LSEEK:
 		return 0;
 	default: /* no driver of such a node has splice_read() */
@@ -330,6 +314,10 @@ void launcher_do_call(const struct launcher_call *call)
 		launcher_continue(call);
 		if (node >= 0)
 			close(node);
+		return;
+	}
+	if (do_copy(call, node)) {
+		close(node);
 		return;
 	}
 	result = do_call(call, node);

@@ -5,14 +5,16 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "launcher-internal.h"
 
 #define SECONDS_FOR_REPLY 10
+#define TRIES 40
 
-/* Of the supervisor, or of the front before there is one. */
-static int kept = -1;
+/* Each thread of the supervisor's has its own. */
+static _Thread_local int kept = -1;
 
 void launcher_name_server(struct launcher *launcher, const char *name)
 {
@@ -82,7 +84,7 @@ static int send_request(int connection, struct launcher_message *message)
 
 static int receive_reply(int connection, struct launcher_message *message)
 {
-	static unsigned char unwanted[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char unwanted[BERTH_SERVE_DATA_MOST];
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	struct iovec parts[2] = { { &message->reply, sizeof(message->reply) },
 				  { message->data ? message->data : unwanted,
@@ -98,7 +100,7 @@ static int receive_reply(int connection, struct launcher_message *message)
 		got = recvmsg(connection, &packet, MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return -errno;
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
 	head = CMSG_FIRSTHDR(&packet);
 	if (head && head->cmsg_type == SCM_RIGHTS && head->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&message->reply_fd, CMSG_DATA(head), sizeof(int));
@@ -122,22 +124,46 @@ int launcher_request(int connection, struct launcher_message *message)
 	return ret ? ret : receive_reply(connection, message);
 }
 
+/* A server without room for one more hangs up: there may be some in a moment. */
+int launcher_request_new(const struct launcher *launcher, struct launcher_message *message,
+			 int *connection)
+{
+	int ret = -ENFILE;
+
+	for (unsigned int i = 1; i <= TRIES; i++) {
+		const struct timespec pause = { .tv_nsec = 1000000 * i };
+
+		*connection = launcher_connect(launcher);
+		if (*connection < 0)
+			return *connection == -ECONNREFUSED ? -ENODEV : *connection;
+		ret = launcher_request(*connection, message);
+		if (!ret)
+			return 0;
+		close(*connection);
+		if (ret != -EPIPE && ret != -ECONNRESET && ret != -ENODEV)
+			return ret;
+		nanosleep(&pause, NULL);
+	}
+	return -ENFILE;
+}
+
 int64_t launcher_ask(const struct launcher *launcher, struct launcher_message *message)
 {
-	const bool was_kept = kept >= 0;
-	int ret;
+	int ret = -EPIPE;
 
-	if (!was_kept)
-		kept = launcher_connect(launcher);
-	if (kept < 0)
-		return kept == -ECONNREFUSED ? -ENODEV : kept;
-	ret = launcher_request(kept, message);
+	message->reply_fd = -1;
+	if (kept >= 0) {
+		ret = launcher_request(kept, message);
+		if (ret)
+			close(kept);
+	}
+	/* A server that was started again since: nothing was done with the request. */
+	if (ret == -EPIPE)
+		ret = launcher_request_new(launcher, message, &kept);
 	if (!ret)
 		return message->reply.result;
-	close(kept);
 	kept = -1;
-	/* A server that was started again since: nothing was done with the request. */
-	return was_kept && ret == -EPIPE ? launcher_ask(launcher, message) : ret;
+	return ret;
 }
 
 bool launcher_is_connection(const struct launcher *launcher, int fd)

@@ -20,7 +20,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#include "../../ports/linux/serve/protocol.h"
+#include <berth/serve-protocol.h>
 
 #include "launcher.h"
 
@@ -93,6 +93,9 @@ void launcher_name_server(struct launcher *launcher, const char *name);
 int launcher_connect(const struct launcher *launcher);
 /* One request over @connection. 0 if there is a reply, whatever it says. */
 int launcher_request(int connection, struct launcher_message *message);
+/* The same over a new one, which is the caller's if that returns 0. */
+int launcher_request_new(const struct launcher *launcher, struct launcher_message *message,
+			 int *connection);
 /* The same over the connection that is kept for it. Returns the reply's result. */
 int64_t launcher_ask(const struct launcher *launcher, struct launcher_message *message);
 bool launcher_is_connection(const struct launcher *launcher, int fd);
@@ -111,6 +114,11 @@ enum launcher_op {
 	LAUNCHER_OPENAT2,
 	LAUNCHER_MMAP,
 	LAUNCHER_MMAP_OLD, /* arguments in memory */
+	LAUNCHER_STAT,
+	LAUNCHER_LSTAT,
+	LAUNCHER_FSTAT,
+	LAUNCHER_FSTATAT,
+	LAUNCHER_STATX,
 	LAUNCHER_READ,
 	LAUNCHER_READV,
 	LAUNCHER_PREAD,
@@ -118,10 +126,9 @@ enum launcher_op {
 	LAUNCHER_WRITE,
 	LAUNCHER_WRITEV,
 	LAUNCHER_IOCTL,
-	LAUNCHER_FSTAT,
-	LAUNCHER_FSTATAT,
-	LAUNCHER_STATX,
 	LAUNCHER_LSEEK,
+	LAUNCHER_DUP,
+	LAUNCHER_FCNTL,
 	LAUNCHER_SPLICE, /* from the descriptor */
 	LAUNCHER_SENDFILE, /* likewise: it is the second argument */
 	LAUNCHER_NO_OP,
@@ -165,11 +172,30 @@ bool launcher_has_descriptor(const struct launcher_call *call, unsigned int fd);
 int launcher_give(const struct launcher_call *call, int source, int fd, unsigned int flags,
 		  unsigned int fd_flags);
 
+/*
+ * The node that a path leads to, from the descriptor @dir or AT_FDCWD; NULL: none, and then @attribute is its inode
+ * number if it is in the server's tree. @flags, @resolve: of openat2(). launcher-find.c
+ */
+struct launcher_path {
+	int dir;
+	uint64_t address;
+	unsigned int flags;
+	uint64_t resolve;
+};
+const struct launcher_node *launcher_find(const struct launcher_call *call,
+					  const struct launcher_path *path, uint64_t *attribute);
+
 void launcher_do_open(const struct launcher_call *call); /* launcher-open.c */
+/* Ends the call with a number for @source that is ours and free; or the lowest that is free. */
+void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
+			  unsigned int fd_flags);
+void launcher_do_stat(const struct launcher_call *call); /* launcher-stat.c */
 void launcher_do_call(const struct launcher_call *call); /* launcher-call.c */
 
 /* read() that waits for data: launcher-call.c. How many, and retrying each that can go on. */
 unsigned int launcher_waiting(int *fds, unsigned int most);
+/* There is one more: the supervisor's first thread looks again. launcher-supervise.c */
+void launcher_wake(void);
 void launcher_retry(void);
 
 void launcher_do_mmap(const struct launcher_call *call); /* launcher-map.c */
@@ -181,13 +207,18 @@ int launcher_mapped_open(void);
  * connection is closed. Takes both, also when it fails.
  */
 int launcher_mapped_add(int connection, int memory);
+/* Whether it is a file of what is mapped. */
+bool launcher_mapped_has(int fd);
 /* After the descriptor of launcher_mapped_open() can be read, and as long as it says so (milliseconds, or -1). */
 int launcher_mapped_look(void);
 
 /* The thread makes the call with these arguments, but maps @memory from its begin: launcher-trace.c. Ends it. */
 void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory);
 
-/* The supervisor: ends the process. @link goes to the front. launcher-supervise.c */
+/*
+ * The supervisor: ends the process. @link goes to the front. Its threads take calls, one at a time each, so that what takes
+ * long keeps no others; the first looks after all else. None of their locks is taken inside another. launcher-supervise.c
+ */
 _Noreturn void launcher_supervise(struct launcher *launcher, int link, int from_program);
 /* Kill all in this mount namespace but the caller and @other (0: none), until there are no more. */
 void launcher_kill_all(pid_t other);

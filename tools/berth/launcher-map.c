@@ -81,24 +81,23 @@ static int fetch_arguments(const struct launcher_call *call, uint64_t *args)
 }
 
 /* What the node has there, as a descriptor of the program's own file. */
-static int fetch_memory(const struct launcher_call *call, int node, const uint64_t *args)
+static int fetch_memory(const struct launcher_call *call, int node, uint64_t *args)
 {
-	static unsigned char data[BERTH_SERVE_DATA_MOST];
+	static _Thread_local unsigned char data[BERTH_SERVE_DATA_MOST];
 	struct launcher_message message = {
 		.request = { .op = BERTH_SERVE_MAP, .length = args[1], .offset = args[5] },
 		.fd = node,
 		.data = data,
 	};
-	const int connection = launcher_connect(call->launcher);
-	int ret;
+	int connection, ret = launcher_request_new(call->launcher, &message, &connection);
 
-	if (connection < 0)
-		return connection == -ECONNREFUSED ? -ENODEV : connection;
-	ret = launcher_request(connection, &message);
-	if (!ret && message.reply.result)
+	if (ret)
+		return ret;
+	if (message.reply.result < 0)
 		ret = (int)message.reply.result;
-	else if (!ret && message.reply_fd < 0)
+	else if (message.reply_fd < 0)
 		ret = -EPROTO;
+	args[5] = (uint64_t)message.reply.result;
 	if (!ret)
 		return launcher_mapped_add(connection, message.reply_fd);
 	if (message.reply_fd >= 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,15 +20,17 @@
 #define LOCKS ((off_t)1 << 60)
 #define PATIENCE_MOST_MS 1000
 
-/* connection: to the server; memory: the server's file; lock: which byte; watch: of its inode */
+/* connection: to the server; memory: the server's file; byte: which is locked; watch: of its inode */
 struct mapped {
 	struct mapped *next;
 	int connection, memory, watch;
-	off_t lock;
+	off_t byte;
 };
 
+/* Of all that follows. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mapped *all;
-static off_t last_lock = LOCKS;
+static off_t last_byte = LOCKS;
 static int notifier = -1;
 /* To look again: what has ended is told a moment before its lock is gone. -1: nothing to wait for. */
 static int patience = -1;
@@ -45,9 +48,9 @@ static struct flock lock_of(off_t where, short type)
 
 static bool is_held(const struct mapped *mapped)
 {
-	struct flock lock = lock_of(mapped->lock, F_WRLCK);
+	struct flock test = lock_of(mapped->byte, F_WRLCK);
 
-	return fcntl(mapped->memory, F_OFD_GETLK, &lock) || lock.l_type != F_UNLCK;
+	return fcntl(mapped->memory, F_OFD_GETLK, &test) || test.l_type != F_UNLCK;
 }
 
 static void forget(struct mapped *mapped)
@@ -67,7 +70,7 @@ static void forget(struct mapped *mapped)
 static int open_anew(struct mapped *mapped)
 {
 	const int mode = fcntl(mapped->memory, F_GETFL) & O_ACCMODE;
-	struct flock lock = lock_of(mapped->lock, F_RDLCK);
+	struct flock own = lock_of(mapped->byte, F_RDLCK);
 	char path[64];
 	int fd;
 
@@ -76,20 +79,20 @@ static int open_anew(struct mapped *mapped)
 	if (fd < 0)
 		return -errno;
 	mapped->watch = inotify_add_watch(notifier, path, IN_CLOSE);
-	if (mapped->watch >= 0 && !fcntl(fd, F_OFD_SETLK, &lock))
+	if (mapped->watch >= 0 && !fcntl(fd, F_OFD_SETLK, &own))
 		return fd;
 	close(fd);
 	return -ENOMEM;
 }
 
-int launcher_mapped_add(int connection, int memory)
+static int add(int connection, int memory)
 {
 	struct mapped *mapped = calloc(1, sizeof(*mapped));
 	int fd = -ENOMEM;
 
 	if (mapped) {
 		*mapped = (struct mapped){
-			.connection = connection, .memory = memory, .watch = -1, .lock = ++last_lock
+			.connection = connection, .memory = memory, .watch = -1, .byte = ++last_byte
 		};
 		fd = open_anew(mapped);
 	}
@@ -102,6 +105,31 @@ int launcher_mapped_add(int connection, int memory)
 	mapped->next = all;
 	all = mapped;
 	return fd;
+}
+
+int launcher_mapped_add(int connection, int memory)
+{
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	fd = add(connection, memory);
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+bool launcher_mapped_has(int fd)
+{
+	struct stat what, memory;
+	bool has = false;
+
+	if (fstat(fd, &what))
+		return false;
+	pthread_mutex_lock(&lock);
+	for (struct mapped *mapped = all; mapped && !has; mapped = mapped->next)
+		has = !fstat(mapped->memory, &memory) && memory.st_dev == what.st_dev &&
+		      memory.st_ino == what.st_ino;
+	pthread_mutex_unlock(&lock);
+	return has;
 }
 
 static bool was_told(void)
@@ -121,6 +149,7 @@ int launcher_mapped_look(void)
 		patience = 1;
 	if (patience < 0)
 		return -1;
+	pthread_mutex_lock(&lock);
 	for (struct mapped **at = &all; *at;) {
 		struct mapped *mapped = *at;
 
@@ -132,5 +161,6 @@ int launcher_mapped_look(void)
 		forget(mapped);
 	}
 	patience = all && patience <= PATIENCE_MOST_MS ? patience * 2 : -1;
+	pthread_mutex_unlock(&lock);
 	return patience;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -58,10 +59,13 @@ int launcher_stand_in(struct launcher *launcher, int tree, const char *entry, co
 	node->is_counted = is_uio(node->name);
 	node->mode = S_IFCHR | (stat.st_mode & 0777);
 	node->number =
-		makedev((unsigned int)stat.st_ctim.tv_sec, (unsigned int)stat.st_ctim.tv_nsec);
+		makedev((unsigned int)stat.st_mtim.tv_sec, (unsigned int)stat.st_mtim.tv_nsec);
 	node->terminal = mount_terminal(path, stat.st_mode & 0777);
 	if (node->terminal < 0 || lstat(path, &node->stand_in))
 		return launcher_unusable(path, errno);
+	/* A terminal has no times before it is used. */
+	clock_gettime(CLOCK_REALTIME_COARSE, &node->stand_in.st_mtim);
+	node->stand_in.st_atim = node->stand_in.st_ctim = node->stand_in.st_mtim;
 	launcher->nr_nodes++;
 	return RUN_DONE;
 }

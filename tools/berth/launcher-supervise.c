@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -22,6 +25,7 @@
 #endif
 
 #define MOST_WAITING 64
+#define THREADS 4
 #define PATIENCE_MS 100 /* for what is not told: a thread killed in read() */
 
 static void reply(const struct launcher_call *call, int64_t value, int error, unsigned int flags)
@@ -128,7 +132,7 @@ void launcher_kill_all(pid_t other)
 
 static void take_call(struct launcher *launcher, int listener)
 {
-	static union {
+	static _Thread_local union {
 		struct seccomp_notif notif;
 		char room[512]; /* a later kernel's may be larger */
 	} told;
@@ -149,6 +153,8 @@ static void take_call(struct launcher *launcher, int listener)
 		launcher_do_open(&call);
 	else if (call.op <= LAUNCHER_MMAP_OLD)
 		launcher_do_mmap(&call);
+	else if (call.op <= LAUNCHER_STATX)
+		launcher_do_stat(&call);
 	else
 		launcher_do_call(&call);
 }
@@ -172,19 +178,19 @@ static int receive_listener(int from_program)
 	return fd;
 }
 
-static void on_signal(int number)
-{
-	(void)number;
-}
-
 /* Nothing of the caller's stays: it may be a pipe whose reader waits for its end. */
 static void leave(int *link, int *from_program)
 {
-	const struct sigaction wake = { .sa_handler = on_signal };
+	struct rlimit limit;
 	sigset_t none;
 	int null = open("/dev/null", O_RDWR);
 
 	setpgid(0, 0);
+	/* A mapping is two descriptors here. */
+	if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
 	/* Before the numbers 0 to 2 are taken: the two may be among them. */
 	*link = fcntl(*link, F_DUPFD_CLOEXEC, 10);
 	*from_program = fcntl(*from_program, F_DUPFD_CLOEXEC, 10);
@@ -196,7 +202,6 @@ static void leave(int *link, int *from_program)
 	*link = 3;
 	*from_program = 4;
 	close_range(5, ~0u, 0);
-	sigaction(SIGUSR1, &wake, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)!chdir("/");
@@ -221,10 +226,60 @@ static void hear_front(int *link, int listener)
 	*link = -1;
 }
 
+static struct supervision {
+	struct launcher *launcher;
+	int listener, wake;
+} own;
+
+void launcher_wake(void)
+{
+	const uint64_t one = 1;
+
+	(void)!write(own.wake, &one, sizeof(one));
+}
+
+static void *take_calls(void *unused)
+{
+	for (;;)
+		take_call(own.launcher, own.listener);
+	return unused;
+}
+
+static void start_threads(struct launcher *launcher, int listener)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	own = (struct supervision){ launcher, listener, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
+	/* Who is woken runs where the other stops: calls are half as dear where the kernel can do that. */
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1ul);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&thread, &attr, take_calls, NULL) && !i)
+			_exit(1);
+}
+
+static unsigned int fill(struct pollfd *polled, int listener, int link, int mapped)
+{
+	int waiting[MOST_WAITING];
+	const unsigned int waits = launcher_waiting(waiting, MOST_WAITING);
+
+	polled[0] = (struct pollfd){ .fd = listener };
+	polled[1] = (struct pollfd){ .fd = link, .events = POLLIN };
+	polled[2] = (struct pollfd){ .fd = mapped, .events = POLLIN };
+	polled[3] = (struct pollfd){ .fd = own.wake, .events = POLLIN };
+	for (unsigned int i = 0; i < waits; i++)
+		polled[4 + i] = (struct pollfd){ .fd = waiting[i], .events = POLLIN };
+	return waits;
+}
+
+/* Until the last that has the filter is gone: then its listener hangs up. */
 void launcher_supervise(struct launcher *launcher, int link, int from_program)
 {
-	struct pollfd polled[3 + MOST_WAITING];
-	int waiting[MOST_WAITING], listener, mapped, patience = -1;
+	struct pollfd polled[4 + MOST_WAITING];
+	int listener, mapped, patience = -1;
+	uint64_t wakes;
 
 	leave(&link, &from_program);
 	listener = receive_listener(from_program);
@@ -233,24 +288,17 @@ void launcher_supervise(struct launcher *launcher, int link, int from_program)
 		_exit(0); /* the program has told why */
 	if (mapped < 0)
 		_exit(1);
-	/* Who is woken runs where the other stops: calls are half as dear where the kernel can do that. */
-	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, 1ul);
+	start_threads(launcher, listener);
 	for (;;) {
-		const unsigned int waits = launcher_waiting(waiting, MOST_WAITING);
+		const unsigned int waits = fill(polled, listener, link, mapped);
 
-		polled[0] = (struct pollfd){ .fd = listener, .events = POLLIN };
-		polled[1] = (struct pollfd){ .fd = link, .events = POLLIN };
-		polled[2] = (struct pollfd){ .fd = mapped, .events = POLLIN };
-		for (unsigned int i = 0; i < waits; i++)
-			polled[3 + i] = (struct pollfd){ .fd = waiting[i], .events = POLLIN };
 		if (waits && (patience < 0 || patience > PATIENCE_MS))
 			patience = PATIENCE_MS;
-		if (poll(polled, 3 + waits, patience) < 0 && errno != EINTR)
+		if (poll(polled, 4 + waits, patience) < 0 && errno != EINTR)
 			_exit(1);
-		if (polled[0].revents & POLLIN)
-			take_call(launcher, listener);
-		else if (polled[0].revents)
-			_exit(0); /* the last one that has the filter is gone */
+		if (polled[0].revents)
+			_exit(0);
+		(void)!read(own.wake, &wakes, sizeof(wakes));
 		if (waits)
 			launcher_retry();
 		patience = launcher_mapped_look();

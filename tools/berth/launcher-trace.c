@@ -6,10 +6,12 @@
 #include <asm/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "launcher-internal.h"
 
@@ -116,7 +118,25 @@ static void run_calls(const struct launcher_call *call, const uint64_t *args)
 	(void)ptrace(PTRACE_SETSIGMASK, call->tid, sizeof(signals), &signals);
 }
 
-void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory)
+/*
+ * The number that is for a moment, unless it is the program's own file. A child that was made in another such moment has
+ * it still: that one is replaced.
+ */
+static int give_moment(const struct launcher_call *call, int memory)
+{
+	const unsigned int moment = launcher_moment(call->launcher);
+	const int there = launcher_descriptor(call, moment);
+	const bool is_own = there >= 0 && !launcher_mapped_has(there);
+
+	if (there >= 0)
+		close(there);
+	return is_own ? -EBUSY : launcher_give(call, memory, (int)moment, 0, O_CLOEXEC);
+}
+
+/* The number is one thread's of the program at a time. */
+static pthread_mutex_t moment_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void inject(const struct launcher_call *call, uint64_t *args, int memory)
 {
 	int status, fd;
 
@@ -125,10 +145,10 @@ void launcher_inject(const struct launcher_call *call, uint64_t *args, int memor
 		launcher_result(call, -errno);
 		return;
 	}
-	/* mmap() needs a descriptor: it has this number for a moment. */
-	fd = launcher_give(call, memory, (int)launcher_moment(call->launcher), 0, O_CLOEXEC);
+	fd = give_moment(call, memory); /* mmap() needs a descriptor */
 	args[4] = (uint64_t)fd;
-	args[5] = 0;
+	if (call->is_compat)
+		args[5] >>= 12;
 	(void)ptrace(PTRACE_INTERRUPT, call->tid, NULL, NULL);
 	/* It stops before it sees this, which is then replaced. EBADF: the program has lowered its limit. */
 	launcher_result(call, fd == -EBADF ? -EMFILE : fd < 0 ? fd : -EAGAIN);
@@ -137,4 +157,11 @@ void launcher_inject(const struct launcher_call *call, uint64_t *args, int memor
 	if (fd >= 0)
 		run_calls(call, args);
 	(void)ptrace(PTRACE_DETACH, call->tid, NULL, NULL);
+}
+
+void launcher_inject(const struct launcher_call *call, uint64_t *args, int memory)
+{
+	pthread_mutex_lock(&moment_lock);
+	inject(call, args, memory);
+	pthread_mutex_unlock(&moment_lock);
 }

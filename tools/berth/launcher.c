@@ -49,15 +49,11 @@ static int greet(struct launcher *launcher)
 	struct launcher_message message = { .request = { .op = BERTH_SERVE_HELLO },
 					    .fd = -1,
 					    .data = data };
-	const int connection = launcher_connect(launcher);
-	int ret = connection;
+	int connection, ret = launcher_request_new(launcher, &message, &connection);
 
-	if (connection >= 0) {
-		ret = launcher_request(connection, &message);
-		close(connection);
-	}
-	if (ret < 0)
+	if (ret)
 		return launcher_unusable("no server (see berth serve)", -ret);
+	close(connection);
 	if (message.reply.result || !message.size || data[message.size - 1] ||
 	    message.size > sizeof(launcher->tree))
 		return launcher_unusable("the server says something else than expected", 0);
@@ -161,6 +157,15 @@ static bool part(int link, pid_t supervisor)
 	return WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
+/* The shell sees its job stopped by the terminal. Who stops one process alone has only that one to continue. */
+static void stop_like(int status)
+{
+	if (WSTOPSIG(status) == SIGSTOP)
+		return;
+	raise(SIGSTOP);
+	kill(program, SIGCONT);
+}
+
 static int wait_for(int link, pid_t supervisor)
 {
 	int status;
@@ -169,8 +174,7 @@ static int wait_for(int link, pid_t supervisor)
 		const pid_t pid = waitpid(-1, &status, WUNTRACED);
 
 		if (pid == program && WIFSTOPPED(status)) {
-			raise(SIGSTOP);
-			kill(program, SIGCONT);
+			stop_like(status);
 		} else if (pid == program) {
 			program = 0;
 			return part(link, supervisor) ? end_like(status) : end_all();

@@ -8,6 +8,7 @@
 #include "exec.h"
 #include "explain.h"
 #include "run.h"
+#include "screen.h"
 
 static const char usage[] =
 	"Usage: berth COMMAND [OPTION]...\n"
@@ -47,6 +48,9 @@ int main(int argc, char **argv)
 		printf("berth %s\n", berth_version());
 		return RUN_DONE;
 	}
+	/* Not for people: the other process of `berth run`. */
+	if (!strcmp(argv[1], SCREEN_COMMAND))
+		return screen_command();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].command(argc - 1, argv + 1);

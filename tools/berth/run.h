@@ -43,6 +43,19 @@ struct run_options {
 	void *progress_data;
 };
 
+/* What went through a decoder to another process. */
+struct run_pipeline {
+	bool is_there;
+	uint64_t coded_bytes; /* what the camera wrote, and the decoder read */
+	unsigned int pictures; /* buffers of theirs */
+	uint64_t pieces; /* of a picture's memory */
+	uint64_t fences; /* made and signalled */
+	uint64_t fences_failed; /* of them, with an error */
+	uint64_t seen; /* pictures, by the other process */
+	uint64_t cleans, invalidates; /* of buffers that passed from one side to the other */
+	uint64_t damaged; /* streams that the decoder refused */
+};
+
 struct run_latency {
 	unsigned int samples;
 	uint64_t median_ns, p99_ns, max_ns;
@@ -69,6 +82,7 @@ struct run_result {
 	char difference[160]; /* the first one */
 	struct network_work network;
 	struct scatter_work display;
+	struct run_pipeline pipeline;
 	struct berth_swiotlb_info bounce; /* of all devices */
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */

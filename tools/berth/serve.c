@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <berth/dma-heap.h>
 #include <berth/drivers/camera.h>
 #include <berth/drivers/display.h>
 #include <berth/drivers/rtl8139.h>
 #include <berth/drivers/sifive-pdma.h>
 #include <berth/drivers/smmu-v3.h>
+#include <berth/drivers/uio.h>
 #include <berth/fs.h>
 #include <berth/serve.h>
+#include <berth/sw_sync.h>
 
 #include "boards.h"
 #include "command.h"
@@ -40,6 +43,9 @@ static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
 	BERTH_PLATFORM_DRIVER(&berth_rtl8139_platform_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_dmem_genirq_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_pmem_genirq_driver),
+	BERTH_PLATFORM_DRIVER(&berth_uio_pdrv_genirq_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 
@@ -142,7 +148,7 @@ static int serve(const struct command_line *line, const sigset_t *ends)
 	unsigned int nodes = 0;
 	int signal;
 
-	if (berth_serve_start(&line->serve))
+	if (berth_dma_heaps_offer() || berth_sw_sync_offer() || berth_serve_start(&line->serve))
 		return unusable("nobody can be served");
 	berth_node_each(count_node, &nodes);
 	printf("serving %u nodes at %s\n", nodes, berth_serve_name());

@@ -41,7 +41,8 @@ struct thread {
 /* A shared buffer: of those who have it the last one counts. */
 struct buffer {
 	const void *object;
-	unsigned int thread;
+	unsigned int thread, number;
+	char name[48];
 	char owners[MOST_OWNERS][48];
 	unsigned int nr_owners;
 	uint64_t since;
@@ -252,20 +253,45 @@ static void write_slice(struct trace_file *f, struct buffer *buffer)
 	buffer->since = f->ns;
 }
 
+/* Its users may call it something else later. */
+static void name_buffer(struct trace_file *f, struct buffer *buffer, const char *name)
+{
+	struct thread *thread = &f->threads[buffer->thread - 1];
+
+	snprintf(buffer->name, sizeof(buffer->name), "%s", name);
+	snprintf(thread->name, sizeof(thread->name), "buffer %u: %s", buffer->number, name);
+	name_track(f, "thread_name", TRACK_BUFFERS, buffer->thread, thread->name);
+}
+
+static struct buffer *known_buffer(struct trace_file *f, const struct trace_record *r)
+{
+	for (size_t i = 0; i < f->nr_buffers; i++) {
+		struct buffer *buffer = &f->buffers[i];
+
+		if (buffer->object != r->object)
+			continue;
+		if (r->name[0] && strcmp(buffer->name, r->name))
+			name_buffer(f, buffer, r->name);
+		return buffer;
+	}
+	return NULL;
+}
+
 static struct buffer *buffer_of(struct trace_file *f, const struct trace_record *r)
 {
-	struct buffer *buffer;
+	struct buffer *buffer = known_buffer(f, r);
 	char name[64];
 
-	for (size_t i = 0; i < f->nr_buffers; i++)
-		if (f->buffers[i].object == r->object)
-			return &f->buffers[i];
+	if (buffer)
+		return buffer;
 	buffer = add(f, &f->buffers, &f->nr_buffers, &f->max_buffers, sizeof(*buffer));
 	if (!buffer)
 		return NULL;
 	buffer->object = r->object;
 	buffer->since = f->ns;
-	snprintf(name, sizeof(name), "buffer %u%s%s", ++f->exported, r->name[0] ? ": " : "",
+	buffer->number = ++f->exported;
+	snprintf(buffer->name, sizeof(buffer->name), "%s", r->name);
+	snprintf(name, sizeof(name), "buffer %u%s%s", buffer->number, r->name[0] ? ": " : "",
 		 r->name);
 	buffer->thread = thread_of(f, TRACK_BUFFERS, name, true);
 	return buffer;
@@ -392,6 +418,13 @@ static void device_event(struct trace_file *f, const struct trace_record *r)
 		return;
 	case BERTH_TRACE_DMA_UNMAP:
 		end_pair(f, r, "mapping");
+		return;
+	case BERTH_TRACE_DMA_ALLOC:
+		snprintf(name, sizeof(name), "%" PRIu64 " bytes", r->length);
+		begin_on(f, r, TRACK_DEVICES, dev, "memory", name);
+		return;
+	case BERTH_TRACE_DMA_FREE:
+		end_pair(f, r, "memory");
 		return;
 	case BERTH_TRACE_DMA_SUBMIT:
 		begin_on(f, r, TRACK_DEVICES, dev, "transfer", r->name);

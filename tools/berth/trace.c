@@ -68,39 +68,39 @@ static void put(struct trace_record *record, uint32_t at)
 	__atomic_store_n(&record->turn, at / RING * 2 + 1, __ATOMIC_RELEASE);
 }
 
-static void told(const struct berth_trace_event *event, void *data)
+/* @dev: a name. */
+static void note(struct trace *trace, unsigned int kind, const struct berth_trace_event *event,
+		 const char *dev)
 {
 	uint32_t at;
-	struct trace_record *record = take(data, &at);
+	struct trace_record *record = take(trace, &at);
 
 	if (!record)
 		return;
-	record->kind = event->kind;
+	record->kind = kind;
 	record->detail = event->detail;
 	record->ns = berth_model_time();
 	record->object = event->object;
 	record->address = event->address;
 	record->length = event->length;
 	record->other = event->other;
-	copy_name(record->dev, sizeof(record->dev), event->dev ? dev_name(event->dev) : NULL);
+	copy_name(record->dev, sizeof(record->dev), dev);
 	copy_name(record->name, sizeof(record->name), event->name);
 	put(record, at);
+}
+
+static void told(const struct berth_trace_event *event, void *data)
+{
+	note(data, event->kind, event, event->dev ? dev_name(event->dev) : NULL);
 }
 
 static void tell_owner(struct trace *trace, unsigned int kind, const void *buffer,
 		       const char *owner)
 {
-	struct trace_record *record;
-	uint32_t at;
+	const struct berth_trace_event event = { .object = buffer };
 
-	record = trace ? take(trace, &at) : NULL;
-	if (!record)
-		return;
-	*record = (struct trace_record){
-		.turn = record->turn, .kind = kind, .ns = berth_model_time(), .object = buffer
-	};
-	copy_name(record->dev, sizeof(record->dev), owner);
-	put(record, at);
+	if (trace)
+		note(trace, kind, &event, owner);
 }
 
 void trace_owner(struct trace *trace, const void *buffer, const char *owner)

@@ -152,10 +152,11 @@ static void *map_node(void *at, size_t size, int prot, int flags, int fd, off_t 
 {
 	int connection, shown, err = 0;
 	void *got = MAP_FAILED;
+	uint64_t at_file;
 
 	if (!size || offset < 0)
 		return (void *)failed(-EINVAL);
-	shown = berth_client_map(fd, (uint64_t)offset, page_up(size), &connection);
+	shown = berth_client_map_at(fd, (uint64_t)offset, page_up(size), &at_file, &connection);
 	if (shown < 0)
 		return (void *)failed(shown);
 	connection = hide(connection);
@@ -163,7 +164,7 @@ static void *map_node(void *at, size_t size, int prot, int flags, int fd, off_t 
 		is_prepared = true;
 		pthread_atfork(lock, unlock, unlock);
 	}
-	got = map_raw(at, size, prot, flags, shown, 0);
+	got = map_raw(at, size, prot, flags, shown, (off_t)at_file);
 	err = errno;
 	syscall(SYS_close, shown);
 	if (got == MAP_FAILED) {

@@ -119,7 +119,9 @@ static inline void berth_port_write8(volatile void __iomem *addr, uint8_t value)
 
 static inline void berth_port_write16(volatile void __iomem *addr, uint16_t value)
 {
-	__asm__ volatile("strh %w1, %0" : "=Qo"(*(volatile uint16_t *)addr) : "rZ"((uint32_t)value));
+	__asm__ volatile("strh %w1, %0"
+			 : "=Qo"(*(volatile uint16_t *)addr)
+			 : "rZ"((uint32_t)value));
 }
 
 static inline void berth_port_write32(volatile void __iomem *addr, uint32_t value)

@@ -161,23 +161,26 @@ static void on_alarm(int number)
 /* Its own descriptor, both maps, and back: what is mapped is told by its first bytes. */
 static void *open_and_map(void *data)
 {
-	for (int i = 0; i < ROUNDS; i++) {
+	const char **why = data;
+
+	for (int i = 0; i < ROUNDS && !*why; i++) {
 		const int fd = open("/dev/uio0", O_RDWR | O_CLOEXEC);
 
 		if (fd < 0)
-			return "open";
-		for (long map = 0; map < 2; map++) {
+			*why = "open";
+		for (long map = 0; map < 2 && !*why; map++) {
 			char *at = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, map * PAGE);
 
 			if (at == MAP_FAILED)
-				return "mmap";
-			if (memcmp(at, map ? "uio0map1" : "uio0map0", 8))
-				return "other memory";
-			munmap(at, PAGE);
+				*why = "mmap";
+			else if (memcmp(at, map ? "uio0map1" : "uio0map0", 8) != 0)
+				*why = "other memory";
+			if (at != MAP_FAILED)
+				munmap(at, PAGE);
 		}
 		close(fd);
 	}
-	return data;
+	return NULL;
 }
 
 /* With signals all the time. A handler with SA_RESTART is not seen by open() or mmap(). */
@@ -186,21 +189,22 @@ static int threads(int count)
 	const struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
 	const struct itimerval often = { { 0, 300 }, { 0, 300 } };
 	pthread_t thread[16];
+	const char *why[16] = { NULL };
 	int wrong = 0;
+
+	if (count > 16)
+		return 2;
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	for (int i = 0; i < count; i++)
-		if (pthread_create(&thread[i], NULL, open_and_map, NULL))
+		if (pthread_create(&thread[i], NULL, open_and_map, &why[i]))
 			return 1;
 	for (int i = 0; i < count; i++) {
-		void *why;
-
-		pthread_join(thread[i], &why);
-		if (why) {
-			printf("%s\n", (char *)why);
-			wrong = 1;
-		}
+		pthread_join(thread[i], NULL);
+		if (why[i])
+			printf("%s\n", why[i]);
+		wrong |= why[i] != NULL;
 	}
 	printf("alarms %d\n", alarms > 0);
 	return wrong;
