@@ -9,6 +9,7 @@
 #define PACE_NS 50000u
 /* How long a thread that never called berth is expected to do so. */
 #define GRACE_NS 100000000u
+#define MOST_GRACES 20u
 
 static bool is_before(const struct event *a, const struct event *b)
 {
@@ -198,6 +199,7 @@ static bool sleep_until_kick(uint32_t kick, uint64_t ns)
  */
 static bool strangers_are_settled(uint32_t kick)
 {
+	static unsigned int graces;
 	unsigned int before = berth_port_strangers();
 
 	if (before <= settled) {
@@ -208,6 +210,11 @@ static bool strangers_are_settled(uint32_t kick)
 		/* One that was just exiting is gone by now. */
 		unsigned int after = berth_port_strangers();
 
+		/* One that has had no CPU yet has not let its grace pass. */
+		if (berth_port_threads() <= soc.nr_asleep + 1 && berth_port_others_run() &&
+		    ++graces < MOST_GRACES)
+			return false;
+		graces = 0;
 		settled = after < before ? after : before;
 	}
 	return false;
