@@ -141,6 +141,7 @@ static void test_fences(void **state)
 	must_say(&a, "map 0 0 0", 0);
 	must_say(&b, "map 0 0 0", 0);
 	assert_true(say(&a, "open sw_sync 1") >= 0);
+	must_say(&a, "timeout 1 60000", 0);
 	assert_true(say(&a, "fence 1 2 1") >= 0);
 	assert_true(say(&a, "fence 1 3 2") >= 0);
 	/* It is going to write: the device waits for that. */
@@ -180,10 +181,12 @@ static void test_fence_of_the_dead(void **state)
 	start_client(&painter);
 	pass(&a, 0, &painter, 0);
 	assert_true(say(&painter, "open sw_sync 1") >= 0);
+	must_say(&painter, "timeout 1 60000", 0);
 	assert_true(say(&painter, "fence 1 2 1") >= 0);
 	must_say(&painter, "import 0 2 2", 0);
 	pass(&painter, 2, &b, 2);
 	assert_true(say(&b, "open sw_sync 1") >= 0);
+	must_say(&b, "timeout 1 60000", 0);
 	assert_true(say(&b, "fence 1 3 1") >= 0);
 	assert_true(say(&b, "merge 2 3 4") >= 0);
 	tell(&a, "sync 0 1", -1);
