@@ -37,6 +37,7 @@
  * @name: of the case
  * @run: performs the operation @iterations times
  * @against: what is timed beside it, round by round, if anything
+ * @peer: what that is; NULL: memcpy
  * @arg: handed to both, and to @start
  * @per: operations in an iteration; 0: one
  * @count: iterations that callgrind counts; 0: 1000
@@ -46,6 +47,7 @@ struct bench_case {
 	const char *name;
 	void (*run)(unsigned long arg, uint64_t iterations);
 	void (*against)(unsigned long arg, uint64_t iterations);
+	const char *peer;
 	unsigned long arg;
 	unsigned int per;
 	unsigned int count;
@@ -175,8 +177,8 @@ static void bench_measure(const struct bench_case *c, double clock_ns)
 	       c->name, bench_median(ns), (unsigned long long)(iterations * per), per,
 	       c->count ? c->count : 1000, clock_ns);
 	if (c->against)
-		printf(", \"against_ns\": %.2f, \"ratio\": %.3f", bench_median(against),
-		       bench_median(ratio));
+		printf(", \"against\": \"%s\", \"against_ns\": %.2f, \"ratio\": %.3f",
+		       c->peer ? c->peer : "memcpy", bench_median(against), bench_median(ratio));
 	printf("}\n");
 	fflush(stdout);
 }

@@ -4,18 +4,25 @@
 
 #include "bcm2835-dma.h"
 
+/* More than the one that each keeps for the next time. */
+static bool has_more_blocks(const struct bdma_desc *desc)
+{
+	return desc->blocks.next != desc->blocks.prev;
+}
+
 void berth_bdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct bdma_desc *desc = bdma_desc_of(vd);
 	struct bdma_chan *c = bdma_chan_of(vd->tx.chan);
 	unsigned long flags;
 
-	spin_lock_irqsave(&c->vc.lock, flags);
-	list_splice_tail_init(&desc->blocks, &c->free_blocks);
-	spin_unlock_irqrestore(&c->vc.lock, flags);
 	if (desc->has_reg)
 		dma_unmap_resource(c->bdma->dma.dev, desc->reg, BDMA_WORD, desc->reg_dir, 0);
 	desc->has_reg = false;
+	spin_lock_irqsave(&c->vc.lock, flags);
+	while (has_more_blocks(desc))
+		list_move_tail(desc->blocks.prev, &c->free_blocks);
+	spin_unlock_irqrestore(&c->vc.lock, flags);
 	berth_vchan_recycle(vd);
 }
 
@@ -24,8 +31,10 @@ void berth_bdma_free_kept(struct bdma_chan *c)
 	struct bdma_block *block, *next;
 	struct virt_dma_desc *vd;
 
-	while ((vd = berth_vchan_recycled(&c->vc)))
+	while ((vd = berth_vchan_drain(&c->vc))) {
+		list_splice_tail_init(&bdma_desc_of(vd)->blocks, &c->free_blocks);
 		kfree(bdma_desc_of(vd));
+	}
 	list_for_each_entry_safe(block, next, &c->free_blocks, struct bdma_block, node) {
 		dma_pool_free(c->bdma->pool, block->cbs, block->dma);
 		kfree(block);
@@ -33,19 +42,29 @@ void berth_bdma_free_kept(struct bdma_chan *c)
 	INIT_LIST_HEAD(&c->free_blocks);
 }
 
-static struct bdma_desc *get_desc(struct bdma_chan *c)
+static struct bdma_desc *new_desc(struct bdma_chan *c)
 {
-	struct virt_dma_desc *vd = berth_vchan_recycled(&c->vc);
-	struct bdma_desc *desc = vd ? bdma_desc_of(vd) : kzalloc(sizeof(*desc), GFP_ATOMIC);
+	struct bdma_desc *desc = kzalloc(sizeof(*desc), GFP_ATOMIC);
 
 	if (!desc)
 		return NULL;
 	INIT_LIST_HEAD(&desc->blocks);
+	berth_vchan_add(&c->vc, &desc->vd);
+	return desc;
+}
+
+/* Without a control block, though perhaps with a block. */
+static struct bdma_desc *get_desc(struct bdma_chan *c)
+{
+	struct virt_dma_desc *vd = berth_vchan_recycled(&c->vc);
+	struct bdma_desc *desc = vd ? bdma_desc_of(vd) : new_desc(c);
+
+	if (!desc)
+		return NULL;
 	desc->last = NULL;
 	desc->nr_last = 0;
 	desc->length = 0;
 	desc->is_cyclic = false;
-	desc->has_reg = false;
 	return desc;
 }
 
@@ -64,33 +83,43 @@ static struct bdma_block *get_block(struct bdma_chan *c)
 	block = kmalloc(sizeof(*block), GFP_ATOMIC);
 	if (!block)
 		return NULL;
-	block->cbs = dma_pool_alloc(c->bdma->pool, GFP_ATOMIC, &block->dma);
+	block->cbs = dma_pool_zalloc(c->bdma->pool, GFP_ATOMIC, &block->dma);
 	if (block->cbs)
 		return block;
 	kfree(block);
 	return NULL;
 }
 
-/* One more control block behind the last one. */
-static int add_cb(struct bdma_chan *c, struct bdma_desc *desc, const struct bdma_cb *cb)
+/* Room for one more control block behind the last one; NULL: there is no memory. */
+static struct bdma_cb *next_cb(struct bdma_chan *c, struct bdma_desc *desc)
 {
 	struct bdma_block *block;
-	uint32_t index = desc->nr_last;
+	struct bdma_cb *cb;
 
-	if (!desc->last || index == BDMA_BLOCK_CBS) {
+	if (list_empty(&desc->blocks) || desc->nr_last == BDMA_BLOCK_CBS) {
 		block = get_block(c);
 		if (!block)
-			return -ENOMEM;
+			return NULL;
 		list_add_tail(&block->node, &desc->blocks);
-		index = 0;
+		desc->nr_last = 0;
 	} else {
 		block = list_last_entry(&desc->blocks, struct bdma_block, node);
 	}
+	cb = &block->cbs[desc->nr_last];
 	if (desc->last)
-		desc->last->next = (uint32_t)block->dma + index * (uint32_t)sizeof(*cb);
-	desc->last = &block->cbs[index];
-	*desc->last = *cb;
-	desc->nr_last = index + 1;
+		desc->last->next = (uint32_t)block->dma + desc->nr_last * (uint32_t)sizeof(*cb);
+	desc->last = cb;
+	desc->nr_last++;
+	return cb;
+}
+
+static int add_cb(struct bdma_chan *c, struct bdma_desc *desc, const struct bdma_cb *wanted)
+{
+	struct bdma_cb *cb = next_cb(c, desc);
+
+	if (!cb)
+		return -ENOMEM;
+	*cb = *wanted;
 	return 0;
 }
 
@@ -161,7 +190,7 @@ uint64_t berth_bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint3
 	bool is_found = false;
 	uint64_t left = 0;
 
-	if (list_empty(&desc->blocks))
+	if (!desc->last)
 		return 0;
 	last = list_last_entry(&desc->blocks, struct bdma_block, node);
 	list_for_each_entry(block, &desc->blocks, struct bdma_block, node) {
@@ -182,23 +211,23 @@ uint64_t berth_bdma_left(const struct bdma_desc *desc, uint32_t conblk_ad, uint3
 	return left;
 }
 
-static void drop_desc(struct bdma_chan *c, struct bdma_desc *desc)
+static inline uint32_t interrupt_info(const struct bdma_chan *c)
 {
-	desc->vd.tx.chan = &c->vc.chan;
-	berth_bdma_desc_free(&desc->vd);
+	return c->vc.chan.is_polled ? BDMA_TI_WAIT_RESP : BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
 }
 
 /* The end is told when the last write has been answered. */
-static struct dma_async_tx_descriptor *finish(struct bdma_chan *c, struct bdma_desc *desc, int ret,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct bdma_desc *desc, int ret, unsigned long flags)
 {
 	if (ret) {
-		drop_desc(c, desc);
+		berth_bdma_desc_free(&desc->vd);
 		return NULL;
 	}
 	if (desc->last)
-		desc->last->info |= BDMA_TI_INTEN | BDMA_TI_WAIT_RESP;
-	return vchan_tx_prep(&c->vc, &desc->vd, flags);
+		desc->last->info |= interrupt_info(bdma_chan_of(desc->vd.tx.chan));
+	/* A spare one has exactly one block. */
+	desc->vd.is_plain = !desc->has_reg && !list_empty(&desc->blocks) && !has_more_blocks(desc);
+	return berth_vchan_prepared(&desc->vd, flags);
 }
 
 static uint32_t copy_info(const struct bdma_chan *c)
@@ -208,16 +237,58 @@ static uint32_t copy_info(const struct bdma_chan *c)
 	return c->is_lite ? info : info | BDMA_TI_SRC_WIDE | BDMA_TI_DST_WIDE;
 }
 
-static struct dma_async_tx_descriptor *bdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							dma_addr_t src, size_t len,
-							unsigned long flags)
+/* One control block, the first of its block; that all is aligned is known. */
+static inline struct dma_async_tx_descriptor *prepare_run(struct bdma_chan *c,
+							  struct bdma_desc *desc, dma_addr_t dst,
+							  dma_addr_t src, size_t len,
+							  unsigned long flags)
+{
+	struct bdma_cb *cb = list_first_entry(&desc->blocks, struct bdma_block, node)->cbs;
+
+	cb->info = copy_info(c) | interrupt_info(c);
+	cb->src = (uint32_t)src;
+	cb->dst = (uint32_t)dst;
+	cb->length = (uint32_t)len;
+	cb->stride = 0;
+	cb->next = 0;
+	desc->last = cb;
+	desc->nr_last = 1;
+	desc->length = len;
+	desc->is_cyclic = false;
+	desc->vd.is_plain = true;
+	return berth_vchan_prepared(&desc->vd, flags);
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
 {
 	struct bdma_chan *c = bdma_chan_of(chan);
 	struct bdma_desc *desc = get_desc(c);
 
 	if (!desc)
 		return NULL;
-	return finish(c, desc, add_run(c, desc, copy_info(c), src, dst, len), flags);
+	return finish(desc, add_run(c, desc, copy_info(c), src, dst, len), flags);
+}
+
+static inline bool is_run(const struct bdma_chan *c, size_t len)
+{
+	return len <= (c->is_lite ? BDMA_MAX_LITE_RUN : BDMA_MAX_RUN);
+}
+
+/* Mostly there is a descriptor with a block, and no call is needed. */
+static struct dma_async_tx_descriptor *bdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							dma_addr_t src, size_t len,
+							unsigned long flags)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	struct virt_dma_desc *vd = NULL;
+
+	if (is_run(c, len))
+		vd = berth_vchan_spare(&c->vc);
+	if (!vd)
+		return prep_any_copy(chan, dst, src, len, flags);
+	return prepare_run(c, bdma_desc_of(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *bdma_prep_interrupt(struct dma_chan *chan,
@@ -226,7 +297,7 @@ static struct dma_async_tx_descriptor *bdma_prep_interrupt(struct dma_chan *chan
 	struct bdma_chan *c = bdma_chan_of(chan);
 	struct bdma_desc *desc = get_desc(c);
 
-	return desc ? finish(c, desc, 0, flags) : NULL;
+	return desc ? finish(desc, 0, flags) : NULL;
 }
 
 /* From the end of a row to the start of the next one. */
@@ -309,7 +380,7 @@ bdma_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_templa
 	desc = get_desc(c);
 	if (!desc)
 		return NULL;
-	return finish(c, desc, is_2d(c, xt) ? add_2d(c, desc, xt) : add_frames(c, desc, xt), flags);
+	return finish(desc, is_2d(c, xt) ? add_2d(c, desc, xt) : add_frames(c, desc, xt), flags);
 }
 
 /* The register as the controller's bus sees it; *@info: how a run to or from it is told. */
@@ -363,7 +434,7 @@ bdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int 
 	ret = map_peripheral(c, desc, dir, &info);
 	for (unsigned int i = 0; i < sg_len && !ret; i++, sg = sg_next(sg))
 		ret = add_memory(c, desc, info, sg_dma_address(sg), sg_dma_len(sg));
-	return finish(c, desc, ret, flags);
+	return finish(desc, ret, flags);
 }
 
 /* A ring of control blocks; the last one of each period tells. */
@@ -389,7 +460,7 @@ static struct dma_async_tx_descriptor *bdma_prep_cyclic(struct dma_chan *chan, d
 	if (!ret)
 		desc->last->next =
 			(uint32_t)list_first_entry(&desc->blocks, struct bdma_block, node)->dma;
-	return finish(c, desc, ret, flags);
+	return finish(desc, ret, flags);
 }
 
 void berth_bdma_set_ops(struct dma_device *dma)

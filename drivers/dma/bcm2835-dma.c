@@ -13,12 +13,12 @@
 #define OWN_LINES 11u
 #define ADDRESS_BITS 32
 
-static uint32_t bdma_read(const struct bdma_chan *c, unsigned int reg)
+static inline uint32_t bdma_read(const struct bdma_chan *c, unsigned int reg)
 {
 	return readl_relaxed(c->regs + reg);
 }
 
-static void bdma_write(const struct bdma_chan *c, unsigned int reg, uint32_t value)
+static inline void bdma_write(const struct bdma_chan *c, unsigned int reg, uint32_t value)
 {
 	writel_relaxed(value, c->regs + reg);
 }
@@ -41,7 +41,7 @@ static void stop(struct bdma_chan *c)
 	bdma_write(c, BDMA_DEBUG, BDMA_DEBUG_ERRORS);
 }
 
-static void kick(struct bdma_chan *c)
+static inline void kick(struct bdma_chan *c)
 {
 	const struct bdma_block *first =
 		list_first_entry(&c->desc->blocks, struct bdma_block, node);
@@ -59,6 +59,17 @@ static void complete_desc(struct bdma_chan *c)
 	vchan_cookie_complete(&desc->vd);
 }
 
+/* One that is in no list. */
+static inline void start_desc(struct bdma_chan *c, struct bdma_desc *desc)
+{
+	c->desc = desc;
+	c->least = desc->length;
+	if (!desc->last)
+		complete_desc(c);
+	else
+		kick(c);
+}
+
 static void start(struct bdma_chan *c)
 {
 	while (!c->desc && !c->is_paused) {
@@ -67,13 +78,7 @@ static void start(struct bdma_chan *c)
 		if (!vd)
 			return;
 		list_del(&vd->node);
-		c->desc = bdma_desc_of(vd);
-		c->least = c->desc->length;
-		vd->tx_result = (struct dmaengine_result){ DMA_TRANS_NOERROR, 0 };
-		if (list_empty(&c->desc->blocks))
-			complete_desc(c);
-		else
-			kick(c);
+		start_desc(c, bdma_desc_of(vd));
 	}
 }
 
@@ -114,22 +119,17 @@ static void fail(struct bdma_chan *c)
 	start(c);
 }
 
-static irqreturn_t bdma_irq(int irq, void *data)
+/* What the hardware has to say, if anything. With the lock. */
+static inline bool look(struct bdma_chan *c)
 {
-	struct bdma_chan *c = data;
-	unsigned long flags;
-	uint32_t cs;
+	uint32_t cs = bdma_read(c, BDMA_CS);
+	uint32_t said = cs & (c->vc.chan.is_polled ? BDMA_CS_INT | BDMA_CS_END : BDMA_CS_INT);
 
-	(void)irq;
-	spin_lock_irqsave(&c->vc.lock, flags);
-	cs = bdma_read(c, BDMA_CS);
-	if (!(cs & BDMA_CS_INT)) {
-		spin_unlock_irqrestore(&c->vc.lock, flags);
-		return IRQ_NONE;
-	}
+	if (!said)
+		return false;
 	/* A write of CS without ACTIVE would pause a ring. Where the chain has ended it does nothing. */
 	bdma_write(c, BDMA_CS,
-		   CS_SETTINGS | BDMA_CS_INT | (c->is_paused || !c->desc ? 0 : BDMA_CS_ACTIVE));
+		   CS_SETTINGS | said | (c->is_paused || !c->desc ? 0 : BDMA_CS_ACTIVE));
 	rmb();
 	if (c->desc && cs & BDMA_CS_ERROR) {
 		fail(c);
@@ -137,10 +137,30 @@ static irqreturn_t bdma_irq(int irq, void *data)
 		vchan_cyclic_callback(&c->desc->vd);
 	} else if (c->desc && !bdma_read(c, BDMA_CONBLK_AD)) {
 		complete_desc(c);
-		start(c);
+		if (!list_empty(&c->vc.desc_issued))
+			start(c);
 	}
+	return true;
+}
+
+/* An error alone raises no interrupt. */
+static void look_for_error(struct bdma_chan *c)
+{
+	if (bdma_read(c, BDMA_CS) & BDMA_CS_ERROR)
+		fail(c);
+}
+
+static irqreturn_t bdma_irq(int irq, void *data)
+{
+	struct bdma_chan *c = data;
+	unsigned long flags;
+	bool is_mine;
+
+	(void)irq;
+	spin_lock_irqsave(&c->vc.lock, flags);
+	is_mine = look(c);
 	spin_unlock_irqrestore(&c->vc.lock, flags);
-	return IRQ_HANDLED;
+	return is_mine ? IRQ_HANDLED : IRQ_NONE;
 }
 
 /* What clients ask. */
@@ -231,9 +251,12 @@ static enum dma_status bdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->vc.lock, flags);
-	/* An error alone raises no interrupt. */
-	if (c->desc && bdma_read(c, BDMA_CS) & BDMA_CS_ERROR)
-		fail(c);
+	if (chan->is_polled)
+		look(c);
+	if (c->desc)
+		look_for_error(c);
+	if (chan->is_polled)
+		berth_vchan_told(&c->vc);
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS && c->desc && c->desc->vd.tx.cookie == cookie) {
 		dma_set_residue(state, clamp(residue(c)));
@@ -246,15 +269,64 @@ static enum dma_status bdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	return status;
 }
 
-static void bdma_issue_pending(struct dma_chan *chan)
+static __attribute__((noinline)) void issue_slowly(struct bdma_chan *c)
 {
-	struct bdma_chan *c = bdma_chan_of(chan);
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->vc.lock, flags);
 	if (vchan_issue_pending(&c->vc))
 		start(c);
 	spin_unlock_irqrestore(&c->vc.lock, flags);
+}
+
+/* Where nobody else is at the channel, which rests, no call is needed. */
+static void bdma_issue_pending(struct dma_chan *chan)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	struct virt_dma_desc *vd = NULL;
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&c->vc.lock, flags)) {
+		issue_slowly(c);
+		return;
+	}
+	if (!c->desc && !c->is_paused)
+		vd = berth_vchan_issue_first(&c->vc);
+	if (vd && bdma_desc_of(vd)->last) {
+		c->desc = bdma_desc_of(vd);
+		c->least = c->desc->length;
+		kick(c);
+		spin_unlock_irqrestore(&c->vc.lock, flags);
+		return;
+	}
+	if (vd)
+		list_add(&vd->node, &c->vc.desc_issued);
+	spin_unlock_irqrestore(&c->vc.lock, flags);
+	issue_slowly(c);
+}
+
+static int bdma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&c->vc.lock, flags);
+	ret = c->desc ? -EBUSY : berth_vchan_set_polled(&c->vc, is_polled);
+	spin_unlock_irqrestore(&c->vc.lock, flags);
+	return ret;
+}
+
+static void bdma_poll(struct dma_chan *chan)
+{
+	struct bdma_chan *c = bdma_chan_of(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->vc.lock, flags);
+	look(c);
+	if (c->desc)
+		look_for_error(c);
+	berth_vchan_polled(&c->vc, flags);
 }
 
 static void bdma_free_chan_resources(struct dma_chan *chan)
@@ -316,6 +388,8 @@ static void fill_in(struct bdma *bdma, struct device *dev)
 	dma->device_synchronize = bdma_synchronize;
 	dma->device_tx_status = bdma_tx_status;
 	dma->device_issue_pending = bdma_issue_pending;
+	dma->device_set_polled = bdma_set_polled;
+	dma->device_poll = bdma_poll;
 	dma->device_release = bdma_release;
 }
 

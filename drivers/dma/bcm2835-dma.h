@@ -76,8 +76,8 @@ struct bdma_block {
 
 struct bdma_desc {
 	struct virt_dma_desc vd;
-	struct list_head blocks;
-	struct bdma_cb *last;
+	struct list_head blocks; /* the first one stays with it */
+	struct bdma_cb *last; /* NULL: there is none */
 	uint32_t nr_last; /* control blocks in the last block */
 	uint64_t length;
 	bool is_cyclic;

@@ -258,12 +258,6 @@ uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape
 	return len - left;
 }
 
-void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst)
-{
-	write_move(bytes, REG_SRC, src);
-	write_move(bytes + MOV_BYTES, REG_DST, dst);
-}
-
 void berth_pl330_end(struct pl330_program *program, unsigned int event)
 {
 	put(program, WMB);

@@ -31,10 +31,11 @@ static struct pl330_desc *make_desc(struct pl330_channel *ch)
 		kfree(desc);
 		return NULL;
 	}
-	desc->vd.tx.chan = &ch->vc.chan;
 	desc->spans = desc->own;
 	desc->max_spans = PL330_OWN_SPANS;
 	desc->event = ch->event;
+	desc->vd.tx.phys = desc->code_dma;
+	berth_vchan_add(&ch->vc, &desc->vd);
 	return desc;
 }
 
@@ -54,18 +55,16 @@ static bool grow(struct pl330_desc *desc, uint32_t nr)
 	return true;
 }
 
-/* An empty one, with room for pieces. */
-static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind kind, uint32_t nr)
+static struct pl330_desc *any_desc(struct pl330_channel *ch)
 {
 	struct virt_dma_desc *vd = berth_vchan_recycled(&ch->vc);
-	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : make_desc(ch);
 
-	if (!desc)
-		return NULL;
-	if (!grow(desc, nr)) {
-		berth_vchan_recycle(&desc->vd);
-		return NULL;
-	}
+	return vd ? to_pl330_desc(vd) : make_desc(ch);
+}
+
+static void empty_desc(const struct pl330_channel *ch, struct pl330_desc *desc,
+		       enum pl330_kind kind)
+{
 	desc->shape = ch->pl->limits;
 	desc->shape.kind = kind;
 	desc->nr_spans = 0;
@@ -73,12 +72,21 @@ static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind ki
 	desc->src_stride = desc->dst_stride = 0;
 	desc->total = 0;
 	desc->is_cyclic = false;
-	return desc;
 }
 
-void berth_pl330_desc_free(struct virt_dma_desc *vd)
+/* An empty one, with room for pieces. */
+static struct pl330_desc *take_desc(struct pl330_channel *ch, enum pl330_kind kind, uint32_t nr)
 {
-	berth_vchan_recycle(vd);
+	struct pl330_desc *desc = any_desc(ch);
+
+	if (!desc)
+		return NULL;
+	if (!grow(desc, nr)) {
+		berth_vchan_recycle(&desc->vd);
+		return NULL;
+	}
+	empty_desc(ch, desc, kind);
+	return desc;
 }
 
 static void unmap_port(struct pl330_channel *ch, unsigned int which)
@@ -98,7 +106,7 @@ void berth_pl330_free_resources(struct dma_chan *chan)
 	unsigned long flags;
 
 	vchan_free_chan_resources(&ch->vc);
-	while ((vd = berth_vchan_recycled(&ch->vc)))
+	while ((vd = berth_vchan_drain(&ch->vc)))
 		free_desc(ch, to_pl330_desc(vd));
 	unmap_port(ch, 0);
 	unmap_port(ch, 1);
@@ -116,7 +124,7 @@ static bool is_idle(struct pl330_channel *ch)
 	bool idle;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	idle = !ch->active && list_empty(&ch->vc.desc_allocated) &&
+	idle = !ch->active && !berth_vchan_has_prepared(&ch->vc) &&
 	       list_empty(&ch->vc.desc_submitted) && list_empty(&ch->vc.desc_issued);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
 	return idle;
@@ -268,40 +276,82 @@ uint64_t berth_pl330_done(const struct pl330_desc *desc, uint32_t pc, uint32_t s
 	return place.done;
 }
 
-static struct dma_async_tx_descriptor *finish(struct pl330_channel *ch, struct pl330_desc *desc,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct pl330_desc *desc, unsigned long flags)
 {
 	desc->first = (struct pl330_place){ 0 };
 	write_program(desc);
-	desc->vd.tx.phys = desc->code_dma;
-	return vchan_tx_prep(&ch->vc, &desc->vd, flags);
+	return berth_vchan_prepared(&desc->vd, flags);
 }
 
-static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-						   dma_addr_t src, size_t len, unsigned long flags)
+static inline uint32_t low_bits(dma_addr_t dst, dma_addr_t src)
+{
+	return ((uint32_t)src & LOW_BITS) << 16 | ((uint32_t)dst & LOW_BITS);
+}
+
+static struct dma_async_tx_descriptor *write_copy(struct pl330_channel *ch, struct pl330_desc *desc,
+						  dma_addr_t dst, dma_addr_t src, size_t len,
+						  unsigned long flags)
+{
+	struct dma_async_tx_descriptor *tx;
+
+	empty_desc(ch, desc, PL330_COPY);
+	add_span(desc, src, dst, len);
+	tx = finish(desc, flags);
+	if (desc->next.done == desc->total) {
+		desc->copy_len = (uint32_t)len;
+		desc->copy_low = low_bits(dst, src);
+	}
+	return tx;
+}
+
+/* The last descriptor's program copies as many bytes between addresses that are alike: they are all that changes. */
+static inline struct dma_async_tx_descriptor *change_copy(struct pl330_desc *desc, dma_addr_t dst,
+							  dma_addr_t src, unsigned long flags)
+{
+	desc->spans[0].src = (uint32_t)src;
+	desc->spans[0].dst = (uint32_t)dst;
+	berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
+	return berth_vchan_prepared(&desc->vd, flags);
+}
+
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
-	uint32_t low = (uint32_t)((src & LOW_BITS) << 16 | (dst & LOW_BITS));
-	struct dma_async_tx_descriptor *tx;
 	struct pl330_desc *desc;
 
 	if (!is_reached(ch, src, len) || !is_reached(ch, dst, len))
 		return NULL;
-	desc = take_desc(ch, PL330_COPY, 1);
+	desc = any_desc(ch);
 	if (!desc)
 		return NULL;
-	add_span(desc, src, dst, len);
-	/* Many copies are like the one before, but for the addresses. */
-	if (desc->copy_len == len && desc->copy_low == low) {
-		berth_pl330_change(desc->code, (uint32_t)src, (uint32_t)dst);
-		return vchan_tx_prep(&ch->vc, &desc->vd, flags);
-	}
-	tx = finish(ch, desc, flags);
-	if (desc->next.done == desc->total) {
-		desc->copy_len = (uint32_t)len;
-		desc->copy_low = low;
-	}
-	return tx;
+	if (desc->copy_len == len && desc->copy_low == low_bits(dst, src))
+		return change_copy(desc, dst, src, flags);
+	return write_copy(ch, desc, dst, src, len, flags);
+}
+
+/* Below 4 GiB to its last byte; without a reason, unlike is_reached(). */
+static inline bool is_low(dma_addr_t dst, dma_addr_t src, uint32_t len)
+{
+	return !((dst | src) >> 32) && (uint32_t)dst <= LAST_ADDRESS - (len - 1) &&
+	       (uint32_t)src <= LAST_ADDRESS - (len - 1);
+}
+
+/* Mostly there is one, and it needs no call. */
+static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+						   dma_addr_t src, size_t len, unsigned long flags)
+{
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
+	struct pl330_desc *desc = vd ? to_pl330_desc(vd) : NULL;
+
+	if (!vd)
+		return prep_any_copy(chan, dst, src, len, flags);
+	if (desc->copy_len == len && desc->copy_low == low_bits(dst, src) &&
+	    is_low(dst, src, (uint32_t)len))
+		return change_copy(desc, dst, src, flags);
+	berth_vchan_put_spare(to_virt_chan(chan), vd);
+	return prep_any_copy(chan, dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dst, int value,
@@ -318,7 +368,7 @@ static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_ad
 	for (unsigned int i = 0; i < PL330_PATTERN_BYTES; i++)
 		desc->code[PL330_PATTERN_AT + i] = (uint8_t)value;
 	add_span(desc, desc->code_dma + PL330_PATTERN_AT, dst, len);
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, unsigned long flags)
@@ -326,7 +376,7 @@ static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, uns
 	struct pl330_channel *ch = to_pl330_channel(chan);
 	struct pl330_desc *desc = take_desc(ch, PL330_COPY, 0);
 
-	return desc ? finish(ch, desc, flags) : NULL;
+	return desc ? finish(desc, flags) : NULL;
 }
 
 /* The length of a frame on one side, less what its last gap leads to: whether it can be reached. */
@@ -372,7 +422,7 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 	desc->dst_stride = (uint32_t)dst;
 	desc->nr_frames = xt->numf;
 	desc->total *= xt->numf;
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 
 put_back:
 	berth_vchan_recycle(&desc->vd);
@@ -465,7 +515,7 @@ static struct dma_async_tx_descriptor *prep_slave_sg(struct dma_chan *chan, stru
 			berth_vchan_recycle(&desc->vd);
 			return NULL;
 		}
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
@@ -494,7 +544,7 @@ static struct dma_async_tx_descriptor *prep_cyclic(struct dma_chan *chan, dma_ad
 		desc->src_stride = (uint32_t)period_len;
 	else
 		desc->dst_stride = (uint32_t)period_len;
-	return finish(ch, desc, flags);
+	return finish(desc, flags);
 }
 
 void berth_pl330_prepares(struct dma_device *dma)

@@ -9,344 +9,13 @@
 #include <berth/io.h>
 #include <berth/platform_device.h>
 #include <berth/slab.h>
-#include <berth/timer.h>
 
 #include <berth/drivers/pl330.h>
 
 #include "pl330.h"
 
-#define DSR 0x000
-#define DSR_NON_SECURE (1u << 9)
-#define INTEN 0x020
-#define INTMIS 0x028
-#define INTCLR 0x02c
-#define FSRD 0x030
-#define FSRC 0x034
-#define FTRD 0x038
-#define FTR(n) (0x040u + 4 * (n))
-#define FTR_WRITE_FAILED (1u << 17)
-#define FTR_READ_FAILED (1u << 18)
-#define CSR(n) (0x100u + 8 * (n))
-#define CSR_STATE 0xfu
-#define STATE_STOPPED 0u
-#define CPC(n) (0x104u + 8 * (n))
-#define SAR(n) (0x400u + 0x20 * (n))
-#define DAR(n) (0x404u + 0x20 * (n))
-#define DBGSTATUS 0xd00
-#define DBGSTATUS_BUSY 1u
-#define DBGCMD 0xd04
-#define DBGCMD_EXECUTE 0u
-#define DBGINST0 0xd08
-#define DBGINST0_THREAD(n) (1u | (n) << 8)
-#define DBGINST0_MANAGER 0u
-#define DBGINST1 0xd0c
-#define CR0 0xe00
-#define CR0_HAS_REQUESTS 1u
-#define CR0_CHANNELS(cr) (((cr) >> 4 & 7) + 1)
-#define CR0_REQUESTS(cr) (((cr) >> 12 & 31) + 1)
-#define CR0_EVENTS(cr) (((cr) >> 17 & 31) + 1)
-#define CR3_NON_SECURE_EVENTS 0xe0c
-#define CR4_NON_SECURE_REQUESTS 0xe10
-#define CRD 0xe14
-#define CRD_WIDTH(crd) ((crd)&7)
-#define CRD_LINES(crd) (((crd) >> 20 & 0x3ff) + 1)
-#define PERIPH_ID0 0xfe0
-#define PERIPH_ID1 0xfe4
-#define PERIPH_ID 0x330u
-#define PERIPH_ID_MASK 0xfffu
-
-/* Instructions given through the debug registers, at their place in DBGINST0. */
-#define DEBUG_GO(thread, is_non_secure) \
-	((0xa0u | (uint32_t)(is_non_secure) << 1) << 16 | (thread) << 24)
-#define DEBUG_KILL (0x01u << 16)
-
 #define MIN_WIDTH 2u
 #define MAX_WIDTH 4u
-
-/* Whatever is waited for takes some cycles of the controller's. */
-#define PATIENCE_US 10000u
-
-#define RESIDUE_TRIES 4u
-
-static uint32_t read_reg(const struct pl330 *pl, unsigned int reg)
-{
-	return readl(pl->regs + reg);
-}
-
-static void write_reg(struct pl330 *pl, unsigned int reg, uint32_t value)
-{
-	writel(value, pl->regs + reg);
-}
-
-/* Until the bits of a register are 0. */
-static bool wait_for(const struct pl330 *pl, unsigned int reg, uint32_t bits)
-{
-	for (unsigned int us = 0; read_reg(pl, reg) & bits; us++) {
-		if (us == PATIENCE_US)
-			return false;
-		udelay(1);
-	}
-	return true;
-}
-
-/* Have an instruction executed. What was written to memory before is there for the controller. */
-static bool execute(struct pl330 *pl, uint32_t inst0, uint32_t inst1)
-{
-	unsigned long flags;
-	bool is_done;
-
-	spin_lock_irqsave(&pl->lock, flags);
-	is_done = wait_for(pl, DBGSTATUS, DBGSTATUS_BUSY);
-	if (is_done) {
-		write_reg(pl, DBGINST0, inst0);
-		write_reg(pl, DBGINST1, inst1);
-		write_reg(pl, DBGCMD, DBGCMD_EXECUTE);
-		is_done = wait_for(pl, DBGSTATUS, DBGSTATUS_BUSY);
-	}
-	spin_unlock_irqrestore(&pl->lock, flags);
-	return is_done;
-}
-
-static bool is_stopped(const struct pl330_channel *ch)
-{
-	return (read_reg(ch->pl, CSR(ch->thread)) & CSR_STATE) == STATE_STOPPED;
-}
-
-/* On return the thread does not touch memory, and its event is not pending. False: it goes on. */
-static bool kill(struct pl330_channel *ch)
-{
-	bool is_dead = is_stopped(ch);
-
-	if (!is_dead)
-		is_dead = execute(ch->pl, DEBUG_KILL | DBGINST0_THREAD(ch->thread), 0) &&
-			  wait_for(ch->pl, CSR(ch->thread), CSR_STATE);
-	write_reg(ch->pl, INTCLR, 1u << ch->event);
-	if (!is_dead)
-		dev_err(ch->pl->dev, "thread %u cannot be stopped\n", ch->thread);
-	return is_dead;
-}
-
-/* The last program may not quite have reached its end when its event came. */
-static bool run(struct pl330_channel *ch)
-{
-	bool is_non_secure = ch->pl->limits.is_non_secure;
-
-	if (!wait_for(ch->pl, CSR(ch->thread), CSR_STATE) && !kill(ch))
-		return false;
-	return execute(ch->pl, DEBUG_GO(ch->thread, is_non_secure) | DBGINST0_MANAGER,
-		       (uint32_t)ch->active->code_dma);
-}
-
-static uint64_t residue_of(struct pl330_channel *ch)
-{
-	const struct pl330_desc *desc = ch->active;
-	unsigned int n = ch->thread, tries = 0;
-	uint32_t src, dst, pc;
-	uint64_t done, again;
-
-	if (is_stopped(ch))
-		return desc->total - desc->next.done;
-	/* Three registers are of one moment if the thread was in one piece before and after. */
-	do {
-		pc = read_reg(ch->pl, CPC(n));
-		src = read_reg(ch->pl, SAR(n));
-		dst = read_reg(ch->pl, DAR(n));
-		done = berth_pl330_done(desc, pc, src, dst);
-		again = berth_pl330_done(desc, read_reg(ch->pl, CPC(n)), src, dst);
-	} while (done != again && ++tries < RESIDUE_TRIES);
-	return desc->total - (done < again ? done : again);
-}
-
-static void end(struct pl330_channel *ch, enum dmaengine_tx_result result, uint64_t residue)
-{
-	struct pl330_desc *desc = ch->active;
-
-	ch->active = NULL;
-	desc->vd.tx_result.result = result;
-	desc->vd.tx_result.residue = (uint32_t)residue;
-	vchan_cookie_complete(&desc->vd);
-}
-
-static void start_next(struct pl330_channel *ch)
-{
-	struct virt_dma_desc *vd;
-
-	while (!ch->active && (vd = vchan_next_desc(&ch->vc))) {
-		list_del(&vd->node);
-		ch->active = to_pl330_desc(vd);
-		berth_pl330_rewind(ch->active);
-		if (!run(ch))
-			end(ch, DMA_TRANS_ABORTED, ch->active->total);
-	}
-}
-
-/* The event came: a program has ended. */
-static void ended(struct pl330_channel *ch)
-{
-	struct pl330_desc *desc = ch->active;
-	uint32_t period;
-
-	if (!desc)
-		return;
-	period = desc->is_cyclic && !desc->next.offset;
-	if (!berth_pl330_advance(desc)) {
-		end(ch, DMA_TRANS_NOERROR, 0);
-	} else {
-		if (period)
-			vchan_cyclic_callback(&desc->vd);
-		if (!run(ch))
-			end(ch, DMA_TRANS_ABORTED, desc->total - desc->first.done);
-	}
-	start_next(ch);
-}
-
-enum dmaengine_tx_result berth_pl330_result(uint32_t type)
-{
-	if (type & FTR_READ_FAILED)
-		return DMA_TRANS_READ_FAILED;
-	if (type & FTR_WRITE_FAILED)
-		return DMA_TRANS_WRITE_FAILED;
-	return DMA_TRANS_ABORTED;
-}
-
-/* A thread has met a fault, and stands. */
-static void faulted(struct pl330_channel *ch)
-{
-	uint32_t type = read_reg(ch->pl, FTR(ch->thread));
-	uint64_t residue = ch->active ? residue_of(ch) : 0;
-
-	dev_err(ch->pl->dev, "thread %u: fault 0x%x at 0x%x, source 0x%x, destination 0x%x\n",
-		ch->thread, (unsigned int)type, (unsigned int)read_reg(ch->pl, CPC(ch->thread)),
-		(unsigned int)read_reg(ch->pl, SAR(ch->thread)),
-		(unsigned int)read_reg(ch->pl, DAR(ch->thread)));
-	kill(ch);
-	if (ch->active)
-		end(ch, berth_pl330_result(type), residue);
-	start_next(ch);
-}
-
-/* The manager has met one: the thread that it was to start last has not started. */
-static void manager_faulted(struct pl330 *pl)
-{
-	dev_err(pl->dev, "manager: fault 0x%x\n", (unsigned int)read_reg(pl, FTRD));
-	execute(pl, DEBUG_KILL | DBGINST0_MANAGER, 0);
-	for (unsigned int i = 0; i < pl->nr_channels; i++) {
-		struct pl330_channel *ch = &pl->channels[i];
-		unsigned long flags;
-
-		spin_lock_irqsave(&ch->vc.lock, flags);
-		if (ch->active && is_stopped(ch) && !(read_reg(pl, INTMIS) & 1u << ch->event)) {
-			end(ch, DMA_TRANS_ABORTED, ch->active->total - ch->active->first.done);
-			start_next(ch);
-		}
-		spin_unlock_irqrestore(&ch->vc.lock, flags);
-	}
-}
-
-/* Asked again with the lock: handlers of several lines may be here for the same reason. */
-static void serve(struct pl330_channel *ch, bool is_fault)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (is_fault && read_reg(ch->pl, FSRC) & 1u << ch->thread) {
-		faulted(ch);
-	} else if (read_reg(ch->pl, INTMIS) & 1u << ch->event) {
-		write_reg(ch->pl, INTCLR, 1u << ch->event);
-		ended(ch);
-	}
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-}
-
-/* Which lines there are, and what each is for, differs between chips: all are the same here. */
-static irqreturn_t pl330_irq(int irq, void *data)
-{
-	struct pl330 *pl = data;
-	uint32_t events = read_reg(pl, INTMIS) & pl->events;
-	uint32_t faults = read_reg(pl, FSRC);
-	bool has_manager_faulted = read_reg(pl, FSRD) & 1;
-	bool is_mine = events || faults || has_manager_faulted;
-	/* A channel has the number of its thread. */
-	uint32_t channels = faults & ((1u << pl->nr_channels) - 1);
-
-	(void)irq;
-	for (; events; events &= events - 1)
-		channels |= 1u << pl->of_event[__builtin_ctz(events)];
-	for (; channels; channels &= channels - 1) {
-		unsigned int i = (unsigned int)__builtin_ctz(channels);
-
-		serve(&pl->channels[i], faults & 1u << i);
-	}
-	if (has_manager_faulted)
-		manager_faulted(pl);
-	return is_mine ? IRQ_HANDLED : IRQ_NONE;
-}
-
-static void issue_pending(struct dma_chan *chan)
-{
-	struct pl330_channel *ch = to_pl330_channel(chan);
-	unsigned long flags;
-
-	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (vchan_issue_pending(&ch->vc))
-		start_next(ch);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-}
-
-static struct pl330_desc *find_waiting(struct pl330_channel *ch, dma_cookie_t cookie)
-{
-	struct virt_dma_desc *vd = vchan_find_desc(&ch->vc, cookie);
-
-	return vd ? to_pl330_desc(vd) : NULL;
-}
-
-static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
-				 struct dma_tx_state *state)
-{
-	struct pl330_channel *ch = to_pl330_channel(chan);
-	enum dma_status status = dma_cookie_status(chan, cookie, state);
-	struct pl330_desc *desc;
-	uint64_t residue = 0;
-	unsigned long flags;
-
-	if (status != DMA_IN_PROGRESS || !state)
-		return status;
-	spin_lock_irqsave(&ch->vc.lock, flags);
-	desc = find_waiting(ch, cookie);
-	if (desc)
-		residue = desc->total;
-	else if (ch->active && ch->active->vd.tx.cookie == cookie)
-		residue = residue_of(ch);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	dma_set_residue(state, residue > UINT32_MAX ? UINT32_MAX : (uint32_t)residue);
-	return status;
-}
-
-static int terminate_all(struct dma_chan *chan)
-{
-	struct pl330_channel *ch = to_pl330_channel(chan);
-	bool is_dead = true;
-	unsigned long flags;
-
-	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (ch->active) {
-		is_dead = kill(ch);
-		/* What a thread may still be reading is never freed: berth_stop() will tell. */
-		if (is_dead)
-			vchan_terminate_vdesc(&ch->active->vd);
-		ch->active = NULL;
-	}
-	berth_vchan_terminate_all(&ch->vc);
-	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	return is_dead ? 0
-		       : berth_dma_fail(chan, -ETIMEDOUT, BERTH_REASON_TIMEOUT, "terminate", 0, 0,
-					PATIENCE_US / 1000);
-}
-
-static void synchronize(struct dma_chan *chan)
-{
-	vchan_synchronize(&to_pl330_channel(chan)->vc);
-}
 
 /* A request line belongs to one channel at a time. */
 static struct dma_chan *take_for_request(struct pl330 *pl, uint32_t request)
@@ -447,9 +116,9 @@ static int stop_all(struct pl330 *pl)
 	write_reg(pl, INTEN, 0);
 	write_reg(pl, INTCLR, UINT32_MAX);
 	if (read_reg(pl, FSRD) & 1)
-		execute(pl, DEBUG_KILL | DBGINST0_MANAGER, 0);
+		berth_pl330_execute(pl, DEBUG_KILL | DBGINST0_MANAGER, 0);
 	for (unsigned int i = 0; i < pl->nr_channels; i++)
-		if (!kill(&pl->channels[i]))
+		if (!berth_pl330_kill(&pl->channels[i]))
 			return berth_set_error(dev_name(pl->dev), -ETIMEDOUT, BERTH_REASON_TIMEOUT,
 					       i, 0);
 	return 0;
@@ -487,18 +156,16 @@ static void fill_in(struct pl330 *pl)
 	dma->descriptor_reuse = true;
 	dma->device_free_chan_resources = berth_pl330_free_resources;
 	dma->device_config = berth_pl330_config;
-	dma->device_issue_pending = issue_pending;
-	dma->device_tx_status = tx_status;
-	dma->device_terminate_all = terminate_all;
-	dma->device_synchronize = synchronize;
+	berth_pl330_set_calls(dma);
 	dma->device_release = release;
 	berth_pl330_prepares(dma);
 	for (unsigned int i = 0; i < pl->nr_channels; i++) {
 		struct pl330_channel *ch = &pl->channels[i];
 
 		ch->pl = pl;
+		ch->go = DEBUG_GO(ch->thread, pl->limits.is_non_secure) | DBGINST0_MANAGER;
 		ch->request = PL330_NO_REQUEST;
-		ch->vc.desc_free = berth_pl330_desc_free;
+		ch->vc.desc_free = berth_vchan_recycle;
 		vchan_init(&ch->vc, dma);
 	}
 }
@@ -516,7 +183,7 @@ static int request_irqs(struct platform_device *pdev, struct pl330 *pl)
 
 		if (irq < 0)
 			return i ? 0 : irq;
-		ret = request_irq((unsigned int)irq, pl330_irq, 0, dev_name(&pdev->dev), pl);
+		ret = request_irq((unsigned int)irq, berth_pl330_irq, 0, dev_name(&pdev->dev), pl);
 		if (ret)
 			return ret;
 		pl->irqs[pl->nr_irqs++] = (unsigned int)irq;

@@ -7,6 +7,7 @@
 #define BERTH_DRIVERS_PL330_INTERNAL_H
 
 #include <berth/dmapool.h>
+#include <berth/io.h>
 #include <berth/virt-dma.h>
 
 /* What a thread has to do with each burst. */
@@ -67,11 +68,22 @@ void berth_pl330_begin(struct pl330_program *program, uint8_t *bytes, unsigned i
 uint32_t berth_pl330_add(struct pl330_program *program, const struct pl330_shape *shape,
 			 uint32_t src, uint32_t dst, uint32_t len);
 
+/* Where such a program has the addresses, which follow an opcode of two bytes each. */
+#define PL330_SRC_AT 2u
+#define PL330_DST_AT 8u
+
 /*
  * Let a program that consists of one addition of memory to memory move bytes between other addresses,
- * whose remainders modulo the widest beat are the same.
+ * whose remainders modulo the widest beat are the same. The program begins at a multiple of 4.
  */
-void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst);
+static inline void berth_pl330_change(uint8_t *bytes, uint32_t src, uint32_t dst)
+{
+	volatile uint16_t *halves = (volatile uint16_t *)(void *)(bytes + PL330_SRC_AT);
+
+	halves[0] = (uint16_t)src;
+	halves[1] = (uint16_t)(src >> 16);
+	*(volatile uint32_t *)(void *)(bytes + PL330_DST_AT) = dst;
+}
 
 /* All bytes are where they belong, then @event, then the end. */
 void berth_pl330_end(struct pl330_program *program, unsigned int event);
@@ -151,6 +163,7 @@ struct pl330_port {
  * @pl: the controller
  * @thread: the thread's number
  * @event: the event with which its programs end
+ * @go: the instruction that starts it, but for the address
  * @request: the peripheral's request line, or PL330_NO_REQUEST
  * @config: what the client has said of the peripheral
  * @ports: its registers: to it, from it
@@ -161,6 +174,7 @@ struct pl330_channel {
 	struct pl330 *pl;
 	unsigned int thread;
 	unsigned int event;
+	uint32_t go;
 	uint32_t request;
 	struct dma_slave_config config;
 	struct pl330_port ports[2];
@@ -172,11 +186,12 @@ struct pl330_channel {
  * @dma: the controller
  * @dev: its device
  * @regs: its registers
- * @lock: guards the debug registers, through which it is told what to do, and @requests. Taken inside
+ * @lock: guards the debug registers, through which it is told what to do, @requests and @polled. Taken inside
  *	a channel's lock
  * @code: blocks of PL330_CODE_BYTES
  * @limits: of copies
  * @events: those that channels use: BIT(number)
+ * @polled: those of them that raise no interrupt
  * @of_event: whose an event is: the number of the channel
  * @requests: request lines that channels use: BIT(number)
  * @nr_requests: how many lines there are
@@ -194,6 +209,7 @@ struct pl330 {
 	struct dma_pool *code;
 	struct pl330_shape limits;
 	uint32_t events;
+	uint32_t polled;
 	uint8_t of_event[32];
 	uint32_t requests;
 	unsigned int nr_requests;
@@ -216,7 +232,6 @@ static inline struct pl330_desc *to_pl330_desc(struct virt_dma_desc *vd)
 
 /* pl330-desc.c: the prepare calls, and the end of descriptors. */
 void berth_pl330_prepares(struct dma_device *dma);
-void berth_pl330_desc_free(struct virt_dma_desc *vd);
 void berth_pl330_free_resources(struct dma_chan *chan);
 int berth_pl330_config(struct dma_chan *chan, struct dma_slave_config *config);
 
@@ -230,5 +245,69 @@ uint64_t berth_pl330_done(const struct pl330_desc *desc, uint32_t pc, uint32_t s
 
 /* What a fault's type, register FTRn, means for the client. */
 enum dmaengine_tx_result berth_pl330_result(uint32_t type);
+
+/* Registers. */
+#define DSR 0x000
+#define DSR_NON_SECURE (1u << 9)
+#define INTEN 0x020
+#define INTMIS 0x028
+#define INTCLR 0x02c
+#define FSRD 0x030
+#define FSRC 0x034
+#define FTRD 0x038
+#define FTR(n) (0x040u + 4 * (n))
+#define FTR_WRITE_FAILED (1u << 17)
+#define FTR_READ_FAILED (1u << 18)
+#define CSR(n) (0x100u + 8 * (n))
+#define CSR_STATE 0xfu
+#define STATE_STOPPED 0u
+#define CPC(n) (0x104u + 8 * (n))
+#define SAR(n) (0x400u + 0x20 * (n))
+#define DAR(n) (0x404u + 0x20 * (n))
+#define DBGSTATUS 0xd00
+#define DBGSTATUS_BUSY 1u
+#define DBGCMD 0xd04
+#define DBGCMD_EXECUTE 0u
+#define DBGINST0 0xd08
+#define DBGINST0_THREAD(n) (1u | (n) << 8)
+#define DBGINST0_MANAGER 0u
+#define DBGINST1 0xd0c
+#define CR0 0xe00
+#define CR0_HAS_REQUESTS 1u
+#define CR0_CHANNELS(cr) (((cr) >> 4 & 7) + 1)
+#define CR0_REQUESTS(cr) (((cr) >> 12 & 31) + 1)
+#define CR0_EVENTS(cr) (((cr) >> 17 & 31) + 1)
+#define CR3_NON_SECURE_EVENTS 0xe0c
+#define CR4_NON_SECURE_REQUESTS 0xe10
+#define CRD 0xe14
+#define CRD_WIDTH(crd) ((crd)&7)
+#define CRD_LINES(crd) (((crd) >> 20 & 0x3ff) + 1)
+#define PERIPH_ID0 0xfe0
+#define PERIPH_ID1 0xfe4
+#define PERIPH_ID 0x330u
+#define PERIPH_ID_MASK 0xfffu
+
+/* Instructions given through the debug registers, at their place in DBGINST0. */
+#define DEBUG_GO(thread, is_non_secure) \
+	((0xa0u | (uint32_t)(is_non_secure) << 1) << 16 | (thread) << 24)
+#define DEBUG_KILL (0x01u << 16)
+
+static inline uint32_t read_reg(const struct pl330 *pl, unsigned int reg)
+{
+	return readl(pl->regs + reg);
+}
+
+static inline void write_reg(struct pl330 *pl, unsigned int reg, uint32_t value)
+{
+	writel(value, pl->regs + reg);
+}
+
+/* pl330-run.c */
+irqreturn_t berth_pl330_irq(int irq, void *data);
+void berth_pl330_set_calls(struct dma_device *dma);
+/* Have an instruction executed. What was written to memory before is there for the controller. */
+bool berth_pl330_execute(struct pl330 *pl, uint32_t inst0, uint32_t inst1);
+/* On return the thread does not touch memory, and its event is not pending. False: it goes on. */
+bool berth_pl330_kill(struct pl330_channel *ch);
 
 #endif

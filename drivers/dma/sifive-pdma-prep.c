@@ -94,57 +94,56 @@ void berth_pdma_drain(struct pdma_channel *ch)
 {
 	struct virt_dma_desc *vd;
 
-	while ((vd = berth_vchan_recycled(&ch->vc)))
+	while ((vd = berth_vchan_drain(&ch->vc)))
 		free_desc(to_pdma_desc(vd));
 	set_port(ch, PORT_SOURCE, NULL);
 	set_port(ch, PORT_TARGET, NULL);
 }
 
-static struct pdma_desc *new_desc(void)
+static struct pdma_desc *new_desc(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = kzalloc(sizeof(*d), GFP_NOWAIT);
 
 	if (d) {
 		d->runs = &d->one;
 		d->max_runs = 1;
+		berth_vchan_add(&ch->vc, &d->vd);
 	}
 	return d;
+}
+
+static bool grow(struct pdma_desc *d, size_t max_runs)
+{
+	struct pdma_run *runs = kcalloc(max_runs, sizeof(*runs), GFP_NOWAIT);
+
+	if (!runs)
+		return false;
+	if (d->runs != &d->one)
+		kfree(d->runs);
+	d->runs = runs;
+	d->max_runs = max_runs;
+	return true;
 }
 
 /* With room for so many runs; NULL with the reason. */
 static struct pdma_desc *get_desc(struct pdma_channel *ch, size_t max_runs)
 {
 	struct virt_dma_desc *vd = berth_vchan_recycled(&ch->vc);
-	struct pdma_desc *d = vd ? to_pdma_desc(vd) : new_desc();
-	struct pdma_run *runs = d ? d->runs : NULL;
+	struct pdma_desc *d = vd ? to_pdma_desc(vd) : new_desc(ch);
 
-	if (d && max_runs > d->max_runs)
-		runs = kcalloc(max_runs, sizeof(*runs), GFP_NOWAIT);
-	if (!runs) {
-		if (vd)
-			berth_vchan_recycle(vd);
-		else
-			kfree(d);
+	if (!d)
 		return NULL;
-	}
-	if (runs != d->runs) {
-		if (d->runs != &d->one)
-			kfree(d->runs);
-		d->runs = runs;
-		d->max_runs = max_runs;
+	if (max_runs > d->max_runs && !grow(d, max_runs)) {
+		berth_vchan_recycle(&d->vd);
+		return NULL;
 	}
 	d->len = 0;
 	d->period = 0;
 	d->nr_runs = 0;
 	d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
+	d->vd.is_plain = true;
+	d->is_copy = false;
 	return d;
-}
-
-/* One that was not handed out. */
-static void put_desc(struct pdma_channel *ch, struct pdma_desc *d)
-{
-	d->vd.tx.chan = &ch->vc.chan;
-	berth_pdma_desc_free(&d->vd);
 }
 
 /* A run more; one that continues the last one makes that longer. A peripheral's side is 0. */
@@ -161,23 +160,41 @@ static void add_run(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t 
 	d->runs[d->nr_runs++] = (struct pdma_run){ dst, src, len };
 }
 
-static struct dma_async_tx_descriptor *prepared(struct pdma_channel *ch, struct pdma_desc *d,
-						unsigned long flags)
+/* Of a descriptor that holds nothing. */
+static inline struct dma_async_tx_descriptor *
+prepare_copy(struct pdma_desc *d, dma_addr_t dst, dma_addr_t src, size_t len, unsigned long flags)
 {
-	return vchan_tx_prep(&ch->vc, &d->vd, flags);
+	d->runs[0] = (struct pdma_run){ dst, src, len };
+	d->len = len;
+	/* Mostly it was one before. */
+	if (!d->is_copy) {
+		d->period = 0;
+		d->nr_runs = 1;
+		d->config = PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2);
+		d->is_copy = true;
+	}
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
+static __attribute__((noinline)) struct dma_async_tx_descriptor *
+prep_any_copy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
+	      unsigned long flags)
+{
+	struct pdma_desc *d = get_desc(to_pdma_channel(chan), 1);
+
+	return d ? prepare_copy(d, dst, src, len, flags) : NULL;
+}
+
+/* Mostly there is a descriptor, and no call is needed. */
 static struct dma_async_tx_descriptor *pdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
 							dma_addr_t src, size_t len,
 							unsigned long flags)
 {
-	struct pdma_channel *ch = to_pdma_channel(chan);
-	struct pdma_desc *d = get_desc(ch, 1);
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
 
-	if (!d)
-		return NULL;
-	add_run(d, dst, src, len);
-	return prepared(ch, d, flags);
+	if (!vd)
+		return prep_any_copy(chan, dst, src, len, flags);
+	return prepare_copy(to_pdma_desc(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *pdma_prep_interrupt(struct dma_chan *chan,
@@ -186,7 +203,7 @@ static struct dma_async_tx_descriptor *pdma_prep_interrupt(struct dma_chan *chan
 	struct pdma_channel *ch = to_pdma_channel(chan);
 	struct pdma_desc *d = get_desc(ch, 1);
 
-	return d ? prepared(ch, d, flags) : NULL;
+	return d ? berth_vchan_prepared(&d->vd, flags) : NULL;
 }
 
 /* A peripheral as the configuration describes it. */
@@ -244,6 +261,7 @@ static int set_peripheral(struct pdma_channel *ch, struct pdma_desc *d, const st
 	d->port = get_port(ch, p->is_target, p->phys, accesses * p->width);
 	if (!d->port)
 		return -ENOMEM;
+	d->vd.is_plain = false;
 	d->is_to_port = p->is_target;
 	d->config = PDMA_CONFIG_SIZES(__builtin_ctz(p->width));
 	return 0;
@@ -271,13 +289,13 @@ pdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int 
 	if (!d)
 		return NULL;
 	if (set_peripheral(ch, d, &p)) {
-		put_desc(ch, d);
+		berth_pdma_desc_free(&d->vd);
 		return NULL;
 	}
 	for_each_sg(sgl, sg, sg_len, i)
 		add_run(d, p.is_target ? 0 : sg_dma_address(sg),
 			p.is_target ? sg_dma_address(sg) : 0, sg_dma_len(sg));
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static struct dma_async_tx_descriptor *pdma_prep_cyclic(struct dma_chan *chan, dma_addr_t buf_addr,
@@ -296,12 +314,12 @@ static struct dma_async_tx_descriptor *pdma_prep_cyclic(struct dma_chan *chan, d
 	if (!d)
 		return NULL;
 	if (set_peripheral(ch, d, &p)) {
-		put_desc(ch, d);
+		berth_pdma_desc_free(&d->vd);
 		return NULL;
 	}
 	d->period = period_len;
 	add_run(d, p.is_target ? 0 : buf_addr, p.is_target ? buf_addr : 0, buf_len);
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static void add_frames(struct pdma_desc *d, const struct dma_interleaved_template *xt)
@@ -341,7 +359,7 @@ pdma_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_templa
 	if (!d)
 		return NULL;
 	add_frames(d, xt);
-	return prepared(ch, d, flags);
+	return berth_vchan_prepared(&d->vd, flags);
 }
 
 static int pdma_config(struct dma_chan *chan, struct dma_slave_config *config)

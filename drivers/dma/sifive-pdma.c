@@ -2,20 +2,20 @@
 /* Driver of the SiFive PDMA (FU540-C000 manual, chapter 12): its channels at work. */
 #include "sifive-pdma.h"
 
-static uint32_t pdma_read(const struct pdma_channel *ch, unsigned int reg)
+static inline uint32_t pdma_read(const struct pdma_channel *ch, unsigned int reg)
 {
 	return readl(ch->regs + reg);
 }
 
-static void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t value)
+static inline void pdma_write(const struct pdma_channel *ch, unsigned int reg, uint32_t value)
 {
 	writel(value, ch->regs + reg);
 }
 
-static void pdma_write_relaxed64(const struct pdma_channel *ch, unsigned int reg, uint64_t value)
+static inline void pdma_write_relaxed64(char __iomem *at, uint64_t value)
 {
-	writel_relaxed(lower_32_bits(value), ch->regs + reg);
-	writel_relaxed(upper_32_bits(value), ch->regs + reg + 4);
+	writel_relaxed(lower_32_bits(value), at);
+	writel_relaxed(upper_32_bits(value), at + 4);
 }
 
 /* One that counts while it is read. */
@@ -33,8 +33,10 @@ static uint64_t pdma_read64(const struct pdma_channel *ch, unsigned int reg)
 /* Also ends what runs, and takes back what it has reported. It has arrived when this returns. */
 static void pdma_claim(const struct pdma_channel *ch)
 {
-	pdma_write(ch, PDMA_CONTROL, PDMA_CONTROL_CLAIM);
-	(void)pdma_read(ch, PDMA_CONTROL);
+	char __iomem *control = ch->regs + PDMA_CONTROL;
+
+	writel(PDMA_CONTROL_CLAIM, control);
+	(void)readl_relaxed(control);
 }
 
 static void pdma_disclaim(const struct pdma_channel *ch)
@@ -46,6 +48,29 @@ static void pdma_disclaim(const struct pdma_channel *ch)
 static size_t smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
+}
+
+/* What CONTROL needs to run; an interrupt at its end, if somebody waits for that. */
+static inline void pdma_set_go(struct pdma_channel *ch)
+{
+	ch->go = PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN;
+	if (ch->nr_irqs && !ch->vc.chan.is_polled)
+		ch->go |= PDMA_CONTROL_IE;
+}
+
+static inline void pdma_run_bytes(struct pdma_channel *ch, uint32_t config, dma_addr_t dst,
+				  dma_addr_t src, size_t len)
+{
+	char __iomem *regs = ch->regs;
+	uint32_t go = ch->go;
+
+	ch->piece = len;
+	writel_relaxed(config, regs + PDMA_NEXT_CONFIG);
+	pdma_write_relaxed64(regs + PDMA_NEXT_BYTES, len);
+	pdma_write_relaxed64(regs + PDMA_NEXT_DESTINATION, dst);
+	pdma_write_relaxed64(regs + PDMA_NEXT_SOURCE, src);
+	/* With the barrier: what is in memory comes before it. */
+	writel(go, regs + PDMA_CONTROL);
 }
 
 /* Give the engine what comes next of the descriptor, as much as can be done at once. */
@@ -65,16 +90,33 @@ static void pdma_run_piece(struct pdma_channel *ch)
 		else
 			src = d->port->addr + ch->port_at;
 	}
-	ch->piece = len;
 	ch->piece_dst = dst;
 	ch->piece_src = src;
-	writel_relaxed(d->config, ch->regs + PDMA_NEXT_CONFIG);
-	pdma_write_relaxed64(ch, PDMA_NEXT_BYTES, len);
-	pdma_write_relaxed64(ch, PDMA_NEXT_DESTINATION, dst);
-	pdma_write_relaxed64(ch, PDMA_NEXT_SOURCE, src);
-	/* With the barrier: what is in memory comes before it. */
-	pdma_write(ch, PDMA_CONTROL,
-		   PDMA_CONTROL_CLAIM | PDMA_CONTROL_RUN | (ch->nr_irqs ? PDMA_CONTROL_IE : 0));
+	pdma_run_bytes(ch, d->config, dst, src, len);
+}
+
+/* It is at rest: so it is where the next one begins. */
+static void pdma_forget(struct pdma_channel *ch)
+{
+	ch->desc = NULL;
+	ch->piece = 0;
+	ch->run = ch->at = ch->port_at = 0;
+	ch->later = 0;
+}
+
+/* One that is in no list becomes the current one. */
+static inline void pdma_make_current(struct pdma_channel *ch, struct pdma_desc *d)
+{
+	ch->desc = d;
+	ch->later = d->len - d->runs[0].len;
+}
+
+static inline void pdma_start_copy(struct pdma_channel *ch, struct pdma_desc *d)
+{
+	const struct pdma_run *run = d->runs;
+
+	ch->desc = d;
+	pdma_run_bytes(ch, PDMA_CONFIG_SIZES(PDMA_MAX_SIZE_LOG2), run->dst, run->src, run->len);
 }
 
 /* The engine rests: it gets the rest of its descriptor, or the next one. */
@@ -90,9 +132,7 @@ static void pdma_go_on(struct pdma_channel *ch)
 			vchan_cookie_complete(vd);
 			continue;
 		}
-		ch->desc = d;
-		ch->run = ch->at = ch->port_at = 0;
-		ch->later = d->len - d->runs[0].len;
+		pdma_make_current(ch, d);
 	}
 	if (ch->desc && !ch->is_paused)
 		pdma_run_piece(ch);
@@ -121,7 +161,7 @@ static void pdma_moved(struct pdma_channel *ch, size_t bytes)
 		ch->later -= d->runs[ch->run].len;
 		return;
 	}
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -153,13 +193,16 @@ static uint32_t pdma_residue(const struct pdma_channel *ch)
 static void pdma_failed(struct pdma_channel *ch)
 {
 	struct pdma_desc *d = ch->desc;
-	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - ch->piece_src;
-	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - ch->piece_dst;
+	/* A copy that was not paused is one piece. */
+	bool is_whole = d->is_copy && !ch->at;
+	dma_addr_t src = is_whole ? d->runs[0].src : ch->piece_src;
+	dma_addr_t dst = is_whole ? d->runs[0].dst : ch->piece_dst;
+	uint64_t read = pdma_read64(ch, PDMA_EXEC_SOURCE) - src;
+	uint64_t written = pdma_read64(ch, PDMA_EXEC_DESTINATION) - dst;
 
 	d->vd.tx_result.result = read > written ? DMA_TRANS_WRITE_FAILED : DMA_TRANS_READ_FAILED;
 	d->vd.tx_result.residue = pdma_residue(ch);
-	ch->piece = 0;
-	ch->desc = NULL;
+	pdma_forget(ch);
 	vchan_cookie_complete(&d->vd);
 }
 
@@ -174,45 +217,109 @@ static void pdma_ended(struct pdma_channel *ch, uint32_t control)
 	pdma_go_on(ch);
 }
 
+/* Whether something has; mostly it is a copy, behind which nothing waits. */
+static inline bool pdma_look(struct pdma_channel *ch)
+{
+	uint32_t control = pdma_read(ch, PDMA_CONTROL);
+	struct pdma_desc *d = ch->desc;
+
+	if ((control & PDMA_CONTROL_ENDED) == PDMA_CONTROL_DONE && ch->piece && d->is_copy &&
+	    list_empty(&ch->vc.desc_issued)) {
+		ch->piece = 0;
+		ch->desc = NULL;
+		pdma_claim(ch);
+		vchan_cookie_complete(&d->vd);
+		return true;
+	}
+	if (control & PDMA_CONTROL_ENDED)
+		pdma_ended(ch, control);
+	return control & PDMA_CONTROL_ENDED;
+}
+
 /* Both lines of a channel come here; whichever is first sees to what has happened. */
 static irqreturn_t pdma_irq(int irq, void *data)
 {
 	struct pdma_channel *ch = data;
 	unsigned long flags;
-	uint32_t control;
+	bool is_mine;
 
 	(void)irq;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	control = pdma_read(ch, PDMA_CONTROL);
-	if (control & PDMA_CONTROL_ENDED)
-		pdma_ended(ch, control);
+	is_mine = pdma_look(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
-	return control & PDMA_CONTROL_ENDED ? IRQ_HANDLED : IRQ_NONE;
+	return is_mine ? IRQ_HANDLED : IRQ_NONE;
 }
 
 /* A channel without interrupts: of a ring one piece at a time, else it may never end. */
-static void pdma_poll(struct pdma_channel *ch)
+static void pdma_look_often(struct pdma_channel *ch)
 {
-	uint32_t control;
+	bool is_ring;
 
-	while (ch->piece && (control = pdma_read(ch, PDMA_CONTROL)) & PDMA_CONTROL_ENDED) {
-		bool is_ring = ch->desc->period;
-
-		pdma_ended(ch, control);
-		if (is_ring)
-			break;
-	}
+	do
+		is_ring = ch->desc && ch->desc->period;
+	while (ch->piece && pdma_look(ch) && !is_ring);
 }
 
-static void pdma_issue_pending(struct dma_chan *chan)
+static bool pdma_is_polled(const struct pdma_channel *ch)
+{
+	return !ch->nr_irqs || ch->vc.chan.is_polled;
+}
+
+static void pdma_poll(struct dma_chan *chan)
 {
 	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	pdma_look(ch);
+	berth_vchan_polled(&ch->vc, flags);
+}
+
+static int pdma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	unsigned long flags;
+	int ret;
+
+	spin_lock_irqsave(&ch->vc.lock, flags);
+	ret = ch->desc ? -EBUSY : berth_vchan_set_polled(&ch->vc, is_polled);
+	pdma_set_go(ch);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	return ret;
+}
+
+static __attribute__((noinline)) void pdma_issue_slowly(struct pdma_channel *ch)
+{
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
 	if (vchan_issue_pending(&ch->vc) && !ch->desc)
 		pdma_go_on(ch);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
+}
+
+/* Where nobody else is at the channel, which rests, a copy needs no call. */
+static void pdma_issue_pending(struct dma_chan *chan)
+{
+	struct pdma_channel *ch = to_pdma_channel(chan);
+	struct virt_dma_desc *vd = NULL;
+	unsigned long flags;
+
+	if (!spin_trylock_irqsave(&ch->vc.lock, flags)) {
+		pdma_issue_slowly(ch);
+		return;
+	}
+	if (!ch->desc && !ch->is_paused)
+		vd = berth_vchan_issue_first(&ch->vc);
+	if (vd && to_pdma_desc(vd)->is_copy) {
+		pdma_start_copy(ch, to_pdma_desc(vd));
+		spin_unlock_irqrestore(&ch->vc.lock, flags);
+		return;
+	}
+	if (vd)
+		list_add(&vd->node, &ch->vc.desc_issued);
+	spin_unlock_irqrestore(&ch->vc.lock, flags);
+	pdma_issue_slowly(ch);
 }
 
 /* Of one that has not started. */
@@ -233,8 +340,10 @@ static enum dma_status pdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	if (status != DMA_IN_PROGRESS)
 		return status;
 	spin_lock_irqsave(&ch->vc.lock, flags);
-	if (!ch->nr_irqs)
-		pdma_poll(ch);
+	if (pdma_is_polled(ch)) {
+		pdma_look_often(ch);
+		berth_vchan_told(&ch->vc);
+	}
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS && ch->desc && ch->desc->vd.tx.cookie == cookie) {
 		if (state)
@@ -299,8 +408,7 @@ static int pdma_terminate_all(struct dma_chan *chan)
 		pdma_claim(ch);
 		vchan_terminate_vdesc(&d->vd);
 	}
-	ch->desc = NULL;
-	ch->piece = 0;
+	pdma_forget(ch);
 	ch->is_paused = false;
 	berth_vchan_terminate_all(&ch->vc);
 	spin_unlock_irqrestore(&ch->vc.lock, flags);
@@ -315,6 +423,7 @@ static void pdma_synchronize(struct dma_chan *chan)
 
 static int pdma_alloc_chan_resources(struct dma_chan *chan)
 {
+	pdma_set_go(to_pdma_channel(chan));
 	pdma_claim(to_pdma_channel(chan));
 	return 0;
 }
@@ -396,6 +505,8 @@ static void pdma_describe(struct pdma *pdma, struct device *dev)
 	dma->device_synchronize = pdma_synchronize;
 	dma->device_tx_status = pdma_tx_status;
 	dma->device_issue_pending = pdma_issue_pending;
+	dma->device_set_polled = pdma_set_polled;
+	dma->device_poll = pdma_poll;
 	dma->device_release = pdma_release;
 	berth_pdma_set_calls(dma);
 }

@@ -55,6 +55,7 @@ struct pdma_desc {
 	size_t period; /* of a ring, which is one run; 0: it is none */
 	struct pdma_port *port; /* held; NULL: memory on both sides */
 	bool is_to_port;
+	bool is_copy; /* one run, of memory to memory */
 	uint32_t config;
 	size_t nr_runs; /* 0: nothing but a callback */
 	size_t max_runs;
@@ -74,6 +75,7 @@ struct pdma_channel {
 
 	struct pdma_desc *desc; /* under way; NULL: none */
 	bool is_paused;
+	uint32_t go; /* what CONTROL is told */
 	size_t run, at; /* where it is, without the piece that the engine has */
 	uint64_t later; /* bytes of the runs behind this one */
 	size_t port_at; /* where in the window */

@@ -6,27 +6,24 @@
 
 #define FILL_BYTE 0x01010101u
 
-static void keep_blocks(struct zdma *z, struct zdma_side *side)
+static void keep_blocks(struct zdma *z, struct zdma_desc *desc)
 {
-	unsigned long flags;
-
-	if (list_empty(&side->blocks))
-		return;
-	spin_lock_irqsave(&z->vc.lock, flags);
-	list_splice_tail_init(&side->blocks, &z->free_blocks);
-	spin_unlock_irqrestore(&z->vc.lock, flags);
+	list_splice_tail_init(&desc->src.blocks, &z->free_blocks);
+	list_splice_tail_init(&desc->dst.blocks, &z->free_blocks);
 }
 
 void berth_zdma_desc_free(struct virt_dma_desc *vd)
 {
 	struct zdma_desc *desc = zdma_desc_of(vd);
 	struct zdma *z = zdma_of(vd->tx.chan);
+	unsigned long flags;
 
-	keep_blocks(z, &desc->src);
-	keep_blocks(z, &desc->dst);
 	if (desc->reg_width)
 		dma_unmap_resource(z->dma.dev, desc->reg, desc->reg_width, desc->reg_dir, 0);
 	desc->reg_width = 0;
+	spin_lock_irqsave(&z->vc.lock, flags);
+	keep_blocks(z, desc);
+	spin_unlock_irqrestore(&z->vc.lock, flags);
 	berth_vchan_recycle(vd);
 }
 
@@ -35,7 +32,7 @@ void berth_zdma_free_kept(struct zdma *z)
 	struct zdma_block *block, *next;
 	struct virt_dma_desc *vd;
 
-	while ((vd = berth_vchan_recycled(&z->vc)))
+	while ((vd = berth_vchan_drain(&z->vc)))
 		kfree(zdma_desc_of(vd));
 	list_for_each_entry_safe(block, next, &z->free_blocks, struct zdma_block, node) {
 		dma_pool_free(z->pool, block->words, block->dma);
@@ -50,8 +47,8 @@ static void side_clear(struct zdma_side *side)
 	side->is_fixed = false;
 }
 
-/* Those that are kept have no blocks. */
-static struct zdma_desc *new_desc(void)
+/* Those that are kept have no blocks. NULL: there is no memory. */
+static struct zdma_desc *new_desc(struct zdma *z)
 {
 	struct zdma_desc *desc = kzalloc(sizeof(*desc), GFP_ATOMIC);
 
@@ -59,7 +56,15 @@ static struct zdma_desc *new_desc(void)
 		return NULL;
 	INIT_LIST_HEAD(&desc->src.blocks);
 	INIT_LIST_HEAD(&desc->dst.blocks);
+	berth_vchan_add(&z->vc, &desc->vd);
 	return desc;
+}
+
+static struct zdma_desc *take_desc(struct zdma *z)
+{
+	struct virt_dma_desc *vd = berth_vchan_recycled(&z->vc);
+
+	return vd ? zdma_desc_of(vd) : new_desc(z);
 }
 
 static enum berth_zdma_mode mode_of(const struct zdma *z)
@@ -69,27 +74,20 @@ static enum berth_zdma_mode mode_of(const struct zdma *z)
 
 static struct zdma_desc *get_desc(struct zdma *z, enum zdma_kind kind)
 {
-	struct virt_dma_desc *vd = berth_vchan_recycled(&z->vc);
-	struct zdma_desc *desc = vd ? zdma_desc_of(vd) : new_desc();
+	struct zdma_desc *desc = take_desc(z);
 
 	if (!desc)
 		return NULL;
 	side_clear(&desc->src);
 	side_clear(&desc->dst);
 	desc->kind = kind;
+	desc->vd.is_plain = false;
 	desc->is_linked = mode_of(z) == BERTH_ZDMA_LINKED;
 	desc->length = 0;
 	desc->period = 0;
 	desc->piece = ZDMA_MAX_RUN;
 	desc->attributes = z->attributes;
 	return desc;
-}
-
-/* One that no client has seen. */
-static void drop_desc(struct zdma *z, struct zdma_desc *desc)
-{
-	desc->vd.tx.chan = &z->vc.chan;
-	berth_zdma_desc_free(&desc->vd);
 }
 
 static struct zdma_block *get_block(struct zdma *z)
@@ -220,39 +218,60 @@ void berth_zdma_command(struct zdma_desc *desc, uint32_t command)
 	dma_wmb();
 }
 
-static struct dma_async_tx_descriptor *finish(struct zdma *z, struct zdma_desc *desc, int ret,
-					      unsigned long flags)
+static struct dma_async_tx_descriptor *finish(struct zdma_desc *desc, int ret, unsigned long flags)
 {
 	if (!ret)
-		return vchan_tx_prep(&z->vc, &desc->vd, flags);
-	drop_desc(z, desc);
+		return berth_vchan_prepared(&desc->vd, flags);
+	berth_zdma_desc_free(&desc->vd);
 	return NULL;
 }
 
-static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							dma_addr_t src, size_t len,
-							unsigned long flags)
+/* Nothing else of such a descriptor is looked at. */
+static inline struct dma_async_tx_descriptor *
+prepare_run(struct zdma_desc *desc, dma_addr_t dst, dma_addr_t src, size_t len, unsigned long flags)
+{
+	desc->kind = ZDMA_RUN;
+	desc->vd.is_plain = true;
+	desc->length = len;
+	desc->src.address = src;
+	desc->dst.address = dst;
+	return berth_vchan_prepared(&desc->vd, flags);
+}
+
+static struct dma_async_tx_descriptor *prep_copy(struct dma_chan *chan, dma_addr_t dst,
+						 dma_addr_t src, size_t len, unsigned long flags)
 {
 	struct zdma *z = zdma_of(chan);
-	struct zdma_desc *desc = get_desc(z, ZDMA_COPY);
+	bool is_run = len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO;
+	struct zdma_desc *desc = is_run ? take_desc(z) : get_desc(z, ZDMA_COPY);
 	int ret;
 
 	if (!desc)
 		return NULL;
+	if (is_run)
+		return prepare_run(desc, dst, src, len, flags);
 	desc->length = len;
-	/* What most copies are. */
-	if (len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO) {
-		desc->src.address = src;
-		desc->dst.address = dst;
-		desc->src.length = desc->dst.length = (uint32_t)len;
-		return vchan_tx_prep(&z->vc, &desc->vd, flags);
-	}
 	ret = add_run(z, desc, &desc->src, src, len);
 	if (!ret)
 		ret = add_run(z, desc, &desc->dst, dst, len);
 	if (!ret)
 		ret = choose_kind(z, desc);
-	return finish(z, desc, ret, flags);
+	return finish(desc, ret, flags);
+}
+
+/* What most copies are needs no call. */
+static struct dma_async_tx_descriptor *zdma_prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							dma_addr_t src, size_t len,
+							unsigned long flags)
+{
+	struct zdma *z = zdma_of(chan);
+	struct virt_dma_desc *vd = NULL;
+
+	if (len <= ZDMA_MAX_RUN && mode_of(z) == BERTH_ZDMA_AUTO)
+		vd = berth_vchan_spare(&z->vc);
+	if (!vd)
+		return prep_copy(chan, dst, src, len, flags);
+	return prepare_run(zdma_desc_of(vd), dst, src, len, flags);
 }
 
 static struct dma_async_tx_descriptor *zdma_prep_memset(struct dma_chan *chan, dma_addr_t dst,
@@ -266,7 +285,7 @@ static struct dma_async_tx_descriptor *zdma_prep_memset(struct dma_chan *chan, d
 	desc->length = len;
 	desc->fill = (uint8_t)value * FILL_BYTE;
 	desc->src.is_fixed = true;
-	return finish(z, desc, add_run(z, desc, &desc->dst, dst, len), flags);
+	return finish(desc, add_run(z, desc, &desc->dst, dst, len), flags);
 }
 
 static struct dma_async_tx_descriptor *zdma_prep_interrupt(struct dma_chan *chan,
@@ -275,7 +294,7 @@ static struct dma_async_tx_descriptor *zdma_prep_interrupt(struct dma_chan *chan
 	struct zdma *z = zdma_of(chan);
 	struct zdma_desc *desc = get_desc(z, ZDMA_NOTHING);
 
-	return desc ? finish(z, desc, 0, flags) : NULL;
+	return desc ? finish(desc, 0, flags) : NULL;
 }
 
 static int add_frame(struct zdma *z, struct zdma_desc *desc,
@@ -319,7 +338,7 @@ zdma_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_templa
 		ret = berth_dma_fail(chan, -EINVAL, BERTH_REASON_ARGUMENT, "template", 0, 0, 0);
 	if (!ret)
 		ret = choose_kind(z, desc);
-	return finish(z, desc, ret, flags);
+	return finish(desc, ret, flags);
 }
 
 /*
@@ -382,7 +401,7 @@ zdma_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int 
 	ret = set_peripheral(z, desc, dir);
 	for (unsigned int i = 0; i < sg_len && !ret; i++, sg = sg_next(sg))
 		ret = add_memory(z, desc, dir, sg_dma_address(sg), sg_dma_len(sg));
-	return finish(z, desc, ret, flags);
+	return finish(desc, ret, flags);
 }
 
 static struct dma_async_tx_descriptor *zdma_prep_cyclic(struct dma_chan *chan, dma_addr_t buf,
@@ -409,7 +428,7 @@ static struct dma_async_tx_descriptor *zdma_prep_cyclic(struct dma_chan *chan, d
 				     period_len, desc->reg_width);
 	if (!ret)
 		ret = add_memory(z, desc, dir, buf, (uint32_t)buf_len);
-	return finish(z, desc, ret, flags);
+	return finish(desc, ret, flags);
 }
 
 void berth_zdma_set_ops(struct dma_device *dma)

@@ -13,6 +13,7 @@ void berth_zdma_reset(struct zdma *z)
 		if ((zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY)
 			break;
 	zdma_write(z, ZDMA_CTRL0, 0);
+	z->is_set_for_runs = false;
 	zdma_write(z, ZDMA_ISR, ZDMA_INT_ALL);
 	/* Both are cleared by being read. */
 	zdma_read(z, ZDMA_SRC_ACCT);
@@ -21,7 +22,8 @@ void berth_zdma_reset(struct zdma *z)
 	zdma_write(z, ZDMA_DSCR_ATTR,
 		   z->is_coherent ? ZDMA_DSCR_COHERENT | ZDMA_DSCR_CACHE(ZDMA_CACHE_COHERENT)
 				  : ZDMA_DSCR_CACHE(ZDMA_CACHE_NONE));
-	zdma_write(z, ZDMA_IEN, ZDMA_INT_WANTED);
+	if (!z->vc.chan.is_polled)
+		zdma_write(z, ZDMA_IEN, ZDMA_INT_WANTED);
 }
 
 /* Software's way through a side, run by run. */
@@ -76,29 +78,39 @@ static void move_on(const struct zdma_desc *desc, struct zdma_cursor *at, uint32
 
 /* Starting. */
 
-static void write_words(struct zdma *z, unsigned int reg, dma_addr_t address, uint32_t size)
+/* Whether a list leaves the commands in WORD3 alone is nowhere said. */
+static void write_mode(struct zdma *z, uint32_t ctrl0, uint32_t attributes)
 {
-	zdma_write(z, reg, lower_32_bits(address));
-	zdma_write(z, reg + 4, upper_32_bits(address));
-	zdma_write(z, reg + 8, size);
-	zdma_write(z, reg + 12, z->is_coherent ? ZDMA_WORD_COHERENT : 0);
+	uint32_t command = z->is_coherent ? ZDMA_WORD_COHERENT : 0;
+
+	zdma_write(z, ZDMA_CTRL0, ctrl0);
+	zdma_write(z, ZDMA_DATA_ATTR, attributes);
+	zdma_write(z, ZDMA_SRC_WORDS + 12, command);
+	zdma_write(z, ZDMA_DST_WORDS + 12, command);
+	z->is_set_for_runs = !ctrl0 && attributes == z->attributes;
+}
+
+static inline void write_run(char __iomem *regs, dma_addr_t src, dma_addr_t dst, uint32_t size)
+{
+	writel_relaxed(lower_32_bits(src), regs + ZDMA_SRC_WORDS);
+	writel_relaxed(upper_32_bits(src), regs + ZDMA_SRC_WORDS + 4);
+	writel_relaxed(size, regs + ZDMA_SRC_WORDS + 8);
+	writel_relaxed(lower_32_bits(dst), regs + ZDMA_DST_WORDS);
+	writel_relaxed(upper_32_bits(dst), regs + ZDMA_DST_WORDS + 4);
+	writel_relaxed(size, regs + ZDMA_DST_WORDS + 8);
 }
 
 static void kick_piece(struct zdma *z, const struct zdma_desc *desc)
 {
 	uint32_t size = zdma_min(desc->piece, zdma_min(z->src.left, z->dst.left));
-	uint32_t mode = 0;
 
 	if (desc->kind == ZDMA_CYCLIC)
 		size = zdma_min(size, z->period_left);
-	if (desc->kind == ZDMA_FILL) {
-		mode = ZDMA_CTRL0_WRITE_ONLY;
+	if (desc->kind == ZDMA_FILL)
 		for (unsigned int i = 0; i < 16; i += 4)
 			zdma_write(z, ZDMA_FILL_WORDS + i, desc->fill);
-	}
-	zdma_write(z, ZDMA_CTRL0, mode);
-	write_words(z, ZDMA_SRC_WORDS, z->src.address, size);
-	write_words(z, ZDMA_DST_WORDS, z->dst.address, size);
+	write_mode(z, desc->kind == ZDMA_FILL ? ZDMA_CTRL0_WRITE_ONLY : 0, desc->attributes);
+	write_run(z->regs, z->src.address, z->dst.address, size);
 	z->piece = size;
 }
 
@@ -111,52 +123,12 @@ static void kick_list(struct zdma *z, const struct zdma_desc *desc)
 {
 	dma_addr_t src = first_of(&desc->src), dst = first_of(&desc->dst);
 
-	zdma_write(z, ZDMA_CTRL0, ZDMA_CTRL0_LISTS);
+	write_mode(z, ZDMA_CTRL0_LISTS, desc->attributes);
 	zdma_write(z, ZDMA_SRC_START, lower_32_bits(src));
 	zdma_write(z, ZDMA_SRC_START + 4, upper_32_bits(src));
 	zdma_write(z, ZDMA_DST_START, lower_32_bits(dst));
 	zdma_write(z, ZDMA_DST_START + 4, upper_32_bits(dst));
 	z->piece = 0;
-}
-
-static void kick(struct zdma *z)
-{
-	const struct zdma_desc *desc = z->desc;
-
-	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
-	z->nr_wraps = 0;
-	zdma_write(z, ZDMA_DATA_ATTR, desc->attributes);
-	if (desc->kind == ZDMA_LIST)
-		kick_list(z, desc);
-	else
-		kick_piece(z, desc);
-	z->is_active = true;
-	z->is_halted = false;
-	/* With the barrier: what is in memory, the descriptors too, comes before it. */
-	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
-}
-
-/* The next one that was issued becomes the current one. */
-static bool take_next(struct zdma *z)
-{
-	struct virt_dma_desc *vd = vchan_next_desc(&z->vc);
-	struct zdma_desc *desc;
-
-	if (!vd)
-		return false;
-	list_del(&vd->node);
-	desc = zdma_desc_of(vd);
-	z->desc = desc;
-	z->done = 0;
-	z->errors = 0;
-	z->period_left = desc->period;
-	vd->tx_result.result = DMA_TRANS_NOERROR;
-	vd->tx_result.residue = 0;
-	z->src.side = &desc->src;
-	z->dst.side = &desc->dst;
-	rewind_side(desc, &z->src);
-	rewind_side(desc, &z->dst);
-	return true;
 }
 
 static void complete_desc(struct zdma *z)
@@ -167,16 +139,123 @@ static void complete_desc(struct zdma *z)
 	vchan_cookie_complete(&desc->vd);
 }
 
+/* With the barrier: what is in memory, the descriptors too, comes before it. */
+static inline void enable(struct zdma *z)
+{
+	z->is_active = true;
+	z->is_halted = false;
+	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
+}
+
+static void kick(struct zdma *z)
+{
+	const struct zdma_desc *desc = z->desc;
+
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	z->nr_wraps = 0;
+	if (desc->kind == ZDMA_LIST)
+		kick_list(z, desc);
+	else
+		kick_piece(z, desc);
+	enable(z);
+}
+
+/* One that is in no list. */
+static inline void make_current(struct zdma *z, struct zdma_desc *desc)
+{
+	z->desc = desc;
+	z->done = 0;
+	z->errors = 0;
+}
+
+static inline void start_run(struct zdma *z, struct zdma_desc *desc)
+{
+	make_current(z, desc);
+	z->nr_wraps = 0;
+	z->piece = (uint32_t)desc->length;
+	z->is_active = true;
+	z->is_halted = false;
+	zdma_write(z, ZDMA_TOTAL_BYTE, UINT32_MAX);
+	write_run(z->regs, desc->src.address, desc->dst.address, (uint32_t)desc->length);
+	writel(ZDMA_CTRL2_EN, z->regs + ZDMA_CTRL2);
+}
+
+static void start_desc(struct zdma *z, struct zdma_desc *desc)
+{
+	make_current(z, desc);
+	z->period_left = desc->period;
+	z->src.side = &desc->src;
+	z->dst.side = &desc->dst;
+	rewind_side(desc, &z->src);
+	rewind_side(desc, &z->dst);
+	if (desc->kind == ZDMA_NOTHING)
+		complete_desc(z);
+	else
+		kick(z);
+}
+
+static void start_any(struct zdma *z, struct zdma_desc *desc)
+{
+	if (desc->kind != ZDMA_RUN) {
+		start_desc(z, desc);
+		return;
+	}
+	if (!z->is_set_for_runs)
+		write_mode(z, 0, z->attributes);
+	start_run(z, desc);
+}
+
 void berth_zdma_start(struct zdma *z)
 {
 	while (!z->is_active && !z->is_paused) {
-		if (!z->desc && !take_next(z))
-			return;
-		if (z->desc->kind == ZDMA_NOTHING)
-			complete_desc(z);
-		else
+		struct virt_dma_desc *vd;
+
+		if (z->desc) {
 			kick(z);
+			return;
+		}
+		vd = vchan_next_desc(&z->vc);
+		if (!vd)
+			return;
+		list_del(&vd->node);
+		start_any(z, zdma_desc_of(vd));
 	}
+}
+
+static __attribute__((noinline)) void issue_slowly(struct zdma *z)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&z->vc.lock, flags);
+	if (vchan_issue_pending(&z->vc))
+		berth_zdma_start(z);
+	spin_unlock_irqrestore(&z->vc.lock, flags);
+}
+
+/* Where nobody else is at the channel, which rests, a run needs no call. */
+void berth_zdma_issue_pending(struct dma_chan *chan)
+{
+	struct zdma *z = zdma_of(chan);
+	struct virt_dma_desc *vd;
+	unsigned long flags;
+	bool is_run = false;
+
+	if (!spin_trylock_irqsave(&z->vc.lock, flags)) {
+		issue_slowly(z);
+		return;
+	}
+	if (!z->desc && !z->is_paused && z->is_set_for_runs) {
+		vd = berth_vchan_issue_first(&z->vc);
+		if (vd && zdma_desc_of(vd)->kind == ZDMA_RUN) {
+			start_run(z, zdma_desc_of(vd));
+			is_run = true;
+		} else if (vd) {
+			list_add(&vd->node, &z->vc.desc_issued);
+		}
+	}
+	spin_unlock_irqrestore(&z->vc.lock, flags);
+	if (!is_run)
+		issue_slowly(z);
 }
 
 uint64_t berth_zdma_residue(struct zdma *z)
@@ -215,7 +294,8 @@ static void piece_is_done(struct zdma *z)
 
 	z->is_active = false;
 	z->done += z->piece;
-	if (desc->kind == ZDMA_LIST || (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
+	if (desc->kind == ZDMA_RUN || desc->kind == ZDMA_LIST ||
+	    (desc->kind != ZDMA_CYCLIC && z->done == desc->length)) {
 		complete_desc(z);
 		return;
 	}
@@ -294,7 +374,7 @@ static bool is_at_rest(struct zdma *z, uint32_t status)
 	return z->piece || (zdma_read(z, ZDMA_STATUS) & ZDMA_STATUS_STATE) != ZDMA_STATUS_BUSY;
 }
 
-static void handle(struct zdma *z, uint32_t status)
+static __attribute__((noinline)) void handle(struct zdma *z, uint32_t status)
 {
 	if (status & (ZDMA_INT_OVERFLOW | ZDMA_INT_ACCT))
 		count_wraps(z, status);
@@ -312,26 +392,63 @@ static void handle(struct zdma *z, uint32_t status)
 	} else {
 		piece_is_done(z);
 	}
-	berth_zdma_start(z);
+	if (z->desc || !list_empty(&z->vc.desc_issued))
+		berth_zdma_start(z);
+}
+
+/* A run has ended, as nearly all do. */
+static inline bool is_good_end(const struct zdma *z, uint32_t status)
+{
+	return status == ZDMA_INT_DONE && z->desc && z->desc->kind == ZDMA_RUN && !z->is_dying &&
+	       !z->errors;
+}
+
+static inline bool look(struct zdma *z)
+{
+	uint32_t status = zdma_read(z, ZDMA_ISR) & ZDMA_INT_WANTED;
+
+	if (!status)
+		return false;
+	zdma_write(z, ZDMA_ISR, status);
+	/* What the hardware wrote to memory is looked at from here on. */
+	rmb();
+	if (is_good_end(z, status)) {
+		z->is_active = false;
+		complete_desc(z);
+		if (!list_empty(&z->vc.desc_issued))
+			berth_zdma_start(z);
+	} else {
+		handle(z, status);
+	}
+	return true;
+}
+
+bool berth_zdma_look(struct zdma *z)
+{
+	return look(z);
 }
 
 irqreturn_t berth_zdma_irq(int irq, void *data)
 {
 	struct zdma *z = data;
-	uint32_t status;
 	unsigned long flags;
+	bool is_mine;
 
 	(void)irq;
 	spin_lock_irqsave(&z->vc.lock, flags);
-	status = zdma_read(z, ZDMA_ISR) & ZDMA_INT_WANTED;
-	if (status) {
-		zdma_write(z, ZDMA_ISR, status);
-		/* What the hardware wrote to memory is looked at from here on. */
-		rmb();
-		handle(z, status);
-	}
+	is_mine = look(z);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
-	return status ? IRQ_HANDLED : IRQ_NONE;
+	return is_mine ? IRQ_HANDLED : IRQ_NONE;
+}
+
+void berth_zdma_poll(struct dma_chan *chan)
+{
+	struct zdma *z = zdma_of(chan);
+	unsigned long flags;
+
+	spin_lock_irqsave(&z->vc.lock, flags);
+	look(z);
+	berth_vchan_polled(&z->vc, flags);
 }
 
 void berth_zdma_pause(struct zdma *z)

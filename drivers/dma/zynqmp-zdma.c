@@ -126,6 +126,8 @@ static enum dma_status zdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	bool is_current;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
+	if (chan->is_polled && berth_zdma_look(z))
+		berth_vchan_told(&z->vc);
 	status = dma_cookie_status(chan, cookie, state);
 	if (status == DMA_IN_PROGRESS) {
 		dma_set_residue(state, zdma_min(left_of(z, cookie, &is_current), UINT32_MAX));
@@ -136,15 +138,18 @@ static enum dma_status zdma_tx_status(struct dma_chan *chan, dma_cookie_t cookie
 	return status;
 }
 
-static void zdma_issue_pending(struct dma_chan *chan)
+static int zdma_set_polled(struct dma_chan *chan, bool is_polled)
 {
 	struct zdma *z = zdma_of(chan);
 	unsigned long flags;
+	int ret;
 
 	spin_lock_irqsave(&z->vc.lock, flags);
-	if (vchan_issue_pending(&z->vc))
-		berth_zdma_start(z);
+	ret = z->desc ? -EBUSY : berth_vchan_set_polled(&z->vc, is_polled);
+	if (!ret)
+		zdma_write(z, is_polled ? ZDMA_IDS : ZDMA_IEN, ZDMA_INT_WANTED);
 	spin_unlock_irqrestore(&z->vc.lock, flags);
+	return ret;
 }
 
 static void zdma_free_chan_resources(struct dma_chan *chan)
@@ -196,7 +201,9 @@ static void fill_in(struct zdma *z, struct device *dev)
 	dma->device_terminate_all = zdma_terminate_all;
 	dma->device_synchronize = zdma_synchronize;
 	dma->device_tx_status = zdma_tx_status;
-	dma->device_issue_pending = zdma_issue_pending;
+	dma->device_issue_pending = berth_zdma_issue_pending;
+	dma->device_set_polled = zdma_set_polled;
+	dma->device_poll = berth_zdma_poll;
 	dma->device_release = zdma_release;
 }
 

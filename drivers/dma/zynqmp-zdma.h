@@ -113,6 +113,7 @@ struct zdma_side {
 
 enum zdma_kind {
 	ZDMA_NOTHING,
+	ZDMA_RUN, /* one run, from registers: what most copies are */
 	ZDMA_COPY, /* from registers, run by run */
 	ZDMA_FILL,
 	ZDMA_LIST,
@@ -155,10 +156,11 @@ struct zdma {
 	struct zdma_desc *desc; /* under way */
 	struct zdma_cursor src, dst;
 	uint64_t done; /* bytes of pieces that are over; of a ring, since its start */
-	uint32_t piece; /* bytes that the hardware was told to move; 0 for a list */
-	uint32_t period_left;
 	uint32_t errors; /* seen since the start of @desc */
 	uint32_t nr_wraps; /* of the byte counter */
+	uint32_t piece; /* bytes that the hardware was told to move; 0 for a list */
+	uint32_t period_left;
+	bool is_set_for_runs; /* all registers but the addresses and sizes are as a run needs them */
 	bool is_active; /* the hardware is at it */
 	bool is_paused; /* the client said so */
 	bool is_halted; /* the hardware has met a pause command */
@@ -223,10 +225,14 @@ void berth_zdma_set_ops(struct dma_device *dma);
 /* zynqmp-zdma-run.c; with the lock, but for the handler and the first one */
 void berth_zdma_reset(struct zdma *z);
 irqreturn_t berth_zdma_irq(int irq, void *data);
+void berth_zdma_issue_pending(struct dma_chan *chan);
+void berth_zdma_poll(struct dma_chan *chan);
 void berth_zdma_start(struct zdma *z);
 void berth_zdma_pause(struct zdma *z);
 void berth_zdma_resume(struct zdma *z);
 void berth_zdma_stop(struct zdma *z);
 uint64_t berth_zdma_residue(struct zdma *z);
+/* What the hardware has to say, if anything: as an interrupt does. */
+bool berth_zdma_look(struct zdma *z);
 
 #endif

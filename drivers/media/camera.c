@@ -73,6 +73,10 @@ struct camera {
 	struct berth_camera_buffer *oldest; /* queued, in the order of queueing */
 	struct berth_camera_buffer **tail;
 	struct berth_camera_buffer *not_pushed; /* the first that the device does not know yet */
+	/* The first whose done() was not called, and the entry that tells of it. */
+	struct berth_camera_buffer *not_told;
+	unsigned int told_at;
+	uint32_t told_phase;
 	unsigned int pushed;
 };
 
@@ -84,6 +88,45 @@ static uint32_t camera_read(struct camera *cam, unsigned int reg)
 static void camera_write(struct camera *cam, unsigned int reg, uint32_t value)
 {
 	writel(value, (char __iomem *)cam->regs + reg);
+}
+
+/* Whether the device has filled an entry of the ring. */
+static bool is_filled(const struct camera *cam, unsigned int at, uint32_t phase)
+{
+	const volatile uint32_t *status = &cam->ring[at].status;
+
+	return (*status & ENTRY_DONE) && (*status & ENTRY_PHASE) == phase;
+}
+
+/* The next buffer that is filled and whose owner does not know; NULL: none. */
+static struct berth_camera_buffer *camera_tell_next(struct camera *cam, int *error)
+{
+	struct berth_camera_buffer *buffer = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&cam->lock, flags);
+	if (cam->not_told && cam->not_told != cam->not_pushed &&
+	    is_filled(cam, cam->told_at, cam->told_phase)) {
+		buffer = cam->not_told;
+		*error = cam->ring[cam->told_at].status & ENTRY_BUS_ERROR ? -EIO : 0;
+		cam->not_told = buffer->next;
+		if (++cam->told_at == RING_ENTRIES) {
+			cam->told_at = 0;
+			cam->told_phase ^= ENTRY_PHASE;
+		}
+	}
+	spin_unlock_irqrestore(&cam->lock, flags);
+	return buffer;
+}
+
+static void camera_tell(struct camera *cam)
+{
+	struct berth_camera_buffer *buffer;
+	int error;
+
+	while ((buffer = camera_tell_next(cam, &error)) != NULL)
+		if (buffer->done)
+			buffer->done(buffer->data, error);
 }
 
 static irqreturn_t camera_irq(int irq, void *data)
@@ -100,6 +143,7 @@ static irqreturn_t camera_irq(int irq, void *data)
 		cam->at_end = true;
 		spin_unlock(&cam->lock);
 	}
+	camera_tell(cam);
 	complete(&cam->event);
 	return IRQ_HANDLED;
 }
@@ -120,11 +164,50 @@ struct berth_camera_buffer *berth_camera_buffer_alloc(struct device *dev, uint32
 	return NULL;
 }
 
+int berth_camera_buffer_moved(struct berth_camera_buffer *buffer, const struct sg_table *table)
+{
+	if (buffer->is_queued || !table->nents || sg_dma_len(table->sgl) < buffer->bytes)
+		return -EINVAL;
+	buffer->dma = sg_dma_address(table->sgl);
+	return 0;
+}
+
+struct berth_camera_buffer *berth_camera_buffer_import(struct device *dev,
+						       const struct sg_table *table, uint32_t bytes)
+{
+	struct berth_camera_buffer *buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+
+	(void)dev;
+	if (!buffer)
+		return NULL;
+	buffer->is_foreign = true;
+	buffer->bytes = bytes;
+	buffer->size = bytes;
+	if (!berth_camera_buffer_moved(buffer, table))
+		return buffer;
+	kfree(buffer);
+	return NULL;
+}
+
+/* To and from the camera; memory of somebody else's is his business. */
+static void sync_buffer(struct device *dev, const struct berth_camera_buffer *buffer, bool for_cpu)
+{
+	if (buffer->is_foreign)
+		return;
+	if (for_cpu)
+		dma_sync_single_range_for_cpu(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
+					      DMA_FROM_DEVICE);
+	else
+		dma_sync_single_range_for_device(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
+						 DMA_FROM_DEVICE);
+}
+
 void berth_camera_buffer_free(struct device *dev, struct berth_camera_buffer *buffer)
 {
 	if (!buffer)
 		return;
-	dma_free_pages(dev, buffer->size, buffer->page, buffer->dma, DMA_FROM_DEVICE);
+	if (!buffer->is_foreign)
+		dma_free_pages(dev, buffer->size, buffer->page, buffer->dma, DMA_FROM_DEVICE);
 	kfree(buffer);
 }
 
@@ -138,7 +221,10 @@ static uint32_t format_bytes(const struct berth_camera_format *format)
 static void camera_push(struct camera *cam)
 {
 	while (cam->not_pushed && cam->pushed < CAMERA_FIFO_DEPTH) {
-		dma_addr_t picture = cam->not_pushed->dma + PAGE_SIZE;
+		dma_addr_t picture = cam->not_pushed->dma;
+
+		if (!cam->not_pushed->is_foreign)
+			picture += PAGE_SIZE;
 
 		camera_write(cam, CAMERA_BUFFER_LO, lower_32_bits(picture));
 		camera_write(cam, CAMERA_BUFFER_HI, upper_32_bits(picture));
@@ -167,15 +253,13 @@ int berth_camera_queue(struct device *dev, struct berth_camera_buffer *buffer)
 	if (ret)
 		return ret;
 
-	dma_sync_single_range_for_device(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
-					 DMA_FROM_DEVICE);
+	sync_buffer(dev, buffer, false);
 
 	spin_lock_irqsave(&cam->lock, flags);
 	/* The camera may have been started since, for larger pictures. */
 	if (cam->is_streaming && buffer->bytes != format_bytes(&cam->format)) {
 		spin_unlock_irqrestore(&cam->lock, flags);
-		dma_sync_single_range_for_cpu(dev, buffer->dma, PAGE_SIZE, buffer->bytes,
-					      DMA_FROM_DEVICE);
+		sync_buffer(dev, buffer, true);
 		buffer->is_queued = false;
 		return -EINVAL;
 	}
@@ -184,18 +268,12 @@ int berth_camera_queue(struct device *dev, struct berth_camera_buffer *buffer)
 	cam->tail = &buffer->next;
 	if (!cam->not_pushed)
 		cam->not_pushed = buffer;
+	if (!cam->not_told)
+		cam->not_told = buffer;
 	if (cam->is_streaming)
 		camera_push(cam);
 	spin_unlock_irqrestore(&cam->lock, flags);
 	return 0;
-}
-
-/* Whether the device has filled the next entry of the ring. */
-static bool camera_has_entry(struct camera *cam)
-{
-	const volatile uint32_t *status = &cam->ring[cam->ring_at].status;
-
-	return (*status & ENTRY_DONE) && (*status & ENTRY_PHASE) == cam->ring_phase;
 }
 
 /* Take the oldest buffer off the queue; called with the lock held. */
@@ -249,16 +327,22 @@ int berth_camera_dequeue(struct device *dev, struct berth_camera_buffer **buffer
 	if (!cam)
 		return -ENODEV;
 	for (;;) {
+		/* Its interrupt may be still to come. */
+		camera_tell(cam);
 		spin_lock_irqsave(&cam->lock, flags);
 		if (!cam->oldest)
 			ret = -ENOENT;
-		else if (cam->pushed && camera_has_entry(cam))
+		else if (cam->not_told != cam->oldest)
 			ret = camera_consume(cam, buffer);
+		else if (cam->pushed && is_filled(cam, cam->ring_at, cam->ring_phase))
+			ret = -EBUSY; /* just now: told first */
 		else if (!cam->is_streaming || cam->at_end)
 			ret = -ENODATA;
 		else
 			ret = timed_out ? -ETIMEDOUT : -EAGAIN;
 		spin_unlock_irqrestore(&cam->lock, flags);
+		if (ret == -EBUSY)
+			continue;
 		if (ret != -EAGAIN)
 			break;
 		timeout = wait_for_completion_timeout(&cam->event, timeout);
@@ -267,8 +351,7 @@ int berth_camera_dequeue(struct device *dev, struct berth_camera_buffer **buffer
 	if (ret && ret != -EIO)
 		return ret;
 
-	dma_sync_single_range_for_cpu(dev, (*buffer)->dma, PAGE_SIZE, (*buffer)->bytes,
-				      DMA_FROM_DEVICE);
+	sync_buffer(dev, *buffer, true);
 	(*buffer)->is_queued = false;
 	return ret;
 }
@@ -285,8 +368,8 @@ static void camera_configure(struct camera *cam)
 {
 	const struct berth_camera_format *format = &cam->format;
 
-	cam->ring_at = 0;
-	cam->ring_phase = ENTRY_PHASE;
+	cam->ring_at = cam->told_at = 0;
+	cam->ring_phase = cam->told_phase = ENTRY_PHASE;
 	cam->at_end = false;
 	camera_write(cam, CAMERA_WIDTH, format->width);
 	camera_write(cam, CAMERA_HEIGHT, format->height);
@@ -358,10 +441,15 @@ static void camera_halt(struct camera *cam)
 	cam->not_pushed = NULL;
 	cam->pushed = 0;
 	while (cam->oldest) {
+		bool is_told = cam->not_told != cam->oldest;
+
+		if (!is_told)
+			cam->not_told = cam->oldest->next;
 		buffer = camera_take(cam);
 		spin_unlock_irqrestore(&cam->lock, flags);
-		dma_sync_single_range_for_cpu(cam->dev, buffer->dma, PAGE_SIZE, buffer->bytes,
-					      DMA_FROM_DEVICE);
+		sync_buffer(cam->dev, buffer, true);
+		if (!is_told && buffer->done)
+			buffer->done(buffer->data, -ENODATA);
 		spin_lock_irqsave(&cam->lock, flags);
 		buffer->is_queued = false;
 	}
@@ -402,6 +490,8 @@ static int camera_probe(struct platform_device *pdev)
 	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
 	if (ret)
 		return ret;
+	dma_set_max_seg_size(dev, UINT32_MAX);
+	berth_dma_set_max_segments(dev, 1);
 	/* Whoever used it before us: it must be quiet before its ring is given away. */
 	camera_quiesce(cam);
 

@@ -43,14 +43,18 @@ struct display_header {
 struct display {
 	void __iomem *regs;
 	unsigned int irq;
-	struct completion done;
-	uint32_t errors; /* written before @done */
+	struct completion completed;
+	uint32_t errors; /* written before it */
 
 	spinlock_t lock; /* of what follows */
 	bool is_busy;
 	dma_addr_t dma;
 	size_t size;
 	struct sg_table *sgt; /* NULL: one piece */
+	bool is_foreign; /* whose mapping is somebody else's */
+	bool is_running; /* the device has it */
+	void (*done)(void *data, int error);
+	void *data;
 	struct display_header *header; /* of pictures in pieces; NULL: there was none yet */
 	dma_addr_t header_dma;
 };
@@ -65,6 +69,20 @@ static void display_write(struct display *dis, unsigned int reg, uint32_t value)
 	writel(value, (char __iomem *)dis->regs + reg);
 }
 
+/* The device has ended, or was stopped: whoever comes first says how. */
+static void display_end(struct display *dis, int error)
+{
+	unsigned long flags;
+	bool was_running;
+
+	spin_lock_irqsave(&dis->lock, flags);
+	was_running = dis->is_running;
+	dis->is_running = false;
+	spin_unlock_irqrestore(&dis->lock, flags);
+	if (was_running && dis->done)
+		dis->done(dis->data, error);
+}
+
 static irqreturn_t display_irq(int irq, void *data)
 {
 	struct display *dis = data;
@@ -77,7 +95,8 @@ static irqreturn_t display_irq(int irq, void *data)
 	dis->errors = display_read(dis, DISPLAY_STATUS) & DISPLAY_STATUS_ERRORS;
 	if (status & DISPLAY_IRQ_ERROR)
 		dis->errors |= DISPLAY_STATUS_HEADER_ERROR;
-	complete(&dis->done);
+	display_end(dis, dis->errors ? -EIO : 0);
+	complete(&dis->completed);
 	return IRQ_HANDLED;
 }
 
@@ -123,10 +142,13 @@ static int display_map_table(struct device *dev, struct display *dis,
 	if (!dis->header)
 		dis->header =
 			dma_alloc_coherent(dev, sizeof(*dis->header), &dis->header_dma, GFP_KERNEL);
-	if (!dis->header || dma_map_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs))
+	dis->is_foreign = picture->is_mapped;
+	if (!dis->header ||
+	    (!picture->is_mapped && dma_map_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs)))
 		return -ENOMEM;
 	if (sgt->nents != 1 || sg_dma_len(sgt->sgl) < picture->bytes) {
-		dma_unmap_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs);
+		if (!picture->is_mapped)
+			dma_unmap_sgtable(dev, sgt, DMA_TO_DEVICE, picture->attrs);
 		return -EINVAL;
 	}
 	dis->dma = sg_dma_address(sgt->sgl);
@@ -150,9 +172,9 @@ static int display_map(struct device *dev, struct display *dis,
 
 static void display_unmap(struct device *dev, struct display *dis)
 {
-	if (dis->sgt)
+	if (dis->sgt && !dis->is_foreign)
 		dma_unmap_sgtable(dev, dis->sgt, DMA_TO_DEVICE, DMA_ATTR_SKIP_CPU_SYNC);
-	else
+	else if (!dis->sgt)
 		dma_unmap_page(dev, dis->dma, dis->size, DMA_TO_DEVICE);
 }
 
@@ -183,7 +205,10 @@ int berth_display_show(struct device *dev, const struct berth_display_picture *p
 	header = dis->sgt ? dis->header_dma : dis->dma;
 	at = dis->sgt ? dis->dma : dis->dma + sizeof(struct display_header);
 
-	reinit_completion(&dis->done);
+	reinit_completion(&dis->completed);
+	dis->done = picture->done;
+	dis->data = picture->data;
+	dis->is_running = true;
 	display_write(dis, DISPLAY_BYTES, picture->bytes);
 	display_write(dis, DISPLAY_HEADER_LO, lower_32_bits(header));
 	display_write(dis, DISPLAY_HEADER_HI, upper_32_bits(header));
@@ -210,10 +235,11 @@ int berth_display_wait(struct device *dev, unsigned long timeout)
 		return -ENODEV;
 	if (!dis->is_busy)
 		return -ENOENT;
-	if (!wait_for_completion_timeout(&dis->done, timeout)) {
+	if (!wait_for_completion_timeout(&dis->completed, timeout)) {
 		display_abort(dis);
 		/* A handler that was late must not end the next picture. */
 		synchronize_irq(dis->irq);
+		display_end(dis, -ETIMEDOUT);
 		ret = -ETIMEDOUT;
 	} else if (dis->errors) {
 		ret = -EIO;
@@ -232,7 +258,7 @@ static int display_probe(struct platform_device *pdev)
 	if (!dis)
 		return -ENOMEM;
 	spin_lock_init(&dis->lock);
-	init_completion(&dis->done);
+	init_completion(&dis->completed);
 
 	dis->regs = devm_platform_ioremap_resource(pdev, 0);
 	if (IS_ERR(dis->regs))
@@ -248,6 +274,7 @@ static int display_probe(struct platform_device *pdev)
 		return ret;
 	/* What is one for it may be of any length. */
 	dma_set_max_seg_size(dev, UINT32_MAX);
+	berth_dma_set_max_segments(dev, 1);
 	display_write(dis, DISPLAY_CONTROL, DISPLAY_CONTROL_RESET);
 	ret = request_irq(dis->irq, display_irq, 0, dev_name(dev), dis);
 	if (ret)
@@ -264,6 +291,7 @@ static int display_remove(struct platform_device *pdev)
 
 	display_write(dis, DISPLAY_CONTROL, DISPLAY_CONTROL_RESET);
 	free_irq(dis->irq, dis);
+	display_end(dis, -ETIMEDOUT);
 	if (dis->is_busy)
 		display_unmap(&pdev->dev, dis);
 	dma_free_coherent(&pdev->dev, sizeof(*dis->header), dis->header, dis->header_dma);

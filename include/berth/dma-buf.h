@@ -57,6 +57,28 @@ struct dma_buf_attachment;
 /* Requests of ioctl(); the numbers of <linux/dma-buf.h>, whose struct dma_buf_sync is one 64-bit word. */
 #define BERTH_DMA_BUF_IOCTL_SYNC 0x40086200u
 #define BERTH_DMA_BUF_SET_NAME 0x40086201u
+#define BERTH_DMA_BUF_IOCTL_EXPORT_SYNC_FILE 0xc0086202u
+#define BERTH_DMA_BUF_IOCTL_IMPORT_SYNC_FILE 0x40086203u
+
+/**
+ * struct berth_dma_buf_export_sync_file - a sync file (berth/sync_file.h) of what is to be waited for
+ * @flags: DMA_BUF_SYNC_READ: before one reads; DMA_BUF_SYNC_WRITE: before one writes
+ * @fd: out: its number
+ */
+struct berth_dma_buf_export_sync_file {
+	uint32_t flags;
+	int32_t fd;
+};
+
+/**
+ * struct berth_dma_buf_import_sync_file - let others wait for the fences of a sync file
+ * @flags: DMA_BUF_SYNC_READ: writers wait; DMA_BUF_SYNC_WRITE: everybody does
+ * @fd: its number
+ */
+struct berth_dma_buf_import_sync_file {
+	uint32_t flags;
+	int32_t fd;
+};
 
 /**
  * struct iosys_map - where the CPU sees something (linux/iosys-map.h)
@@ -148,6 +170,7 @@ struct berth_dma_buf_watch {
  * @name: what its users call it, "" if nothing
  * @priv: the exporter's own
  * @resv: its fences, and its lock
+ * @is_revoked: private: berth_dma_buf_revoke()
  * @own_resv: private: that reservation, if the exporter gave none
  * @poll_queue: private
  * @watch: private
@@ -164,6 +187,7 @@ struct dma_buf {
 	char name[DMA_BUF_NAME_LEN];
 	void *priv;
 	struct dma_resv *resv;
+	bool is_revoked;
 	struct dma_resv own_resv;
 	struct wait_queue_head poll_queue;
 	struct berth_dma_buf_watch watch[2];
@@ -277,7 +301,7 @@ void berth_dma_buf_get_stats(struct dma_buf *dmabuf, struct berth_dma_buf_stats 
 
 /**
  * dma_buf_attach() - a device is going to use the buffer
- * @dmabuf: the buffer, of which the caller holds a reference until it detaches
+ * @dmabuf: the buffer; the attachment has a reference of its own
  * @dev: the device, which stays until it is detached
  *
  * The importer is static: its mapping does not move. Takes the lock, sleeps. Return: the attachment, until
@@ -290,7 +314,11 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 						  const struct dma_buf_attach_ops *importer_ops,
 						  void *importer_priv);
 
-/** dma_buf_detach() - the device does not use it any more; nothing is mapped. Takes the lock, sleeps. */
+/**
+ * dma_buf_detach() - the device does not use it any more. Takes the lock, sleeps.
+ *
+ * What a heap's buffer has mapped for it is unmapped. Other exporters want that done before.
+ */
 void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach);
 
 /** dma_buf_attachment_is_dynamic() - whether the importer can be told to let go */
@@ -350,13 +378,25 @@ void dma_buf_unmap_attachment_unlocked(struct dma_buf_attachment *attach, struct
 void dma_buf_move_notify(struct dma_buf *dmabuf);
 
 /**
+ * berth_dma_buf_revoke() - an exporter takes its buffer back: the memory behind it is about to go
+ *
+ * Dynamic importers are told to unmap (move_notify()). From now on nobody attaches, maps, pins or looks at it: -ENODEV
+ * (STATE). The operations stay valid up to release(): importers still unmap and detach. Of those that are
+ * called without the lock some may be running; they take it, so that they come before or find what they need gone. Takes
+ * the lock, sleeps. Return: 0: no device and no vmap() has it any more; -EBUSY with the holder: a static importer has it
+ * mapped, or the CPU: to be called again once that is done.
+ */
+int berth_dma_buf_revoke(struct dma_buf *dmabuf);
+
+/**
  * berth_dma_buf_begin_access() - a device that keeps its mapping uses the buffer again
  * @attach: mapped
  * @dir: what it is going to do
  *
  * For mappings that live longer than one use: with this call and berth_dma_buf_end_access() around each use no
  * cache maintenance is left out, and none is done that is not needed. After dma_buf_map_attachment() the device has
- * access already. Takes the lock, sleeps. Return: 0; -EINVAL if nothing is mapped (STATE).
+ * access already. Takes the lock, sleeps. Return: 0; -EINVAL if nothing is mapped (STATE), or not in that direction
+ * (ARGUMENT).
  */
 int BERTH_MUST_CHECK berth_dma_buf_begin_access(struct dma_buf_attachment *attach,
 						enum dma_data_direction dir);

@@ -10,6 +10,7 @@
 #define BERTH_DMAENGINE_DRIVER_H
 
 #include <berth/dmaengine.h>
+#include <berth/trace.h>
 #include <berth/of.h>
 
 #include <berth/names.h>
@@ -103,12 +104,31 @@ static inline dma_cookie_t dma_cookie_assign(struct dma_async_tx_descriptor *tx)
 	return tx->cookie;
 }
 
+/** berth_dma_cookie_wake() - the rest of dma_cookie_complete(): who sleeps in dma_sync_wait() looks again. */
+void berth_dma_cookie_wake(struct dma_async_tx_descriptor *tx);
+
+/** berth_dma_cookie_set() - the first part of dma_cookie_complete(); whether berth_dma_cookie_wake() is due. */
+static inline bool berth_dma_cookie_set(struct dma_async_tx_descriptor *tx)
+{
+	struct dma_chan *chan = tx->chan;
+
+	__atomic_store_n(&chan->completed_cookie, tx->cookie, __ATOMIC_SEQ_CST);
+	tx->cookie = 0;
+	/* Who sleeps has counted himself before he looked at the cookie. */
+	return (__atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST) |
+		__atomic_load_n(&berth_trace_is_on, __ATOMIC_RELAXED)) != 0;
+}
+
 /**
  * dma_cookie_complete() - a descriptor is done: before its callback
  *
  * Whoever sleeps in dma_sync_wait() wakes up.
  */
-void dma_cookie_complete(struct dma_async_tx_descriptor *tx);
+static inline void dma_cookie_complete(struct dma_async_tx_descriptor *tx)
+{
+	if (berth_dma_cookie_set(tx))
+		berth_dma_cookie_wake(tx);
+}
 
 /** berth_dma_cookie_fail() - dma_cookie_complete() of one that has failed. */
 void berth_dma_cookie_fail(struct dma_async_tx_descriptor *tx);

@@ -45,6 +45,7 @@ struct device_node;
  * @private_data: for filters; Linux: private
  * @is_public: private: held for those between dmaengine_get() and dmaengine_put()
  * @is_gone: private: it or its controller was unregistered
+ * @is_polled: see berth_dma_set_polled(); of the driver's lock
  */
 struct dma_chan {
 	struct dma_device *device;
@@ -63,6 +64,7 @@ struct dma_chan {
 	void *private_data;
 	bool is_public;
 	bool is_gone;
+	bool is_polled;
 };
 
 /**
@@ -190,6 +192,8 @@ struct dma_filter {
  * @device_synchronize: see dmaengine_synchronize(); may be NULL
  * @device_tx_status: see dmaengine_tx_status()
  * @device_issue_pending: start what was submitted
+ * @device_set_polled: see berth_dma_set_polled(); of a channel with interrupts; may be NULL
+ * @device_poll: see berth_dma_poll(); with @device_set_polled
  * @device_release: the last channel was released, and the controller was unregistered: free it. With
  *	NULL, the structure has to outlive its clients
  * @dev_id: private
@@ -261,6 +265,8 @@ struct dma_device {
 	enum dma_status (*device_tx_status)(struct dma_chan *chan, dma_cookie_t cookie,
 					    struct dma_tx_state *txstate);
 	void (*device_issue_pending)(struct dma_chan *chan);
+	int (*device_set_polled)(struct dma_chan *chan, bool is_polled);
+	void (*device_poll)(struct dma_chan *chan);
 	void (*device_release)(struct dma_device *device);
 
 	int dev_id;
@@ -507,7 +513,11 @@ static inline dma_cookie_t dmaengine_submit(struct dma_async_tx_descriptor *desc
 }
 
 /** dma_async_issue_pending() - start what was submitted. Any context. */
-void dma_async_issue_pending(struct dma_chan *chan);
+static inline void dma_async_issue_pending(struct dma_chan *chan)
+{
+	if (!__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED))
+		chan->device->device_issue_pending(chan);
+}
 
 /**
  * dmaengine_tx_status() - how far a transfer is
@@ -525,6 +535,31 @@ enum dma_status dmaengine_tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 /** dma_async_is_tx_complete() - dmaengine_tx_status() that tells the two cookies; both may be NULL. */
 enum dma_status dma_async_is_tx_complete(struct dma_chan *chan, dma_cookie_t cookie,
 					 dma_cookie_t *last, dma_cookie_t *used);
+
+/**
+ * berth_dma_set_polled() - whether a channel raises interrupts
+ * @chan: a channel of the caller's own, for which nothing is prepared; one that was just taken raises them
+ * @is_polled: it does not: what has ended is found by berth_dma_poll() and dmaengine_tx_status()
+ *
+ * For transfers that take less than an interrupt does. Who waits in dma_sync_wait() polls now and then.
+ * Any context. Return: 0, -EBUSY (STATE: something is prepared, kept or under way), -ENOSYS (CAPABILITY),
+ * -ENODEV.
+ */
+int berth_dma_set_polled(struct dma_chan *chan, bool is_polled);
+
+/**
+ * berth_dma_poll() - what has ended is completed, and what comes next is started
+ * @chan: a channel that is polled
+ *
+ * Their callbacks have been called when it returns, or, while somebody else is in one of the channel's, are
+ * soon. Any context in which no lock is held that a callback takes. A channel that is not polled is left
+ * alone.
+ */
+static inline void berth_dma_poll(struct dma_chan *chan)
+{
+	if (__atomic_load_n(&chan->is_polled, __ATOMIC_RELAXED))
+		chan->device->device_poll(chan);
+}
 
 /**
  * dma_sync_wait() - issue what is pending and wait for a transfer

@@ -47,6 +47,32 @@ typedef int64_t berth_loff_t;
 #define BERTH_O_RDWR 2u
 #define BERTH_O_ACCMODE 3u
 #define BERTH_O_NONBLOCK 04000u
+#define BERTH_O_CLOEXEC 02000000u
+
+#define BERTH_IOCTL_NONE UINT32_MAX
+
+/**
+ * struct berth_ioctl_form - what a request of ioctl() has in its description besides plain bytes
+ * @request: its number
+ * @size: bytes of the description; 0: what the number says
+ * @fd_in: offset of the number of a file that the caller has; BERTH_IOCTL_NONE: none
+ * @fd_out: offset of the number of a new file, which is the caller's on success; likewise
+ * @array: offset of a 64-bit address to which the driver writes elements; likewise
+ * @array_count: offset of the 32-bit number of elements for which there is room
+ * @array_size: bytes of an element
+ *
+ * Numbers are those of berth_fd_install(). Another process has numbers and addresses of its own, which the
+ * server exchanges on the way: a request that takes or returns a number must have a form.
+ */
+struct berth_ioctl_form {
+	unsigned int request;
+	uint32_t size;
+	uint32_t fd_in;
+	uint32_t fd_out;
+	uint32_t array;
+	uint32_t array_count;
+	uint32_t array_size;
+};
 
 /**
  * struct file_operations - what can be done with an open node; NULL: -ENODEV, -EINVAL or -ENOTTY as in Linux
@@ -57,6 +83,8 @@ typedef int64_t berth_loff_t;
  * @mmap: shows memory in the area, with dma_mmap_coherent() or its like
  * @open: of the first and of every other open; a failure opens nothing
  * @release: the last reference has gone: file descriptors, mappings and what the driver holds itself
+ * @ioctl_forms: requests that describe more than bytes; or NULL
+ * @nr_ioctl_forms: how many
  *
  * All may sleep. After misc_deregister() or the like no @open is called any more, while files that are open go on.
  */
@@ -68,6 +96,8 @@ struct file_operations {
 	int (*mmap)(struct file *file, struct vm_area_struct *vma);
 	int (*open)(struct inode *inode, struct file *file);
 	int (*release)(struct inode *inode, struct file *file);
+	const struct berth_ioctl_form *ioctl_forms;
+	unsigned int nr_ioctl_forms;
 };
 
 /**
@@ -86,6 +116,8 @@ struct inode {
 #define MAJOR(dev) ((unsigned int)((dev) >> 20))
 #define MINOR(dev) ((unsigned int)((dev)&0xfffffu))
 
+#define BERTH_FILE_OWNER_LEN 32
+
 /**
  * struct file - an open node
  * @f_op: its operations
@@ -93,6 +125,8 @@ struct inode {
  * @f_pos: for read() and write() that have one
  * @private_data: the driver's own; NULL at open
  * @f_inode: of which node
+ * @f_name: of a file that is no node's: for reports; or NULL
+ * @f_owner: who has opened it, such as "painter (pid 12)"; "": nobody said so. For reports
  * @f_count: references
  */
 struct file {
@@ -101,6 +135,8 @@ struct file {
 	berth_loff_t f_pos;
 	void *private_data;
 	struct inode *f_inode;
+	const char *f_name;
+	char f_owner[BERTH_FILE_OWNER_LEN];
 	struct kref f_count;
 };
 
@@ -116,7 +152,7 @@ void fput(struct file *file);
 
 /**
  * anon_inode_getfile() - a file that is no node's
- * @name: for reports
+ * @name: for reports; stays valid
  * @fops: operations; release() is called with an inode that is nobody's
  * @priv: its private_data
  * @flags: BERTH_O_*
@@ -298,6 +334,12 @@ static inline unsigned long copy_from_user(void *to, const void __user *from, un
  * what the driver's open() returned.
  */
 struct file *berth_filp_open(const char *path, unsigned int flags);
+
+/**
+ * berth_filp_open_as() - berth_filp_open() for somebody else
+ * @owner: goes to f_owner, cut to BERTH_FILE_OWNER_LEN
+ */
+struct file *berth_filp_open_as(const char *path, unsigned int flags, const char *owner);
 
 /** berth_file_read() - read(2). May sleep. */
 long berth_file_read(struct file *file, void *buf, size_t count);

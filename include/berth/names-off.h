@@ -606,6 +606,9 @@
 #undef spin_unlock
 #undef spin_unlock_irqrestore
 #undef split_page
+#undef sync_file_create
+#undef sync_file_get_fence
+#undef sync_file_get_name
 #undef synchronize_irq
 #undef tasklet_kill
 #undef tasklet_schedule

@@ -612,6 +612,9 @@
 #define spin_unlock berth_spin_unlock
 #define spin_unlock_irqrestore berth_spin_unlock_irqrestore
 #define split_page berth_split_page
+#define sync_file_create berth_sync_file_create
+#define sync_file_get_fence berth_sync_file_get_fence
+#define sync_file_get_name berth_sync_file_get_name
 #define synchronize_irq berth_synchronize_irq
 #define tasklet_kill berth_tasklet_kill
 #define tasklet_schedule berth_tasklet_schedule

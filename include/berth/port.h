@@ -31,6 +31,8 @@
  *                               tell a sanitizer that memory is free, or in use; a no-op without
  *   BERTH_PORT_LOCKS_SPIN       defined where nobody sleeps in berth_port_lock_wait(): then a lock is
  *                               released by one store, and berth_port_lock_wake() is never called
+ *   BERTH_PORT_ONE_CPU          defined where there is one CPU, and no threads that share it: locks
+ *                               then keep interrupts away, and nothing else; implies the above
  *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
@@ -364,8 +366,10 @@ int berth_fault_handle(void *virt, bool is_write);
  * berth_port_range_map(), made before or afterwards, by devices, and by who maps the descriptor. A store of
  * another process is like one through a mapping of @type, so devices that are not coherent need the same
  * cache calls for it. Nothing but these pages can be reached by the descriptor, and nobody can make it
- * shorter. No store is lost meanwhile: who writes to the pages just then may wait for a moment, which may
- * take locks of drivers but none of berth_fault_handle()'s. May sleep.
+ * shorter.
+ *
+ * No store is lost while the pages change hands, and who writes to them just then waits for a moment. May
+ * sleep.
  *
  * Return: a handle, not negative, until berth_port_unshare() or berth_port_stop(). In a Linux process it is a
  * descriptor to be passed on to others, that is not to be closed: a file whose byte n is byte n of the runs.

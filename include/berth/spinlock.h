@@ -3,7 +3,9 @@
  * DOC: spinlock - short mutual exclusion between CPUs or threads (linux/spinlock.h)
  *
  * A spinlock is never held over a wait, a copy of more than a line, or a call of a driver's. A lock
- * that an interrupt handler takes is taken by others with spin_lock_irqsave().
+ * that an interrupt handler takes is taken by others with spin_lock_irqsave(). On a port with
+ * BERTH_PORT_ONE_CPU nobody comes between but an interrupt, which leaves a lock as it has found it:
+ * no atomic instructions are needed.
  */
 #ifndef BERTH_SPINLOCK_H
 #define BERTH_SPINLOCK_H
@@ -37,10 +39,20 @@ void berth_spin_lock_slow(spinlock_t *lock);
 /** spin_trylock() - take a lock if it is free. Any context. Return: whether it was taken. */
 static inline bool spin_trylock(spinlock_t *lock)
 {
+#ifdef BERTH_PORT_ONE_CPU
+	bool is_free = !__atomic_load_n(&lock->word, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&lock->word, 1, __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_ACQUIRE);
+	return is_free;
+#elif defined(BERTH_PORT_LOCKS_SPIN)
+	return !__atomic_exchange_n(&lock->word, 1, __ATOMIC_ACQUIRE);
+#else
 	uint32_t unlocked = 0;
 
 	return __atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
 					   __ATOMIC_RELAXED);
+#endif
 }
 
 /** spin_lock() - take a lock. Any context in which nobody interrupted can hold it. */
@@ -53,7 +65,10 @@ static inline void spin_lock(spinlock_t *lock)
 /** spin_unlock() - release a lock. */
 static inline void spin_unlock(spinlock_t *lock)
 {
-#ifdef BERTH_PORT_LOCKS_SPIN
+#ifdef BERTH_PORT_ONE_CPU
+	__atomic_signal_fence(__ATOMIC_RELEASE);
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELAXED);
+#elif defined(BERTH_PORT_LOCKS_SPIN)
 	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
 #else
 	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)
@@ -70,6 +85,16 @@ static inline unsigned long berth_spin_lock_irqsave(spinlock_t *lock)
 	return flags;
 }
 
+/** berth_spin_trylock_irqsave() - the same if the lock is free; false, and nothing is to restore, if not. */
+static inline bool berth_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
+{
+	*flags = berth_port_irq_save();
+	if (spin_trylock(lock))
+		return true;
+	berth_port_irq_restore(*flags);
+	return false;
+}
+
 /** spin_unlock_irqrestore() - release a lock and undo its irqsave. */
 static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
@@ -80,6 +105,7 @@ static inline void spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 #ifndef BERTH_NO_SHORT_NAMES
 /* spin_lock_irqsave() - take @lock with interrupts kept away; @flags is an unsigned long. */
 #define spin_lock_irqsave(lock, flags) ((flags) = berth_spin_lock_irqsave(lock))
+#define spin_trylock_irqsave(lock, flags) berth_spin_trylock_irqsave(lock, &(flags))
 #define local_irq_save(flags) ((flags) = berth_port_irq_save())
 #define local_irq_restore(flags) berth_port_irq_restore(flags)
 #endif

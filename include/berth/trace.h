@@ -29,6 +29,8 @@ struct device;
  * @BERTH_TRACE_DMA_UNMAP: it is to have it no more
  * @BERTH_TRACE_SYNC_FOR_CPU: the CPU has it
  * @BERTH_TRACE_SYNC_FOR_DEVICE: the device has it back
+ * @BERTH_TRACE_DMA_ALLOC: memory for DMA (dma_alloc_attrs() and its kin), which both may use
+ * @BERTH_TRACE_DMA_FREE: it is back
  * @BERTH_TRACE_BOUNCE: a mapping goes through a bounce buffer: @address is the buffer's, @other the
  *	physical address of what is bounced
  *
@@ -70,6 +72,8 @@ enum berth_trace_kind {
 	BERTH_TRACE_DMA_UNMAP,
 	BERTH_TRACE_SYNC_FOR_CPU,
 	BERTH_TRACE_SYNC_FOR_DEVICE,
+	BERTH_TRACE_DMA_ALLOC,
+	BERTH_TRACE_DMA_FREE,
 	BERTH_TRACE_BOUNCE,
 	BERTH_TRACE_CMA_ALLOC,
 	BERTH_TRACE_CMA_RELEASE,
@@ -137,6 +141,9 @@ typedef void (*berth_trace_fn)(const struct berth_trace_event *event, void *data
  * library was built with BERTH_NO_TRACE.
  */
 int berth_trace_set(berth_trace_fn hook, void *data);
+
+/* Not 0 while there is a hook: for inline functions of other headers. */
+extern uint32_t berth_trace_is_on;
 
 /** berth_trace_name() - "dma-map", "fence-signal" and so on; "?" if there is no such kind. */
 const char *berth_trace_name(enum berth_trace_kind kind);

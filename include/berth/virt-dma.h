@@ -8,8 +8,20 @@
  * callback it is in no list, and one that is kept may be submitted or freed there. Callbacks come in
  * the order in which transfers and periods have ended.
  *
- * A driver that has nothing to allocate in the steady state lets desc_free call
- * berth_vchan_recycle(), and its prepare calls begin with berth_vchan_recycled().
+ * A driver that has nothing to allocate in the steady state keeps descriptors for the next prepare call,
+ * which then is::
+ *
+ *	struct virt_dma_desc *vd = berth_vchan_recycled(vc);
+ *
+ *	if (!vd) {
+ *		vd = ...;			// memory
+ *		berth_vchan_add(vc, vd);
+ *	}
+ *	...					// what is to be done
+ *	return berth_vchan_prepared(vd, flags);
+ *
+ * Its desc_free is berth_vchan_recycle(), or ends with it; of one for which there is nothing else to do
+ * is_plain says so.
  */
 #ifndef BERTH_VIRT_DMA_H
 #define BERTH_VIRT_DMA_H
@@ -28,12 +40,20 @@ BERTH_BEGIN_DECLS
  * @tx: what the client sees
  * @tx_result: told to the client's callback; the driver changes it before vchan_cookie_complete()
  * @node: its place in one of the lists
+ * @all: private: its place among all of the channel's
+ * @next_spare: private: the next one of the channel's @spare
+ * @is_plain: the driver's: all that its desc_free would do is to recycle it, so it need not be called
+ * @is_allocated: private: prepared, or kept, and not submitted; atomic
  * @is_done: private: its callback is to come
  */
 struct virt_dma_desc {
 	struct dma_async_tx_descriptor tx;
 	struct dmaengine_result tx_result;
 	struct list_head node;
+	struct list_head all;
+	struct virt_dma_desc *next_spare;
+	bool is_plain;
+	bool is_allocated;
 	bool is_done;
 };
 
@@ -44,26 +64,29 @@ struct virt_dma_desc {
  * @desc_free: the driver's: a descriptor is not needed any more; with no lock held
  * @lock: guards the lists. Taken with interrupts away; inside it the driver's own, and those of the
  *	core, of tasklets and of timers
- * @desc_allocated: prepared
- * @desc_submitted: and submitted
+ * @desc_all: all that are not freed, wherever they are
+ * @desc_submitted: prepared and submitted
  * @desc_issued: and issued
  * @desc_completed: done, their callbacks to be called
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
+ * @spare: more of these, or NULL: those that were called back last are the next ones to be prepared, for
+ *	which neither needs the lock. Atomic: whoever takes one takes all, and puts the rest back
  * @cyclic: the one of which a period has ended, and the callback is to be called
- * @called: the one whose callback is being called
+ * @called: the one whose callback is being called; atomic
  */
 struct virt_dma_chan {
 	struct dma_chan chan;
 	struct tasklet_struct task;
 	void (*desc_free)(struct virt_dma_desc *vd);
 	spinlock_t lock;
-	struct list_head desc_allocated;
+	struct list_head desc_all;
 	struct list_head desc_submitted;
 	struct list_head desc_issued;
 	struct list_head desc_completed;
 	struct list_head desc_terminated;
 	struct list_head desc_recycled;
+	struct virt_dma_desc *spare;
 	struct virt_dma_desc *cyclic;
 	struct virt_dma_desc *called;
 };
@@ -119,6 +142,27 @@ static inline struct virt_dma_desc *vchan_next_desc(struct virt_dma_chan *vc)
 }
 
 /**
+ * berth_vchan_issue_first() - vchan_issue_pending() and vchan_next_desc() of a channel that rests
+ *
+ * With the lock. Return: the one to start, in no list, or NULL: there is none.
+ */
+static inline struct virt_dma_desc *berth_vchan_issue_first(struct virt_dma_chan *vc)
+{
+	struct list_head *list = &vc->desc_issued;
+	struct virt_dma_desc *vd;
+
+	if (list_empty(list))
+		list = &vc->desc_submitted;
+	if (list_empty(list))
+		return NULL;
+	vd = container_of(list->next, struct virt_dma_desc, node);
+	list_del(&vd->node);
+	if (!list_empty(&vc->desc_submitted))
+		list_splice_tail_init(&vc->desc_submitted, &vc->desc_issued);
+	return vd;
+}
+
+/**
  * vchan_find_desc() - the one with a cookie that has not started, or NULL
  *
  * Submitted or issued: of either the residue is its length. Linux: issued ones only. With the lock.
@@ -169,11 +213,126 @@ void vchan_free_chan_resources(struct virt_dma_chan *vc);
 /** vchan_synchronize() - callbacks are over of what was terminated, and that is freed. May sleep. */
 void vchan_synchronize(struct virt_dma_chan *vc);
 
-/** berth_vchan_recycle() - for desc_free: keep a descriptor for the next one. Without the lock. */
+/** berth_vchan_recycle() - keep a descriptor for the next one. Without the lock. */
 void berth_vchan_recycle(struct virt_dma_desc *vd);
 
-/** berth_vchan_recycled() - one that was kept, the last one first; NULL if none. Without the lock. */
-struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc);
+/** berth_vchan_find_recycled() - the rest of berth_vchan_recycled(). */
+struct virt_dma_desc *berth_vchan_find_recycled(struct virt_dma_chan *vc);
+
+/** berth_vchan_put_spare() - private: one more to prepare, which nobody else knows. Any context. */
+static inline void berth_vchan_put_spare(struct virt_dma_chan *vc, struct virt_dma_desc *vd)
+{
+	struct virt_dma_desc *first = __atomic_load_n(&vc->spare, __ATOMIC_RELAXED);
+
+	do
+		vd->next_spare = first;
+	while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED));
+}
+
+/** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
+static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
+{
+	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
+	struct virt_dma_desc *rest = vd ? vd->next_spare : NULL, *empty = NULL;
+
+	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, __ATOMIC_RELEASE,
+						 __ATOMIC_RELAXED))
+		return vd;
+	/* Others have been put there meanwhile. */
+	while (rest) {
+		struct virt_dma_desc *next = rest->next_spare;
+
+		berth_vchan_put_spare(vc, rest);
+		rest = next;
+	}
+	return vd;
+}
+
+/**
+ * berth_vchan_recycled() - one that was kept, the last one first; NULL if none
+ *
+ * It is allocated, as with vchan_tx_prep(), and goes on to berth_vchan_prepared(), or back to
+ * berth_vchan_recycle(). Without the lock.
+ */
+static inline struct virt_dma_desc *berth_vchan_recycled(struct virt_dma_chan *vc)
+{
+	struct virt_dma_desc *vd = berth_vchan_spare(vc);
+
+	return vd ? vd : berth_vchan_find_recycled(vc);
+}
+
+/** berth_vchan_add() - a new descriptor, as if berth_vchan_recycled() had returned it. Without the lock. */
+void berth_vchan_add(struct virt_dma_chan *vc, struct virt_dma_desc *vd);
+
+/**
+ * berth_vchan_drain() - for device_free_chan_resources: one that was kept, which is the driver's own then
+ *
+ * Without the lock. Return: it, in no list, or NULL: there is none left.
+ */
+struct virt_dma_desc *berth_vchan_drain(struct virt_dma_chan *vc);
+
+/**
+ * berth_vchan_prepared() - vchan_tx_prep() of one that was recycled or added
+ * @vd: the descriptor; only @tx.phys and @tx.metadata_ops may have been set before
+ * @tx_flags: as the client said
+ */
+static inline struct dma_async_tx_descriptor *berth_vchan_prepared(struct virt_dma_desc *vd,
+								   unsigned long tx_flags)
+{
+	struct dma_async_tx_descriptor *tx = &vd->tx;
+
+	__atomic_store_n(&vd->is_allocated, true, __ATOMIC_RELAXED);
+	tx->flags = (uint32_t)tx_flags;
+	tx->callback = NULL;
+	tx->callback_result = NULL;
+	tx->callback_param = NULL;
+	tx->desc_metadata_mode = DESC_METADATA_NONE;
+	return tx;
+}
+
+/** berth_vchan_has_prepared() - whether one is prepared, or kept, and not submitted. With the lock. */
+bool berth_vchan_has_prepared(struct virt_dma_chan *vc);
+
+/* Channels that are polled, see berth_dma_set_polled(). */
+
+/** berth_vchan_has_calls() - whether there are callbacks to be called. With the lock. */
+static inline bool berth_vchan_has_calls(const struct virt_dma_chan *vc)
+{
+	return !list_empty(&vc->desc_completed) || vc->cyclic;
+}
+
+/**
+ * berth_vchan_set_polled() - who calls callbacks: whoever polls, or a tasklet as soon as they are due
+ *
+ * With the lock; the driver has seen that nothing is under way. Return: 0; -EBUSY: something is prepared.
+ */
+int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled);
+
+/**
+ * berth_vchan_told() - callbacks have become due that no interrupt has found
+ *
+ * For device_tx_status of a channel that is polled. With the lock.
+ */
+void berth_vchan_told(struct virt_dma_chan *vc);
+
+/**
+ * berth_vchan_call_back() - call those that are due, here
+ * @vc: the channel
+ * @flags: of spin_lock_irqsave()
+ *
+ * Any context. With the lock, which it releases.
+ */
+void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
+
+/** berth_vchan_polled() - the end of device_poll: the same, if there are any. With the lock, which it releases. */
+static inline void berth_vchan_polled(struct virt_dma_chan *vc, unsigned long flags)
+{
+	if (berth_vchan_has_calls(vc))
+		berth_vchan_call_back(vc, flags);
+	else
+		spin_unlock_irqrestore(&vc->lock, flags);
+}
 
 BERTH_END_DECLS
 

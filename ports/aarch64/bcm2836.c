@@ -166,7 +166,8 @@ static void take_banks(void)
 
 		for (; pending; pending &= pending - 1)
 			berth_a64_irq_take(FIRST_OF_BANKS + 32 * bank +
-					   (unsigned int)__builtin_ctz(pending));
+						   (unsigned int)__builtin_ctz(pending),
+					   LOCAL_TIMER);
 	}
 }
 
@@ -179,7 +180,7 @@ static void handle(void)
 
 		dsb(sy);
 		for (; timers; timers &= timers - 1)
-			berth_a64_irq_take((unsigned int)__builtin_ctz(timers));
+			berth_a64_irq_take((unsigned int)__builtin_ctz(timers), LOCAL_TIMER);
 		if (source & 1u << LOCAL_MAILBOX)
 			take_mailbox();
 		if (source & 1u << LOCAL_GPU)
@@ -188,7 +189,6 @@ static void handle(void)
 }
 
 const struct berth_a64_irqchip berth_a64_bcm2836 = {
-	.timer = LOCAL_TIMER,
 	.start = start,
 	.start_cpu = start_cpu,
 	.quiet = quiet,

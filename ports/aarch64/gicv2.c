@@ -121,14 +121,13 @@ static void handle(void)
 		if (irq < GIC_FIRST_PPI)
 			berth_a64_irq_take_sgi(irq);
 		else
-			berth_a64_irq_take(irq);
+			berth_a64_irq_take(irq, GIC_TIMER);
 		/* With the CPU that sent it, if it is an SGI. */
 		gic_write(interface, GICC_EOIR, taken);
 	}
 }
 
 const struct berth_a64_irqchip berth_a64_gicv2 = {
-	.timer = GIC_TIMER,
 	.start = start,
 	.start_cpu = start_cpu,
 	.quiet = quiet,

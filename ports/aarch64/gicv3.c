@@ -136,14 +136,13 @@ static void handle(void)
 		if (irq < GIC_FIRST_PPI)
 			berth_a64_irq_take_sgi(irq);
 		else
-			berth_a64_irq_take(irq);
+			berth_a64_irq_take(irq, GIC_TIMER);
 		write_sysreg(ICC_EOIR1, irq);
 		isb();
 	}
 }
 
 const struct berth_a64_irqchip berth_a64_gicv3 = {
-	.timer = GIC_TIMER,
 	.start = start,
 	.start_cpu = start_cpu,
 	.quiet = quiet,

@@ -99,7 +99,6 @@ bool berth_a64_irq_holds_back(void);
 
 /* An interrupt controller. Each function is called as the one of irq.c, or of port.h, of its name. */
 struct berth_a64_irqchip {
-	unsigned int timer; /* the number of the CPU's virtual timer */
 	/* With its node of the tree, on CPU 0: 0, or negative if the tree does not say enough. */
 	int (*start)(int node);
 	void (*start_cpu)(void);
@@ -111,7 +110,21 @@ struct berth_a64_irqchip {
 	/* Give what is pending to these two. */
 	void (*handle)(void);
 };
-void berth_a64_irq_take(unsigned int irq);
+void berth_a64_timer_interrupt(void);
+extern unsigned int berth_a64_unhandled;
+void berth_a64_irq_unhandled(unsigned int irq);
+
+/* @timer: the number of the CPU's own. */
+static inline void berth_a64_irq_take(unsigned int irq, unsigned int timer)
+{
+	if (irq == timer)
+		berth_a64_timer_interrupt();
+	else if (berth_irq_handle(irq))
+		berth_a64_unhandled = 0;
+	else
+		berth_a64_irq_unhandled(irq);
+}
+
 void berth_a64_irq_take_sgi(unsigned int sgi);
 
 /* gicv2.c, gicv3.c, bcm2836.c */
@@ -144,7 +157,6 @@ bool berth_a64_uart_put(unsigned char byte);
 
 /* timer.c */
 void berth_a64_timer_init_cpu(void);
-void berth_a64_timer_interrupt(void);
 
 /* split.c */
 

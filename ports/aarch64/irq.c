@@ -16,6 +16,7 @@ static const struct {
 };
 
 static const struct berth_a64_irqchip *chip;
+unsigned int berth_a64_unhandled;
 
 void berth_a64_irq_init(void)
 {
@@ -73,19 +74,13 @@ void berth_a64_irq_take_sgi(unsigned int sgi)
 		berth_a64_mmu_adopt();
 }
 
-void berth_a64_irq_take(unsigned int irq)
+void berth_a64_irq_unhandled(unsigned int irq)
 {
-	static unsigned int unhandled;
-
-	if (irq == chip->timer) {
-		berth_a64_timer_interrupt();
-	} else if (berth_irq_handle(irq)) {
-		unhandled = 0;
-	} else if (++unhandled == MAX_UNHANDLED) {
-		unhandled = 0;
-		berth_port_irq_mask(irq);
-		berth_a64_puts("berth: nobody takes interrupt ");
-		berth_a64_puthex(irq);
-		berth_a64_puts("; it is masked\n");
-	}
+	if (++berth_a64_unhandled < MAX_UNHANDLED)
+		return;
+	berth_a64_unhandled = 0;
+	berth_port_irq_mask(irq);
+	berth_a64_puts("berth: nobody takes interrupt ");
+	berth_a64_puthex(irq);
+	berth_a64_puts("; it is masked\n");
 }

@@ -46,6 +46,8 @@ int berth_port_fail(int code, enum berth_reason reason, const char *subject, uin
 unsigned int berth_port_threads(void);
 /* Threads of the process that have not called berth: they may be about to. */
 unsigned int berth_port_strangers(void);
+/* Whether another thread of the process runs, or waits for a CPU only. */
+bool berth_port_others_run(void);
 
 /*
  * Threads of the port's own. They take no signals; one has a slot only from the first call of

@@ -56,8 +56,8 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
-	berth_port_share_stop();
 	berth_port_user_stop();
+	berth_port_share_stop();
 	berth_port_ranges_stop();
 	if (berth_port_linear.size)
 		berth_port_clear_poison((void *)berth_port_linear.virt, berth_port_linear.size);

@@ -105,12 +105,14 @@ static RAW int copy(const struct share_swap *swap)
 static RAW int show_all(const struct share_swap *swap)
 {
 	struct range_cursor cursor;
+	uint64_t shown = 0;
 	int ret = 0;
 
 	berth_port_range_first(&cursor, swap->phys, swap->size, swap->key);
 	while (!ret && berth_port_range_next(&cursor)) {
 		ret = show(cursor.virt, cursor.length, swap->to_fd, swap->to + cursor.inside,
 			   BERTH_ACCESS_READ);
+		shown += !ret;
 		step(GATE_SHOWING);
 	}
 	if (!ret)
@@ -119,10 +121,11 @@ static RAW int show_all(const struct share_swap *swap)
 		return 0;
 	/* One mapping in the place of one that is there: the host has no reason to refuse. */
 	berth_port_range_first(&cursor, swap->phys, swap->size, swap->key);
-	while (berth_port_range_next(&cursor))
+	for (; shown && berth_port_range_next(&cursor); shown--)
 		while (show(cursor.virt, cursor.length, swap->from_fd, swap->from + cursor.inside,
 			    BERTH_ACCESS_READ))
-			syscall(SYS_sched_yield);
+			if (!berth_port_share_room())
+				syscall(SYS_sched_yield);
 	return ret;
 }
 

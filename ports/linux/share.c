@@ -42,6 +42,13 @@ struct area {
 	bool is_ready;
 };
 
+/*
+ * Mappings that nobody needs. A program that has used up all that the host gives gets these: the way back
+ * takes one or two, for a moment.
+ */
+#define SPARE_PAGES 17
+static char *spare;
+
 static pthread_mutex_t share_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct area areas[2];
 static struct share *shares;
@@ -108,6 +115,40 @@ bool berth_port_share_has(phys_addr_t phys, uint64_t size)
 		has = berth_port_share_find(phys, size, key, &fd, &offset) < size || fd >= 0;
 	berth_port_share_unlock(flags);
 	return has;
+}
+
+/* Every second page is another mapping than its neighbours. */
+static int keep_spare(void)
+{
+	void *at = MAP_FAILED;
+	int ret = 0;
+
+	if (spare)
+		return 0;
+	if (!berth_port_share_fails())
+		at = mmap(NULL, SPARE_PAGES * GATE_PAGE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	spare = at;
+	for (unsigned int i = 1; i < SPARE_PAGES && !ret; i += 2)
+		ret = mprotect(spare + i * GATE_PAGE, GATE_PAGE, PROT_READ);
+	if (ret)
+		berth_port_share_room();
+	return ret ? -ENOMEM : 0;
+}
+
+/* What has to be split to go away goes last. */
+RAW bool berth_port_share_room(void)
+{
+	char *at = spare;
+
+	if (!at)
+		return false;
+	spare = NULL;
+	syscall(SYS_munmap, at + GATE_PAGE, (SPARE_PAGES - 2) * GATE_PAGE);
+	syscall(SYS_munmap, at, SPARE_PAGES * GATE_PAGE);
+	return true;
 }
 
 /* With the lock. The table is as sparse as RAM is. */
@@ -185,10 +226,13 @@ static int begin_run(const struct berth_machine *machine, const struct share *sh
 	if (ret < 0)
 		return ret;
 	run->home_fd = ret;
-	ret = prepare_area(machine, share->type) ? no_memory(run->size) : 0;
+	ret = prepare_area(machine, share->type) || keep_spare() ? no_memory(run->size) : 0;
 	if (!ret && !is_free(run))
 		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that is shared",
 				      run->phys, run->size);
+	else if (!ret && berth_port_user_shows(run->phys, run->size))
+		ret = berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move", run->phys,
+				      run->size);
 	if (ret)
 		machine->unshare(run->phys, run->size, share->type);
 	else
@@ -209,14 +253,6 @@ static int begin_runs(const struct berth_machine *machine, struct share *share)
 			end_runs(machine, share, i);
 	}
 	return ret;
-}
-
-static bool is_shared_cached(phys_addr_t page)
-{
-	const struct area *area = &areas[0];
-
-	return area->is_ready && page - area->base < area->trap.size &&
-	       area->pages[(page - area->base) / GATE_PAGE].fd;
 }
 
 /* Each mapping may cost itself, and the other half of the one that it splits. */
@@ -257,8 +293,7 @@ static int size_file(const struct share *share)
  * The first @bytes, from the machine's file to that of their own, or back, a piece at a time. Returns how
  * many; on the way back it is all of them, as soon as the host has memory for a piece.
  */
-static uint64_t swap_bytes(const struct berth_machine *machine, const struct share *share,
-			   uint64_t bytes, bool is_in)
+static uint64_t swap_bytes(const struct share *share, uint64_t bytes, bool is_in)
 {
 	const struct area *area = &areas[share_key(share->type) - 1];
 	const struct share_run *run = share->runs;
@@ -278,36 +313,31 @@ static uint64_t swap_bytes(const struct berth_machine *machine, const struct sha
 		};
 
 		swap.place = area->trap.start + (uintptr_t)(swap.phys - area->base);
-		machine->hold();
 		ret = berth_port_share_swap(&swap);
-		machine->let_go();
 		done += ret ? 0 : swap.size;
 		if (!ret && swap.size == left)
 			run++;
-		else if (ret && !is_in)
+		else if (ret && !is_in && !berth_port_share_room())
 			usleep(1000);
 	}
 	return done;
 }
 
 /* With the lock, the pages marked. */
-static int swap_in(const struct berth_machine *machine, struct share *share)
+static int swap_in(struct share *share)
 {
 	uint64_t size = share->runs[share->nr - 1].at + share->runs[share->nr - 1].size, done;
 	int ret;
 
-	if (share->type == BERTH_MEMORY_CACHED && berth_port_user_shows(is_shared_cached))
-		return berth_port_fail(-EBUSY, BERTH_REASON_STATE, "memory that may move",
-				       share->runs[0].phys, share->runs[0].size);
 	ret = size_file(share);
 	if (!ret)
 		ret = set_aside(share);
 	if (ret)
 		return ret;
-	done = swap_bytes(machine, share, size, true);
+	done = swap_bytes(share, size, true);
 	if (done == size)
 		return 0;
-	swap_bytes(machine, share, done, false);
+	swap_bytes(share, done, false);
 	berth_port_user_give_back(share->mappings);
 	return berth_port_fail(-ENOMEM, BERTH_REASON_MAPPING, "memory, or vm.max_map_count",
 			       share->runs[0].phys, size);
@@ -320,7 +350,7 @@ static int begin_share(const struct berth_machine *machine, struct share *share)
 
 	if (ret)
 		return ret;
-	ret = swap_in(machine, share);
+	ret = swap_in(share);
 	if (ret) {
 		end_runs(machine, share, share->nr);
 		return ret;
@@ -408,10 +438,13 @@ void berth_port_unshare(int handle)
 		const struct share_run *last = &share->runs[share->nr - 1];
 
 		*link = share->next;
-		swap_bytes(machine, share, last->at + last->size, false);
+		swap_bytes(share, last->at + last->size, false);
 		end_runs(machine, share, share->nr);
 		berth_port_user_give_back(share->mappings);
 		__atomic_fetch_sub(&nr_shares, 1, __ATOMIC_RELAXED);
+		/* For the others, if they have been used. */
+		if (shares)
+			keep_spare();
 	}
 	berth_port_share_unlock(flags);
 	if (share)
@@ -423,7 +456,8 @@ void berth_port_share_forget(void)
 	for (unsigned int i = 0; i < ARRAY_SIZE(areas); i++)
 		areas[i].is_ready = false;
 	shares = NULL;
-	nr_shares = 0;
+	spare = NULL;
+	__atomic_store_n(&nr_shares, 0, __ATOMIC_RELAXED);
 }
 
 void berth_port_share_stop(void)
@@ -442,6 +476,7 @@ void berth_port_share_stop(void)
 			munmap(areas[i].pages,
 			       areas[i].trap.size / GATE_PAGE * sizeof(areas[i].pages[0]));
 		}
+	berth_port_share_room();
 	berth_port_share_forget();
 	berth_port_share_unlock(flags);
 }

@@ -63,6 +63,8 @@ uint64_t berth_port_share_find(phys_addr_t phys, uint64_t size, uint64_t key, in
 bool berth_port_share_is_any(void);
 /* Takes the lock. Whether some of it is shared. */
 bool berth_port_share_has(phys_addr_t phys, uint64_t size);
+/* RAW. With the lock. Gives mappings back to the host, that were kept for this. False: there are none. */
+bool berth_port_share_room(void);
 /* At stop of the port, before the machine's, and in the child of a fork: what is shared is forgotten. */
 void berth_port_share_stop(void);
 void berth_port_share_forget(void);
@@ -81,19 +83,19 @@ struct share_swap {
 };
 
 /*
- * RAW. With the lock, and the machine held. 0; or a negative errno value with nothing changed. What is
- * left in @from_fd is given back to the host.
+ * RAW. With the lock. 0; or a negative errno value with nothing changed. What is left in @from_fd is given
+ * back to the host.
  */
 int berth_port_share_swap(const struct share_swap *swap);
 /* RAW: of struct trap_range, for all addresses at which such pages are seen. */
 enum trap_answer berth_port_share_look(const struct trap_range *trap, uintptr_t at, bool is_write);
 
-/* user.c */
+/* user.c and user-state.c */
 
 /* The mechanism is ready: 0, or a negative errno value if it cannot be. */
 int berth_port_user_open(void);
-/* Whether a range of memory that may move shows one of the pages for which @is_one says so. */
-bool berth_port_user_shows(bool (*is_one)(phys_addr_t page));
+/* Whether a range of memory that may move shows some of it. */
+bool berth_port_user_shows(phys_addr_t phys, uint64_t size);
 /* Mappings for others than memory that moves. False: the limit. */
 bool berth_port_user_set_aside(uint64_t nr);
 void berth_port_user_give_back(uint64_t nr);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Threads: slots, error records, contended spinlocks. */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -258,6 +260,38 @@ unsigned int berth_port_strangers(void)
 			     __atomic_load_n(&nr_idle, __ATOMIC_RELAXED);
 
 	return threads > known ? threads - known : 0;
+}
+
+/* The state of a thread, as proc(5) has it: behind its name, which may contain anything. */
+static char thread_state(const char *tid)
+{
+	char path[64], text[256], *end;
+	size_t size;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/stat", tid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	size = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[size] = 0;
+	end = strrchr(text, ')');
+	return end && end[1] ? end[2] : 0;
+}
+
+bool berth_port_others_run(void)
+{
+	const long self = syscall(SYS_gettid);
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	bool found = false;
+
+	while (tasks && !found && (task = readdir(tasks)))
+		found = strtol(task->d_name, NULL, 10) != self && thread_state(task->d_name) == 'R';
+	if (tasks)
+		closedir(tasks);
+	return found;
 }
 
 struct berth_error *berth_port_error(void)

@@ -21,6 +21,10 @@ uint64_t berth_port_gate_limit;
 static uint32_t states_lock;
 static uint64_t nr_mappings, nr_reserved, nr_others, limit, nr_own;
 
+/* Per page of the linear map: how many pages of ranges show it. Under the lock. */
+static uint32_t *shown;
+static uint64_t nr_shown;
+
 static RAW void lock_states(void)
 {
 	while (__atomic_exchange_n(&states_lock, 1, __ATOMIC_ACQUIRE))
@@ -122,15 +126,58 @@ RAW int berth_port_user_begin(struct user_change *change)
 	return ret;
 }
 
+static RAW void count_page(uint64_t state, uint32_t by)
+{
+	uint64_t page = (state - berth_port_linear.phys) / GATE_PAGE;
+
+	if (state >= GATE_PAGE && page < nr_shown)
+		__atomic_store_n(&shown[page], shown[page] + by, __ATOMIC_RELAXED);
+}
+
+bool berth_port_user_shows(phys_addr_t phys, uint64_t size)
+{
+	uint64_t page = (phys - berth_port_linear.phys) / GATE_PAGE;
+
+	for (uint64_t i = 0; i < size / GATE_PAGE && page + i < nr_shown; i++)
+		if (__atomic_load_n(&shown[page + i], __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+bool berth_port_user_count_pages(void)
+{
+	uint64_t nr = berth_port_linear.size / GATE_PAGE;
+	void *table = mmap(NULL, (nr + 1) * sizeof(shown[0]), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (table == MAP_FAILED)
+		return false;
+	shown = table;
+	nr_shown = nr;
+	return true;
+}
+
+void berth_port_user_count_no_pages(void)
+{
+	if (shown)
+		munmap(shown, (nr_shown + 1) * sizeof(shown[0]));
+	shown = NULL;
+	nr_shown = 0;
+}
+
 RAW void berth_port_user_finish(const struct user_change *change, bool is_done)
 {
 	lock_states();
 	nr_reserved -= change->reserved;
 	if (is_done) {
 		nr_mappings += seams(change, true) - seams(change, false);
-		for (uint64_t i = change->first; i < change->first + change->nr; i++)
-			__atomic_store_n(&change->range->states[i],
-					 state_after(change->range, i, change), __ATOMIC_SEQ_CST);
+		for (uint64_t i = change->first; i < change->first + change->nr; i++) {
+			uint64_t after = state_after(change->range, i, change);
+
+			count_page(load_state(change->range, i), UINT32_MAX);
+			count_page(after, 1);
+			__atomic_store_n(&change->range->states[i], after, __ATOMIC_SEQ_CST);
+		}
 	} else {
 		mark(change, 0);
 	}
@@ -180,6 +227,8 @@ static RAW bool count(const struct user_change *all, bool is_coming)
 	bool is_within = true;
 
 	lock_states();
+	for (uint64_t i = 0; i < all->nr && !is_coming; i++)
+		count_page(load_state(all->range, i), UINT32_MAX);
 	if (!is_coming)
 		nr_mappings -= 1 + seams(all, false);
 	else if (nr_mappings + nr_reserved + nr_others >= limit)

@@ -182,13 +182,18 @@ static int start(void)
 	}
 	pthread_once(&once, watch_forks);
 	berth_port_user_read_limit(true);
+	if (!berth_port_user_count_pages())
+		return -ENOMEM;
 	ret = berth_port_trap_start();
-	if (ret)
+	if (ret) {
+		berth_port_user_count_no_pages();
 		return ret;
+	}
 	ret = berth_port_gate->start();
 	if (ret) {
 		berth_port_trap_stop();
 		berth_port_trap_close();
+		berth_port_user_count_no_pages();
 	}
 	is_started = !ret;
 	return ret;
@@ -206,28 +211,6 @@ int berth_port_user_open(void)
 		ret = start();
 	pthread_mutex_unlock(&ranges_lock);
 	return ret ? berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "threads", 0, 0) : 0;
-}
-
-static bool shows(const struct user_range *range, bool (*is_one)(phys_addr_t page))
-{
-	for (uint64_t i = 0; i < range->nr; i++) {
-		uint64_t state = __atomic_load_n(&range->states[i], __ATOMIC_SEQ_CST);
-
-		if (state >= GATE_PAGE && is_one(state & ~(GATE_PAGE - 1)))
-			return true;
-	}
-	return false;
-}
-
-bool berth_port_user_shows(bool (*is_one)(phys_addr_t page))
-{
-	bool ret = false;
-
-	pthread_mutex_lock(&ranges_lock);
-	for (const struct user_range *range = ranges; range && !ret; range = range->next)
-		ret = shows(range, is_one);
-	pthread_mutex_unlock(&ranges_lock);
-	return ret;
 }
 
 static void unmap(struct user_range *range)
@@ -362,6 +345,7 @@ void berth_port_user_stop(void)
 	pthread_mutex_lock(&ranges_lock);
 	while (ranges)
 		release(&ranges);
+	berth_port_user_count_no_pages();
 	is_started = false;
 	berth_port_gate = NULL;
 	pthread_mutex_unlock(&ranges_lock);

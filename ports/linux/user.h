@@ -71,6 +71,9 @@ enum trap_answer berth_port_user_look(const struct trap_range *trap, uintptr_t a
  */
 void berth_port_user_read_limit(bool is_first);
 uint64_t berth_port_user_limit(void);
+/* Have it known what ranges show, from the start on. False: no memory. */
+bool berth_port_user_count_pages(void);
+void berth_port_user_count_no_pages(void);
 /* A whole range comes or goes. False: the limit. */
 bool berth_port_user_count(const struct user_range *range, bool is_coming);
 

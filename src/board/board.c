@@ -129,6 +129,7 @@ static uint64_t go_down(void)
 		berth_dma_software_stop();
 		berth_dmaengine_stop();
 		berth_platform_remove_all();
+		berth_sw_sync_reset();
 		berth_dma_heaps_reset();
 		berth_fds_reset();
 		leaked = berth_dma_stop();

@@ -22,9 +22,18 @@ static int is_legal(const struct dma_buf *dmabuf, enum dma_data_direction dir, s
 static void trace_cpu(const struct dma_buf *dmabuf, enum berth_trace_kind kind,
 		      enum dma_data_direction dir, size_t offset, size_t len)
 {
-	berth_trace(.kind = kind, .object = dmabuf, .detail = dir,
+	berth_trace(.kind = kind, .object = dmabuf, .detail = (int)dir,
 		    .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name, .address = offset,
 		    .length = len);
+}
+
+static int end(struct dma_buf *dmabuf, enum dma_data_direction dir, size_t offset, size_t len)
+{
+	const struct dma_buf_ops *ops = dmabuf->ops;
+
+	if (ops->end_cpu_access_partial)
+		return ops->end_cpu_access_partial(dmabuf, dir, offset, len);
+	return ops->end_cpu_access ? ops->end_cpu_access(dmabuf, dir) : 0;
 }
 
 /* The lock is the exporter's to take: nobody waits for a fence under it. */
@@ -35,6 +44,8 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direc
 	int err = is_legal(dmabuf, dir, offset, len);
 	long left;
 
+	if (!err)
+		err = berth_dma_buf_refuse_revoked(dmabuf);
 	if (!err && ops->begin_cpu_access_partial)
 		err = ops->begin_cpu_access_partial(dmabuf, dir, offset, len);
 	else if (!err && ops->begin_cpu_access)
@@ -43,8 +54,11 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direc
 		return err;
 	left = dma_resv_wait_timeout(dmabuf->resv, dma_resv_usage_rw(dir != DMA_FROM_DEVICE), true,
 				     MAX_SCHEDULE_TIMEOUT);
-	if (left < 0)
+	if (left < 0) {
+		/* The exporter knows of an access that there will not be. */
+		end(dmabuf, dir, offset, len);
 		return (int)left;
+	}
 	trace_cpu(dmabuf, BERTH_TRACE_BUF_BEGIN_CPU, dir, offset, len);
 	return 0;
 }
@@ -52,15 +66,12 @@ int dma_buf_begin_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direc
 int dma_buf_end_cpu_access_partial(struct dma_buf *dmabuf, enum dma_data_direction dir,
 				   size_t offset, size_t len)
 {
-	const struct dma_buf_ops *ops = dmabuf->ops;
 	int err = is_legal(dmabuf, dir, offset, len);
 
 	if (err)
 		return err;
 	trace_cpu(dmabuf, BERTH_TRACE_BUF_END_CPU, dir, offset, len);
-	if (ops->end_cpu_access_partial)
-		return ops->end_cpu_access_partial(dmabuf, dir, offset, len);
-	return ops->end_cpu_access ? ops->end_cpu_access(dmabuf, dir) : 0;
+	return end(dmabuf, dir, offset, len);
 }
 
 int dma_buf_begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir)
@@ -83,6 +94,8 @@ int dma_buf_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma, unsigned lo
 		return berth_fail_limit(-EINVAL, BERTH_REASON_ARGUMENT,
 					"an area beyond the dma-buf",
 					(uint64_t)vma_pages(vma) << PAGE_SHIFT, dmabuf->size);
+	if (berth_dma_buf_refuse_revoked(dmabuf))
+		return -ENODEV;
 	vma->vm_pgoff = pgoff;
 	return dmabuf->ops->mmap(dmabuf, vma);
 }
@@ -96,6 +109,8 @@ int dma_buf_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return berth_fail(-EPERM, BERTH_REASON_STATE, "dma_buf_vmap without the lock");
 	if (!dmabuf->ops->vmap)
 		return berth_fail(-EINVAL, BERTH_REASON_CAPABILITY, dmabuf->exp_name);
+	if (berth_dma_buf_refuse_revoked(dmabuf))
+		return -ENODEV;
 	if (!dmabuf->vmapping_counter) {
 		err = dmabuf->ops->vmap(dmabuf, &dmabuf->vmap_ptr);
 		if (err)

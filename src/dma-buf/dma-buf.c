@@ -115,9 +115,13 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 	if (!dmabuf || !dev || (importer_ops && !importer_ops->move_notify))
 		return ERR_PTR(
 			berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "dma_buf_dynamic_attach"));
+	err = berth_dma_buf_refuse_revoked(dmabuf);
+	if (err)
+		return ERR_PTR(err);
 	attach = kzalloc(sizeof(*attach), GFP_KERNEL);
 	if (!attach)
 		return ERR_PTR(-ENOMEM);
+	get_dma_buf(dmabuf);
 	attach->dmabuf = dmabuf;
 	attach->dev = dev;
 	attach->importer_ops = importer_ops;
@@ -127,6 +131,7 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 		err = dmabuf->ops->attach(dmabuf, attach);
 	if (err) {
 		kfree(attach);
+		dma_buf_put(dmabuf);
 		return ERR_PTR(err);
 	}
 	berth_dma_buf_lock(dmabuf);
@@ -151,7 +156,7 @@ static void unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 		  enum dma_data_direction dir)
 {
 	attach->dmabuf->ops->unmap_dma_buf(attach, sgt, dir);
-	berth_dma_buf_trace(BERTH_TRACE_BUF_UNMAP, attach->dmabuf, attach->dev, dir);
+	berth_dma_buf_trace(BERTH_TRACE_BUF_UNMAP, attach->dmabuf, attach->dev, (int)dir);
 	if (wants_pin(attach))
 		attach->dmabuf->ops->unpin(attach);
 }
@@ -170,6 +175,7 @@ void dma_buf_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 		dmabuf->ops->detach(dmabuf, attach);
 	berth_dma_buf_trace(BERTH_TRACE_BUF_DETACH, dmabuf, attach->dev, 0);
 	kfree(attach);
+	dma_buf_put(dmabuf);
 }
 
 static int refuse_unlocked(const struct dma_buf *dmabuf, const char *what)
@@ -183,6 +189,8 @@ int dma_buf_pin(struct dma_buf_attachment *attach)
 {
 	int err = refuse_unlocked(attach->dmabuf, "dma_buf_pin without the lock");
 
+	if (!err)
+		err = berth_dma_buf_refuse_revoked(attach->dmabuf);
 	return !err && attach->dmabuf->ops->pin ? attach->dmabuf->ops->pin(attach) : err;
 }
 
@@ -198,7 +206,7 @@ static void trace_map(const struct dma_buf_attachment *attach, const struct sg_t
 	const struct dma_buf *dmabuf = attach->dmabuf;
 
 	berth_trace(.kind = BERTH_TRACE_BUF_MAP, .dev = attach->dev, .object = dmabuf,
-		    .detail = dir, .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
+		    .detail = (int)dir, .name = dmabuf->name[0] ? dmabuf->name : dmabuf->exp_name,
 		    .address = sgt->sgl ? sg_dma_address(sgt->sgl) : 0, .length = dmabuf->size,
 		    .other = sgt->nents);
 }
@@ -233,6 +241,9 @@ struct sg_table *dma_buf_map_attachment(struct dma_buf_attachment *attach,
 	if (!valid_dma_direction(dir))
 		return ERR_PTR(berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
 					     "direction of a mapping", (uint64_t)dir));
+	err = berth_dma_buf_refuse_revoked(attach->dmabuf);
+	if (err)
+		return ERR_PTR(err);
 	if (attach->sgt) {
 		if (attach->dir != dir && attach->dir != DMA_BIDIRECTIONAL)
 			return ERR_PTR(berth_fail(-EBUSY, BERTH_REASON_STATE,
@@ -295,6 +306,48 @@ void dma_buf_move_notify(struct dma_buf *dmabuf)
 			attach->importer_ops->move_notify(attach);
 }
 
+int berth_dma_buf_refuse_revoked(const struct dma_buf *dmabuf)
+{
+	if (!__atomic_load_n(&dmabuf->is_revoked, __ATOMIC_ACQUIRE))
+		return 0;
+	return berth_fail(-ENODEV, BERTH_REASON_STATE, "a dma-buf whose exporter has gone");
+}
+
+static int busy(const char *holder)
+{
+	struct berth_error *error = berth_error_set(-EBUSY, BERTH_REASON_PAGE_BUSY, "dma-buf");
+
+	berth_strlcpy(error->holder, holder, sizeof(error->holder));
+	return -EBUSY;
+}
+
+/* With the lock. */
+static int drop_mappings(struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_buf_move_notify(dmabuf);
+	list_for_each_entry(attach, &dmabuf->attachments, struct dma_buf_attachment, node) {
+		if (attach->mapped)
+			return busy(dev_name(attach->dev));
+		if (attach->sgt)
+			unmap(attach, attach->sgt, attach->dir);
+		attach->sgt = NULL;
+	}
+	return dmabuf->vmapping_counter ? busy("the CPU") : 0;
+}
+
+int berth_dma_buf_revoke(struct dma_buf *dmabuf)
+{
+	int err;
+
+	berth_dma_buf_lock(dmabuf);
+	__atomic_store_n(&dmabuf->is_revoked, true, __ATOMIC_RELEASE);
+	err = drop_mappings(dmabuf);
+	dma_resv_unlock(dmabuf->resv);
+	return err;
+}
+
 static int access(struct dma_buf_attachment *attach, bool begin, enum dma_data_direction dir)
 {
 	const struct dma_buf_ops *ops = attach->dmabuf->ops;
@@ -311,7 +364,7 @@ static int access(struct dma_buf_attachment *attach, bool begin, enum dma_data_d
 	if (!err)
 		berth_dma_buf_trace(begin ? BERTH_TRACE_BUF_BEGIN_ACCESS
 					  : BERTH_TRACE_BUF_END_ACCESS,
-				    attach->dmabuf, attach->dev, dir);
+				    attach->dmabuf, attach->dev, (int)dir);
 	dma_resv_unlock(attach->dmabuf->resv);
 	return err;
 }

@@ -17,8 +17,16 @@ extern const struct file_operations berth_dma_buf_fops;
 void berth_dma_buf_trace(enum berth_trace_kind kind, const struct dma_buf *dmabuf,
 			 const struct device *dev, int detail);
 
-/* At berth_stop(): the heaps are forgotten. */
+/* -ENODEV, with the reason, if the exporter has taken the buffer back; or 0. */
+int berth_dma_buf_refuse_revoked(const struct dma_buf *dmabuf);
+
+/* At berth_stop(): the heaps are forgotten, and /dev/sw_sync. */
 void berth_dma_heaps_reset(void);
+void berth_sw_sync_reset(void);
+
+/* A sync file of that name for a fence, whose reference goes. Return: its number, or -ENOMEM; also of no fence. */
+int berth_sync_file_install(struct dma_fence *fence, const char *name);
+
 /* dma_resv_lock() without a context cannot fail. */
 static inline void berth_dma_buf_lock(struct dma_buf *dmabuf)
 {

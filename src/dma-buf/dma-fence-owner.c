@@ -38,7 +38,7 @@ static void expire(struct timer_list *timer)
 	spin_lock_irqsave(fence->lock, flags);
 	/* It may have been given more time meanwhile, or its work has ended and nobody has asked. */
 	if (owner->at_ns <= now && !dma_fence_is_signaled_locked(fence))
-		is_late = berth_dma_fence_end_locked(fence, -ETIMEDOUT, now);
+		is_late = berth_dma_fence_end_locked(fence, -ETIMEDOUT, now, NULL);
 	spin_unlock_irqrestore(fence->lock, flags);
 	if (is_late)
 		tell(fence, "did not signal in time");

@@ -9,15 +9,9 @@
 #include "lib/error.h"
 #include "lib/trace.h"
 
-struct wait_cb {
-	struct dma_fence_cb base;
-	uint32_t *is_done;
-};
-
-/* Behind the store the waiter may be gone: the address is only a name then. */
-static void wake(struct dma_fence *fence, struct dma_fence_cb *cb)
+void berth_dma_fence_wake(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
-	uint32_t *is_done = container_of(cb, struct wait_cb, base)->is_done;
+	uint32_t *is_done = container_of(cb, struct berth_dma_fence_wait, base)->is_done;
 
 	(void)fence;
 	__atomic_store_n(is_done, 1, __ATOMIC_RELEASE);
@@ -71,7 +65,7 @@ long dma_fence_default_wait(struct dma_fence *fence, bool intr, long timeout)
 {
 	uint64_t deadline_ns = deadline_of(timeout);
 	uint32_t is_done = 0;
-	struct wait_cb cb = { .is_done = &is_done };
+	struct berth_dma_fence_wait cb = { .is_done = &is_done };
 	int err;
 
 	(void)intr;
@@ -81,7 +75,7 @@ long dma_fence_default_wait(struct dma_fence *fence, bool intr, long timeout)
 		return timeout ? timeout : 1;
 	if (!timeout)
 		return 0;
-	if (dma_fence_add_callback(fence, &cb.base, wake))
+	if (dma_fence_add_callback(fence, &cb.base, berth_dma_fence_wake))
 		return timeout;
 	err = sleep_until(&is_done, deadline_ns);
 	if (err && dma_fence_remove_callback(fence, &cb.base))
@@ -120,7 +114,7 @@ static uint32_t find_signaled(struct dma_fence **fences, uint32_t count)
 }
 
 /* Return: 0 if one of them is signalled. */
-static int wait_any(struct dma_fence **fences, struct wait_cb *cbs, uint32_t count,
+static int wait_any(struct dma_fence **fences, struct berth_dma_fence_wait *cbs, uint32_t count,
 		    uint64_t deadline_ns)
 {
 	uint32_t is_done = 0, nr_added = 0;
@@ -128,7 +122,8 @@ static int wait_any(struct dma_fence **fences, struct wait_cb *cbs, uint32_t cou
 
 	for (; !err && nr_added < count; nr_added++) {
 		cbs[nr_added].is_done = &is_done;
-		err = dma_fence_add_callback(fences[nr_added], &cbs[nr_added].base, wake);
+		err = dma_fence_add_callback(fences[nr_added], &cbs[nr_added].base,
+					     berth_dma_fence_wake);
 	}
 	err = err ? 0 : sleep_until(&is_done, deadline_ns);
 	/* Of one that was not added this is false. */
@@ -141,7 +136,7 @@ long dma_fence_wait_any_timeout(struct dma_fence **fences, uint32_t count, bool 
 				uint32_t *idx)
 {
 	uint64_t deadline_ns = deadline_of(timeout);
-	struct wait_cb *cbs;
+	struct berth_dma_fence_wait *cbs;
 	uint32_t first;
 	int err = 0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <berth/errno.h>
+#include <berth/port.h>
 #include <berth/slab.h>
 #include <berth/timer.h>
 
@@ -61,7 +62,27 @@ void dma_fence_release(struct kref *kref)
 		dma_fence_free(fence);
 }
 
-bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t timestamp)
+/* Return: whether it is left for later, with its word set. */
+static bool wake_later(struct dma_fence_cb *cb, struct berth_dma_fence_wakes *wakes)
+{
+	uint32_t *is_done;
+
+	if (!wakes || cb->func != berth_dma_fence_wake || wakes->nr == BERTH_DMA_FENCE_WAKES)
+		return false;
+	is_done = container_of(cb, struct berth_dma_fence_wait, base)->is_done;
+	wakes->words[wakes->nr++] = is_done;
+	__atomic_store_n(is_done, 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+static void wake_all(const struct berth_dma_fence_wakes *wakes)
+{
+	for (unsigned int i = 0; i < wakes->nr; i++)
+		berth_port_wake(wakes->words[i]);
+}
+
+bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t timestamp,
+				struct berth_dma_fence_wakes *wakes)
 {
 	if (berth_dma_fence_flag(fence, DMA_FENCE_FLAG_SIGNALED_BIT))
 		return false;
@@ -81,28 +102,36 @@ bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t tim
 			list_first_entry(&fence->cb_list, struct dma_fence_cb, node);
 
 		list_del_init(&cb->node);
-		cb->func(fence, cb);
+		if (!wake_later(cb, wakes))
+			cb->func(fence, cb);
 	}
 	return true;
 }
 
-bool berth_dma_fence_end(struct dma_fence *fence, int error)
+static bool end_at(struct dma_fence *fence, int error, uint64_t timestamp)
 {
-	uint64_t now = ktime_get_ns();
+	struct berth_dma_fence_wakes wakes;
 	unsigned long flags;
 	bool is_first;
 
+	wakes.nr = 0;
 	spin_lock_irqsave(fence->lock, flags);
-	is_first = berth_dma_fence_end_locked(fence, error, now);
+	is_first = berth_dma_fence_end_locked(fence, error, timestamp, &wakes);
 	spin_unlock_irqrestore(fence->lock, flags);
+	wake_all(&wakes);
 	return is_first;
+}
+
+bool berth_dma_fence_end(struct dma_fence *fence, int error)
+{
+	return end_at(fence, error, ktime_get_ns());
 }
 
 int dma_fence_signal_timestamp_locked(struct dma_fence *fence, uint64_t timestamp)
 {
 	if (!fence)
 		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "fence");
-	if (!berth_dma_fence_end_locked(fence, 0, timestamp))
+	if (!berth_dma_fence_end_locked(fence, 0, timestamp, NULL))
 		return berth_fail_at(-EINVAL, BERTH_REASON_STATE, "a fence that was signalled",
 				     fence->seqno);
 	return 0;
@@ -110,15 +139,15 @@ int dma_fence_signal_timestamp_locked(struct dma_fence *fence, uint64_t timestam
 
 int dma_fence_signal_timestamp(struct dma_fence *fence, uint64_t timestamp)
 {
-	unsigned long flags;
-	int err;
+	uint64_t seqno;
 
 	if (!fence)
 		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "fence");
-	spin_lock_irqsave(fence->lock, flags);
-	err = dma_fence_signal_timestamp_locked(fence, timestamp);
-	spin_unlock_irqrestore(fence->lock, flags);
-	return err;
+	seqno = fence->seqno;
+	if (!end_at(fence, 0, timestamp))
+		return berth_fail_at(-EINVAL, BERTH_REASON_STATE, "a fence that was signalled",
+				     seqno);
+	return 0;
 }
 
 int dma_fence_signal_locked(struct dma_fence *fence)
@@ -154,7 +183,7 @@ bool berth_dma_fence_enable_locked(struct dma_fence *fence)
 	if (was & BIT(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT) || !fence->ops->enable_signaling)
 		return true;
 	if (!fence->ops->enable_signaling(fence)) {
-		berth_dma_fence_end_locked(fence, 0, ktime_get_ns());
+		berth_dma_fence_end_locked(fence, 0, ktime_get_ns(), NULL);
 		return false;
 	}
 	/* It may have signalled the fence itself. */
@@ -254,7 +283,7 @@ struct dma_fence *dma_fence_get_stub(void)
 	if (!stub.ops) {
 		dma_fence_init(&stub, &stub_ops, &stub_lock, 0, 0);
 		stub.flags = BIT(DMA_FENCE_FLAG_ENABLE_SIGNAL_BIT);
-		berth_dma_fence_end_locked(&stub, 0, ktime_get_ns());
+		berth_dma_fence_end_locked(&stub, 0, ktime_get_ns(), NULL);
 	}
 	spin_unlock_irqrestore(&stub_lock, flags);
 	return dma_fence_get(&stub);

@@ -31,94 +31,37 @@ static void unlock(struct heap_buffer *buffer)
 	dma_resv_unlock(buffer->dmabuf->resv);
 }
 
-/* Copies are made by the CPU: such a device sees what the CPU sees. */
-static bool sees_caches(const struct heap_attachment *a)
-{
-	return a->is_copied || dev_is_dma_coherent(a->attach->dev);
-}
-
 static bool is_copied(const struct device *dev)
 {
 	const struct iommu_dma *iommu = iommu_dma_of(dev);
 
-	if (dev->flags & BERTH_DEVICE_BOUNCE)
-		return true;
-	return dev->backend == BERTH_DMA_IOMMU && iommu && iommu->is_untrusted &&
-	       iommu_granule(iommu) > PAGE_SIZE;
+	/* With swiotlb=force those behind an IOMMU have the flag and use none. */
+	if (dev->backend != BERTH_DMA_IOMMU)
+		return (dev->flags & BERTH_DEVICE_BOUNCE) != 0;
+	return iommu && iommu->is_untrusted && iommu_granule(iommu) > PAGE_SIZE;
 }
 
 /* Access */
 
-/*
- * Who has a mapping and has not said that he does nothing may have used it up to now: what he wrote counts, and
- * he sees what is written by others.
- */
-static void note_writes(struct heap_buffer *buffer, const struct heap_attachment *but)
+static int end_access(struct dma_buf_attachment *attach)
 {
-	const struct heap_attachment *a;
-
-	list_for_each_entry(a, &buffer->attachments, struct heap_attachment, node)
-		if (a != but && a->has_access && !a->is_copied && a->access != DMA_TO_DEVICE)
-			berth_heap_wrote(buffer, 0, buffer->nr, sees_caches(a));
-}
-
-static void wrote(struct heap_buffer *buffer, const struct heap_attachment *by, unsigned long first,
-		  unsigned long nr, bool is_coherent)
-{
-	const struct heap_attachment *a;
-
-	berth_heap_wrote(buffer, first, nr, is_coherent);
-	list_for_each_entry(a, &buffer->attachments, struct heap_attachment, node)
-		if (a != by && a->has_access && !a->is_copied && sees_caches(a) != is_coherent)
-			berth_heap_begin(buffer, first, nr, !is_coherent);
-}
-
-static void begin(struct heap_attachment *a, enum dma_data_direction dir)
-{
-	note_writes(a->buffer, a);
-	berth_heap_begin(a->buffer, 0, a->buffer->nr, sees_caches(a));
-	a->access = dir;
-	a->has_access = true;
-}
-
-static void end(struct heap_attachment *a)
-{
-	if (!a->has_access)
-		return;
-	a->has_access = false;
-	if (a->access != DMA_TO_DEVICE)
-		wrote(a->buffer, a, 0, a->buffer->nr, sees_caches(a));
-}
-
-static void count_copy(const struct heap_attachment *a)
-{
-	if (a->is_copied)
-		a->buffer->dmabuf->stats.copies += (uint64_t)a->buffer->nr << PAGE_SHIFT;
+	berth_heap_end_access(attach->priv);
+	return 0;
 }
 
 static int begin_access(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct heap_attachment *a = attach->priv;
 
-	if (a->has_access)
-		end(a);
-	begin(a, dir);
+	if (a->dir != DMA_BIDIRECTIONAL && a->dir != dir)
+		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT,
+				     "an access that the mapping does not allow", (uint64_t)dir);
+	end_access(attach);
+	berth_heap_begin_access(a, dir);
 	if (a->is_copied) {
-		dma_sync_sgtable_for_device(attach->dev, a->sgt, dir);
-		count_copy(a);
+		dma_sync_sgtable_for_device(attach->dev, a->sgt, a->mapped_dir);
+		berth_heap_count_copy(a);
 	}
-	return 0;
-}
-
-static int end_access(struct dma_buf_attachment *attach)
-{
-	struct heap_attachment *a = attach->priv;
-
-	if (a->is_copied && a->has_access && a->access != DMA_TO_DEVICE) {
-		dma_sync_sgtable_for_cpu(attach->dev, a->sgt, a->access);
-		count_copy(a);
-	}
-	end(a);
 	return 0;
 }
 
@@ -131,16 +74,6 @@ static void zero(struct heap_buffer *buffer)
 			memset(page_address(buffer->memory.pages[i]), 0, PAGE_SIZE);
 	/* Even if nothing was written: what had the memory before may have left dirty lines. */
 	berth_heap_wrote(buffer, 0, buffer->nr, true);
-}
-
-static const struct heap_attachment *find_misfit(const struct heap_buffer *buffer)
-{
-	const struct heap_attachment *a;
-
-	list_for_each_entry(a, &buffer->attachments, struct heap_attachment, node)
-		if (!a->is_copied && berth_heap_fits(&buffer->memory, a->attach->dev))
-			return a;
-	return NULL;
 }
 
 /* Everybody lets go, or one is named who does not. */
@@ -188,17 +121,18 @@ static int move(struct heap_buffer *buffer, const struct heap_place *place)
 	return 0;
 }
 
-int berth_heap_settle(struct heap_buffer *buffer)
+int berth_heap_settle(struct heap_buffer *buffer, const struct heap_attachment *by)
 {
 	const struct berth_error before = *berth_last_error();
 	struct heap_place place;
-	int err;
+	int err = 0;
 
-	if (buffer->memory.pages && !find_misfit(buffer))
-		return 0;
+	/* Only for one who cannot do without it does a buffer move: others may hold it. */
+	if (buffer->memory.pages && by && !by->is_copied)
+		err = berth_heap_fits(&buffer->memory, by->attach->dev);
 	/* An area has no better place: why it does not fit is known by now. */
-	if (buffer->memory.pages && buffer->area)
-		return berth_last_error()->code;
+	if (buffer->memory.pages && (!err || buffer->area))
+		return err;
 	*berth_port_error() = before;
 	err = berth_heap_place(buffer, NULL, &place);
 	if (err)
@@ -244,20 +178,10 @@ static int attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 	return err;
 }
 
-static void detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
-{
-	struct heap_attachment *a = attach->priv;
-
-	lock(buffer_of(dmabuf));
-	list_del(&a->node);
-	unlock(buffer_of(dmabuf));
-	kfree(a);
-}
-
 static int pin(struct dma_buf_attachment *attach)
 {
 	struct heap_attachment *a = attach->priv;
-	int err = berth_heap_settle(a->buffer);
+	int err = berth_heap_settle(a->buffer, a);
 
 	if (!err)
 		a->buffer->pins++;
@@ -295,7 +219,7 @@ static struct sg_table *map(struct dma_buf_attachment *attach, enum dma_data_dir
 {
 	struct heap_attachment *a = attach->priv;
 	struct sg_table *sgt;
-	int err = berth_heap_settle(a->buffer);
+	int err = berth_heap_settle(a->buffer, a);
 
 	if (err)
 		return ERR_PTR(err);
@@ -305,18 +229,23 @@ static struct sg_table *map(struct dma_buf_attachment *attach, enum dma_data_dir
 	sgt = berth_heap_table(&a->buffer->memory, attach->dev);
 	if (IS_ERR(sgt))
 		return sgt;
+	a->dir = dir;
+	a->mapped_dir = dir;
+	if (a->is_copied && dir == DMA_FROM_DEVICE && attach->dev->backend != BERTH_DMA_IOMMU)
+		a->mapped_dir = DMA_BIDIRECTIONAL;
 	/* What the CPU copies has to be right before it is copied. */
 	if (a->is_copied)
-		begin(a, dir);
-	err = map_table(a, sgt, dir);
+		berth_heap_begin_access(a, dir);
+	err = map_table(a, sgt, a->mapped_dir);
 	if (err) {
 		a->has_access = false;
 		free_table(sgt);
 		return ERR_PTR(err);
 	}
-	if (!a->is_copied)
-		begin(a, dir);
-	count_copy(a);
+	if (a->is_copied)
+		berth_heap_count_copy(a);
+	else
+		berth_heap_begin_access(a, dir);
 	a->sgt = sgt;
 	return sgt;
 }
@@ -326,13 +255,26 @@ static void unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
 {
 	struct heap_attachment *a = attach->priv;
 
-	if (a->is_copied && a->has_access && dir != DMA_TO_DEVICE)
-		count_copy(a);
-	dma_unmap_sgtable(attach->dev, sgt, dir,
-			  a->is_copied && a->has_access ? 0 : DMA_ATTR_SKIP_CPU_SYNC);
-	end(a);
+	(void)dir;
+	berth_heap_end_access(a);
+	dma_unmap_sgtable(attach->dev, sgt, a->mapped_dir, DMA_ATTR_SKIP_CPU_SYNC);
 	a->sgt = NULL;
 	free_table(sgt);
+}
+
+static void detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct heap_attachment *a = attach->priv;
+
+	lock(buffer_of(dmabuf));
+	if (a->sgt) {
+		unmap(attach, a->sgt, a->dir);
+		if (!dma_buf_attachment_is_dynamic(attach))
+			unpin(attach);
+	}
+	list_del(&a->node);
+	unlock(buffer_of(dmabuf));
+	kfree(a);
 }
 
 /* The CPU */
@@ -356,11 +298,10 @@ static int begin_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir,
 	if (left < 0)
 		return (int)left;
 	lock(buffer);
-	err = berth_heap_settle(buffer);
-	if (!err) {
-		note_writes(buffer, NULL);
-		berth_heap_begin(buffer, first, last_page(offset, len) - first + 1, true);
-	}
+	err = berth_heap_settle(buffer, NULL);
+	if (!err)
+		berth_heap_begin_cpu(buffer, first, last_page(offset, len) - first + 1,
+				     dir != DMA_FROM_DEVICE);
 	unlock(buffer);
 	return err;
 }
@@ -375,7 +316,7 @@ static int end_cpu_access(struct dma_buf *dmabuf, enum dma_data_direction dir, s
 		return 0;
 	lock(buffer);
 	if (buffer->memory.pages)
-		wrote(buffer, NULL, first, last_page(offset, len) - first + 1, true);
+		berth_heap_end_cpu(buffer, first, last_page(offset, len) - first + 1);
 	unlock(buffer);
 	return 0;
 }
@@ -398,9 +339,9 @@ static int show(struct heap_buffer *buffer, struct vm_area_struct *vma)
 	int err = 0;
 
 	for (unsigned long at = vma->vm_pgoff, nr; !err && at < end; at += nr) {
-		for (nr = 1; at + nr < end && page_to_pfn(memory->pages[at + nr]) ==
-						      page_to_pfn(memory->pages[at]) + nr;)
-			nr++;
+		nr = berth_heap_run(memory, at);
+		if (nr > end - at)
+			nr = end - at;
 		err = berth_vma_show(vma, (uint64_t)(at - vma->vm_pgoff) << PAGE_SHIFT,
 				     page_to_phys(memory->pages[at]), (uint64_t)nr << PAGE_SHIFT,
 				     BERTH_MEMORY_CACHED, gone, buffer);
@@ -418,7 +359,7 @@ static int mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	int err;
 
 	lock(buffer);
-	err = berth_heap_settle(buffer);
+	err = berth_heap_settle(buffer, NULL);
 	if (!err)
 		err = show(buffer, vma);
 	unlock(buffer);
@@ -427,15 +368,13 @@ static int mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 static bool is_one_run(const struct heap_memory *memory)
 {
-	return page_to_pfn(memory->pages[memory->nr - 1]) - page_to_pfn(memory->pages[0]) ==
-		       memory->nr - 1 &&
-	       (memory->area || memory->nr <= 2);
+	return berth_heap_run(memory, 0) == memory->nr;
 }
 
 static int vmap_buffer(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct heap_buffer *buffer = buffer_of(dmabuf);
-	int err = berth_heap_settle(buffer);
+	int err = berth_heap_settle(buffer, NULL);
 
 	if (err)
 		return err;

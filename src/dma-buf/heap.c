@@ -49,7 +49,9 @@ static const struct dma_heap_ops area_ops = { .allocate = allocate_from_area };
 
 static struct dma_heap *find(const char *name)
 {
-	for (unsigned int i = 0; i < heaps.nr; i++)
+	const unsigned int nr = __atomic_load_n(&heaps.nr, __ATOMIC_ACQUIRE);
+
+	for (unsigned int i = 0; i < nr; i++)
 		if (!berth_strcmp(heaps.heap[i].name, name))
 			return &heaps.heap[i];
 	return NULL;
@@ -207,7 +209,9 @@ static long heap_ioctl(struct file *file, unsigned int request, unsigned long ar
 		return -EFAULT;
 	if (wanted.fd || wanted.heap_flags > UINT32_MAX || wanted.len > SIZE_MAX)
 		return berth_fail(-EINVAL, BERTH_REASON_ARGUMENT, "DMA_HEAP_IOCTL_ALLOC");
-	dmabuf = dma_heap_buffer_alloc(file->private_data, (size_t)wanted.len, wanted.fd_flags,
+	/* Numbers of berth's do not survive exec() anyway. */
+	dmabuf = dma_heap_buffer_alloc(file->private_data, (size_t)wanted.len,
+				       wanted.fd_flags & ~BERTH_O_CLOEXEC,
 				       (unsigned int)wanted.heap_flags);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
@@ -217,14 +221,24 @@ static long heap_ioctl(struct file *file, unsigned int request, unsigned long ar
 		return fd;
 	}
 	wanted.fd = (uint32_t)fd;
-	if (copy_to_user((void *)arg, &wanted, sizeof(wanted)))
-		return -EFAULT;
-	return 0;
+	if (!copy_to_user((void *)arg, &wanted, sizeof(wanted)))
+		return 0;
+	close_fd((unsigned int)fd);
+	return -EFAULT;
 }
+
+static const struct berth_ioctl_form heap_form = {
+	.request = BERTH_DMA_HEAP_IOCTL_ALLOC,
+	.fd_in = BERTH_IOCTL_NONE,
+	.fd_out = offsetof(struct berth_dma_heap_allocation, fd),
+	.array = BERTH_IOCTL_NONE,
+};
 
 static const struct file_operations heap_fops = {
 	.open = heap_open,
 	.unlocked_ioctl = heap_ioctl,
+	.ioctl_forms = &heap_form,
+	.nr_ioctl_forms = 1,
 };
 
 int berth_dma_heaps_offer(void)

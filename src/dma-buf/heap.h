@@ -26,15 +26,16 @@ struct heap_place {
 /*
  * struct heap_memory - pages of a buffer
  * @pages: all of them, in order; NULL: not allocated
+ * @first_run: how many of them follow each other from the first on
  * @area: they are a run of that area; NULL: single pages
  * @memory_stale: per page: a cache may hold newer bytes than memory
  * @cache_stale: per page: memory may hold newer bytes than a cache
  *
- * Never both for one page.
+ * Both for one page while two sides write to it at a time, each to lines of its own: cleaned, then invalidated.
  */
 struct heap_memory {
 	struct page **pages;
-	unsigned long nr;
+	unsigned long nr, first_run;
 	struct cma *area;
 	uint64_t *memory_stale, *cache_stale;
 };
@@ -47,12 +48,17 @@ struct heap_buffer {
 	struct heap_memory memory;
 	struct list_head attachments;
 	unsigned int pins; /* why it does not move: pins, and addresses at which it is seen */
+	unsigned int
+		cpu_writers; /* accesses of the CPU that have begun, to write, within these pages */
+	unsigned long cpu_first, cpu_last;
 };
 
 /*
  * struct heap_attachment - a device
  * @has_access: it may use the bytes now, as @access says
  * @is_copied: its mappings are copies that the CPU makes
+ * @dir: as it was mapped
+ * @mapped_dir: the same, but copies are made whole, also for devices that only write: they may write less than all
  */
 struct heap_attachment {
 	struct dma_buf_attachment *attach;
@@ -60,7 +66,7 @@ struct heap_attachment {
 	struct list_head node;
 	bool has_access;
 	bool is_copied;
-	enum dma_data_direction access;
+	enum dma_data_direction access, dir, mapped_dir;
 	struct sg_table *sgt; /* while it is mapped */
 };
 
@@ -69,7 +75,9 @@ struct heap_attachment {
 /* Where memory for all devices may be, and @more if that is not NULL; -EINVAL: nowhere. */
 int berth_heap_place(const struct heap_buffer *buffer, const struct device *more,
 		     struct heap_place *place);
-/* Whether a device reaches all pages; the reason if not. */
+/* How many pages from page @at on follow each other. */
+unsigned long berth_heap_run(const struct heap_memory *memory, unsigned long at);
+/* 0 if a device reaches all pages; -EINVAL, -ENOMEM with the reason if not. */
 int berth_heap_fits(const struct heap_memory *memory, const struct device *dev);
 int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *place,
 		    struct heap_memory *memory);
@@ -85,16 +93,31 @@ struct sg_table *berth_heap_table(const struct heap_memory *memory, const struct
  */
 void berth_heap_begin(struct heap_buffer *buffer, unsigned long first, unsigned long nr,
 		      bool is_coherent);
-/* Somebody has written pages. */
+/* Somebody has written pages: those who have access see it. */
 void berth_heap_wrote(struct heap_buffer *buffer, unsigned long first, unsigned long nr,
 		      bool is_coherent);
+/* What those who have access may have written by now. */
+void berth_heap_note_writes(struct heap_buffer *buffer);
+
+/* A device begins or ends. The copy that it is to see at the beginning is the caller's to make. */
+void berth_heap_begin_access(struct heap_attachment *a, enum dma_data_direction dir);
+void berth_heap_end_access(struct heap_attachment *a);
+void berth_heap_count_copy(const struct heap_attachment *a);
+
+/* The CPU begins, and ends to write. */
+void berth_heap_begin_cpu(struct heap_buffer *buffer, unsigned long first, unsigned long nr,
+			  bool writes);
+void berth_heap_end_cpu(struct heap_buffer *buffer, unsigned long first, unsigned long nr);
 
 /* heap-buffer.c */
 
 extern const struct dma_buf_ops berth_heap_buffer_ops;
 
-/* The memory is there, and within reach of all devices: allocated or moved. With the lock. */
-int berth_heap_settle(struct heap_buffer *buffer);
+/*
+ * The memory is there: allocated within reach of all devices, and moved there if @by, a device that is about to
+ * use it, does not reach it. NULL: the CPU. With the lock.
+ */
+int berth_heap_settle(struct heap_buffer *buffer, const struct heap_attachment *by);
 
 struct dma_buf *berth_heap_buffer_new(struct cma *area, unsigned long len, unsigned int fd_flags,
 				      unsigned long heap_flags, const char *name);

@@ -16,12 +16,33 @@ static inline int berth_dma_fence_error(const struct dma_fence *fence)
 	return __atomic_load_n(&fence->error, __ATOMIC_RELAXED);
 }
 
+#define BERTH_DMA_FENCE_WAKES 8
+
+/* Who sleeps until a word is set. */
+struct berth_dma_fence_wait {
+	struct dma_fence_cb base;
+	uint32_t *is_done;
+};
+
+/* The callback of one who sleeps: set his word, and wake him. */
+void berth_dma_fence_wake(struct dma_fence *fence, struct dma_fence_cb *cb);
+
+/*
+ * Words that are set and whose sleepers are to be woken without the lock: who wakes up wants it. Behind the store they may be
+ * gone: the address is only a name then.
+ */
+struct berth_dma_fence_wakes {
+	const uint32_t *words[BERTH_DMA_FENCE_WAKES];
+	unsigned int nr;
+};
+
 /*
  * Signal a fence, with @error unless that is 0 or one was set before. Return: false if it was
  * signalled already. No reason is set: it is called where another thread was interrupted. With the
- * lock, and without.
+ * lock, and without. With @wakes some who sleep are left there, for the caller to wake.
  */
-bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t timestamp);
+bool berth_dma_fence_end_locked(struct dma_fence *fence, int error, uint64_t timestamp,
+				struct berth_dma_fence_wakes *wakes);
 bool berth_dma_fence_end(struct dma_fence *fence, int error);
 
 /* Ask for signalling, with the lock. Return: false if it is signalled. */

@@ -17,6 +17,13 @@ static const unsigned int orders[] = { 8, 4, 0 };
 /* Natural alignment, up to 1 MiB: as for other contiguous memory. */
 #define MAX_AREA_ALIGN_ORDER 8
 
+/* Behind an IOMMU any pages are in one piece, if it takes them one by one. */
+static bool makes_one_piece(const struct device *dev)
+{
+	return dev->backend == BERTH_DMA_IOMMU &&
+	       dma_get_merge_boundary((struct device *)dev) < PAGE_SIZE;
+}
+
 /* What is left of @place where @dev reaches; ranges without room for a page are dropped. */
 static void narrow(struct heap_place *place, const struct device *dev)
 {
@@ -37,14 +44,32 @@ static void narrow(struct heap_place *place, const struct device *dev)
 				place->range[place->nr++] = (struct heap_range){ first, last };
 		}
 	}
-	/* Behind an IOMMU any pages are in one piece. */
-	if (dev->max_segments && dev->backend != BERTH_DMA_IOMMU)
+	if (dev->max_segments && !makes_one_piece(dev))
 		place->is_contiguous = true;
 }
 
-static int nowhere(const struct device *dev)
+static int nowhere(const char *who)
 {
-	return berth_fail_at(-EINVAL, BERTH_REASON_WINDOW, dev_name(dev), 0);
+	return berth_fail_at(-EINVAL, BERTH_REASON_WINDOW, who, 0);
+}
+
+/* Memory that has an address, and is the area's if there is one. */
+static void begin_place(const struct cma *area, struct heap_place *place)
+{
+	memset(place, 0, sizeof(*place));
+	for (unsigned int b = 0; b < berth_nr_mem_maps && place->nr < HEAP_MAX_RANGES; b++) {
+		struct heap_range range = {
+			PFN_PHYS(berth_mem_map[b].pfn),
+			PFN_PHYS(berth_mem_map[b].pfn + berth_mem_map[b].nr) - 1,
+		};
+
+		if (area && range.first < cma_get_base(area))
+			range.first = cma_get_base(area);
+		if (area && range.last > cma_get_base(area) + (cma_get_size(area) - 1))
+			range.last = cma_get_base(area) + (cma_get_size(area) - 1);
+		if (range.first < range.last && !PageHighMem(berth_mem_map[b].pages))
+			place->range[place->nr++] = range;
+	}
 }
 
 int berth_heap_place(const struct heap_buffer *buffer, const struct device *more,
@@ -52,22 +77,18 @@ int berth_heap_place(const struct heap_buffer *buffer, const struct device *more
 {
 	const struct heap_attachment *a;
 
-	memset(place, 0, sizeof(*place));
-	for (unsigned int b = 0; b < berth_nr_mem_maps && place->nr < HEAP_MAX_RANGES; b++)
-		if (!PageHighMem(berth_mem_map[b].pages))
-			place->range[place->nr++] = (struct heap_range){
-				PFN_PHYS(berth_mem_map[b].pfn),
-				PFN_PHYS(berth_mem_map[b].pfn + berth_mem_map[b].nr) - 1,
-			};
+	begin_place(buffer->area, place);
+	if (!place->nr)
+		return nowhere(buffer->area ? cma_get_name(buffer->area) : "dma-buf");
 	list_for_each_entry(a, &buffer->attachments, struct heap_attachment, node) {
 		if (!a->is_copied)
 			narrow(place, a->attach->dev);
 		if (!place->nr)
-			return nowhere(a->attach->dev);
+			return nowhere(dev_name(a->attach->dev));
 	}
 	if (more)
 		narrow(place, more);
-	return place->nr ? 0 : nowhere(more);
+	return place->nr ? 0 : nowhere(dev_name(more));
 }
 
 static bool is_inside(const struct heap_place *place, phys_addr_t phys, uint64_t size)
@@ -76,6 +97,15 @@ static bool is_inside(const struct heap_place *place, phys_addr_t phys, uint64_t
 		if (phys >= place->range[i].first && phys + (size - 1) <= place->range[i].last)
 			return true;
 	return false;
+}
+
+/* A run that need not be in one piece for the devices: it may lie in two windows that follow each other. */
+static bool is_inside_by_pages(const struct heap_place *place, phys_addr_t phys, uint64_t size)
+{
+	for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+		if (!is_inside(place, phys + at, PAGE_SIZE))
+			return false;
+	return true;
 }
 
 static phys_addr_t highest(const struct heap_place *place)
@@ -88,29 +118,45 @@ static phys_addr_t highest(const struct heap_place *place)
 	return last;
 }
 
-/* The next run of contiguous pages from @at on: how many. */
-static unsigned long run_of(const struct heap_memory *memory, unsigned long at)
+unsigned long berth_heap_run(const struct heap_memory *memory, unsigned long at)
 {
 	unsigned long nr = 1;
 
+	if (at < memory->first_run)
+		return memory->first_run - at;
 	while (at + nr < memory->nr &&
 	       page_to_pfn(memory->pages[at + nr]) == page_to_pfn(memory->pages[at]) + nr)
 		nr++;
 	return nr;
 }
 
+/* Bytes of RAM from @phys on, whole pages, that lie in one of a device's windows; 0: none. */
+static uint64_t reach_from(const struct device *dev, phys_addr_t phys)
+{
+	phys_addr_t first, last;
+
+	for (unsigned int i = 0; berth_dma_reachable(dev, dev->dma_mask, i, &first, &last); i++)
+		if (phys >= first && phys <= last)
+			return (last - phys + 1) & ~(uint64_t)(PAGE_SIZE - 1);
+	return 0;
+}
+
 int berth_heap_fits(const struct heap_memory *memory, const struct device *dev)
 {
-	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
+	const uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
 	unsigned long runs = 0;
 
 	for (unsigned long at = 0, nr; at < memory->nr; at += nr, runs++) {
-		nr = run_of(memory, at);
-		if (berth_dma_from_phys(dev, page_to_phys(memory->pages[at]),
-					(uint64_t)nr << PAGE_SHIFT, limit) == DMA_MAPPING_ERROR)
+		phys_addr_t phys = page_to_phys(memory->pages[at]);
+		uint64_t room = reach_from(dev, phys) >> PAGE_SHIFT;
+
+		if (!room && berth_dma_from_phys(dev, phys, PAGE_SIZE, limit) == DMA_MAPPING_ERROR)
 			return -EINVAL;
+		nr = berth_heap_run(memory, at);
+		if (nr > room)
+			nr = room ? (unsigned long)room : 1;
 	}
-	if (dev->max_segments && dev->backend != BERTH_DMA_IOMMU && runs > dev->max_segments)
+	if (dev->max_segments && !makes_one_piece(dev) && runs > dev->max_segments)
 		return berth_fail_limit(-EINVAL, BERTH_REASON_SEGMENTS, dev_name(dev), runs,
 					dev->max_segments);
 	return 0;
@@ -127,14 +173,16 @@ static void name_pages(struct heap_memory *memory, unsigned long at, struct page
 
 static bool from_area(struct heap_memory *memory, struct cma *area, const struct heap_place *place)
 {
-	unsigned int order = get_order((uint64_t)memory->nr << PAGE_SHIFT);
+	const uint64_t size = (uint64_t)memory->nr << PAGE_SHIFT;
+	unsigned int order = get_order(size);
 	struct page *page;
 
 	page = cma_alloc(area, memory->nr,
 			 order < MAX_AREA_ALIGN_ORDER ? order : MAX_AREA_ALIGN_ORDER, true);
 	if (!page)
 		return false;
-	if (!is_inside(place, page_to_phys(page), (uint64_t)memory->nr << PAGE_SHIFT)) {
+	if (place->is_contiguous ? !is_inside(place, page_to_phys(page), size)
+				 : !is_inside_by_pages(place, page_to_phys(page), size)) {
 		berth_fail_at(-EINVAL, BERTH_REASON_WINDOW, cma_get_name(area), page_to_phys(page));
 		cma_release(area, page, memory->nr);
 		return false;
@@ -164,26 +212,41 @@ static bool from_buddy(struct heap_memory *memory, const struct heap_place *plac
 	return false;
 }
 
-/* A free run inside one of the ranges, where the page allocator would go above or below; or NULL. */
-static struct page *take_run(const struct heap_place *place, unsigned long nr)
+/*
+ * A free run inside one of the ranges, where the page allocator would go above or below; or NULL. The search begins at
+ * *@from, and is gone on with there.
+ */
+static struct page *take_run(const struct heap_place *place, unsigned long nr, uint64_t *from)
 {
 	uint64_t busy;
 
-	for (unsigned int i = 0; i < place->nr; i++) {
-		uint64_t pfn = PFN_UP(place->range[i].first);
+	/* The ranges are sorted by device and bank: each pass takes what lies behind. */
+	for (;;) {
+		const struct heap_range *next = NULL;
+		uint64_t pfn;
 
-		while (pfn + nr <= PFN_DOWN(place->range[i].last + 1)) {
-			if (berth_take_free_pages(pfn, nr, &busy))
+		for (unsigned int i = 0; i < place->nr; i++)
+			if (PFN_DOWN(place->range[i].last + 1) > *from &&
+			    (!next || place->range[i].first < next->first))
+				next = &place->range[i];
+		if (!next)
+			return NULL;
+		pfn = PFN_UP(next->first) > *from ? PFN_UP(next->first) : *from;
+		while (pfn + nr <= PFN_DOWN(next->last + 1)) {
+			if (berth_take_free_pages(pfn, nr, &busy)) {
+				*from = pfn + nr;
 				return pfn_to_page(pfn);
+			}
 			pfn = busy + 1;
 		}
+		*from = PFN_DOWN(next->last + 1);
 	}
-	return NULL;
 }
 
 static bool from_ranges(struct heap_memory *memory, const struct heap_place *place)
 {
-	struct page *page = take_run(place, memory->nr);
+	uint64_t from = 0;
+	struct page *page = take_run(place, memory->nr, &from);
 
 	if (page)
 		name_pages(memory, 0, page, memory->nr);
@@ -206,47 +269,51 @@ static bool take_contiguous(const struct heap_buffer *buffer, const struct heap_
 	       from_buddy(memory, place) || from_ranges(memory, place);
 }
 
-/* One block of the largest order that is to be had; how many pages. */
-static unsigned long take_block(struct heap_memory *memory, unsigned long at,
-				const struct heap_place *place)
+/* A block that the page allocator has, split; or NULL if there is none, or *@is_elsewhere. */
+static struct page *take_buddy(const struct heap_place *place, unsigned int order,
+			       bool *is_elsewhere)
 {
-	const phys_addr_t limit = highest(place);
+	/* Nobody's memory is reclaimed for a large block. */
+	struct page *page =
+		berth_alloc_pages_below(order ? GFP_NOWAIT : GFP_KERNEL, order, highest(place));
+
+	if (!page)
+		return NULL;
+	split_page(page, order);
+	if (is_inside(place, page_to_phys(page), PAGE_SIZE << order))
+		return page;
+	for (unsigned long p = 0; p < 1UL << order; p++)
+		__free_page(page + p);
+	*is_elsewhere = true;
+	return NULL;
+}
+
+/* Blocks of one order, until there are no more; how many pages there are now. */
+static unsigned long take_blocks(struct heap_memory *memory, unsigned long at,
+				 const struct heap_place *place, unsigned int order)
+{
+	const unsigned long nr = 1UL << order;
+	bool is_elsewhere = false;
 	struct page *page;
+	uint64_t from = 0;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++) {
-		unsigned long nr = 1UL << orders[i];
-
-		if (nr > memory->nr - at)
-			continue;
-		/* Nobody's memory is reclaimed for a large block. */
-		page = berth_alloc_pages_below(orders[i] ? GFP_NOWAIT : GFP_KERNEL, orders[i],
-					       limit);
+	for (; nr <= memory->nr - at; at += nr) {
+		page = is_elsewhere ? NULL : take_buddy(place, order, &is_elsewhere);
+		if (!page && (is_elsewhere || !order))
+			page = take_run(place, nr, &from);
 		if (!page)
-			continue;
-		split_page(page, orders[i]);
-		if (is_inside(place, page_to_phys(page), (uint64_t)nr << PAGE_SHIFT)) {
-			name_pages(memory, at, page, nr);
-			return nr;
-		}
-		for (unsigned long p = 0; p < nr; p++)
-			__free_page(page + p);
+			break;
+		name_pages(memory, at, page, nr);
 	}
-	page = take_run(place, 1);
-	if (page)
-		name_pages(memory, at, page, 1);
-	return page ? 1 : 0;
+	return at;
 }
 
 static bool take_scattered(struct heap_memory *memory, const struct heap_place *place)
 {
-	unsigned long at = 0, nr;
+	unsigned long at = 0;
 
-	while (at < memory->nr) {
-		nr = take_block(memory, at, place);
-		if (!nr)
-			break;
-		at += nr;
-	}
+	for (unsigned int i = 0; i < ARRAY_SIZE(orders); i++)
+		at = take_blocks(memory, at, place, orders[i]);
 	if (at == memory->nr)
 		return true;
 	while (at)
@@ -257,7 +324,7 @@ static bool take_scattered(struct heap_memory *memory, const struct heap_place *
 static void forget(struct heap_memory *memory)
 {
 	kvfree(memory->pages);
-	kfree(memory->memory_stale);
+	kvfree(memory->memory_stale);
 	*memory = (struct heap_memory){ 0 };
 }
 
@@ -270,7 +337,7 @@ int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *p
 
 	*memory = (struct heap_memory){ .nr = buffer->nr };
 	memory->pages = kvmalloc(buffer->nr * sizeof(*memory->pages), GFP_KERNEL);
-	memory->memory_stale = kcalloc(2 * words, sizeof(uint64_t), GFP_KERNEL);
+	memory->memory_stale = kvzalloc(2 * words * sizeof(uint64_t), GFP_KERNEL);
 	if (!memory->pages || !memory->memory_stale) {
 		forget(memory);
 		return -ENOMEM;
@@ -284,8 +351,14 @@ int berth_heap_take(const struct heap_buffer *buffer, const struct heap_place *p
 		is_taken = take_scattered(memory, place);
 	if (!is_taken) {
 		forget(memory);
+		/* Of the places that were tried none is the one to name. */
+		if (!buffer->area)
+			berth_fail_limit(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "dma-buf",
+					 (uint64_t)buffer->nr << PAGE_SHIFT,
+					 berth_free_bytes(highest(place) + 1));
 		return berth_last_error()->code == -EINVAL ? -EINVAL : -ENOMEM;
 	}
+	memory->first_run = berth_heap_run(memory, 0);
 	/* That one place had no room is no failure when another one had. */
 	*berth_port_error() = before;
 	return 0;
@@ -306,15 +379,25 @@ void berth_heap_give(struct heap_memory *memory)
 /* Bytes from @phys on that are one entry for the device, @left at most. */
 static uint64_t piece(const struct device *dev, phys_addr_t phys, uint64_t left)
 {
-	uint64_t most = dma_get_max_seg_size(dev) & ~(uint64_t)(PAGE_SIZE - 1);
+	const uint64_t boundary = dev->segment_boundary_mask;
+	uint64_t most = dma_get_max_seg_size((struct device *)dev), room;
 
-	if (dev->backend != BERTH_DMA_IOMMU && dev->segment_boundary_mask != UINT64_MAX) {
-		uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
-		dma_addr_t addr = berth_dma_translate(dev, phys, 1, limit, NULL);
-		uint64_t room = dev->segment_boundary_mask - (addr & dev->segment_boundary_mask);
+	if (dev->backend != BERTH_DMA_IOMMU && dev->flags & BERTH_DEVICE_BOUNCE &&
+	    dma_max_mapping_size((struct device *)dev) < most)
+		most = dma_max_mapping_size((struct device *)dev);
+	most &= ~(uint64_t)(PAGE_SIZE - 1);
+	if (dev->backend == BERTH_DMA_IOMMU) {
+		if (boundary < most)
+			most = boundary + 1;
+	} else {
+		dma_addr_t addr = berth_dma_translate(dev, phys, 1,
+						      berth_dma_limit(dev, dev->dma_mask), NULL);
 
-		if (addr != DMA_MAPPING_ERROR && room < most)
-			most = room + 1;
+		room = reach_from(dev, phys);
+		if (room && room < most)
+			most = room;
+		if (addr != DMA_MAPPING_ERROR && boundary - (addr & boundary) < most)
+			most = boundary - (addr & boundary) + 1;
 	}
 	if (!most)
 		most = PAGE_SIZE;
@@ -331,7 +414,7 @@ static unsigned int pieces(const struct heap_memory *memory, const struct device
 		phys_addr_t phys = page_to_phys(memory->pages[at]);
 		uint64_t left, size;
 
-		nr = run_of(memory, at);
+		nr = berth_heap_run(memory, at);
 		for (left = (uint64_t)nr << PAGE_SHIFT; left; left -= size, phys += size) {
 			size = piece(dev, phys, left);
 			if (sg) {

@@ -13,6 +13,7 @@
 #include "lib/device.h"
 #include "lib/error.h"
 #include "lib/string.h"
+#include "lib/trace.h"
 
 #define NR_ROWS 1024u
 
@@ -54,12 +55,19 @@ struct dma_buffer *berth_buffer_new(enum dma_buffer_kind kind, struct device *de
 	return buffer;
 }
 
+static void trace_buffer(enum berth_trace_kind kind, const struct dma_buffer *buffer)
+{
+	berth_trace(.kind = kind, .dev = buffer->dev, .address = buffer->addr,
+		    .length = dma_buffer_size(buffer), .other = buffer->phys);
+}
+
 void berth_buffer_add(struct dma_buffer *buffer, const void *name)
 {
 	struct dma_buffer **row = row_of(name);
 	unsigned long flags;
 
 	buffer->name = name;
+	trace_buffer(BERTH_TRACE_DMA_ALLOC, buffer);
 	spin_lock_irqsave(&buffers.lock, flags);
 	buffer->next = *row;
 	*row = buffer;
@@ -120,6 +128,8 @@ struct dma_buffer *berth_buffer_take(enum dma_buffer_kind kind, const struct dev
 		refuse(dev, name, addr);
 	else if (seen.views)
 		refuse_mapped(&seen);
+	else
+		trace_buffer(BERTH_TRACE_DMA_FREE, &seen);
 	return seen.views ? NULL : buffer;
 }
 

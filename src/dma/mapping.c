@@ -406,13 +406,12 @@ void dma_sync_sg_for_device(struct device *dev, struct scatterlist *sgl, int nen
 		dma_sync_single_for_device(dev, sg->dma_address, sg->dma_length, dir);
 }
 
-dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
-			    enum dma_data_direction dir, unsigned long attrs)
+static dma_addr_t map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+			       enum dma_data_direction dir)
 {
 	uint64_t limit = berth_dma_limit(dev, dev->dma_mask);
 	const struct berth_dma_window *peer;
 
-	(void)attrs;
 	if (!berth_dma_legal(dev, size, dir))
 		return DMA_MAPPING_ERROR;
 	if (phys_addr + (size - 1) < phys_addr || berth_dma_touches_ram(phys_addr, size)) {
@@ -432,6 +431,13 @@ dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t si
 	return DMA_MAPPING_ERROR;
 }
 
+dma_addr_t dma_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
+			    enum dma_data_direction dir, unsigned long attrs)
+{
+	(void)attrs;
+	return traced(dev, map_resource(dev, phys_addr, size, dir), phys_addr, size, dir);
+}
+
 static bool is_of_peer(const struct device *dev, dma_addr_t addr)
 {
 	for (unsigned int i = 0; i < dev->p->nr_peers; i++)
@@ -446,6 +452,8 @@ void dma_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 	(void)attrs;
 	if (!berth_dma_legal(dev, size, dir))
 		return;
+	if (berth_is_traced())
+		trace_range(BERTH_TRACE_DMA_UNMAP, dev, addr, size, dir, 0);
 	if (addr + (size - 1) < addr)
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, dev_name(dev), addr);
 	else if (iommu_dma_of(dev) && !is_of_peer(dev, addr))

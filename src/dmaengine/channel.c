@@ -60,6 +60,8 @@ void berth_dma_chan_put(struct dma_chan *chan)
 			device->device_synchronize(chan);
 		if (device->device_free_chan_resources)
 			device->device_free_chan_resources(chan);
+		if (chan->is_polled)
+			device->device_set_polled(chan, false);
 	}
 	berth_dma_device_put(device);
 }

@@ -98,12 +98,6 @@ int dmaengine_slave_config(struct dma_chan *chan, struct dma_slave_config *confi
 	return err ? err : chan->device->device_config(chan, config);
 }
 
-void dma_async_issue_pending(struct dma_chan *chan)
-{
-	if (!is_gone(chan))
-		chan->device->device_issue_pending(chan);
-}
-
 enum dma_status dmaengine_tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 				    struct dma_tx_state *state)
 {
@@ -123,6 +117,18 @@ enum dma_status dma_async_is_tx_complete(struct dma_chan *chan, dma_cookie_t coo
 	if (used)
 		*used = state.used;
 	return status;
+}
+
+int berth_dma_set_polled(struct dma_chan *chan, bool is_polled)
+{
+	int err = check(chan);
+
+	if (err)
+		return err;
+	if (!chan->device->device_set_polled)
+		return is_polled ? cannot(chan, -ENOSYS, "polling") : 0;
+	err = chan->device->device_set_polled(chan, is_polled);
+	return err ? berth_dma_fail(chan, err, BERTH_REASON_STATE, "polling", 0, 0, 0) : 0;
 }
 
 static int wait_until(struct dma_chan *chan, dma_cookie_t cookie, uint64_t deadline,

@@ -8,18 +8,16 @@
 static __attribute__((noinline)) void trace_complete(const struct dma_async_tx_descriptor *tx)
 {
 	berth_trace(.kind = BERTH_TRACE_DMA_COMPLETE, .dev = tx->chan->device->dev,
-		    .name = dma_chan_name(tx->chan), .object = tx, .other = (uint32_t)tx->cookie);
+		    .name = dma_chan_name(tx->chan), .object = tx,
+		    .other = (uint32_t)tx->chan->completed_cookie);
 }
 
-/* Whoever sleeps has counted himself before he looked at the cookie. */
-void dma_cookie_complete(struct dma_async_tx_descriptor *tx)
+void berth_dma_cookie_wake(struct dma_async_tx_descriptor *tx)
 {
 	struct dma_chan *chan = tx->chan;
 
 	if (berth_is_traced())
 		trace_complete(tx);
-	__atomic_store_n(&chan->completed_cookie, tx->cookie, __ATOMIC_SEQ_CST);
-	tx->cookie = 0;
 	if (__atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST))
 		berth_port_wake((const uint32_t *)&chan->completed_cookie);
 }

@@ -125,6 +125,13 @@ static void abandon(struct dma_device *device, struct dma_chan *chan)
 		device->device_free_chan_resources(chan);
 }
 
+/* Neither calls nor polls are handed to the driver any more. */
+static void begin_to_go(struct dma_chan *chan)
+{
+	__atomic_store_n(&chan->is_gone, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&chan->is_polled, false, __ATOMIC_RELAXED);
+}
+
 void dma_async_device_unregister(struct dma_device *device)
 {
 	struct dma_chan *chan;
@@ -134,7 +141,7 @@ void dma_async_device_unregister(struct dma_device *device)
 	berth_dma_rebalance();
 	/* Nobody begins anything while what is there is cleared away. */
 	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
-		__atomic_store_n(&chan->is_gone, true, __ATOMIC_SEQ_CST);
+		begin_to_go(chan);
 	list_for_each_entry(chan, &device->channels, struct dma_chan, device_node)
 		abandon(device, chan);
 	berth_dma_leave(device);
@@ -161,7 +168,7 @@ int dma_async_device_channel_register(struct dma_device *device, struct dma_chan
 void dma_async_device_channel_unregister(struct dma_device *device, struct dma_chan *chan)
 {
 	mutex_lock(&berth_dma_list_lock);
-	__atomic_store_n(&chan->is_gone, true, __ATOMIC_SEQ_CST);
+	begin_to_go(chan);
 	abandon(device, chan);
 	list_del(&chan->device_node);
 	berth_dma_rebalance();

@@ -116,11 +116,11 @@ static inline struct software_desc *settle(struct software_chan *sc, struct soft
 }
 
 /* The callbacks of what was completed since berth_handler_enter(). */
-static inline void call_back(void)
+static inline void call_back(struct berth_handlers *mine)
 {
 	unsigned long flags = berth_port_irq_save();
 
-	berth_handler_leave();
+	berth_handler_leave(mine);
 	berth_port_irq_restore(flags);
 }
 
@@ -146,11 +146,12 @@ static bool work(struct software_chan *sc, struct software_desc *desc, unsigned 
 		 unsigned int share)
 {
 	bool as_handler = sc->worker || berth_port_irq_was_on(flags);
+	struct berth_handlers *mine = NULL;
 	size_t bytes = 0;
 
 	sc->is_running = true;
 	if (as_handler)
-		berth_handler_enter();
+		mine = berth_handler_enter();
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
 	while (desc && share) {
 		size_t done = desc->length < BERTH_DMA_SOFTWARE_CHUNK ? desc->length
@@ -162,15 +163,15 @@ static bool work(struct software_chan *sc, struct software_desc *desc, unsigned 
 		share -= is_over;
 		bytes += done;
 		if (as_handler && desc && bytes >= BERTH_DMA_SOFTWARE_CHUNK) {
-			call_back();
-			berth_handler_enter();
+			call_back(mine);
+			mine = berth_handler_enter();
 			bytes = 0;
 		}
 	}
 	if (desc)
 		stop_work(sc, desc);
 	if (as_handler)
-		call_back();
+		call_back(mine);
 	return !desc;
 }
 
@@ -306,18 +307,13 @@ static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 	return status;
 }
 
-static void desc_free(struct virt_dma_desc *vd)
-{
-	berth_vchan_recycle(vd);
-}
-
 static void free_chan_resources(struct dma_chan *chan)
 {
 	struct virt_dma_chan *vc = to_virt_chan(chan);
 	struct virt_dma_desc *vd;
 
 	vchan_free_chan_resources(vc);
-	while ((vd = berth_vchan_recycled(vc)) != NULL)
+	while ((vd = berth_vchan_drain(vc)) != NULL)
 		berth_software_desc_destroy(to_software_desc(vd));
 }
 
@@ -399,7 +395,7 @@ static int add_channel(struct software_engine *e)
 		err = 0;
 	if (err)
 		return err;
-	sc->vc.desc_free = desc_free;
+	sc->vc.desc_free = berth_vchan_recycle;
 	timer_setup(&sc->later, work_later, 0);
 	vchan_init(&sc->vc, &e->dma);
 	e->nr_chans++;

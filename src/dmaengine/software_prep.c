@@ -21,6 +21,7 @@ static struct software_desc *new_desc(struct dma_chan *chan,
 		memset(desc, 0, sizeof(*desc));
 		desc->runs = desc->few_runs;
 		desc->max_runs = SOFTWARE_RUNS;
+		berth_vchan_add(to_virt_chan(chan), &desc->vd);
 	}
 	desc->step = step;
 	desc->finish = NULL;
@@ -36,10 +37,9 @@ void berth_software_desc_destroy(struct software_desc *desc)
 	kfree(desc);
 }
 
-static struct dma_async_tx_descriptor *prepared(struct dma_chan *chan, struct software_desc *desc,
-						unsigned long flags)
+static struct dma_async_tx_descriptor *prepared(struct software_desc *desc, unsigned long flags)
 {
-	return desc ? vchan_tx_prep(to_virt_chan(chan), &desc->vd, flags) : NULL;
+	return desc ? berth_vchan_prepared(&desc->vd, flags) : NULL;
 }
 
 static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_addr_t dst,
@@ -51,7 +51,7 @@ static struct dma_async_tx_descriptor *prep_memcpy(struct dma_chan *chan, dma_ad
 		desc->dst[0] = dst;
 		desc->src[0] = src;
 	}
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_addr_t dest,
@@ -63,12 +63,12 @@ static struct dma_async_tx_descriptor *prep_memset(struct dma_chan *chan, dma_ad
 		desc->dst[0] = dest;
 		desc->value = (uint8_t)value;
 	}
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_interrupt(struct dma_chan *chan, unsigned long flags)
 {
-	return prepared(chan, new_desc(chan, berth_software_nothing, 0), flags);
+	return prepared(new_desc(chan, berth_software_nothing, 0), flags);
 }
 
 /* A descriptor with sources. */
@@ -93,7 +93,7 @@ static struct dma_async_tx_descriptor *prep_xor(struct dma_chan *chan, dma_addr_
 
 	if (desc)
 		desc->dst[0] = dst;
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_xor_val(struct dma_chan *chan, dma_addr_t *src,
@@ -107,7 +107,7 @@ static struct dma_async_tx_descriptor *prep_xor_val(struct dma_chan *chan, dma_a
 		desc->check = result;
 		desc->finish = berth_software_xor_result;
 	}
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 static struct dma_async_tx_descriptor *prep_pq(struct dma_chan *chan, dma_addr_t *dst,
@@ -122,7 +122,7 @@ static struct dma_async_tx_descriptor *prep_pq(struct dma_chan *chan, dma_addr_t
 		desc->dst[0] = flags & DMA_PREP_PQ_DISABLE_P ? DMA_MAPPING_ERROR : dst[0];
 		desc->dst[1] = flags & DMA_PREP_PQ_DISABLE_Q ? DMA_MAPPING_ERROR : dst[1];
 	}
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 /* Bytes of the whole pattern; 0 with the reason. */
@@ -165,7 +165,7 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 	if (!desc)
 		return NULL;
 	if (!has_room(desc, xt->frame_size)) {
-		berth_software_desc_destroy(desc);
+		berth_vchan_recycle(&desc->vd);
 		return NULL;
 	}
 	desc->dst[0] = xt->dst_start;
@@ -179,7 +179,7 @@ static struct dma_async_tx_descriptor *prep_interleaved(struct dma_chan *chan,
 			.dst_icg = dmaengine_get_dst_icg(xt, &xt->sgl[i]),
 			.src_icg = dmaengine_get_src_icg(xt, &xt->sgl[i]),
 		};
-	return prepared(chan, desc, flags);
+	return prepared(desc, flags);
 }
 
 void berth_software_set_prep(struct dma_device *device)

@@ -8,7 +8,9 @@
 
 const char *berth_file_name(const struct file *file)
 {
-	return file->f_inode->node ? file->f_inode->node->view.name : "a file without a name";
+	if (file->f_inode->node)
+		return file->f_inode->node->view.name;
+	return file->f_name ? file->f_name : "a file without a name";
 }
 
 /* The name below /dev; NULL if it is another path. */
@@ -20,7 +22,7 @@ static const char *node_name(const char *path)
 	return path && berth_strnlen(path, n) == n && !memcmp(path, dev, n) ? path + n : NULL;
 }
 
-static struct file *open_node(struct berth_node *node, unsigned int flags)
+static struct file *open_node(struct berth_node *node, unsigned int flags, const char *owner)
 {
 	struct file *file = kzalloc(sizeof(*file), GFP_KERNEL);
 	int err = 0;
@@ -31,6 +33,7 @@ static struct file *open_node(struct berth_node *node, unsigned int flags)
 	file->f_flags = flags;
 	file->private_data = node->opens_with;
 	file->f_inode = &node->inode;
+	berth_strlcpy(file->f_owner, owner, sizeof(file->f_owner));
 	kref_init(&file->f_count);
 	if (file->f_op->open)
 		err = file->f_op->open(file->f_inode, file);
@@ -44,6 +47,11 @@ static struct file *open_node(struct berth_node *node, unsigned int flags)
 
 struct file *berth_filp_open(const char *path, unsigned int flags)
 {
+	return berth_filp_open_as(path, flags, "");
+}
+
+struct file *berth_filp_open_as(const char *path, unsigned int flags, const char *owner)
+{
 	const char *name = node_name(path);
 	struct berth_node *node = name ? berth_node_busy(name) : NULL;
 	struct file *file;
@@ -54,7 +62,7 @@ struct file *berth_filp_open(const char *path, unsigned int flags)
 		file = ERR_PTR(
 			berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "flags of open", flags));
 	else
-		file = open_node(node, flags);
+		file = open_node(node, flags, owner);
 	berth_node_idle(node);
 	return file;
 }
@@ -65,13 +73,13 @@ struct file *anon_inode_getfile(const char *name, const struct file_operations *
 	static struct inode nobody;
 	struct file *file = kzalloc(sizeof(*file), GFP_KERNEL);
 
-	(void)name;
 	if (!file)
 		return ERR_PTR(-ENOMEM);
 	file->f_op = fops;
 	file->f_flags = flags;
 	file->private_data = priv;
 	file->f_inode = &nobody;
+	file->f_name = name;
 	kref_init(&file->f_count);
 	return file;
 }

@@ -167,9 +167,17 @@ int berth_node_each(int (*visit)(const struct berth_node_view *view, void *data)
 	int ret = 0;
 
 	for (node = step(NULL); node && !ret;) {
-		struct berth_node_view view = node->view;
+		const struct berth_node_view view = {
+			.name = node->view.name,
+			.class_name = node->view.class_name,
+			.parent = node->view.parent,
+			.rdev = node->view.rdev,
+			.mode = node->view.mode,
+			.attrs = node->view.attrs,
+			.nr_attrs = node->view.nr_attrs,
+			.changes = __atomic_load_n(&node->view.changes, __ATOMIC_ACQUIRE),
+		};
 
-		view.changes = __atomic_load_n(&node->view.changes, __ATOMIC_ACQUIRE);
 		ret = visit(&view, data);
 		if (!ret)
 			node = step(node);

@@ -23,17 +23,25 @@ struct irq_action {
 	struct irq_action *next;
 };
 
+/* Of a line's state: */
+#define BUSY 1u /* somebody calls its handlers */
+#define MISSED 2u /* an edge came while it was busy or disabled */
+#define DISABLED 4u
+#define WAITED_FOR 8u /* somebody sleeps on the state until it is not busy */
+
 struct irq_line {
 	unsigned int irq;
-	unsigned int disabled; /* depth of disable_irq() */
-	uint32_t running; /* handlers walking the list now */
-	bool level;
-	bool is_busy; /* in berth_irq_handle() */
-	bool is_missed; /* an edge came while it was busy or disabled */
+	uint32_t state;
 	struct irq_action *actions; /* NULL: the line is free */
+	unsigned int disabled; /* depth of disable_irq() */
+	unsigned int nr_leaving; /* of free_irq(), which still wait for a handler */
+	bool level;
 };
 
-/* Guards both tables. Taken with interrupts away; the port's own locks come after it. */
+/*
+ * Guards both tables, but for the state of a line. Taken with interrupts away; the port's own locks come
+ * after it. An interrupt takes no lock: what it finds stays as it is while it has made the line BUSY.
+ */
 static DEFINE_SPINLOCK(irq_lock);
 static struct irq_line lines[MAX_LINES];
 static struct irq_action actions[MAX_ACTIONS];
@@ -62,16 +70,29 @@ static bool is_level(unsigned int irq, unsigned long flags)
 	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
 }
 
-/* A line is at its number's place in the table, or at the next one that was free. */
-static struct irq_line *find_line(unsigned int irq)
+static inline bool is_line_of(const struct irq_line *line, unsigned int irq)
 {
-	for (unsigned int i = 0; i < MAX_LINES; i++) {
+	return __atomic_load_n(&line->irq, __ATOMIC_RELAXED) == irq &&
+	       __atomic_load_n(&line->actions, __ATOMIC_RELAXED);
+}
+
+static __attribute__((noinline)) struct irq_line *search_line(unsigned int irq)
+{
+	for (unsigned int i = 1; i < MAX_LINES; i++) {
 		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
 
-		if (line->irq == irq && line->actions)
+		if (is_line_of(line, irq))
 			return line;
 	}
 	return NULL;
+}
+
+/* A line is at its number's place in the table, or at the next one that was free. */
+static inline struct irq_line *find_line(unsigned int irq)
+{
+	struct irq_line *line = &lines[irq % MAX_LINES];
+
+	return is_line_of(line, irq) ? line : search_line(irq);
 }
 
 static struct irq_line *new_line(unsigned int irq, bool level)
@@ -79,8 +100,13 @@ static struct irq_line *new_line(unsigned int irq, bool level)
 	for (unsigned int i = 0; i < MAX_LINES; i++) {
 		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
 
-		if (!line->actions && !__atomic_load_n(&line->running, __ATOMIC_RELAXED)) {
-			*line = (struct irq_line){ .irq = irq, .level = level };
+		/* An interrupt that makes it busy from here on looks again whose it is. */
+		if (!line->actions && !line->nr_leaving &&
+		    !(__atomic_load_n(&line->state, __ATOMIC_ACQUIRE) & BUSY)) {
+			__atomic_store_n(&line->irq, irq, __ATOMIC_RELAXED);
+			__atomic_store_n(&line->level, level, __ATOMIC_RELAXED);
+			__atomic_fetch_and(&line->state, BUSY, __ATOMIC_RELAXED);
+			line->disabled = 0;
 			return line;
 		}
 	}
@@ -149,10 +175,13 @@ int request_irq(unsigned int irq, irq_handler_t handler, unsigned long flags, co
 
 static void wait_until_idle(struct irq_line *line)
 {
-	uint32_t running;
+	uint32_t state;
 
-	while ((running = __atomic_load_n(&line->running, __ATOMIC_ACQUIRE)) != 0)
-		berth_port_wait(&line->running, running, berth_port_now() + NSEC_PER_MSEC);
+	while (__atomic_load_n(&line->state, __ATOMIC_SEQ_CST) & BUSY) {
+		state = __atomic_or_fetch(&line->state, WAITED_FOR, __ATOMIC_ACQUIRE);
+		if (state & BUSY)
+			berth_port_wait(&line->state, state, berth_port_now() + NSEC_PER_MSEC);
+	}
 }
 
 void free_irq(unsigned int irq, void *dev_id)
@@ -170,12 +199,12 @@ void free_irq(unsigned int irq, void *dev_id)
 		}
 	}
 	if (action) {
-		/* The line stays taken, by its running count, until the walkers are out. */
-		__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
+		/* The line stays taken until nobody can have seen the action. */
+		line->nr_leaving++;
 		if (action == line->actions && !action->next)
 			berth_port_irq_mask(irq);
-		__atomic_store_n(at, action->next, __ATOMIC_RELEASE);
-		__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELAXED);
+		/* Either an interrupt does not find it, or it is seen to be busy. */
+		__atomic_store_n(at, action->next, __ATOMIC_SEQ_CST);
 	}
 	spin_unlock_irqrestore(&irq_lock, flags);
 	if (!action) {
@@ -183,18 +212,24 @@ void free_irq(unsigned int irq, void *dev_id)
 		return;
 	}
 	wait_until_idle(line);
-	__atomic_store_n(&action->handler, NULL, __ATOMIC_RELEASE);
+	spin_lock_irqsave(&irq_lock, flags);
+	action->handler = NULL;
+	line->nr_leaving--;
+	spin_unlock_irqrestore(&irq_lock, flags);
 }
 
-static bool take_missed(struct irq_line *line)
+/* *@irq: which. */
+static bool take_missed(struct irq_line *line, unsigned int *irq)
 {
 	unsigned long flags;
 	bool is_missed;
 
 	spin_lock_irqsave(&irq_lock, flags);
-	is_missed = line->actions && line->is_missed && !line->disabled && !line->is_busy;
+	*irq = line->irq;
+	is_missed = line->actions && (__atomic_load_n(&line->state, __ATOMIC_RELAXED) &
+				      (MISSED | BUSY | DISABLED)) == MISSED;
 	if (is_missed)
-		line->is_missed = false;
+		__atomic_fetch_and(&line->state, ~MISSED, __ATOMIC_RELAXED);
 	spin_unlock_irqrestore(&irq_lock, flags);
 	return is_missed;
 }
@@ -202,10 +237,12 @@ static bool take_missed(struct irq_line *line)
 /* Edges do not come again by themselves: from here they do, where handlers are used to be called. */
 static void deliver_missed(struct timer_list *timer)
 {
+	unsigned int irq;
+
 	(void)timer;
 	for (unsigned int i = 0; i < MAX_LINES; i++)
-		if (take_missed(&lines[i]))
-			berth_irq_handle(lines[i].irq);
+		if (take_missed(&lines[i], &irq))
+			berth_irq_handle(irq);
 }
 
 static struct timer_list missed_timer = { .function = deliver_missed };
@@ -219,11 +256,13 @@ static void change_depth(unsigned int irq, bool disable)
 	spin_lock_irqsave(&irq_lock, flags);
 	line = find_line(irq);
 	if (line && disable) {
-		if (line->disabled++ == 0)
+		if (line->disabled++ == 0) {
+			__atomic_fetch_or(&line->state, DISABLED, __ATOMIC_SEQ_CST);
 			berth_port_irq_mask(irq);
+		}
 	} else if (line && line->disabled && --line->disabled == 0) {
+		is_missed = __atomic_fetch_and(&line->state, ~DISABLED, __ATOMIC_SEQ_CST) & MISSED;
 		berth_port_irq_unmask(irq, line->level);
-		is_missed = line->is_missed;
 	}
 	spin_unlock_irqrestore(&irq_lock, flags);
 	if (is_missed)
@@ -258,55 +297,137 @@ void synchronize_irq(unsigned int irq)
 		wait_until_idle(line);
 }
 
-static bool call_handlers(const struct irq_line *line)
+/* The rest of enter(): it is somebody else's, disabled, or an edge was missed. */
+static __attribute__((noinline)) bool enter_slowly(struct irq_line *line)
 {
-	struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_ACQUIRE);
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED);
+
+	do
+		if (state & (BUSY | DISABLED))
+			return false;
+	while (!__atomic_compare_exchange_n(&line->state, &state, (state & ~MISSED) | BUSY, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	return true;
+}
+
+/* The line becomes the caller's; false: it is somebody else's, or disabled. */
+static inline bool enter(struct irq_line *line)
+{
+	uint32_t state = 0;
+
+	return __atomic_compare_exchange_n(&line->state, &state, BUSY, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED) ||
+	       enter_slowly(line);
+}
+
+/* It was somebody else's: an edge is not lost. True: it is taken care of. *@is_again: it is free by now. */
+static __attribute__((noinline)) bool miss(struct irq_line *line, bool *is_again)
+{
+	*is_again = false;
+	if (__atomic_load_n(&line->level, __ATOMIC_RELAXED))
+		return false;
+	/* What is busy goes round once more; what is disabled, when it is enabled. */
+	*is_again =
+		!(__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) & (BUSY | DISABLED));
+	return true;
+}
+
+/* The rest of leave(): an edge was missed, the line was disabled, or somebody waits. */
+static __attribute__((noinline)) bool leave_slowly(struct irq_line *line)
+{
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED), next;
+
+	do {
+		next = state & ~MISSED;
+		if (!(state & MISSED) || state & DISABLED)
+			next = state & ~(BUSY | WAITED_FOR);
+	} while (!__atomic_compare_exchange_n(&line->state, &state, next, false, __ATOMIC_ACQ_REL,
+					      __ATOMIC_RELAXED));
+	if (next & BUSY)
+		return false;
+	if (state & WAITED_FOR)
+		berth_port_wake(&line->state);
+	return true;
+}
+
+/* False: an edge came meanwhile, and the line is still the caller's. */
+static inline bool leave(struct irq_line *line)
+{
+	uint32_t state = BUSY;
+
+	return __atomic_compare_exchange_n(&line->state, &state, 0, false, __ATOMIC_RELEASE,
+					   __ATOMIC_RELAXED) ||
+	       leave_slowly(line);
+}
+
+static bool call_one(const struct irq_line *line, const struct irq_action *action)
+{
+	int irq = (int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED);
+
+	return action->handler(irq, action->dev_id) == IRQ_HANDLED;
+}
+
+static __attribute__((noinline)) bool call_others(const struct irq_line *line,
+						  const struct irq_action *action)
+{
 	bool handled = false;
 
-	while (action) {
-		handled |= action->handler((int)line->irq, action->dev_id) == IRQ_HANDLED;
-		action = __atomic_load_n(&action->next, __ATOMIC_ACQUIRE);
-	}
+	for (; action; action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST))
+		handled |= call_one(line, action);
 	return handled;
 }
 
-/* Interrupts are away already. */
-static bool handle(unsigned int irq)
+/* Of a line that is the caller's; whose number and handlers it has may have changed until it was. */
+static inline bool call_handlers(const struct irq_line *line)
 {
-	struct irq_line *line;
-	bool handled = false;
+	const struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_SEQ_CST);
+	bool handled;
 
-	spin_lock(&irq_lock);
-	line = find_line(irq);
-	if (!line || line->disabled || line->is_busy) {
-		/* What is busy goes round once more; what is disabled, when it is enabled. */
-		if (line && !line->level)
-			line->is_missed = handled = true;
-		spin_unlock(&irq_lock);
-		return handled;
+	if (!action)
+		return false;
+	handled = call_one(line, action);
+	action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST);
+	return action ? call_others(line, action) || handled : handled;
+}
+
+/* The rest of handle(): edges come while the line is somebody's. */
+static __attribute__((noinline)) bool handle_slowly(struct irq_line *line, bool is_mine)
+{
+	bool handled = false, is_again;
+
+	while (!is_mine) {
+		handled = miss(line, &is_again);
+		if (!is_again)
+			return handled;
+		is_mine = enter(line);
 	}
-	__atomic_fetch_add(&line->running, 1, __ATOMIC_RELAXED);
-	line->is_busy = true;
-	do {
-		line->is_missed = false;
-		spin_unlock(&irq_lock);
+	do
 		handled |= call_handlers(line);
-		spin_lock(&irq_lock);
-	} while (line->is_missed && !line->disabled);
-	line->is_busy = false;
-	__atomic_fetch_sub(&line->running, 1, __ATOMIC_RELEASE);
-	spin_unlock(&irq_lock);
-	berth_port_wake(&line->running);
+	while (!leave(line));
+	return handled;
+}
+
+static inline bool handle(unsigned int irq)
+{
+	struct irq_line *line = find_line(irq);
+	bool handled;
+
+	if (!line)
+		return false;
+	if (!enter(line))
+		return handle_slowly(line, false);
+	handled = call_handlers(line);
+	if (!leave(line))
+		handled |= handle_slowly(line, true);
 	return handled;
 }
 
 bool berth_irq_handle(unsigned int irq)
 {
-	bool handled;
+	struct berth_handlers *mine = berth_handler_enter();
+	bool handled = handle(irq);
 
-	berth_handler_enter();
-	handled = handle(irq);
-	berth_handler_leave();
+	berth_handler_leave(mine);
 	return handled;
 }
 

@@ -184,10 +184,10 @@ static void leave(const struct run *run)
 
 void berth_timer_handle(void)
 {
+	struct berth_handlers *mine = berth_handler_enter();
 	struct timer_list *timer;
 	unsigned long flags;
 
-	berth_handler_enter();
 	spin_lock_irqsave(&timer_lock, flags);
 	while ((timer = first_timer()) && timer->at_ns <= berth_port_now()) {
 		void (*function)(struct timer_list *) = timer->function;
@@ -205,7 +205,7 @@ void berth_timer_handle(void)
 	}
 	set_alarm();
 	spin_unlock_irqrestore(&timer_lock, flags);
-	berth_handler_leave();
+	berth_handler_leave(mine);
 }
 
 void berth_timers_reset(void)

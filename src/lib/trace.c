@@ -9,6 +9,8 @@ static const char *const names[BERTH_TRACE_KINDS] = {
 	[BERTH_TRACE_DMA_UNMAP] = "dma-unmap",
 	[BERTH_TRACE_SYNC_FOR_CPU] = "sync-for-cpu",
 	[BERTH_TRACE_SYNC_FOR_DEVICE] = "sync-for-device",
+	[BERTH_TRACE_DMA_ALLOC] = "dma-alloc",
+	[BERTH_TRACE_DMA_FREE] = "dma-free",
 	[BERTH_TRACE_BOUNCE] = "bounce",
 	[BERTH_TRACE_CMA_ALLOC] = "cma-alloc",
 	[BERTH_TRACE_CMA_RELEASE] = "cma-release",
@@ -39,6 +41,8 @@ const char *berth_trace_name(enum berth_trace_kind kind)
 	return (unsigned int)kind < BERTH_TRACE_KINDS ? names[kind] : "?";
 }
 
+uint32_t berth_trace_is_on;
+
 #ifdef BERTH_NO_TRACE
 
 int berth_trace_set(berth_trace_fn hook, void *data)
@@ -66,6 +70,7 @@ int berth_trace_set(berth_trace_fn hook, void *data)
 	__atomic_store_n(&berth_trace_hook, NULL, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&hook_data, data, __ATOMIC_RELAXED);
 	__atomic_store_n(&berth_trace_hook, hook, __ATOMIC_RELEASE);
+	__atomic_store_n(&berth_trace_is_on, hook != NULL, __ATOMIC_RELEASE);
 	if (changed)
 		changed();
 	return 0;

@@ -7,12 +7,16 @@
 
 #ifdef BERTH_NO_TRACE
 
+static inline void berth_trace_tell(const struct berth_trace_event *event)
+{
+	(void)event;
+}
+
+/* The compiler leaves out what depends on it. */
 static inline bool berth_is_traced(void)
 {
 	return false;
 }
-
-#define berth_trace(...) ((void)0)
 
 #else
 
@@ -26,6 +30,8 @@ static inline bool berth_is_traced(void)
 	return __builtin_expect(__atomic_load_n(&berth_trace_hook, __ATOMIC_ACQUIRE) != NULL, 0);
 }
 
+#endif
+
 /*
  * berth_trace(.kind = ..., .dev = ...): the fields are worked out only if somebody listens. They
  * take room on the stack: where instructions are counted, in a function that is not inlined.
@@ -35,8 +41,6 @@ static inline bool berth_is_traced(void)
 		if (berth_is_traced())                                                \
 			berth_trace_tell(&(struct berth_trace_event){ __VA_ARGS__ }); \
 	} while (0)
-
-#endif
 
 /* Who has short ways without tracepoints is told when they must not be taken; NULL: nobody. */
 void berth_trace_on_change(void (*function)(void));

@@ -1,26 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Areas of other processes: what they show is shared once, however many show it. */
 #include <berth/mutex.h>
+#include <berth/port.h>
 #include <berth/slab.h>
 #include <berth/vm_area.h>
 
 #include "lib/error.h"
 #include "lib/string.h"
 #include "mm/vma.h"
-
-/* TEMPORARY: until the port's own is merged. */
-int berth_port_share(const struct berth_range *runs, unsigned int nr, enum berth_memory_type type);
-void berth_port_unshare(int handle);
-__attribute__((weak)) int berth_port_share(const struct berth_range *runs, unsigned int nr,
-					   enum berth_memory_type type)
-{
-	(void)runs, (void)nr, (void)type;
-	return berth_fail(-EOPNOTSUPP, BERTH_REASON_MAPPING, "shared memory");
-}
-__attribute__((weak)) void berth_port_unshare(int handle)
-{
-	(void)handle;
-}
 
 struct berth_vma_share {
 	struct berth_vma_share *next;

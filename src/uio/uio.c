@@ -46,6 +46,7 @@ static bool is_gone(const struct uio_device *idev)
 	return __atomic_load_n(&idev->is_gone, __ATOMIC_ACQUIRE);
 }
 
+/* Maps may read otherwise when the first one opens it, and when the last one has gone. */
 static int uio_open(struct inode *inode, struct file *file)
 {
 	struct uio_device *idev = inode->i_private;
@@ -60,6 +61,8 @@ static int uio_open(struct inode *inode, struct file *file)
 		err = fail(-EINVAL, file, "unregistered");
 	else if (idev->info->open)
 		err = idev->info->open(idev->info, inode);
+	if (idev->info)
+		berth_node_changed(idev->node);
 	mutex_unlock(&idev->lock);
 	if (err) {
 		kfree(listener);
@@ -79,6 +82,8 @@ static int uio_release(struct inode *inode, struct file *file)
 	mutex_lock(&idev->lock);
 	if (idev->info && idev->info->release)
 		err = idev->info->release(idev->info, inode);
+	if (idev->info)
+		berth_node_changed(idev->node);
 	mutex_unlock(&idev->lock);
 	kfree(listener);
 	kref_put(&idev->kref, free_device);

@@ -13,13 +13,13 @@ BLOCK = re.compile(r"^```c\n(/\* example: ([\w-]+) \*/\n.*?)^```$", re.M | re.S)
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Iinclude", "-Iports/linux/include"]
 
 tap = Tap()
-library = pathlib.Path(sys.argv[1]) / "libberth.a"
+libraries = [pathlib.Path(sys.argv[1]) / name for name in ("libberth.a", "libberth-client.a")]
 pages = [page for page in ("README.md", *files(".md", under="docs")) if (ROOT / page).exists()]
 with tempfile.TemporaryDirectory() as folder:
     for page in pages:
         for source, name in BLOCK.findall((ROOT / page).read_text()):
             program = pathlib.Path(folder) / name
-            problems = attempt(["gcc", *FLAGS, "-o", program, "-x", "c", "-", "-x", "none", library, "-pthread"],
+            problems = attempt(["gcc", *FLAGS, "-o", program, "-x", "c", "-", "-x", "none", *libraries, "-pthread"],
                                input=source)
             tap.ok(f"{page}: {name}", problems or attempt([program], timeout=60))
 tap.done()

@@ -15,6 +15,7 @@
 
 #include "bcm2835_engine.h"
 #include "copies.h"
+#include "polled.h"
 #include "fdt.h"
 #include "sink.h"
 
@@ -552,6 +553,20 @@ static void every_allocation_may_fail(void **state)
 	end(&c);
 }
 
+static void a_channel_is_polled(void **state)
+{
+	struct copies c;
+
+	(void)state;
+	start(12);
+	copies_start(&c, channel(FULL), SIZE);
+	copies_map(&c);
+	polled_transfers(c.chan, c.dst_dma, c.src_dma, 1000);
+	memcpy(c.want, c.src, 1000);
+	copies_compare(&c);
+	end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -567,6 +582,7 @@ int main(void)
 		cmocka_unit_test(the_residue_goes_down_to_nothing),
 		cmocka_unit_test(what_is_terminated_is_over),
 		cmocka_unit_test(every_allocation_may_fail),
+		cmocka_unit_test(a_channel_is_polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,7 +165,8 @@ static void merge(struct dma_fence *fence, uint32_t *seed)
 {
 	struct dma_fence *with = look(seed), *all = dma_fence_unwrap_merge(fence, with);
 
-	must(all && (dma_fence_wait_timeout(all, true, 100000) > 0));
+	must(all);
+	must(dma_fence_wait_timeout(all, true, 100000) > 0);
 	/* An array of the same fences is told by callbacks of its own, perhaps a moment later. */
 	must(dma_fence_wait_timeout(fence, true, 100000) > 0);
 	must(dma_fence_wait_timeout(with, true, 100000) > 0);

@@ -154,7 +154,7 @@ static void a_program_uses_a_node(void **state)
 
 	(void)state;
 	assert_false(IS_ERR(node));
-	file = berth_file_open("/dev/counter", BERTH_O_RDWR | BERTH_O_NONBLOCK);
+	file = berth_filp_open("/dev/counter", BERTH_O_RDWR | BERTH_O_NONBLOCK);
 	assert_false(IS_ERR(file));
 	assert_ptr_equal(file, counter.last);
 	assert_int_equal(file->f_flags, BERTH_O_RDWR | BERTH_O_NONBLOCK);
@@ -174,7 +174,7 @@ static void a_program_uses_a_node(void **state)
 	assert_int_equal(counter.released, 0);
 	/* It goes on without its node. */
 	berth_node_unregister(node);
-	assert_true(IS_ERR(berth_file_open("/dev/counter", BERTH_O_RDWR)));
+	assert_true(IS_ERR(berth_filp_open("/dev/counter", BERTH_O_RDWR)));
 	assert_int_equal(berth_file_read(file, &value, 4), 4);
 	fput(file);
 	assert_int_equal(counter.opened, 1);
@@ -189,7 +189,7 @@ static void what_a_node_has_not_is_refused(void **state)
 	uint32_t value;
 
 	(void)state;
-	file = berth_file_open("/dev/dir/empty", BERTH_O_RDWR);
+	file = berth_filp_open("/dev/dir/empty", BERTH_O_RDWR);
 	assert_false(IS_ERR(file));
 	assert_int_equal(berth_file_read(file, &value, 4), -EINVAL);
 	assert_reason(BERTH_REASON_FILE);
@@ -200,23 +200,23 @@ static void what_a_node_has_not_is_refused(void **state)
 	assert_int_equal(berth_file_mmap(file, &vma, 0, 0), -EINVAL);
 	assert_int_equal(berth_file_poll(file, BERTH_POLLIN | BERTH_POLLPRI, 0), BERTH_POLLIN);
 	fput(file);
-	file = berth_file_open("/dev/full", BERTH_O_RDONLY);
+	file = berth_filp_open("/dev/full", BERTH_O_RDONLY);
 	assert_int_equal(berth_file_write(file, &value, 4), -EBADF);
 	assert_reason(BERTH_REASON_FILE);
 	fput(file);
-	file = berth_file_open("/dev/full", BERTH_O_WRONLY);
+	file = berth_filp_open("/dev/full", BERTH_O_WRONLY);
 	assert_int_equal(berth_file_read(file, &value, 4), -EBADF);
 	assert_int_equal(berth_file_mmap(file, &vma, PAGE_SIZE, 0), -EACCES);
 	fput(file);
 	assert_int_equal(counter.released, 2);
-	assert_int_equal(PTR_ERR(berth_file_open("/dev/full", BERTH_O_ACCMODE)), -EINVAL);
-	assert_int_equal(PTR_ERR(berth_file_open("/dev/ful", 0)), -ENOENT);
-	assert_int_equal(PTR_ERR(berth_file_open("/de", 0)), -ENOENT);
-	assert_int_equal(PTR_ERR(berth_file_open("full", 0)), -ENOENT);
-	assert_int_equal(PTR_ERR(berth_file_open(NULL, 0)), -ENOENT);
+	assert_int_equal(PTR_ERR(berth_filp_open("/dev/full", BERTH_O_ACCMODE)), -EINVAL);
+	assert_int_equal(PTR_ERR(berth_filp_open("/dev/ful", 0)), -ENOENT);
+	assert_int_equal(PTR_ERR(berth_filp_open("/de", 0)), -ENOENT);
+	assert_int_equal(PTR_ERR(berth_filp_open("full", 0)), -ENOENT);
+	assert_int_equal(PTR_ERR(berth_filp_open(NULL, 0)), -ENOENT);
 	assert_reason(BERTH_REASON_FILE);
 	counter.refuse = -EBUSY;
-	assert_int_equal(PTR_ERR(berth_file_open("/dev/full", 0)), -EBUSY);
+	assert_int_equal(PTR_ERR(berth_filp_open("/dev/full", 0)), -EBUSY);
 	assert_int_equal(counter.released, 2);
 	berth_node_unregister(node);
 	berth_node_unregister(full);
@@ -354,7 +354,7 @@ static void misc_devices_have_numbers(void **state)
 	assert_int_equal(berth_node_each(find_rdev, &rdev), 1);
 	assert_int_equal(MAJOR(rdev), MISC_MAJOR);
 	assert_int_equal(MINOR(rdev), 253);
-	file = berth_file_open("/dev/b", BERTH_O_RDONLY);
+	file = berth_filp_open("/dev/b", BERTH_O_RDONLY);
 	assert_ptr_equal(counter.seen_private, &b);
 	assert_ptr_equal(file->private_data, &b);
 	misc_deregister(&b);
@@ -383,7 +383,7 @@ static void a_mapping_holds_its_file(void **state)
 	(void)state;
 	counter.buffer = dma_alloc_coherent(a_device(), BUFFER_SIZE, &counter.addr, GFP_KERNEL);
 	assert_non_null(counter.buffer);
-	file = berth_file_open("/dev/counter", BERTH_O_RDWR);
+	file = berth_filp_open("/dev/counter", BERTH_O_RDWR);
 	assert_int_equal(berth_file_mmap(file, &vma, BUFFER_SIZE, 1), -ENXIO);
 	assert_int_equal(berth_file_mmap(file, &vma, PAGE_SIZE, 2), 0);
 	fput(file);
@@ -433,7 +433,7 @@ static void memory_is_shown_by_its_address(void **state)
 static void poll_waits_for_the_driver(void **state)
 {
 	struct berth_node *node = add("counter", &counter_fops);
-	struct file *file = berth_file_open("/dev/counter", BERTH_O_RDWR);
+	struct file *file = berth_filp_open("/dev/counter", BERTH_O_RDWR);
 	uint64_t before = ktime_get_ns();
 
 	(void)state;
@@ -463,28 +463,32 @@ static void each_allocation_may_fail(void **state)
 		struct vm_area_struct vma;
 		struct berth_node *node;
 		struct file *file = NULL;
-		bool is_mapped = false;
+		bool is_mapped = false, is_shared = false;
+		struct vm_area_struct shared;
 		long events = 0;
 
 		berth_clear_error();
 		berth_test_fail_nth(nth);
 		node = add("counter", &counter_fops);
 		if (!IS_ERR(node))
-			file = berth_file_open("/dev/counter", BERTH_O_RDWR);
+			file = berth_filp_open("/dev/counter", BERTH_O_RDWR);
 		if (file && !IS_ERR(file)) {
 			is_mapped = map_once(file, &vma);
+			is_shared = berth_file_share(file, &shared, BUFFER_SIZE, 0) >= 0;
 			events = berth_file_poll(file, BERTH_POLLIN, 1);
 			assert_true(events == 0 || events == -ENOMEM);
 		}
 		is_perfect = !berth_test_failed();
 		berth_test_fail_nth(0);
-		assert_int_equal(is_perfect, is_mapped && !events);
+		assert_int_equal(is_perfect, is_mapped && is_shared && !events);
 		if (!is_perfect)
 			assert_reason(berth_last_error()->reason == BERTH_REASON_MAPPING
 					      ? BERTH_REASON_MAPPING
 					      : BERTH_REASON_OUT_OF_MEMORY);
 		if (is_mapped)
 			berth_vma_release(&vma);
+		if (is_shared)
+			berth_vma_release(&shared);
 		if (file && !IS_ERR(file))
 			fput(file);
 		berth_node_unregister(node);

@@ -182,7 +182,7 @@ static void poll_misses_nothing(void **state)
 	memset(&box, 0, sizeof(box));
 	init_waitqueue_head(&box.changed);
 	node = add_box();
-	file = berth_file_open("/dev/box", BERTH_O_RDWR);
+	file = berth_filp_open("/dev/box", BERTH_O_RDWR);
 	assert_int_equal(pthread_create(&thread, NULL, fill_box, file), 0);
 	for (uint32_t n = 1; n <= ROUNDS; n++) {
 		uint32_t number;
@@ -213,7 +213,7 @@ static void *open_and_close(void *data)
 
 	(void)data;
 	while (!get(&is_over)) {
-		struct file *file = berth_file_open("/dev/box", BERTH_O_RDWR);
+		struct file *file = berth_filp_open("/dev/box", BERTH_O_RDWR);
 
 		if (!IS_ERR(file))
 			fput(file);

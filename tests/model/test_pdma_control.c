@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The PDMA in mid-transfer: pause, terminate, residue, errors, and one that never ends. */
 #include "pdma.h"
+#include "polled.h"
 
 #include <berth/gfp.h>
 #include <berth/iommu.h>
@@ -418,6 +419,18 @@ static void kept_descriptors(void **state)
 	must_stop();
 }
 
+static void polled(void **state)
+{
+	struct copy c;
+
+	(void)state;
+	pdma_boot(NULL);
+	begin(&c, PLAIN, 7000);
+	polled_transfers(c.chan, c.to, c.from, c.size);
+	assert_int_equal(end(&c), 7000);
+	must_stop();
+}
+
 /* Once there were as many descriptors as there are at once, nothing is allocated any more. */
 static void nothing_is_allocated(void **state)
 {
@@ -462,7 +475,7 @@ int main(void)
 		cmocka_unit_test(errors_on_demand),	cmocka_unit_test(an_error_among_others),
 		cmocka_unit_test(faults_of_the_iommu),	cmocka_unit_test(one_that_never_completes),
 		cmocka_unit_test(interrupts_in_turn),	cmocka_unit_test(kept_descriptors),
-		cmocka_unit_test(nothing_is_allocated),
+		cmocka_unit_test(nothing_is_allocated), cmocka_unit_test(polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

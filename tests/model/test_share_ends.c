@@ -50,6 +50,14 @@ static unsigned int linear_mappings(void)
 	return host_mappings((void *)berth_port_linear.virt, berth_port_linear.size);
 }
 
+static unsigned long inode_of(phys_addr_t phys)
+{
+	unsigned long inode, bytes;
+
+	maps_of(soc_virt(phys), &inode, &bytes);
+	return inode;
+}
+
 /* Bytes that the host has in a file. */
 static uint64_t used(int fd)
 {
@@ -246,7 +254,16 @@ static void nonsense_is_refused(void **state)
 	expect(-EBUSY, BERTH_REASON_STATE, two, 2, BERTH_MEMORY_CACHED);
 	assert_int_equal(berth_port_user_protect(virt, PAGE, BERTH_ACCESS_NONE), 0);
 	berth_port_unshare(share(two, 2));
+	map(virt, 1, 9, BERTH_ACCESS_WRITE);
+	map(virt, 3, 10, BERTH_ACCESS_WRITE);
+	assert_int_equal(move(virt + PAGE, 9, 200, 1), 0);
+	expect(-EBUSY, BERTH_REASON_STATE, two, 2, BERTH_MEMORY_CACHED);
+	expect(-EBUSY, BERTH_REASON_STATE, &(struct berth_range){ FRAME(200), PAGE }, 1,
+	       BERTH_MEMORY_CACHED);
+	map(virt, 3, 201, BERTH_ACCESS_READ);
+	berth_port_unshare(share(two, 2));
 	berth_port_user_release(virt, 4 * PAGE);
+	berth_port_unshare(share(&(struct berth_range){ FRAME(200), 2 * PAGE }, 1));
 	berth_port_stop();
 	START(state);
 	assert_int_equal(open_files(), files);
@@ -361,6 +378,12 @@ static void a_mapping_may_fail_meanwhile(void **state)
 		berth_port_range_unmap(range, pages.base - 2 * PAGE, 4 * PAGE, BERTH_MEMORY_CACHED);
 		berth_port_range_release(range, pages.size);
 	}
+	/* Nor is RAM outside the linear map in a cache for it. */
+	range = berth_port_range_reserve(PAGE);
+	berth_port_share_fail = 1;
+	assert_int_equal(berth_port_range_map(range, NO_MAP, PAGE, BERTH_MEMORY_CACHED), -ENOMEM);
+	assert_int_equal(soc.ram.nr_viewed, 0);
+	berth_port_range_release(range, PAGE);
 	berth_port_unshare(fd);
 	gate_stop();
 }
@@ -389,6 +412,62 @@ static void the_limit_of_mappings_is_kept(void **state)
 	berth_port_unshare(share(&runs[5], 25));
 	berth_port_gate_limit = 0;
 	gate_stop();
+}
+
+static void *taken[200000];
+static unsigned int nr_taken;
+
+/* All the mappings that the host gives. No two of these are alike, so none joins another. */
+static void take_mappings(void)
+{
+	while (nr_taken < ARRAY_SIZE(taken)) {
+		long at = syscall(SYS_mmap, NULL, PAGE, nr_taken % 2 ? PROT_READ : PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (at == -1)
+			return;
+		taken[nr_taken++] = (void *)at;
+	}
+}
+
+static void give_mappings(void)
+{
+	while (nr_taken)
+		syscall(SYS_munmap, taken[--nr_taken], PAGE);
+}
+
+/* Without any that is left sharing fails, and its way back needs none. */
+static void the_program_may_use_up_all_mappings(void **state)
+{
+	const struct berth_range much = { HIGH_RAM + 5 * PAGE, MIB };
+	const struct berth_range other = { HIGH_RAM + 2 * MIB, MIB };
+	bool has_limit;
+	int ret = -ENOMEM, fd;
+
+	START(state);
+	cpu_fill(much.base, 0x44, much.size);
+	view = berth_port_range_reserve(much.size);
+	assert_int_equal(berth_port_range_map(view, much.base, much.size, BERTH_MEMORY_CACHED), 0);
+	fd = share(&much, 1);
+	take_mappings();
+	has_limit = nr_taken < ARRAY_SIZE(taken);
+	/* A sanitizer's allocator does not survive that. */
+	if (has_limit && !UNDER_TSAN && !__asan_poison_memory_region)
+		ret = berth_port_share(&other, 1, BERTH_MEMORY_CACHED);
+	take_mappings();
+	berth_port_unshare(fd);
+	give_mappings();
+	assert_int_equal(ret, -ENOMEM);
+	assert_int_equal(view[much.size - 1], 0x44);
+	cpu_fill(much.base, 0x45, much.size);
+	assert_int_equal(view[0], 0x45);
+	assert_int_equal(inode_of(much.base), inode_of(RAM));
+	assert_int_equal(inode_of(other.base), inode_of(RAM));
+	assert_int_equal(host_mappings(view, much.size), 1);
+	berth_port_unshare(share(&other, 1));
+	gate_stop();
+	if (!has_limit)
+		skip();
 }
 
 /* A run with a seed goes the same way whether something is shared or not. */
@@ -442,7 +521,7 @@ static void stops_end_it(void **state)
 
 	for (unsigned int i = 0; i < 5; i++) {
 		uint8_t *range;
-		int fd;
+		int fd, copy;
 
 		START(state);
 		fd = share(scattered, ARRAY_SIZE(scattered));
@@ -451,7 +530,10 @@ static void stops_end_it(void **state)
 				 0);
 		client_start(&client);
 		assert_int_equal(client_give(&client, fd, SCATTERED_SIZE), 0);
+		copy = dup(fd);
 		gate_stop();
+		assert_int_equal(used(copy), 0);
+		close(copy);
 		assert_int_equal(client_ask(&client, CLIENT_WRITE, 0, 1), 0);
 		client_end(&client, false);
 		if (!i)
@@ -478,6 +560,57 @@ static void poison_stays(void **state)
 	gate_stop();
 }
 
+#define CRASH_ARGUMENT "--crash"
+#define WAYS 3
+
+/* Where there is no RAM, in the linear map and in a range that has shown what was shared; where there is. */
+static int crash_main(const char *way, char *gate)
+{
+	volatile uint8_t *range;
+	void *name = gate;
+	int fd;
+
+	signal(SIGSEGV, SIG_DFL);
+	if (!gate_start(&name))
+		return 77;
+	fd = berth_port_share(&pages, 1, BERTH_MEMORY_CACHED);
+	range = berth_port_range_reserve(2 * PAGE);
+	if (fd < 0 ||
+	    berth_port_range_map((void *)(uintptr_t)range, pages.base, PAGE, BERTH_MEMORY_CACHED))
+		return 1;
+	berth_port_unshare(fd);
+	range[1] = 1;
+	cpu_fill(pages.base, 5, PAGE);
+	if (way[0] == '0')
+		*(volatile uint8_t *)soc_virt(NO_MAP) = 1;
+	if (way[0] == '1')
+		range[PAGE] = 1;
+	gate_stop();
+	if (way[0] == '2')
+		kill(getpid(), SIGSEGV);
+	return 2;
+}
+
+/* In a process of its own, since it does not survive. */
+static void real_bugs_still_crash(void **state)
+{
+	for (unsigned int i = 0; i < WAYS; i++) {
+		char way[] = { (char)('0' + i), 0 };
+		char *arguments[] = { (char *)(uintptr_t) "crash",
+				      (char *)(uintptr_t)CRASH_ARGUMENT, way, *state, NULL };
+		pid_t child;
+		int status;
+
+		assert_int_equal(
+			posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environ), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+			skip();
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSEGV)
+			fail_msg("way %u: status %#x", i, (unsigned int)status);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,12 +622,16 @@ int main(int argc, char **argv)
 		BOTH(every_call_of_the_host_may_fail),
 		BOTH(a_mapping_may_fail_meanwhile),
 		BOTH(the_limit_of_mappings_is_kept),
+		BOTH(the_program_may_use_up_all_mappings),
 		BOTH(a_run_does_not_notice),
 		BOTH(stops_end_it),
 		BOTH(poison_stays),
+		BOTH(real_bugs_still_crash),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], CLIENT_ARGUMENT))
 		return client_main();
+	if (argc > 3 && !strcmp(argv[1], CRASH_ARGUMENT))
+		return crash_main(argv[2], argv[3]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static RAW void let_others_run(enum gate_step step)
 {
 	static uint32_t calls;
 
-	if (__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED) % 16)
+	if (__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED) % 64)
 		return;
 	if (step == GATE_SHUT || step == GATE_COPIED || step == GATE_SHOWING)
 		syscall(SYS_sched_yield);
@@ -190,14 +190,14 @@ static void share_under_writers(enum berth_memory_type type, unsigned int rounds
 static void no_store_is_lost(void **state)
 {
 	START(state);
-	share_under_writers(BERTH_MEMORY_CACHED, UNDER_TSAN ? 1000 : 3000);
+	share_under_writers(BERTH_MEMORY_CACHED, UNDER_TSAN ? 400 : 1000);
 	gate_stop();
 }
 
 static void no_uncached_store_is_lost(void **state)
 {
 	START(state);
-	share_under_writers(BERTH_MEMORY_WRITE_COMBINE, UNDER_TSAN ? 500 : 1500);
+	share_under_writers(BERTH_MEMORY_WRITE_COMBINE, UNDER_TSAN ? 200 : 400);
 	gate_stop();
 }
 
@@ -229,6 +229,73 @@ static void two_processes_add_up(void **state)
 	stop_writers(device_thread);
 	check_words(5000ull * rounds);
 	client_end(&client, false);
+	gate_stop();
+}
+
+static struct probe {
+	uint8_t *at;
+	enum gate_step step;
+	uint32_t is_asked, is_done, was_early;
+} probe;
+
+static void *write_when_asked(void *arg)
+{
+	while (!__atomic_load_n(&probe.is_asked, __ATOMIC_ACQUIRE))
+		sched_yield();
+	__atomic_store_n(probe.at, 0x99, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&probe.is_done, 1, __ATOMIC_RELEASE);
+	return arg;
+}
+
+/* The writer has time enough to get through, should it be let. */
+static RAW void ask_for_a_write(enum gate_step step)
+{
+	struct timespec time;
+
+	if (step != probe.step || __atomic_load_n(&probe.is_asked, __ATOMIC_RELAXED))
+		return;
+	__atomic_store_n(&probe.is_asked, 1, __ATOMIC_RELEASE);
+	time.tv_sec = 0;
+	time.tv_nsec = 5000000;
+	syscall(SYS_nanosleep, &time, NULL);
+	probe.was_early = __atomic_load_n(&probe.is_done, __ATOMIC_ACQUIRE);
+}
+
+static void check_write_waits(uint8_t *at, enum gate_step step, bool is_back)
+{
+	const struct berth_range run = { pages[0], PAGE };
+	pthread_t thread;
+	int fd;
+
+	probe = (struct probe){ .at = at + 5, .step = step };
+	__atomic_store_n(&direct[0][5], 0x11, __ATOMIC_SEQ_CST);
+	assert_int_equal(pthread_create(&thread, NULL, write_when_asked, NULL), 0);
+	if (!is_back)
+		__atomic_store_n(&berth_port_gate_hook, ask_for_a_write, __ATOMIC_RELAXED);
+	fd = berth_port_share(&run, 1, BERTH_MEMORY_CACHED);
+	assert_true(fd >= 0);
+	__atomic_store_n(&berth_port_gate_hook, ask_for_a_write, __ATOMIC_RELAXED);
+	if (!is_back)
+		pthread_join(thread, NULL);
+	assert_int_equal(__atomic_load_n(&direct[0][5], __ATOMIC_SEQ_CST), is_back ? 0x11 : 0x99);
+	berth_port_unshare(fd);
+	if (is_back)
+		pthread_join(thread, NULL);
+	__atomic_store_n(&berth_port_gate_hook, NULL, __ATOMIC_RELAXED);
+	assert_int_equal(probe.was_early, 0);
+	assert_int_equal(direct[0][5], 0x99);
+	assert_int_equal(range[5], 0x99);
+}
+
+/* From the copy on until all see the copy, wherever it is that one writes. */
+static void writers_wait_until_all_is_shown(void **state)
+{
+	static const enum gate_step steps[] = { GATE_SHUT, GATE_COPIED, GATE_SHOWING };
+
+	START(state);
+	show_pages(BERTH_MEMORY_CACHED);
+	for (unsigned int i = 0; i < 4 * ARRAY_SIZE(steps); i++)
+		check_write_waits(i & 1 ? direct[0] : range, steps[i / 4], i & 2);
 	gate_stop();
 }
 
@@ -267,7 +334,7 @@ static void several_share_at_once(void **state)
 {
 	struct sharer sharers[3];
 	pthread_t device_thread;
-	uint64_t sum = 0, rounds = UNDER_TSAN ? 200 : 600;
+	uint64_t sum = 0, rounds = UNDER_TSAN ? 100 : 200;
 
 	START(state);
 	show_pages(BERTH_MEMORY_CACHED);
@@ -292,9 +359,8 @@ static void several_share_at_once(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(no_store_is_lost),
-		BOTH(no_uncached_store_is_lost),
-		BOTH(two_processes_add_up),
+		BOTH(writers_wait_until_all_is_shown), BOTH(no_store_is_lost),
+		BOTH(no_uncached_store_is_lost),       BOTH(two_processes_add_up),
 		BOTH(several_share_at_once),
 	};
 

@@ -12,6 +12,7 @@
 #include <berth/drivers/zynqmp-zdma.h>
 
 #include "copies.h"
+#include "polled.h"
 #include "fdt.h"
 #include "sink.h"
 #include "zdma_engine.h"
@@ -537,6 +538,20 @@ static void a_ring_loses_and_doubles_nothing(void **state)
 	end(&c);
 }
 
+static void a_channel_is_polled(void **state)
+{
+	struct copies c;
+
+	(void)state;
+	start(false, 23);
+	copies_start(&c, must_channel(dev), SIZE);
+	copies_map(&c);
+	polled_transfers(c.chan, c.dst_dma, c.src_dma, 1000);
+	memcpy(c.want, c.src, 1000);
+	copies_compare(&c);
+	end(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -553,6 +568,7 @@ int main(void)
 		cmocka_unit_test(a_transfer_that_never_ends),
 		cmocka_unit_test(a_peripheral_is_written_and_read),
 		cmocka_unit_test(a_ring_loses_and_doubles_nothing),
+		cmocka_unit_test(a_channel_is_polled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -360,8 +360,9 @@ static int run_one(const struct conformance_test *test, unsigned int number)
 int conformance_run(const struct conformance_env *env)
 {
 	const struct conformance_test *const groups[] = {
-		conformance_bytes,  conformance_time,  conformance_memory, conformance_cpus,
-		conformance_ranges, conformance_moves, env->own,	   conformance_lifecycle,
+		conformance_bytes, conformance_time,   conformance_memory,
+		conformance_cpus,  conformance_ranges, conformance_moves,
+		conformance_share, env->own,	       conformance_lifecycle,
 	};
 	unsigned int nr[ARRAY_SIZE(groups)];
 	struct line text = { .length = 0 };

@@ -40,6 +40,7 @@ void *memset(void *dst, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
 
 extern const struct conformance_test conformance_bytes[], conformance_time[], conformance_memory[],
-	conformance_cpus[], conformance_moves[], conformance_ranges[], conformance_lifecycle[];
+	conformance_cpus[], conformance_moves[], conformance_ranges[], conformance_share[],
+	conformance_lifecycle[];
 
 #endif

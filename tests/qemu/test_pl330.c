@@ -3,6 +3,7 @@
 #include <berth/mm.h>
 
 #include "zynq.h"
+#include "../model/polled.h"
 
 #define AREA (512u << 10)
 #define GUARD 64u
@@ -510,6 +511,31 @@ static void probes_without_memory(void **unused)
 	must_stop();
 }
 
+static void a_channel_is_polled(void **unused)
+{
+	struct dma_chan *chan;
+	struct areas areas;
+	struct device *dev;
+	dma_addr_t from, to;
+
+	(void)unused;
+	must_start_zynq(NULL);
+	chan = must_take(DMA_MEMCPY);
+	dev = dmaengine_get_dma_device(chan);
+	areas = make_areas();
+	from = dma_map_single(dev, areas.src, 1000, DMA_TO_DEVICE);
+	to = dma_map_single(dev, areas.dst, 1000, DMA_FROM_DEVICE);
+	assert_false(dma_mapping_error(dev, from) || dma_mapping_error(dev, to));
+	polled_transfers(chan, to, from, 1000);
+	dma_unmap_single(dev, from, 1000, DMA_TO_DEVICE);
+	dma_unmap_single(dev, to, 1000, DMA_FROM_DEVICE);
+	memcpy(areas.wanted, areas.src, 1000);
+	assert_memory_equal(areas.dst, areas.wanted, AREA);
+	free_areas(&areas);
+	dma_release_channel(chan);
+	must_stop();
+}
+
 /* All of its events are secure then, and the driver may use none. */
 static void a_manager_that_is_not_secure(void **unused)
 {
@@ -540,6 +566,7 @@ int main(void)
 		cmocka_unit_test(prepares_without_memory),
 		cmocka_unit_test(probes_without_memory),
 		cmocka_unit_test(a_manager_that_is_not_secure),
+		cmocka_unit_test(a_channel_is_polled),
 	};
 
 	return has_emulator() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;

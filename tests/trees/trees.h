@@ -7,6 +7,8 @@
 
 extern const unsigned char tree_buses[];
 extern const size_t tree_buses_size;
+extern const unsigned char tree_dsp[];
+extern const size_t tree_dsp_size;
 extern const unsigned char tree_engines[];
 extern const size_t tree_engines_size;
 extern const unsigned char tree_guaranteed[];

@@ -124,6 +124,12 @@ int berth_port_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
 	return 0;
 }
 
+/* Who waits looks again by itself. */
+void berth_port_wake(const uint32_t *word)
+{
+	(void)word;
+}
+
 void __iomem *berth_port_ioremap(phys_addr_t phys, uint64_t size)
 {
 	static uint64_t registers[512];
@@ -200,6 +206,19 @@ void berth_port_range_release(void *virt, uint64_t size)
 	if (!found)
 		berth_port_panic("a range that was not reserved");
 	munmap((char *)virt - 4096, size + 8192);
+}
+
+int berth_port_share(const struct berth_range *runs, unsigned int nr, enum berth_memory_type type)
+{
+	(void)runs;
+	(void)nr;
+	(void)type;
+	return -EOPNOTSUPP;
+}
+
+void berth_port_unshare(int handle)
+{
+	(void)handle;
 }
 
 int berth_port_range_map(void *virt, phys_addr_t phys, uint64_t size, enum berth_memory_type type)

@@ -168,7 +168,8 @@ static void addresses_are_changed(void **unused)
 		uint32_t len = length(100000), src = below(1u << 27), dst = below(1u << 27);
 		uint32_t src2 = src + (below(1u << 27) & ~15u),
 			 dst2 = dst + (below(1u << 27) & ~15u);
-		static uint8_t changed[CODE], code[CODE];
+		static _Alignas(4) uint8_t changed[CODE];
+		static uint8_t code[CODE];
 		struct pl330_program program;
 
 		berth_pl330_begin(&program, changed, CODE, &shape);

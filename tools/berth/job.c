@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The main job. Buffers go round: the tool paints one with a pattern and queues it at the camera;
- * filled, it is read by the CPU, shown by the display where it lies, and painted again. So each
- * cache operation on the way matters: without the clean of the paint the pattern may fall over the
- * picture, without the invalidate the CPU sees the paint, without the clean of the header the
- * display meets the one before. Between two pictures a network card, if the board has one, sends a
- * frame and gets it back.
+ * The main job: bring a board up, send frames through it, look at what arrives. Between two pictures a
+ * network card, if the board has one, sends a frame and gets it back.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -19,51 +15,29 @@
 #include <berth/gfp.h>
 #include <berth/timer.h>
 
-#include <berth/drivers/sifive-pdma.h>
-#include <berth/drivers/camera.h>
+#include <berth/drivers/decoder.h>
 #include <berth/drivers/display.h>
 #include <berth/drivers/rtl8139.h>
+#include <berth/drivers/sifive-pdma.h>
 #include <berth/drivers/smmu-v3.h>
-#include "run.h"
-#include "source.h"
+#include "job.h"
 
-#define WAIT_MS 10000
 #define DEFAULT_FRAMES 60
 #define DEFAULT_WIDTH 320
 #define DEFAULT_HEIGHT 240
-
-struct job {
-	const struct run_options *options;
-	struct run_result *result;
-	struct source source;
-	FILE *out;
-	struct device *camera, *display;
-	struct device stand_in; /* for the camera, where there is none */
-	struct tenants *tenants; /* NULL: none */
-	struct network *network; /* NULL: none */
-	struct scatter *scatter; /* NULL: the display shows what lies in the camera's buffers */
-	char camera_path[256], display_path[256];
-	struct berth_camera_buffer *buffers[RUN_BUFFERS];
-	unsigned int queued;
-	bool is_counted; /* what follows is not of the run */
-	uint64_t latency[RUN_BUFFERS + RUN_TRIES];
-	bool out_failed;
-};
+#define DECODER "berth,model-decoder"
 
 static const struct berth_driver drivers[] = {
 	BERTH_PLATFORM_DRIVER(&berth_smmu_v3_driver),
 	BERTH_PLATFORM_DRIVER(&berth_camera_driver),
+	BERTH_PLATFORM_DRIVER(&berth_decoder_driver),
 	BERTH_PLATFORM_DRIVER(&berth_display_driver),
 	BERTH_PLATFORM_DRIVER(&berth_pdma_driver),
 	BERTH_PLATFORM_DRIVER(&berth_rtl8139_platform_driver),
 	BERTH_NO_MORE_DRIVERS,
 };
 
-static int fail(struct job *job, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* The first reason stays. */
-static int fail(struct job *job, int status, const char *format, ...)
+int job_fail(struct job *job, int status, const char *format, ...)
 {
 	va_list args;
 
@@ -74,13 +48,12 @@ static int fail(struct job *job, int status, const char *format, ...)
 	return status;
 }
 
-/* The same, with what berth remembers about its last failed call. */
-static int fail_berth(struct job *job, int status, const char *what)
+int job_fail_berth(struct job *job, int status, const char *what)
 {
 	char why[256];
 
 	board_error(why, sizeof(why));
-	return fail(job, status, "%s: %s", what, why);
+	return job_fail(job, status, "%s: %s", what, why);
 }
 
 static uint64_t host_ns(void)
@@ -107,7 +80,7 @@ static void count_cache_op(void *data, uint64_t number, enum berth_model_cache_o
 	result->dropped_size = size;
 }
 
-static void note_difference(struct job *job, uint64_t frame, const char *where, size_t byte)
+void job_note_difference(struct job *job, uint64_t frame, const char *where, size_t byte)
 {
 	struct run_result *result = job->result;
 
@@ -117,25 +90,24 @@ static void note_difference(struct job *job, uint64_t frame, const char *where, 
 	result->differs = true;
 }
 
-/* Compare with what the source gave. The text counts as what follows the picture. */
-static bool is_as_given(struct job *job, uint64_t number, const char *where, const uint8_t *picture,
-			const char *text, size_t text_length)
+bool job_is_as_given(struct job *job, uint64_t number, const char *where, const uint8_t *picture,
+		     const char *text, size_t text_length)
 {
 	const struct source_frame *given = source_frame(&job->source, number);
 	size_t size = job->source.format.frame_bytes, at = 0;
 
 	if (!given) {
-		note_difference(job, number, where, 0);
+		job_note_difference(job, number, where, 0);
 		return false;
 	}
 	if (memcmp(given->picture, picture, size)) {
 		while (given->picture[at] == picture[at])
 			at++;
-		note_difference(job, number, where, at);
+		job_note_difference(job, number, where, at);
 		return false;
 	}
 	if (strlen(given->text) != text_length || memcmp(given->text, text, text_length)) {
-		note_difference(job, number, where, size);
+		job_note_difference(job, number, where, size);
 		return false;
 	}
 	return true;
@@ -147,27 +119,29 @@ static void shown(void *data, const void *picture, size_t size, const char *text
 	struct job *job = data;
 	struct run_result *result = job->result;
 
-	if (is_as_given(job, result->frames_out, "at the display", picture, text, strlen(text)))
+	if (job_is_as_given(job, result->frames_out, "at the display", picture, text, strlen(text)))
 		result->identical_display++;
 	result->frames_out++;
-	if (job->out && y4m_write_frame(job->out, picture, size, text))
+	/* Of a pipeline it is what the other process sees that is written. */
+	if (job->out && !job->pipeline && y4m_write_frame(job->out, picture, size, text))
 		job->out_failed = true;
 }
 
-/* The device that serves a compatible string, with its driver bound. */
-static struct device *find_device(struct job *job, const char *compatible, char *path, size_t size)
+/* The device that serves a compatible string, with its driver bound; a board may lack @optional ones. */
+static struct device *find_device(struct job *job, const char *compatible, bool optional,
+				  char *path, size_t size)
 {
 	struct device_node *node = of_find_compatible_node(NULL, NULL, compatible);
 	struct platform_device *pdev = node ? of_find_device_by_node(node) : NULL;
 
 	if (!pdev) {
-		if (!job->result->missing[0])
+		if (!optional && !job->result->missing[0])
 			snprintf(job->result->missing, sizeof(job->result->missing), "%s",
 				 compatible);
 		return NULL;
 	}
 	if (!platform_get_drvdata(pdev)) {
-		fail(job, 0, "%s: its driver could not take it", dev_name(&pdev->dev));
+		job_fail(job, 0, "%s: its driver could not take it", dev_name(&pdev->dev));
 		return NULL;
 	}
 	berth_of_node_path(node, path, size);
@@ -178,23 +152,25 @@ static struct device *find_device(struct job *job, const char *compatible, char 
 static int stand_in(struct job *job)
 {
 	if (job->source.is_file || job->out)
-		return fail(job, RUN_UNUSABLE,
-			    "no frames can be sent: the board has no device compatible with %s",
-			    job->result->missing);
+		return job_fail(job, RUN_UNUSABLE,
+				"no frames can be sent: the board has no device compatible with %s",
+				job->result->missing);
 	job->camera = &job->stand_in;
 	job->display = NULL;
 	if (device_register(job->camera, "stand-in") ||
 	    dma_set_mask_and_coherent(job->camera, DMA_BIT_MASK(64)))
-		return fail_berth(job, RUN_UNUSABLE, "a device of the program's own");
+		return job_fail_berth(job, RUN_UNUSABLE, "a device of the program's own");
 	return RUN_DONE;
 }
 
 static int find_devices(struct job *job)
 {
-	job->camera =
-		find_device(job, "berth,model-camera", job->camera_path, sizeof(job->camera_path));
-	job->display = find_device(job, "berth,model-display", job->display_path,
+	job->camera = find_device(job, "berth,model-camera", false, job->camera_path,
+				  sizeof(job->camera_path));
+	job->display = find_device(job, "berth,model-display", false, job->display_path,
 				   sizeof(job->display_path));
+	job->decoder =
+		find_device(job, DECODER, true, job->decoder_path, sizeof(job->decoder_path));
 	if (job->result->error[0])
 		return RUN_UNUSABLE;
 	if (job->result->missing[0])
@@ -202,161 +178,76 @@ static int find_devices(struct job *job)
 	if ((job->source.is_file &&
 	     berth_model_camera_source(job->camera_path, source_next, &job->source)) ||
 	    berth_model_display_sink(job->display_path, shown, job))
-		return fail(job, RUN_UNUSABLE, "camera or display are not part of the model");
+		return job_fail(job, RUN_UNUSABLE, "camera or display are not part of the model");
 	return RUN_DONE;
 }
 
-static void sample(struct job *job)
+void job_sample(struct job *job)
 {
+	trace_flush(job->options->trace);
 	if (job->options->log)
 		memory_log_sample(job->options->log, job->result->frames_out);
 }
 
-static void note_holders(struct job *job, const struct berth_camera_buffer *buffer)
+int job_hold_display(struct job *job, enum berth_protection *protection)
+{
+	const struct run_options *options = job->options;
+	struct scatter_work *work = &job->result->display;
+
+	*protection = BERTH_PROTECT_PASSTHROUGH;
+	work->is_there = job->display && device_iommu_mapped(job->display);
+	if (!work->is_there && options->is_protection_chosen)
+		return job_fail(job, RUN_UNUSABLE,
+				"--protection: the board has no display behind an IOMMU");
+	if (!work->is_there)
+		return RUN_DONE;
+	if (options->is_protection_chosen &&
+	    berth_device_set_protection(job->display, options->protection))
+		return job_fail_berth(job, RUN_UNUSABLE, "--protection");
+	*protection = berth_device_protection(job->display);
+	work->protection = berth_protection_name(*protection);
+	return RUN_DONE;
+}
+
+void job_note_buffer(struct job *job, const struct page *page, size_t size)
 {
 	struct run_buffer *note = &job->result->buffer[job->result->buffers];
 
-	note->pages = PFN_UP(buffer->size);
+	note->pages = PFN_UP(size);
 	if (job->tenants)
-		tenants_held(job->tenants, page_to_pfn(buffer->page), note->pages, note->held);
+		tenants_held(job->tenants, page_to_pfn(page), note->pages, note->held);
 }
 
-static struct berth_camera_buffer *timed_alloc(struct job *job)
+uint64_t job_start_clock(void)
 {
-	struct run_latency *latency = &job->result->latency;
+	return host_ns();
+}
+
+void job_stop_clock(struct job *job, uint64_t start)
+{
+	job->latency[job->result->latency.samples++] = host_ns() - start;
+}
+
+struct berth_camera_buffer *job_timed_alloc(struct job *job)
+{
 	uint64_t start = host_ns();
 	struct berth_camera_buffer *buffer =
 		berth_camera_buffer_alloc(job->camera, (uint32_t)job->source.format.frame_bytes);
 
 	if (buffer)
-		job->latency[latency->samples++] = host_ns() - start;
+		job_stop_clock(job, start);
 	return buffer;
 }
 
-/* Two buffers keep the pipeline going, if there is no room for more. */
-static int get_buffers(struct job *job)
-{
-	struct run_result *result = job->result;
-
-	berth_memory_info(&result->before);
-	sample(job);
-	while (result->buffers < RUN_BUFFERS) {
-		struct berth_camera_buffer *buffer;
-
-		if (job->tenants)
-			tenants_remember(job->tenants);
-		buffer = timed_alloc(job);
-		if (!buffer && result->buffers < 2 && !result->missing[0])
-			return fail_berth(job, RUN_FOUND, "no memory for two frame buffers");
-		if (!buffer)
-			break;
-		note_holders(job, buffer);
-		job->buffers[result->buffers++] = buffer;
-		sample(job);
-	}
-	berth_memory_info(&result->during);
-	return RUN_DONE;
-}
-
-static void free_buffers(struct job *job)
-{
-	for (unsigned int i = 0; i < RUN_BUFFERS; i++) {
-		if (!job->buffers[i])
-			continue;
-		berth_camera_buffer_free(job->camera, job->buffers[i]);
-		job->buffers[i] = NULL;
-		sample(job);
-		if (job->tenants)
-			tenants_use(job->tenants);
-	}
-}
-
-/* If there is one more frame, give the camera room for it. */
-static int refill(struct job *job, struct berth_camera_buffer *buffer)
+int job_fetch(struct job *job)
 {
 	int ret = source_fetch(&job->source);
 
 	if (ret < 0)
-		return fail(job, RUN_UNUSABLE, "%s", job->source.reader.error);
-	if (!ret)
-		return RUN_DONE;
-	job->result->frames_in++;
-	/* Nobody's picture: what the camera does not write over shows. */
-	memset(berth_camera_picture(buffer), 0xa5 ^ (int)(job->source.fetched & 0x1f),
-	       buffer->bytes);
-	ret = berth_camera_queue(job->camera, buffer);
-	if (ret)
-		return fail(job, RUN_FOUND, "a buffer cannot be queued: %s", berth_error_name(ret));
-	job->queued++;
-	return RUN_DONE;
-}
-
-static int show_at(struct job *job, const struct berth_camera_buffer *buffer, struct page *page)
-{
-	struct berth_display_picture picture = {
-		.page = page,
-		.offset = PAGE_SIZE - BERTH_DISPLAY_HEADER,
-		.bytes = buffer->bytes,
-		.sequence = buffer->sequence,
-		.text_length = buffer->text_length,
-		.text = buffer->text,
-	};
-
-	return berth_display_show(job->display, &picture);
-}
-
-/*
- * The one place where the CPU copies a picture: the display does not reach where it lies, not even
- * through bounce buffers.
- */
-static int show_copy(struct job *job, const struct berth_camera_buffer *buffer, struct page **copy,
-		     dma_addr_t *copy_dma)
-{
-	*copy = dma_alloc_pages(job->display, buffer->size, copy_dma, DMA_TO_DEVICE, GFP_KERNEL);
-	if (!*copy)
-		return -ENOMEM;
-	memcpy((char *)page_address(*copy) + PAGE_SIZE, berth_camera_picture(buffer),
-	       buffer->bytes);
-	job->result->copied += buffer->bytes;
-	return show_at(job, buffer, *copy);
-}
-
-/* The engine scatters the picture, and the IOMMU makes it one again. */
-static int show_scattered(struct job *job, struct berth_camera_buffer *buffer)
-{
-	struct berth_display_picture picture = {
-		.sgt = scatter_table(job->scatter),
-		.attrs = DMA_ATTR_SKIP_CPU_SYNC,
-		.bytes = buffer->bytes,
-		.sequence = buffer->sequence,
-		.text_length = buffer->text_length,
-		.text = buffer->text,
-	};
-	int ret = scatter_fill(job->scatter, berth_camera_picture(buffer));
-
-	job->result->display.moved += buffer->bytes;
-	return ret ? ret : berth_display_show(job->display, &picture);
-}
-
-static int show(struct job *job, struct berth_camera_buffer *buffer)
-{
-	struct page *copy = NULL;
-	dma_addr_t copy_dma;
-	int ret = job->scatter ? show_scattered(job, buffer) : show_at(job, buffer, buffer->page);
-
-	if (ret == -ENOMEM && !job->scatter)
-		ret = show_copy(job, buffer, &copy, &copy_dma);
-	if (!ret)
-		ret = berth_display_wait(job->display, msecs_to_jiffies(WAIT_MS));
-	if (copy)
-		dma_free_pages(job->display, buffer->size, copy, copy_dma, DMA_TO_DEVICE);
-	if (ret == -ENOMEM)
-		return fail_berth(job, RUN_FOUND, "the display cannot be given a picture");
-	/* A black screen has been compared already. */
-	if (ret && ret != -EIO)
-		return fail(job, RUN_FOUND, "frame %u: the display does not show it: %s",
-			    buffer->sequence, berth_error_name(ret));
-	return RUN_DONE;
+		job_fail(job, RUN_UNUSABLE, "%s", job->source.reader.error);
+	else if (ret)
+		job->result->frames_in++;
+	return ret;
 }
 
 /* A frame of the network card's, there and back. */
@@ -369,80 +260,33 @@ static int use_network(struct job *job)
 		return RUN_DONE;
 	switch (network_exchange(job->network, &byte, why, sizeof(why))) {
 	case NETWORK_LOST:
-		return fail(job, RUN_FOUND, "%s", why);
+		return job_fail(job, RUN_FOUND, "%s", why);
 	case NETWORK_WRONG:
-		note_difference(job, job->result->network.frames_out - 1, "on the network", byte);
+		job_note_difference(job, job->result->network.frames_out - 1, "on the network",
+				    byte);
 		return RUN_DONE;
 	default:
 		return RUN_DONE;
 	}
 }
 
-/* One frame from the camera to the display; its buffer goes round. */
-static int one_frame(struct job *job)
+int job_between_frames(struct job *job)
 {
-	struct run_result *result = job->result;
-	struct berth_camera_buffer *buffer;
-	uint64_t number = result->frames_out;
-	int ret = berth_camera_dequeue(job->camera, &buffer, msecs_to_jiffies(WAIT_MS));
+	int ret = use_network(job);
 
-	if (ret && ret != -EIO)
-		return fail(job, RUN_FOUND, "frame %llu: the camera does not deliver it: %s",
-			    (unsigned long long)number, berth_error_name(ret));
-	job->queued--;
-	if (is_as_given(job, number, "as the CPU sees it", berth_camera_picture(buffer),
-			buffer->text, buffer->text_length))
-		result->identical_cpu++;
-	ret = show(job, buffer);
-	if (!ret)
-		ret = use_network(job);
 	if (ret)
 		return ret;
-	source_release(&job->source);
 	if (job->tenants)
 		tenants_use(job->tenants);
-	sample(job);
+	job_sample(job);
 	if (job->options->progress)
-		job->options->progress(job->options->progress_data, result->frames_out,
+		job->options->progress(job->options->progress_data, job->result->frames_out,
 				       job->source.limit);
-	return refill(job, buffer);
-}
-
-/*
- * How the display reaches its pictures: behind an IOMMU that translates they are scattered, if there
- * is an engine that does it.
- */
-static int start_display(struct job *job)
-{
-	const struct run_options *options = job->options;
-	struct scatter_work *work = &job->result->display;
-	struct device_node *node = of_find_compatible_node(NULL, NULL, "sifive,fu540-c000-pdma");
-	struct platform_device *engine = node ? of_find_device_by_node(node) : NULL;
-	enum berth_protection protection;
-
-	work->is_there = job->display && device_iommu_mapped(job->display);
-	if (!work->is_there && options->is_protection_chosen)
-		return fail(job, RUN_UNUSABLE,
-			    "--protection: the board has no display behind an IOMMU");
-	if (!work->is_there)
-		return RUN_DONE;
-	if (options->is_protection_chosen &&
-	    berth_device_set_protection(job->display, options->protection))
-		return fail_berth(job, RUN_UNUSABLE, "--protection");
-	protection = berth_device_protection(job->display);
-	work->protection = berth_protection_name(protection);
-	if ((protection != BERTH_PROTECT_LAZY && protection != BERTH_PROTECT_STRICT) || !engine ||
-	    !platform_get_drvdata(engine))
-		return RUN_DONE;
-	job->scatter = scatter_start(&engine->dev, job->source.format.frame_bytes);
-	if (!job->scatter)
-		return fail_berth(job, RUN_FOUND, "no memory for a scattered frame");
-	work->pages = scatter_pages(job->scatter);
 	return RUN_DONE;
 }
 
 /* What the first IOMMU of the board did meanwhile: the display is all there is behind it. */
-static void count_iommu(struct job *job, const struct berth_model_smmu_stats *before)
+void job_count_iommu(struct job *job, const struct berth_model_smmu_stats *before)
 {
 	struct scatter_work *work = &job->result->display;
 	struct berth_model_smmu_stats now;
@@ -468,10 +312,11 @@ static uint32_t frame_interval_ns(const struct y4m_format *format)
 	return ns < 4000000000u ? (uint32_t)ns : 4000000000u;
 }
 
-static int stream(struct job *job)
+struct berth_camera_format job_format(const struct job *job)
 {
 	const struct y4m_format *from = &job->source.format;
-	struct berth_camera_format format = {
+
+	return (struct berth_camera_format){
 		.width = from->width,
 		.height = from->height,
 		.bytes = (uint32_t)from->frame_bytes,
@@ -479,24 +324,6 @@ static int stream(struct job *job)
 		.frames = (uint32_t)job->source.limit,
 		.hold = true,
 	};
-	struct berth_model_smmu_stats before = { 0 };
-	int ret = RUN_DONE;
-
-	for (unsigned int i = 0; i < job->result->buffers && !ret; i++)
-		ret = refill(job, job->buffers[i]);
-	if (ret)
-		return ret;
-	if (!job->queued)
-		return fail(job, RUN_UNUSABLE, "%s: it has no frames", job->source.reader.name);
-	ret = berth_camera_start(job->camera, &format);
-	if (ret)
-		return fail(job, RUN_FOUND, "the camera does not start: %s", berth_error_name(ret));
-	berth_model_smmu_stats(NULL, &before);
-	while (job->queued && !ret)
-		ret = one_frame(job);
-	count_iommu(job, &before);
-	berth_camera_stop(job->camera);
-	return ret;
 }
 
 static int compare_u64(const void *a, const void *b)
@@ -514,7 +341,7 @@ static void try_allocations(struct job *job)
 	unsigned int order = get_order(PAGE_SIZE + job->source.format.frame_bytes);
 
 	for (result->tries = 0; result->tries < RUN_TRIES; result->tries++) {
-		struct berth_camera_buffer *buffer = timed_alloc(job);
+		struct berth_camera_buffer *buffer = job_timed_alloc(job);
 		struct page *page;
 
 		result->with_cma += buffer != NULL;
@@ -541,7 +368,7 @@ static int start_tenants(struct job *job)
 		return RUN_DONE;
 	job->tenants = tenants_start(job->options->model.seed, &result->tenants, why, sizeof(why));
 	if (!job->tenants)
-		return fail(job, RUN_UNUSABLE, "tenants: %s", why);
+		return job_fail(job, RUN_UNUSABLE, "tenants: %s", why);
 	return RUN_DONE;
 }
 
@@ -555,8 +382,8 @@ static int end_tenants(struct job *job)
 	job->tenants = NULL;
 	if (!work->wrong)
 		return RUN_DONE;
-	return fail(job, RUN_FOUND, "%llu pages of the tenants are not what they were",
-		    (unsigned long long)work->wrong);
+	return job_fail(job, RUN_FOUND, "%llu pages of the tenants are not what they were",
+			(unsigned long long)work->wrong);
 }
 
 /* While there is room for what it keeps. */
@@ -566,7 +393,7 @@ static int start_network(struct job *job)
 
 	if (network_start(&job->network, job->options->model.seed, &job->result->network, why,
 			  sizeof(why)))
-		return fail(job, RUN_UNUSABLE, "%s", why);
+		return job_fail(job, RUN_UNUSABLE, "%s", why);
 	return RUN_DONE;
 }
 
@@ -582,28 +409,42 @@ static void end_network(struct job *job)
 		result->bounce.bytes_in + result->bounce.bytes_out - result->network.bounced_bytes;
 }
 
+/* The way that frames take. */
+struct way {
+	int (*start)(struct job *job);
+	int (*get_buffers)(struct job *job);
+	int (*stream)(struct job *job);
+	void (*end)(struct job *job);
+};
+
+static const struct way direct = { direct_start, direct_get_buffers, direct_stream, direct_end };
+static const struct way through_decoder = { pipeline_start, pipeline_get_buffers, pipeline_stream,
+					    pipeline_end };
+
 static int drive(struct job *job)
 {
 	int ret = find_devices(job), ended;
+	const struct way *way = job->decoder && job->screen && !job->result->missing[0]
+					? &through_decoder
+					: &direct;
 
 	if (!ret)
 		ret = start_network(job);
 	if (!ret)
-		ret = start_display(job);
+		ret = way->start(job);
 	if (!ret)
 		ret = start_tenants(job);
 	if (ret) {
-		scatter_end(job->scatter);
+		way->end(job);
 		end_network(job);
 		return ret;
 	}
-	ret = get_buffers(job);
+	ret = way->get_buffers(job);
 	if (!ret && !job->result->missing[0])
-		ret = stream(job);
-	free_buffers(job);
-	scatter_end(job->scatter);
+		ret = way->stream(job);
+	way->end(job);
 	end_network(job);
-	sample(job);
+	job_sample(job);
 	berth_memory_info(&job->result->after);
 	berth_model_stats(&job->result->stats);
 	job->is_counted = true;
@@ -621,7 +462,7 @@ static int drive_and_stop(struct job *job)
 		device_unregister(job->camera);
 	stopped = berth_stop();
 	if (stopped && !ret)
-		ret = fail_berth(job, RUN_FOUND, "the board does not stop cleanly");
+		ret = job_fail_berth(job, RUN_FOUND, "the board does not stop cleanly");
 	return ret;
 }
 
@@ -646,10 +487,43 @@ static int bring_up(struct job *job)
 	job->result->is_limited = bootargs;
 	start.bootargs = bootargs;
 	ret = berth_start(options->board, drivers, &start)
-		      ? fail_berth(job, RUN_UNUSABLE, "the board cannot be started")
+		      ? job_fail_berth(job, RUN_UNUSABLE, "the board cannot be started")
 		      : drive_and_stop(job);
 	free(bootargs);
 	return ret;
+}
+
+/* Whether it names one: then there will be a need for another process, which is made before berth starts. */
+static bool has_decoder(const void *board)
+{
+	const uint8_t *size = (const uint8_t *)board + 4;
+
+	return memmem(board,
+		      (size_t)size[0] << 24 | (size_t)size[1] << 16 | (size_t)size[2] << 8 |
+			      size[3],
+		      DECODER, sizeof(DECODER)) != NULL;
+}
+
+static int start_screen(struct job *job)
+{
+	char why[160];
+
+	if (!has_decoder(job->options->board))
+		return RUN_DONE;
+	/* It goes on behind the header. That there is no room shows when the file is closed. */
+	if (job->out && fflush(job->out))
+		job->out_failed = true;
+	job->screen = screen_start(job->out ? fileno(job->out) : -1, why, sizeof(why));
+	return job->screen ? RUN_DONE : job_fail(job, RUN_UNUSABLE, "%s", why);
+}
+
+static void end_screen(struct job *job)
+{
+	char why[160];
+
+	if (screen_end(job->screen, why, sizeof(why)))
+		job_fail(job, RUN_FOUND, "%s", why);
+	job->screen = NULL;
 }
 
 static int open_out(struct job *job)
@@ -660,7 +534,7 @@ static int open_out(struct job *job)
 		return RUN_DONE;
 	job->out = fopen(path, "wb");
 	if (!job->out || y4m_write_header(job->out, job->source.format.header))
-		return fail(job, RUN_UNUSABLE, "%s: %s", path, strerror(errno));
+		return job_fail(job, RUN_UNUSABLE, "%s: %s", path, strerror(errno));
 	return RUN_DONE;
 }
 
@@ -669,7 +543,8 @@ static int judge(struct job *job)
 	struct run_result *result = job->result;
 
 	if (job->out && (job->out_failed | fclose(job->out)))
-		fail(job, RUN_FOUND, "%s: it could not be written completely", job->options->out);
+		job_fail(job, RUN_FOUND, "%s: it could not be written completely",
+			 job->options->out);
 	if (!result->differs && result->frames_out == result->frames_in &&
 	    result->identical_display == result->frames_in &&
 	    result->identical_cpu == result->frames_in && !result->error[0])
@@ -691,13 +566,16 @@ int run_job(const struct run_options *options, struct run_result *result)
 	if (source_open(&job.source, options->video, frames,
 			options->width ? options->width : DEFAULT_WIDTH,
 			options->height ? options->height : DEFAULT_HEIGHT))
-		return fail(&job, RUN_UNUSABLE, "%s", job.source.reader.error);
+		return job_fail(&job, RUN_UNUSABLE, "%s", job.source.reader.error);
 	result->width = job.source.format.width;
 	result->height = job.source.format.height;
 	result->frame_bytes = job.source.format.frame_bytes;
 	ret = open_out(&job);
 	if (!ret)
+		ret = start_screen(&job);
+	if (!ret)
 		ret = bring_up(&job);
+	end_screen(&job);
 	source_close(&job.source);
 	if (ret != RUN_UNUSABLE)
 		return judge(&job);

@@ -5,8 +5,10 @@
 #include <berth/berth.h>
 
 #include "dmatest.h"
+#include "exec.h"
 #include "explain.h"
 #include "run.h"
+#include "screen.h"
 
 static const char usage[] =
 	"Usage: berth COMMAND [OPTION]...\n"
@@ -14,8 +16,10 @@ static const char usage[] =
 	"\n"
 	"Commands:\n"
 	"  dmatest     transfers on every DMA channel of a board, each one compared\n"
+	"  exec        run a program with the nodes of a server\n"
 	"  explain     what each device of a board gets, and what is wrong with its description\n"
 	"  run         send frames from the camera through memory to the display\n"
+	"  serve       let other programs use a board's nodes\n"
 	"\n"
 	"  --help      this text; after a command, that command's\n"
 	"  --version   the version\n"
@@ -26,9 +30,8 @@ static const struct {
 	const char *name;
 	int (*command)(int argc, char **argv);
 } commands[] = {
-	{ "dmatest", dmatest_command },
-	{ "explain", explain_command },
-	{ "run", run_command },
+	{ "dmatest", dmatest_command }, { "exec", exec_command },   { "explain", explain_command },
+	{ "run", run_command },		{ "serve", serve_command },
 };
 
 int main(int argc, char **argv)
@@ -45,6 +48,9 @@ int main(int argc, char **argv)
 		printf("berth %s\n", berth_version());
 		return RUN_DONE;
 	}
+	/* Not for people: the other process of `berth run`. */
+	if (!strcmp(argv[1], SCREEN_COMMAND))
+		return screen_command();
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].command(argc - 1, argv + 1);

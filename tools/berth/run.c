@@ -23,6 +23,7 @@ static const char usage[] =
 	"                        it the camera's test pattern\n"
 	"  --out OUT.y4m         write what the display showed\n"
 	"  --svg FILE            draw memory over time\n"
+	"  --trace FILE          write what happened when, for https://ui.perfetto.dev\n"
 	"  --frames N            so many frames at most; of the test pattern: 60\n"
 	"  --seed N              of everything that happens by chance; 0\n"
 	"  --cache WHEN          write-backs and refills: random, adversarial or quiet; random\n"
@@ -42,6 +43,7 @@ enum {
 	OPT_VIDEO = COMMAND_FIRST_OPTION,
 	OPT_OUT,
 	OPT_SVG,
+	OPT_TRACE,
 	OPT_FRAMES,
 	OPT_SEED,
 	OPT_CACHE,
@@ -58,6 +60,7 @@ static const struct option long_options[] = {
 	{ "video", required_argument, NULL, OPT_VIDEO },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "svg", required_argument, NULL, OPT_SVG },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "frames", required_argument, NULL, OPT_FRAMES },
 	{ "seed", required_argument, NULL, OPT_SEED },
 	{ "cache", required_argument, NULL, OPT_CACHE },
@@ -73,7 +76,7 @@ static const struct option long_options[] = {
 
 struct command_line {
 	struct run_options run;
-	const char *board, *svg;
+	const char *board, *svg, *trace;
 	bool json, help;
 };
 
@@ -170,6 +173,9 @@ static int parse_option(void *data, int option, const char *arg)
 		return 0;
 	case OPT_SVG:
 		line->svg = arg;
+		return 0;
+	case OPT_TRACE:
+		line->trace = arg;
 		return 0;
 	case OPT_FRAMES:
 		return parse_count(arg, &run->frames, 1, UINT32_MAX) ? 0 : -1;
@@ -274,9 +280,16 @@ static int report(const struct command_line *line, const struct run_result *resu
 static int run(struct command_line *line)
 {
 	char error[512];
-	struct memory_log *log = line->svg ? calloc(1, sizeof(*log)) : NULL;
+	struct memory_log *log;
 	struct run_result result;
 	int status;
+
+	if (line->trace) {
+		line->run.trace = trace_open(line->trace, error, sizeof(error));
+		if (!line->run.trace)
+			return unusable("%s", error);
+	}
+	log = line->svg ? calloc(1, sizeof(*log)) : NULL;
 
 	line->run.log = log;
 	if (isatty(STDERR_FILENO))
@@ -284,7 +297,10 @@ static int run(struct command_line *line)
 	status = run_job(&line->run, &result);
 	if (line->run.progress)
 		fputs("\r\033[K", stderr);
-	if (status == RUN_UNUSABLE) {
+	if (trace_close(line->run.trace, error, sizeof(error)) && status != RUN_UNUSABLE) {
+		status = RUN_UNUSABLE;
+		unusable("%s", error);
+	} else if (status == RUN_UNUSABLE) {
 		unusable("%s", result.error);
 	} else {
 		if (log && picture_write(line->svg, log, &result, error, sizeof(error)))
@@ -314,6 +330,8 @@ int run_command(int argc, char **argv)
 		return unusable("--out: %s is the input as well", line.run.out);
 	if (is_same_file(line.run.video, line.svg))
 		return unusable("--svg: %s is the input as well", line.svg);
+	if (is_same_file(line.run.video, line.trace))
+		return unusable("--trace: %s is the input as well", line.trace);
 	if (line.board) {
 		board = board_load(line.board, error, sizeof(error));
 		if (!board)

@@ -13,6 +13,7 @@
 #include "network.h"
 #include "scatter.h"
 #include "tenants.h"
+#include "trace.h"
 
 #define RUN_MAX_MEM 8
 /* Of a board's memory, which is held three times and filled: enough for its reservations. */
@@ -37,8 +38,22 @@ struct run_options {
 	enum berth_protection protection; /* of the display */
 	bool verbose;
 	struct memory_log *log; /* filled in if not NULL; memory_log_free() is the caller's */
+	struct trace *trace; /* NULL: none */
 	void (*progress)(void *data, uint64_t frame, uint64_t frames);
 	void *progress_data;
+};
+
+/* What went through a decoder to another process. */
+struct run_pipeline {
+	bool is_there;
+	uint64_t coded_bytes; /* what the camera wrote, and the decoder read */
+	unsigned int pictures; /* buffers of theirs */
+	uint64_t pieces; /* of a picture's memory */
+	uint64_t fences; /* made and signalled */
+	uint64_t fences_failed; /* of them, with an error */
+	uint64_t seen; /* pictures, by the other process */
+	uint64_t cleans, invalidates; /* of buffers that passed from one side to the other */
+	uint64_t damaged; /* streams that the decoder refused */
 };
 
 struct run_latency {
@@ -67,6 +82,7 @@ struct run_result {
 	char difference[160]; /* the first one */
 	struct network_work network;
 	struct scatter_work display;
+	struct run_pipeline pipeline;
 	struct berth_swiotlb_info bounce; /* of all devices */
 	uint64_t copied; /* bytes of pictures that the CPU copied on their way */
 	struct run_latency latency; /* of frame buffers, in host time */

@@ -39,8 +39,25 @@ static void print_frames(const struct run_result *r)
 	row("frames in, out", "%" PRIu64 ", %" PRIu64 " of %ux%u, %zu bytes each", r->frames_in,
 	    r->frames_out, r->width, r->height, r->frame_bytes);
 	row("identical at the display", "%" PRIu64, r->identical_display);
-	row("identical as the CPU saw them", "%" PRIu64, r->identical_cpu);
+	row(r->pipeline.is_there ? "identical in another process" : "identical as the CPU saw them",
+	    "%" PRIu64, r->identical_cpu);
 	row("picture bytes copied by CPU", "%" PRIu64, r->copied);
+}
+
+static void print_pipeline(const struct run_result *r)
+{
+	const struct run_pipeline *p = &r->pipeline;
+
+	if (!p->is_there)
+		return;
+	row("decoded", "%" PRIu64 " bytes to %" PRIu64 ", %" PRIu64 " damaged", p->coded_bytes,
+	    r->frames_out * r->frame_bytes, p->damaged);
+	row("  shared pictures", "%u, in %" PRIu64 " pieces each", p->pictures, p->pieces);
+	row("  seen by another process", "%" PRIu64, p->seen);
+	row("  fences", "%" PRIu64 " signalled, %" PRIu64 " with an error", p->fences,
+	    p->fences_failed);
+	row("  caches, between them", "clean %" PRIu64 ", invalidate %" PRIu64 " runs of memory",
+	    p->cleans, p->invalidates);
 }
 
 static void print_allocation(const struct run_result *r)
@@ -103,8 +120,8 @@ static void print_iommu(const struct run_result *r)
 	row("display's protection", "%s", w->protection);
 	if (w->pages)
 		row("  its pictures",
-		    "in %" PRIu64 " scattered pages, where an engine put %" PRIu64 " bytes",
-		    w->pages, w->moved);
+		    "in %" PRIu64 " scattered pages, where %s put %" PRIu64 " bytes", w->pages,
+		    r->pipeline.is_there ? "the decoder" : "an engine", w->moved);
 	row("  mapped, faults", "%" PRIu64 ", %" PRIu64, w->requests, w->faults);
 	row("  invalidation commands", "%" PRIu64 ", %.2f a picture", w->invalidations,
 	    (double)w->invalidations / requests);
@@ -144,8 +161,9 @@ static void print_last_line(const struct run_result *r)
 		       r->error, r->differs ? "; first " : "", r->differs ? r->difference : "");
 	else if (r->differs)
 		printf("DIFFERENT: %s; of %" PRIu64 " frames %" PRIu64
-		       " identical at the display, %" PRIu64 " as the CPU saw them\n",
-		       r->difference, r->frames_in, r->identical_display, r->identical_cpu);
+		       " identical at the display, %" PRIu64 " %s\n",
+		       r->difference, r->frames_in, r->identical_display, r->identical_cpu,
+		       r->pipeline.is_there ? "in another process" : "as the CPU saw them");
 	else
 		printf("identical: %" PRIu64 " frames in, %" PRIu64 " frames out\n", r->frames_in,
 		       r->frames_out);
@@ -167,6 +185,7 @@ void table_print(const struct run_options *options, const struct run_result *r)
 {
 	if (!r->missing[0])
 		print_frames(r);
+	print_pipeline(r);
 	print_allocation(r);
 	print_tenants(options, r);
 	print_network(r);
@@ -254,6 +273,27 @@ static void json_tenants(const struct run_options *options, const struct run_res
 		json_u64("held_by_movable", b->held[TENANT_ANON], i + 1 < r->buffers ? "}, " : "}");
 	}
 	fputs("]},\n", stdout);
+}
+
+static void json_pipeline(const struct run_result *r)
+{
+	const struct run_pipeline *p = &r->pipeline;
+
+	fputs("  \"pipeline\": ", stdout);
+	if (!p->is_there) {
+		fputs("null,\n", stdout);
+		return;
+	}
+	putchar('{');
+	json_u64("coded_bytes", p->coded_bytes, ", ");
+	json_u64("damaged", p->damaged, ", ");
+	json_u64("pictures", p->pictures, ", ");
+	json_u64("pieces", p->pieces, ", ");
+	json_u64("seen_by_another_process", p->seen, ", ");
+	json_u64("fences", p->fences, ", ");
+	json_u64("fences_failed", p->fences_failed, ", ");
+	json_u64("cleans", p->cleans, ", ");
+	json_u64("invalidates", p->invalidates, "},\n");
 }
 
 static void json_network(const struct run_result *r)
@@ -365,6 +405,7 @@ void table_print_json(const struct run_options *options, const struct run_result
 	json_u64("tries", r->tries, ", ");
 	json_u64("with_cma", r->with_cma, ", ");
 	json_u64("without_cma", r->without_cma, "},\n");
+	json_pipeline(r);
 	json_tenants(options, r);
 	json_network(r);
 	json_iommu(r);

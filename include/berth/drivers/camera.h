@@ -13,6 +13,7 @@
 #include <berth/device.h>
 #include <berth/mm.h>
 #include <berth/platform_device.h>
+#include <berth/scatterlist.h>
 #include <berth/types.h>
 
 #include <berth/names.h>
@@ -53,7 +54,10 @@ struct berth_camera_format {
  * @text_length: bytes of @text
  * @text: what the sensor said about the picture, not terminated
  * @is_queued: it is the camera's
- * @dma: the camera's address of @page
+ * @done: called when the camera has filled it, or will not: in interrupt context, or by who stops it; NULL
+ * @data: handed to it; the error is 0, -EIO (the picture is damaged) or -ENODATA
+ * @dma: the camera's address of @page; of memory of somebody else's, that of the picture
+ * @is_foreign: @page is NULL
  * @next: the buffer that was queued after this one
  */
 struct berth_camera_buffer {
@@ -65,7 +69,10 @@ struct berth_camera_buffer {
 	uint32_t text_length;
 	char text[BERTH_CAMERA_TEXT];
 	bool is_queued;
+	void (*done)(void *data, int error);
+	void *data;
 	dma_addr_t dma;
+	bool is_foreign;
 	struct berth_camera_buffer *next;
 };
 
@@ -77,10 +84,25 @@ struct berth_camera_buffer {
  */
 struct berth_camera_buffer *berth_camera_buffer_alloc(struct device *dev, uint32_t bytes);
 
+/**
+ * berth_camera_buffer_import() - a buffer of somebody else's memory, such as a dma-buf's
+ * @dev: the camera
+ * @table: mapped for the camera, DMA_FROM_DEVICE, whenever the buffer is queued
+ * @bytes: room for a picture, in the first segment
+ *
+ * Whose memory it is keeps it coherent. May sleep. Return: the buffer, until berth_camera_buffer_free(); NULL: no
+ * memory, or the segment is too short (ARGUMENT).
+ */
+struct berth_camera_buffer *
+berth_camera_buffer_import(struct device *dev, const struct sg_table *table, uint32_t bytes);
+
+/** berth_camera_buffer_moved() - where the memory of an imported buffer is now; it is not queued. 0 or -EINVAL. */
+int berth_camera_buffer_moved(struct berth_camera_buffer *buffer, const struct sg_table *table);
+
 /** berth_camera_buffer_free() - give back a buffer that is not queued; NULL is ignored. */
 void berth_camera_buffer_free(struct device *dev, struct berth_camera_buffer *buffer);
 
-/** berth_camera_picture() - where the CPU finds the picture of a buffer */
+/** berth_camera_picture() - where the CPU finds the picture of a buffer that is not imported */
 static inline void *berth_camera_picture(const struct berth_camera_buffer *buffer)
 {
 	return (char *)page_address(buffer->page) + PAGE_SIZE;

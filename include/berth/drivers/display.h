@@ -30,6 +30,9 @@ extern const struct platform_driver berth_display_driver;
  * @offset: where the header goes, from the start of @page; the picture follows it
  * @sgt: the picture in pieces, which an IOMMU makes one, instead of @page and @offset; NULL
  * @attrs: of the mapping of @sgt: DMA_ATTR_SKIP_CPU_SYNC if only devices have written it
+ * @is_mapped: @sgt is mapped for the display, and stays so
+ * @done: called when it was shown, or the display was stopped: in interrupt context, or by who stops it; NULL
+ * @data: handed to it; the error is as berth_display_wait() returns it
  * @bytes: of the picture
  * @sequence: its number
  * @text_length: bytes of @text, at most BERTH_DISPLAY_TEXT
@@ -40,6 +43,9 @@ struct berth_display_picture {
 	size_t offset;
 	struct sg_table *sgt;
 	unsigned long attrs;
+	bool is_mapped;
+	void (*done)(void *data, int error);
+	void *data;
 	uint32_t bytes;
 	uint32_t sequence;
 	uint32_t text_length;

@@ -10,6 +10,7 @@
 extern const struct model_device_type model_camera;
 extern const struct model_device_type model_decoder;
 extern const struct model_device_type model_display;
+extern const struct model_device_type model_dsp;
 extern const struct model_device_type model_fifo;
 extern const struct model_device_type model_pdma;
 extern const struct model_device_type model_rtl8139;

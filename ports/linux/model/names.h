@@ -42,12 +42,13 @@
 #define model_camera berth_model_camera
 #define model_cancel berth_model_cancel
 #define model_chance berth_model_chance
+#define model_decoder berth_model_decoder
 #define model_device_types berth_model_device_types
 #define model_display berth_model_display
-#define model_decoder berth_model_decoder
 #define model_dma_read berth_model_dma_read
 #define model_dma_write berth_model_dma_write
 #define model_draw berth_model_draw
+#define model_dsp berth_model_dsp
 #define model_enter berth_model_enter
 #define model_fifo berth_model_fifo
 #define model_find berth_model_find
@@ -102,7 +103,10 @@
 #define soc berth_model_soc
 #define tree_start berth_model_tree_start
 #define tree_stop berth_model_tree_stop
+#define view_area berth_model_view_area
 #define view_hide berth_model_view_hide
+#define view_share berth_model_view_share
 #define view_show berth_model_view_show
+#define view_unshare berth_model_view_unshare
 
 #endif

@@ -9,6 +9,7 @@
 #define PACE_NS 50000u
 /* How long a thread that never called berth is expected to do so. */
 #define GRACE_NS 100000000u
+#define MOST_GRACES 20u
 
 static bool is_before(const struct event *a, const struct event *b)
 {
@@ -145,23 +146,37 @@ void sched_barrier(void)
 	model_leave();
 }
 
-/* Whoever sleeps looks again. */
-void sched_kick(void)
+/* Whoever sleeps looks again. Return: how many are to be woken, without the lock: they want it at once. */
+static unsigned int kick_sleepers(void)
 {
 	unsigned int sleepers = soc.nr_asleep;
 
 	soc.nr_asleep = soc.nr_blocked = 0;
 	__atomic_fetch_add(&soc.kick, 1, __ATOMIC_RELAXED);
-	if (sleepers)
+	return sleepers;
+}
+
+void sched_kick(void)
+{
+	if (kick_sleepers())
 		futex_wake(&soc.kick, INT_MAX);
 }
 
+/* Threads that had their grace; see strangers_are_settled(). */
+static unsigned int settled;
+
+/* With NULL: a thread has come or gone. Fewer strangers than before: the next new one has a grace again. */
 void sched_wake(const uint32_t *word)
 {
-	(void)word;
+	unsigned int sleepers, strangers = word ? UINT_MAX : berth_port_strangers();
+
 	pthread_mutex_lock(&soc.lock);
-	sched_kick();
+	if (strangers < settled)
+		settled = strangers;
+	sleepers = kick_sleepers();
 	pthread_mutex_unlock(&soc.lock);
+	if (sleepers)
+		futex_wake(&soc.kick, INT_MAX);
 }
 
 /* With the lock, which it drops meanwhile. True if somebody kicked. */
@@ -184,7 +199,7 @@ static bool sleep_until_kick(uint32_t kick, uint64_t ns)
  */
 static bool strangers_are_settled(uint32_t kick)
 {
-	static unsigned int settled;
+	static unsigned int graces;
 	unsigned int before = berth_port_strangers();
 
 	if (before <= settled) {
@@ -195,6 +210,11 @@ static bool strangers_are_settled(uint32_t kick)
 		/* One that was just exiting is gone by now. */
 		unsigned int after = berth_port_strangers();
 
+		/* One that has had no CPU yet has not let its grace pass. */
+		if (berth_port_threads() <= soc.nr_asleep + 1 && berth_port_others_run() &&
+		    ++graces < MOST_GRACES)
+			return false;
+		graces = 0;
 		settled = after < before ? after : before;
 	}
 	return false;
@@ -219,13 +239,14 @@ static bool pace(uint32_t kick, uint64_t jump)
 	return true;
 }
 
-/* Nothing that the model knows of will happen. -EDEADLK: no other thread will do it either. */
+/*
+ * Nothing that the model knows of will happen. -EDEADLK: no other thread will do it either. While one that is known
+ * runs, nobody is asked for.
+ */
 static int block(uint32_t kick)
 {
-	if (!strangers_are_settled(kick))
-		return 0;
 	if (soc.nr_blocked + 1 >= berth_port_threads())
-		return -EDEADLK;
+		return strangers_are_settled(kick) ? -EDEADLK : 0;
 	soc.nr_blocked++;
 	if (!sleep_until_kick(kick, UINT64_MAX))
 		soc.nr_blocked--;

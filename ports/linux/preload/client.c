@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
 #include <linux/ioctl.h>
+#include <linux/sync_file.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -14,20 +19,31 @@
 
 #define TRIES 50
 
-/* One exchange; what is not used is 0, and @fd and @got -1. */
+/*
+ * One exchange; what is not used is 0, @fd and @got -1, and @nr_fds 1 if @fd is not.
+ * data: request.size of it
+ * to: at most @room bytes, reply.size of them
+ * more: behind those, at most @more_room bytes
+ */
 struct call {
 	struct berth_serve_request request;
-	const void *data; /* request.size of it */
-	int fd;
+	const void *data;
+	int fds[2];
+	unsigned int nr_fds;
 	struct berth_serve_reply reply;
-	void *to; /* at most @room bytes, reply.size of them */
-	size_t room;
+	void *to, *more;
+	size_t room, more_room;
 	int got;
 };
 
+/* The preloaded library has a close() of its own, which is not for these; a sanitizer has one that has to know. */
 static void close_raw(int fd)
 {
+#ifdef BERTH_PRELOADED
 	syscall(SYS_close, fd);
+#else
+	close(fd);
+#endif
 }
 
 static socklen_t server_address(struct sockaddr_un *address)
@@ -90,20 +106,20 @@ static int connect_server(bool is_bound)
 
 static int send_request(int connection, struct call *call)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(call->fds))] = { 0 };
 	struct iovec parts[2] = { { &call->request, sizeof(call->request) },
 				  { (void *)(uintptr_t)call->data, call->request.size } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	struct cmsghdr *header = (void *)control;
 	ssize_t sent;
 
-	if (call->fd >= 0) {
+	if (call->nr_fds) {
 		header->cmsg_level = SOL_SOCKET;
 		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(header), &call->fd, sizeof(int));
+		header->cmsg_len = CMSG_LEN(call->nr_fds * sizeof(int));
+		memcpy(CMSG_DATA(header), call->fds, call->nr_fds * sizeof(int));
 		message.msg_control = control;
-		message.msg_controllen = sizeof(control);
+		message.msg_controllen = CMSG_SPACE(call->nr_fds * sizeof(int));
 	}
 	do
 		sent = sendmsg(connection, &message, MSG_NOSIGNAL);
@@ -114,10 +130,12 @@ static int send_request(int connection, struct call *call)
 static int receive_reply(int connection, struct call *call)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct iovec parts[2] = { { &call->reply, sizeof(call->reply) }, { call->to, call->room } };
+	struct iovec parts[3] = { { &call->reply, sizeof(call->reply) },
+				  { call->to, call->room },
+				  { call->more, call->more_room } };
 	struct msghdr message = {
 		.msg_iov = parts,
-		.msg_iovlen = 2,
+		.msg_iovlen = 3,
 		.msg_control = control,
 		.msg_controllen = sizeof(control),
 	};
@@ -183,12 +201,12 @@ static long ask(struct call *call)
 	return ret;
 }
 
-int berth_client_open(const char *name, int flags)
+int berth_client_open(const char *path, int flags)
 {
+	const char *name = strncmp(path, "/dev/", 5) ? path : path + 5;
 	struct call call = {
 		.request = { .op = BERTH_SERVE_OPEN, .flags = (uint32_t)(flags & O_ACCMODE) },
 		.data = name,
-		.fd = -1,
 	};
 	const size_t size = strlen(name);
 	int fd;
@@ -214,7 +232,8 @@ long berth_client_read(int fd, void *bytes, size_t count)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_READ, .length = count },
-		.fd = fd,
+		.fds = { fd },
+		.nr_fds = 1,
 		.to = bytes,
 		.room = count < BERTH_SERVE_DATA_MOST ? count : BERTH_SERVE_DATA_MOST,
 	};
@@ -227,20 +246,70 @@ long berth_client_write(int fd, const void *bytes, size_t count)
 	struct call call = {
 		.request = { .op = BERTH_SERVE_WRITE, .length = count },
 		.data = bytes,
-		.fd = fd,
+		.fds = { fd },
+		.nr_fds = 1,
 	};
 
 	call.request.size = count < BERTH_SERVE_DATA_MOST ? (uint32_t)count : BERTH_SERVE_DATA_MOST;
 	return ask(&call);
 }
 
-long berth_client_ioctl(int fd, unsigned long number, void *arg)
+/* Of a descriptor, only one of the server's is its business. */
+static bool add_descriptor(struct call *call, const uint8_t *arg, size_t size)
+{
+	int fd;
+
+	if (size < sizeof(fd) || call->reply.fd_at > size - sizeof(fd))
+		return false;
+	memcpy(&fd, arg + call->reply.fd_at, sizeof(fd));
+	if (berth_client_is_node(fd))
+		call->fds[call->nr_fds++] = fd;
+	return true;
+}
+
+static bool add_array(struct call *call, const uint8_t *arg, size_t size)
+{
+	uint64_t address;
+
+	if (size < sizeof(address) || call->reply.fd_at > size - sizeof(address))
+		return false;
+	memcpy(&address, arg + call->reply.fd_at, sizeof(address));
+	call->more = (void *)(uintptr_t)address;
+	call->more_room = call->reply.wants & BERTH_SERVE_ARRAY_BYTES;
+	return call->more != NULL;
+}
+
+/* What the argument describes; names of buffers are longer than their request says. */
+static size_t size_of(unsigned long number, const void *arg)
+{
+	if (number == DMA_BUF_SET_NAME_A || number == DMA_BUF_SET_NAME_B)
+		return strnlen(arg, DMA_BUF_NAME_LEN - 1);
+	return _IOC_SIZE(number);
+}
+
+static long take_descriptor(const struct call *call, unsigned long number, uint8_t *arg)
+{
+	const size_t size = _IOC_SIZE(number);
+	const struct dma_heap_allocation_data *buffer = (const void *)arg;
+
+	if (size < sizeof(int) || call->reply.fd_at > size - sizeof(int)) {
+		close_raw(call->got);
+		return -EPROTO;
+	}
+	memcpy(arg + call->reply.fd_at, &call->got, sizeof(int));
+	if (number == DMA_HEAP_IOCTL_ALLOC && !(buffer->fd_flags & O_CLOEXEC))
+		fcntl(call->got, F_SETFD, 0);
+	return call->reply.result;
+}
+
+static long control(int fd, unsigned long number, void *arg)
 {
 	const size_t size = _IOC_SIZE(number);
 	struct call call = {
 		.request = { .op = BERTH_SERVE_IOCTL, .arg = (uint32_t)number },
 		.data = arg,
-		.fd = fd,
+		.fds = { fd },
+		.nr_fds = 1,
 		.to = arg,
 		.room = _IOC_DIR(number) & _IOC_READ ? size : 0,
 	};
@@ -249,25 +318,99 @@ long berth_client_ioctl(int fd, unsigned long number, void *arg)
 	if (size && !arg)
 		return -EFAULT;
 	if (_IOC_DIR(number) & _IOC_WRITE)
-		call.request.size = (uint32_t)size;
+		call.request.size = (uint32_t)size_of(number, arg);
 	if (!size)
 		call.request.offset = (uintptr_t)arg;
 	ret = ask(&call);
-	if (call.got >= 0 && size >= sizeof(int) && call.reply.fd_at <= size - sizeof(int))
-		memcpy((char *)arg + call.reply.fd_at, &call.got, sizeof(int));
-	else if (call.got >= 0)
-		close_raw(call.got);
+	if (ret == -EBADF && call.reply.wants) {
+		if (!(call.reply.wants & BERTH_SERVE_WANTS_FD ? add_descriptor(&call, arg, size)
+							      : add_array(&call, arg, size)))
+			return -EFAULT;
+		call.request.flags = BERTH_SERVE_KNOWS;
+		ret = ask(&call);
+	}
+	return call.got >= 0 ? take_descriptor(&call, number, arg) : ret;
+}
+
+/* 1, 0 when time was up, or a negative errno value. */
+static int wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd state = { .fd = fd, .events = POLLIN };
+	uint8_t byte;
+	int ret = poll(&state, 1, timeout_ms);
+
+	if (ret <= 0)
+		return ret ? -errno : 0;
+	if (state.revents & POLLNVAL)
+		return -EBADF;
+	/* A byte stays there. Nothing is the end. */
+	return recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0 ? 1 : -EPIPE;
+}
+
+/* Until those are done for whom an access has to wait. */
+static int wait_buffer(int fd, uint32_t flags, int timeout_ms)
+{
+	struct dma_buf_export_sync_file fence = { .flags = flags & DMA_BUF_SYNC_RW, .fd = -1 };
+	int ret = (int)control(fd, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &fence);
+
+	if (ret)
+		return ret;
+	ret = wait_readable(fence.fd, timeout_ms);
+	close_raw(fence.fd);
 	return ret;
 }
 
-int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection)
+long berth_client_ioctl(int fd, unsigned long number, void *arg)
+{
+	long ret;
+
+	while ((ret = control(fd, number, arg)) == -EAGAIN && number == DMA_BUF_IOCTL_SYNC &&
+	       !(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
+		const struct dma_buf_sync *sync = arg;
+		const int err = wait_buffer(fd, (uint32_t)sync->flags, -1);
+
+		if (err < 0)
+			return err;
+	}
+	return ret;
+}
+
+int berth_client_wait(int fd, int timeout_ms)
+{
+	struct sync_file_info info = { .status = 0 };
+	int ret;
+
+	if (!berth_client_is_node(fd))
+		return -EBADF;
+	if (berth_client_size(fd) >= 0)
+		return wait_buffer(fd, DMA_BUF_SYNC_RW, timeout_ms);
+	ret = wait_readable(fd, timeout_ms);
+	if (ret == 1 && !control(fd, SYNC_IOC_FILE_INFO, &info) && info.status < 0)
+		return info.status;
+	return ret;
+}
+
+int64_t berth_client_size(int fd)
+{
+	struct call call = {
+		.request = { .op = BERTH_SERVE_SIZE },
+		.fds = { fd },
+		.nr_fds = 1,
+	};
+
+	return ask(&call);
+}
+
+int berth_client_map_at(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_MAP, .offset = offset, .length = length },
-		.fd = fd,
+		.fds = { fd },
+		.nr_fds = 1,
 	};
 	long ret = exchange_new(false, &call, connection);
 
+	*at = ret >= 0 ? (uint64_t)ret : 0;
 	if (ret >= 0 && call.got >= 0)
 		return call.got;
 	if (*connection >= 0)
@@ -275,11 +418,61 @@ int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection)
 	return ret < 0 ? (int)ret : -EPROTO;
 }
 
+int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection)
+{
+	uint64_t at;
+
+	return berth_client_map_at(fd, offset, length, &at, connection);
+}
+
+int berth_client_mmap(int fd, size_t size, uint64_t offset, int prot,
+		      struct berth_client_mapping *mapping)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uint64_t at;
+	int shown;
+
+	if (!size || size > SIZE_MAX - page)
+		return -EINVAL;
+	size = (size + page - 1) & ~(page - 1);
+	shown = berth_client_map_at(fd, offset, size, &at, &mapping->connection);
+	if (shown < 0)
+		return shown;
+	/* Not libc's: it may be replaced. */
+	mapping->address =
+		(void *)syscall(SYS_mmap, NULL, size, prot, MAP_SHARED, shown, (off_t)at);
+	mapping->size = size;
+	close_raw(shown);
+	if (mapping->address != MAP_FAILED)
+		return 0;
+	shown = -errno;
+	close_raw(mapping->connection);
+	return shown;
+}
+
+void berth_client_munmap(struct berth_client_mapping *mapping)
+{
+	syscall(SYS_munmap, mapping->address, mapping->size);
+	close_raw(mapping->connection);
+	mapping->address = NULL;
+	mapping->connection = -1;
+}
+
+int berth_client_close(int fd)
+{
+#ifdef BERTH_PRELOADED
+	return syscall(SYS_close, fd) ? -errno : 0;
+#else
+	return close(fd) ? -errno : 0;
+#endif
+}
+
 int berth_client_name(int fd, char *name)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_NAME },
-		.fd = fd,
+		.fds = { fd },
+		.nr_fds = 1,
 		.to = name,
 		.room = BERTH_SERVE_NAME_MOST,
 	};
@@ -294,7 +487,6 @@ int berth_client_refresh(uint64_t inode)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_REFRESH, .arg = inode },
-		.fd = -1,
 	};
 
 	return (int)ask(&call);
@@ -304,7 +496,6 @@ int berth_client_tree(char *path, size_t size)
 {
 	struct call call = {
 		.request = { .op = BERTH_SERVE_HELLO },
-		.fd = -1,
 		.to = path,
 		.room = size,
 	};

@@ -10,10 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "serve/protocol.h"
+#include <berth/client.h>
 
-/* Open /dev/@name. @flags: of open(). Return: the descriptor. */
-int berth_client_open(const char *name, int flags);
+#include <berth/serve-protocol.h>
 
 /* Whether a descriptor is an open node of the server's. */
 bool berth_client_is_node(int fd);
@@ -21,9 +20,10 @@ bool berth_client_is_node(int fd);
 /* What the driver returns, now: -EAGAIN if there is nothing. */
 long berth_client_read(int fd, void *bytes, size_t count);
 long berth_client_write(int fd, const void *bytes, size_t count);
-long berth_client_ioctl(int fd, unsigned long number, void *arg);
 
-/* Return: a descriptor to map from its offset 0 on; *@connection is to stay open as long as the mapping. */
+/* Return: a descriptor to map from *@at on; *@connection is to stay open as long as the mapping. */
+int berth_client_map_at(int fd, uint64_t offset, uint64_t length, uint64_t *at, int *connection);
+/* The same for nodes of which that is always 0: all but buffers. */
 int berth_client_map(int fd, uint64_t offset, uint64_t length, int *connection);
 
 /* The name below /dev of an open node, to @name of BERTH_SERVE_NAME_MOST bytes. */
@@ -31,8 +31,5 @@ int berth_client_name(int fd, char *name);
 
 /* Bring the text of a file of the tree up to date. */
 int berth_client_refresh(uint64_t inode);
-
-/* The path of the tree, to @path. */
-int berth_client_tree(char *path, size_t size);
 
 #endif

@@ -85,6 +85,14 @@ static void leave(struct conn *conn)
 	berth_port_conn_put(conn);
 }
 
+static pid_t peer_of(int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) ? 0 : who.pid;
+}
+
 /* Return: with a reference of the caller's; NULL: @fd is still the caller's. */
 struct conn *berth_port_conn_add(int fd, bool is_adopted)
 {
@@ -95,7 +103,9 @@ struct conn *berth_port_conn_add(int fd, bool is_adopted)
 
 	if (!conn)
 		return NULL;
-	*conn = (struct conn){ .fd = fd, .refs = 2, .is_adopted = is_adopted };
+	*conn = (struct conn){
+		.fd = fd, .refs = 2, .is_adopted = is_adopted, .shared = -1, .pid = peer_of(fd)
+	};
 	pthread_mutex_init(&conn->lock, NULL);
 	if (!getpeername(fd, (struct sockaddr *)&peer, &size))
 		conn->token_size = token_of(&peer, size, conn->token);
@@ -132,36 +142,69 @@ struct conn *berth_port_conn_get(uint64_t id)
 /* What has this process at its other end was accepted here: nobody else's socket of that name passes. */
 static bool is_ours(int fd)
 {
-	struct ucred who;
-	socklen_t size = sizeof(who);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) && who.pid == getpid();
+	return peer_of(fd) == getpid();
 }
 
-struct conn *berth_port_conn_of_fd(int fd)
+/* With a reference of the caller's. */
+static struct conn *find(const struct sockaddr_un *name, socklen_t size, enum conn_kind kind)
 {
-	struct sockaddr_un own = { 0 };
-	socklen_t size = sizeof(own);
 	uint8_t token[SERVE_TOKEN];
-	size_t token_size;
+	const size_t token_size = token_of(name, size, token);
 	struct conn *found = NULL;
 
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&own, &size) || !is_ours(fd))
-		return NULL;
-	token_size = token_of(&own, size, token);
 	pthread_mutex_lock(&server.lock);
 	for (unsigned int i = 0; token_size && i < server.max_conns && !found; i++) {
 		struct conn *conn = server.conns[i];
 
 		if (conn && conn->token_size == token_size &&
 		    !memcmp(conn->token, token, token_size) &&
-		    __atomic_load_n(&conn->kind, __ATOMIC_ACQUIRE) == CONN_FILE)
+		    __atomic_load_n(&conn->kind, __ATOMIC_ACQUIRE) == kind)
 			found = conn;
 	}
 	if (found)
 		__atomic_fetch_add(&found->refs, 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&server.lock);
 	return found;
+}
+
+struct conn *berth_port_conn_of_fd(int fd)
+{
+	struct sockaddr_un own = { 0 };
+	socklen_t size = sizeof(own);
+
+	if (fd < 0 || getsockname(fd, (struct sockaddr *)&own, &size) || !is_ours(fd))
+		return NULL;
+	return find(&own, size, CONN_FILE);
+}
+
+struct conn *berth_port_conn_own(const struct sockaddr_un *name, socklen_t size)
+{
+	struct conn *conn = find(name, size, CONN_NEW);
+
+	if (!conn || conn->pid == getpid())
+		return conn;
+	berth_port_conn_put(conn);
+	return NULL;
+}
+
+bool berth_port_conn_claim(struct conn *conn)
+{
+	bool is_free;
+
+	pthread_mutex_lock(&conn->lock);
+	is_free = !conn->is_running && conn->kind == CONN_NEW;
+	if (is_free)
+		conn->is_running = true;
+	pthread_mutex_unlock(&conn->lock);
+	return is_free;
+}
+
+void berth_port_conn_unclaim(struct conn *conn)
+{
+	pthread_mutex_lock(&conn->lock);
+	conn->is_running = false;
+	pthread_mutex_unlock(&conn->lock);
+	berth_port_conn_kick(conn);
 }
 
 /* The last byte of a packet's accounting goes after the event that it was read. */
@@ -186,24 +229,28 @@ static void end(struct conn *conn)
 	epoll_ctl(server.epoll, EPOLL_CTL_DEL, conn->fd, NULL);
 	if (kind == CONN_FILE)
 		berth_port_release(conn);
-	if (kind == CONN_MAPPING)
+	if (kind == CONN_MAPPING) {
+		berth_port_access_end(conn->vma.vm_file, conn->pid);
 		berth_vma_release(&conn->vma);
+	}
 	shutdown(conn->fd, SHUT_RDWR);
 	leave(conn);
 }
 
-static void close_all(const int *fds, unsigned int nr)
+static void close_both(const struct packet *packet)
 {
-	for (unsigned int i = 0; i < nr; i++)
-		close(fds[i]);
+	if (packet->fd >= 0)
+		close(packet->fd);
+	if (packet->other >= 0)
+		close(packet->other);
 }
 
-/* Exactly one is kept: what came with more is nonsense. */
-static void keep_descriptor(struct msghdr *message, struct packet *packet)
+/* Two are kept: what came with more is nonsense. */
+static void keep_descriptors(struct msghdr *message, struct packet *packet)
 {
 	struct cmsghdr *control;
 
-	packet->fd = -1;
+	packet->fd = packet->other = -1;
 	packet->fds = 0;
 	for (control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
 		unsigned int nr = (unsigned int)((control->cmsg_len - CMSG_LEN(0)) / sizeof(int));
@@ -212,14 +259,17 @@ static void keep_descriptor(struct msghdr *message, struct packet *packet)
 		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
 			continue;
 		memcpy(fds, CMSG_DATA(control), nr * sizeof(int));
-		if (nr == 1 && !packet->fds)
-			packet->fd = fds[0];
-		else
-			close_all(fds, nr);
-		packet->fds += nr;
+		for (unsigned int i = 0; i < nr; i++, packet->fds++) {
+			if (!packet->fds)
+				packet->fd = fds[i];
+			else if (packet->fds == 1)
+				packet->other = fds[i];
+			else
+				close(fds[i]);
+		}
 	}
 	if (message->msg_flags & MSG_CTRUNC)
-		packet->fds += 2;
+		packet->fds += 3;
 }
 
 /* 1: a packet; 0: there is none; -1: there will be none any more. */
@@ -241,13 +291,13 @@ static int receive(struct conn *conn, struct packet *packet)
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == EAGAIN ? 0 : -1;
-	keep_descriptor(&message, packet);
+	keep_descriptors(&message, packet);
 	packet->size = (size_t)got;
 	if (message.msg_flags & MSG_TRUNC)
 		packet->size = SIZE_MAX;
 	/* A packet may be empty. */
 	if (!got && poll(&state, 1, 0) > 0 && state.revents & (POLLRDHUP | POLLHUP | POLLERR)) {
-		close_all(&packet->fd, packet->fd >= 0);
+		close_both(packet);
 		return -1;
 	}
 	return 1;
@@ -281,9 +331,7 @@ static bool serve(struct conn *conn)
 			berth_port_take(conn, packet);
 		else if (!answer(conn, packet))
 			got = -1;
-		close_all(&packet->fd, packet->fd >= 0);
-		if (got < 0)
-			__atomic_fetch_add(&server.dropped, 1, __ATOMIC_RELAXED);
+		close_both(packet);
 	}
 	free(packet);
 	if (got < 0)
@@ -307,10 +355,10 @@ void berth_port_conn_run(struct conn *conn)
 	has_more = conn->kind != CONN_DEAD && serve(conn);
 	pthread_mutex_lock(&conn->lock);
 	conn->is_running = false;
-	has_more |= conn->has_news;
+	has_more = (has_more || conn->has_news) && conn->kind != CONN_DEAD;
 	pthread_mutex_unlock(&conn->lock);
 	/* The others first. */
-	if (has_more && conn->kind != CONN_DEAD)
+	if (has_more)
 		berth_port_conn_kick(conn);
 }
 

@@ -4,7 +4,7 @@
  * What is sent to a client never waits: a client has at most one request, and one reply fits.
  *
  * Locks, outermost first: tree.lock; server.lock (the table of connections); conn.lock (who runs it);
- * server.woken_lock, which is also taken inside the lock of a wait queue. None is held while a driver's
+ * the lock of access.c; server.woken_lock, which is also taken inside the lock of a wait queue. None is held while a driver's
  * operation runs, or a thread sleeps.
  */
 #ifndef PORTS_LINUX_SERVE_INTERNAL_H
@@ -19,7 +19,7 @@
 #include <berth/vm_area.h>
 #include <berth/wait.h>
 
-#include "serve/protocol.h"
+#include <berth/serve-protocol.h>
 
 #define SERVE_THREADS 16
 #define SERVE_CONNECTIONS 512
@@ -47,6 +47,7 @@ struct conn_waiter {
 /*
  * A connection.
  * lock: of what decides who runs it, and of @file
+ * pid: of who has connected
  * token, token_size: to what the client has bound its end; 0: to nothing
  */
 struct conn {
@@ -54,6 +55,7 @@ struct conn {
 	uint32_t refs;
 	uint64_t id;
 	pthread_mutex_t lock;
+	pid_t pid;
 	bool is_running, has_news, is_adopted;
 	enum conn_kind kind;
 	uint8_t token[SERVE_TOKEN];
@@ -98,7 +100,7 @@ extern struct serve_state berth_port_server;
 struct packet {
 	_Alignas(16) uint8_t bytes[sizeof(struct berth_serve_request) + BERTH_SERVE_DATA_MOST];
 	size_t size;
-	int fd; /* or -1 */
+	int fd, other; /* or -1 */
 	unsigned int fds; /* that came */
 };
 
@@ -108,7 +110,7 @@ struct answer {
 	size_t size; /* of the data */
 	int64_t result;
 	int fd; /* or -1; stays the caller's */
-	uint32_t fd_at;
+	uint32_t fd_at, wants;
 };
 
 static inline struct berth_serve_request *packet_request(struct packet *packet)
@@ -132,6 +134,11 @@ struct conn *berth_port_conn_get(uint64_t id);
 void berth_port_conn_put(struct conn *conn);
 /* The open node whose descriptor @fd is, or NULL. */
 struct conn *berth_port_conn_of_fd(int fd);
+/* The one that this process has connected to itself, from that name; NULL: it is not accepted yet. */
+struct conn *berth_port_conn_own(const struct sockaddr_un *name, socklen_t size);
+/* Whether it is one thread's, this one's, from now on; and no longer. */
+bool berth_port_conn_claim(struct conn *conn);
+void berth_port_conn_unclaim(struct conn *conn);
 /* Every connection ends. No thread of the server's is left. */
 void berth_port_conns_end(void);
 
@@ -150,6 +157,21 @@ void berth_port_take(struct conn *conn, struct packet *packet);
 void berth_port_release(struct conn *conn);
 /* How many bytes the client has not read. */
 int berth_port_unread(const struct conn *conn);
+
+/* The connection is an open file from now on, whose reference it takes. */
+void berth_port_attach(struct conn *conn, struct file *file, const char *name, bool is_uio);
+/* Accept one who waits. False: there is nobody. */
+bool berth_port_accept(void);
+/* Another end of a file, for a client; takes the reference. Return: a descriptor or a negative errno value. */
+int berth_port_mint(struct file *file);
+/* An ioctl(); with what is in its data besides bytes. */
+long berth_port_control(struct conn *conn, struct file *file, struct packet *packet,
+			struct answer *answer);
+
+/* CPU access that processes have begun. Ends: that of one process, or of all if @pid is 0. */
+void berth_port_access_end(struct file *file, pid_t pid);
+/* Do the request of that process, and remember. */
+long berth_port_access(struct file *file, pid_t pid, uint64_t flags);
 
 /* The tree of attributes. Return: 0 or a negative errno value. */
 int berth_port_tree_start(void);

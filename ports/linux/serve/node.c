@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* An open node of a client's: what it is told, what it writes, and how it goes. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -57,27 +58,17 @@ static int look_at_class(const struct berth_node_view *view, void *data)
 	return 1;
 }
 
-int berth_port_open(struct conn *conn, const char *name, unsigned int flags)
+void berth_port_attach(struct conn *conn, struct file *file, const char *name, bool is_uio)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
 	struct queues queues = { .table = { add_queue }, .conn = conn };
-	struct search search = { .name = name };
-	char path[sizeof("/dev/") + BERTH_SERVE_NAME_MOST] = "/dev/";
-	struct file *file;
 
-	if (strlen(name) >= sizeof(conn->name) ||
-	    (flags & BERTH_O_ACCMODE) == (BERTH_O_RDWR | BERTH_O_WRONLY))
-		return -EINVAL;
-	strcat(path, name);
-	berth_node_each(look_at_class, &search);
-	file = berth_filp_open(path, flags & BERTH_O_ACCMODE);
-	if (IS_ERR(file))
-		return (int)PTR_ERR(file);
 	/* Who waits is the client: the server asks again when something changes. */
-	file->f_flags |= BERTH_O_NONBLOCK;
+	if (!(__atomic_load_n(&file->f_flags, __ATOMIC_RELAXED) & BERTH_O_NONBLOCK))
+		__atomic_fetch_or(&file->f_flags, BERTH_O_NONBLOCK, __ATOMIC_RELAXED);
 	strcpy(conn->name, name);
-	conn->flags = flags & BERTH_O_ACCMODE;
-	conn->is_uio = search.is_uio;
+	conn->flags = file->f_flags & BERTH_O_ACCMODE;
+	conn->is_uio = is_uio;
 	conn->file = file;
 	events_of(file, &queues.table);
 	event.data.u64 = conn->id;
@@ -85,6 +76,45 @@ int berth_port_open(struct conn *conn, const char *name, unsigned int flags)
 	__atomic_store_n(&conn->kind, CONN_FILE, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&conn->lock);
 	epoll_ctl(server.epoll, EPOLL_CTL_MOD, conn->fd, &event);
+}
+
+/* Who it is for people. Its name is its own choice: nothing of it may do something to a terminal. */
+static void name_owner(pid_t pid, char *owner, size_t size)
+{
+	char path[32], name[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	file = fopen(path, "re");
+	if (file) {
+		if (!fgets(name, sizeof(name), file))
+			name[0] = '\0';
+		fclose(file);
+	}
+	name[strcspn(name, "\n")] = '\0';
+	for (char *at = name; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	snprintf(owner, size, "%s (pid %d)", name[0] ? name : "?", (int)pid);
+}
+
+int berth_port_open(struct conn *conn, const char *name, unsigned int flags)
+{
+	struct search search = { .name = name };
+	char path[sizeof("/dev/") + BERTH_SERVE_NAME_MOST] = "/dev/";
+	char owner[BERTH_FILE_OWNER_LEN];
+	struct file *file;
+
+	if (strlen(name) >= sizeof(conn->name) ||
+	    (flags & BERTH_O_ACCMODE) == (BERTH_O_RDWR | BERTH_O_WRONLY))
+		return -EINVAL;
+	strcat(path, name);
+	berth_node_each(look_at_class, &search);
+	name_owner(conn->pid, owner, sizeof(owner));
+	file = berth_filp_open_as(path, flags & BERTH_O_ACCMODE, owner);
+	if (IS_ERR(file))
+		return (int)PTR_ERR(file);
+	berth_port_attach(conn, file, name, search.is_uio);
 	return 0;
 }
 
@@ -98,6 +128,7 @@ void berth_port_release(struct conn *conn)
 	file = conn->file;
 	conn->file = NULL;
 	pthread_mutex_unlock(&conn->lock);
+	berth_port_access_end(file, 0);
 	fput(file);
 }
 

@@ -2,15 +2,22 @@
 /* What a client asks for. Nothing that it says is believed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ioctl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <berth/dma-buf.h>
+
 #include "serve/internal.h"
 
 #define MAPPING_MOST (1ull << 46)
+
+static bool note_nonsense(void)
+{
+	__atomic_fetch_add(&server.dropped, 1, __ATOMIC_RELAXED);
+	return false;
+}
 
 /* Return: false if the client does not read what it has asked for, or is gone. */
 bool berth_port_reply(struct conn *conn, struct answer *answer)
@@ -26,6 +33,7 @@ bool berth_port_reply(struct conn *conn, struct answer *answer)
 		.size = (uint32_t)answer->size,
 		.result = answer->result,
 		.fd_at = answer->fd_at,
+		.wants = answer->wants,
 	};
 	if (answer->fd >= 0) {
 		struct cmsghdr *header = (void *)control;
@@ -40,6 +48,8 @@ bool berth_port_reply(struct conn *conn, struct answer *answer)
 	do
 		sent = sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EAGAIN)
+		note_nonsense();
 	return sent == (ssize_t)part.iov_len;
 }
 
@@ -95,24 +105,6 @@ static long write_node(struct file *file, struct packet *packet)
 	return berth_file_write(file, packet_data(packet), request->size);
 }
 
-static long control_node(struct file *file, struct packet *packet, struct answer *answer)
-{
-	const struct berth_serve_request *request = packet_request(packet);
-	const unsigned int number = (unsigned int)request->arg;
-	const size_t size = _IOC_SIZE(number);
-	long ret;
-
-	if (request->arg >> 32 || request->size > size)
-		return -EINVAL;
-	if (!size)
-		return berth_file_ioctl(file, number, (void *)(uintptr_t)0);
-	memset(answer_data(answer), 0, size);
-	memcpy(answer_data(answer), packet_data(packet), request->size);
-	ret = berth_file_ioctl(file, number, answer_data(answer));
-	answer->size = ret >= 0 && _IOC_DIR(number) & _IOC_READ ? size : 0;
-	return ret;
-}
-
 /* A file that was opened for reading cannot be written through what its client gets. */
 static int reopen(int fd)
 {
@@ -122,18 +114,31 @@ static int reopen(int fd)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Always all of it: whoever maps whatever part of it maps the same file. */
+static int share_buffer(struct conn *conn, const struct dma_buf *dmabuf,
+			const struct berth_serve_request *request)
+{
+	const uint64_t size = PAGE_ALIGN(dmabuf->size);
+
+	if (request->offset > size || request->length > size - request->offset)
+		return -EINVAL;
+	return berth_file_share(dmabuf->file, &conn->vma, (size_t)size, 0);
+}
+
 static long map_node(struct conn *conn, struct conn *node, struct file *file,
 		     const struct berth_serve_request *request, struct answer *answer)
 {
 	const bool is_read_only = (node->flags & BERTH_O_ACCMODE) == BERTH_O_RDONLY;
+	struct dma_buf *dmabuf = berth_dma_buf_of_file(file);
 	int fd, shown;
 
 	if (!request->length || request->length > MAPPING_MOST || request->offset % PAGE_SIZE)
 		return -EINVAL;
 	if ((node->flags & BERTH_O_ACCMODE) == BERTH_O_WRONLY)
 		return -EACCES;
-	fd = berth_file_share(file, &conn->vma, (size_t)request->length,
-			      (unsigned long)(request->offset / PAGE_SIZE));
+	fd = dmabuf ? share_buffer(conn, dmabuf, request)
+		    : berth_file_share(file, &conn->vma, (size_t)request->length,
+				       (unsigned long)(request->offset / PAGE_SIZE));
 	if (fd < 0)
 		return fd;
 	shown = is_read_only ? reopen(fd) : fd;
@@ -146,7 +151,7 @@ static long map_node(struct conn *conn, struct conn *node, struct file *file,
 	pthread_mutex_lock(&conn->lock);
 	__atomic_store_n(&conn->kind, CONN_MAPPING, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&conn->lock);
-	return 0;
+	return dmabuf ? (long)request->offset : 0;
 }
 
 static long about_node(struct conn *conn, struct packet *packet, struct answer *answer)
@@ -154,6 +159,7 @@ static long about_node(struct conn *conn, struct packet *packet, struct answer *
 	const struct berth_serve_request *request = packet_request(packet);
 	struct conn *node = berth_port_conn_of_fd(packet->fd);
 	struct file *file = node ? hold_file(node) : NULL;
+	const struct dma_buf *dmabuf;
 	long ret = -EBADF;
 
 	if (!file)
@@ -167,10 +173,14 @@ static long about_node(struct conn *conn, struct packet *packet, struct answer *
 		ret = write_node(file, packet);
 		break;
 	case BERTH_SERVE_IOCTL:
-		ret = control_node(file, packet, answer);
+		ret = berth_port_control(conn, file, packet, answer);
 		break;
 	case BERTH_SERVE_MAP:
 		ret = map_node(conn, node, file, request, answer);
+		break;
+	case BERTH_SERVE_SIZE:
+		dmabuf = berth_dma_buf_of_file(file);
+		ret = dmabuf ? (long)dmabuf->size : -ESPIPE;
 		break;
 	default:
 		answer->size = strlen(node->name) + 1;
@@ -214,7 +224,10 @@ static bool is_sound(const struct conn *conn, struct packet *packet)
 	    packet->size == SIZE_MAX || request->magic != BERTH_SERVE_MAGIC ||
 	    request->size != packet->size - sizeof(*request))
 		return false;
-	is_about_node = request->op >= BERTH_SERVE_READ && request->op <= BERTH_SERVE_NAME;
+	if (request->op == BERTH_SERVE_IOCTL && request->flags & BERTH_SERVE_KNOWS)
+		return packet->fds == 1 || packet->fds == 2;
+	is_about_node = (request->op >= BERTH_SERVE_READ && request->op <= BERTH_SERVE_NAME) ||
+			request->op == BERTH_SERVE_SIZE;
 	return packet->fds == (is_about_node ? 1 : 0);
 }
 
@@ -224,7 +237,7 @@ bool berth_port_request(struct conn *conn, struct packet *packet, struct answer 
 	bool is_read;
 
 	if (!is_sound(conn, packet))
-		return false;
+		return note_nonsense();
 	if (conn->kind == CONN_NEW && request->op != BERTH_SERVE_OPEN)
 		__atomic_store_n(&conn->kind, CONN_ASKING, __ATOMIC_RELEASE);
 	switch (request->op) {
@@ -242,10 +255,11 @@ bool berth_port_request(struct conn *conn, struct packet *packet, struct answer 
 	case BERTH_SERVE_IOCTL:
 	case BERTH_SERVE_MAP:
 	case BERTH_SERVE_NAME:
+	case BERTH_SERVE_SIZE:
 		answer->result = about_node(conn, packet, answer);
 		break;
 	default:
-		return false;
+		return note_nonsense();
 	}
 	is_read = berth_port_reply(conn, answer);
 	if (answer->fd >= 0 && answer->fd != conn->shared)

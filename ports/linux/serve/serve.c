@@ -107,7 +107,7 @@ static bool is_own_user(int fd)
 }
 
 /* With no descriptor left, the spare one lets the client know. False: there is nobody. */
-static bool accept_one(void)
+bool berth_port_accept(void)
 {
 	struct conn *conn;
 	int fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -134,7 +134,7 @@ static void accept_some(void)
 {
 	int left = ACCEPTS;
 
-	while (left-- && accept_one())
+	while (left-- && berth_port_accept())
 		;
 	watch(server.listener, EVENT_LISTENER, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_MOD);
 }
@@ -326,14 +326,17 @@ static void end_threads(void)
 
 static int start_threads(void)
 {
+	bool has_threads;
+
 	__atomic_store_n(&server.stopping, 0, __ATOMIC_RELAXED);
 	if (start_thread(&server.pump, pump))
 		return -1;
 	pthread_mutex_lock(&server.lock);
 	add_thread();
 	add_thread();
+	has_threads = server.nr_threads > 0;
 	pthread_mutex_unlock(&server.lock);
-	if (server.nr_threads)
+	if (has_threads)
 		return 0;
 	end_threads();
 	pthread_join(server.pump, NULL);
@@ -356,6 +359,7 @@ static int choose_name(const struct berth_serve_options *options)
 
 static int fail_start(int err)
 {
+	server.name[0] = '\0';
 	close_descriptors();
 	return err == ENOMEM ? berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "server", 0, 0)
 			     : berth_port_fail(-err, BERTH_REASON_IO, strerror(err), 0, 0);

@@ -71,7 +71,7 @@ static void remove_parents(const char *path)
 	}
 }
 
-/* Such as "../../" for a link two directories below the top. */
+/* Relative, as the kernel has it: "../../devices/..." at sys/class/uio/uio0. Both are below sys. */
 static void link_to(const char *target, const char *path)
 {
 	char text[2 * PATH_MOST] = "";
@@ -79,9 +79,9 @@ static void link_to(const char *target, const char *path)
 
 	for (const char *at = path; *at; at++)
 		depth += *at == '/';
-	for (unsigned int i = 0; i < depth && i < 32; i++)
+	for (unsigned int i = 1; i < depth && i < 32; i++)
 		strcat(text, "../");
-	strncat(text, target, PATH_MOST);
+	strncat(text, target + sizeof("sys/") - 1, PATH_MOST);
 	if (!make_parents(path) && symlinkat(text, tree.fd, path) && errno == EEXIST &&
 	    !unlinkat(tree.fd, path, 0) && symlinkat(text, tree.fd, path))
 		return;
@@ -130,7 +130,7 @@ static void add_text(struct tree_node *node, const char *name, const char *attr,
 	free(text->path);
 }
 
-/* It stands for the node, and says which: see protocol.h. */
+/* It stands for the node, and says which: see serve-protocol.h. */
 static void add_dev(const struct tree_node *node)
 {
 	char path[PATH_MOST];

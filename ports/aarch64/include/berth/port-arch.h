@@ -78,13 +78,13 @@ static inline void berth_port_dma_wmb(void)
 
 /*
  * Inline assembly, not a volatile access: a compiler may choose a form with write-back of the base
- * register, which a hypervisor cannot emulate, and may split an access.
+ * register, which a hypervisor cannot emulate, and may split an access. An offset is no write-back.
  */
 static inline uint8_t berth_port_read8(const volatile void __iomem *addr)
 {
 	uint32_t value;
 
-	__asm__ volatile("ldrb %w0, [%1]" : "=r"(value) : "r"(addr));
+	__asm__ volatile("ldrb %w0, %1" : "=r"(value) : "Qo"(*(const volatile uint8_t *)addr));
 	return (uint8_t)value;
 }
 
@@ -92,7 +92,7 @@ static inline uint16_t berth_port_read16(const volatile void __iomem *addr)
 {
 	uint32_t value;
 
-	__asm__ volatile("ldrh %w0, [%1]" : "=r"(value) : "r"(addr));
+	__asm__ volatile("ldrh %w0, %1" : "=r"(value) : "Qo"(*(const volatile uint16_t *)addr));
 	return (uint16_t)value;
 }
 
@@ -100,7 +100,7 @@ static inline uint32_t berth_port_read32(const volatile void __iomem *addr)
 {
 	uint32_t value;
 
-	__asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(addr));
+	__asm__ volatile("ldr %w0, %1" : "=r"(value) : "Qo"(*(const volatile uint32_t *)addr));
 	return value;
 }
 
@@ -108,28 +108,30 @@ static inline uint64_t berth_port_read64(const volatile void __iomem *addr)
 {
 	uint64_t value;
 
-	__asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(addr));
+	__asm__ volatile("ldr %0, %1" : "=r"(value) : "Qo"(*(const volatile uint64_t *)addr));
 	return value;
 }
 
 static inline void berth_port_write8(volatile void __iomem *addr, uint8_t value)
 {
-	__asm__ volatile("strb %w0, [%1]" ::"rZ"((uint32_t)value), "r"(addr));
+	__asm__ volatile("strb %w1, %0" : "=Qo"(*(volatile uint8_t *)addr) : "rZ"((uint32_t)value));
 }
 
 static inline void berth_port_write16(volatile void __iomem *addr, uint16_t value)
 {
-	__asm__ volatile("strh %w0, [%1]" ::"rZ"((uint32_t)value), "r"(addr));
+	__asm__ volatile("strh %w1, %0"
+			 : "=Qo"(*(volatile uint16_t *)addr)
+			 : "rZ"((uint32_t)value));
 }
 
 static inline void berth_port_write32(volatile void __iomem *addr, uint32_t value)
 {
-	__asm__ volatile("str %w0, [%1]" ::"rZ"(value), "r"(addr));
+	__asm__ volatile("str %w1, %0" : "=Qo"(*(volatile uint32_t *)addr) : "rZ"(value));
 }
 
 static inline void berth_port_write64(volatile void __iomem *addr, uint64_t value)
 {
-	__asm__ volatile("str %x0, [%1]" ::"rZ"(value), "r"(addr));
+	__asm__ volatile("str %x1, %0" : "=Qo"(*(volatile uint64_t *)addr) : "rZ"(value));
 }
 
 static inline bool berth_port_is_guarded(void)

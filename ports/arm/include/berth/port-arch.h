@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* One CPU. */
+#define BERTH_PORT_ONE_CPU 1
 #define BERTH_PORT_MAX_SLOTS 1
 #define BERTH_PORT_REDZONE 0
 /* berth_port_lock_wait() spins. */
@@ -108,7 +108,7 @@ static inline uint32_t berth_port_read32(const volatile void __iomem *addr)
 {
 	uint32_t value;
 
-	__asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(addr));
+	__asm__ volatile("ldr %0, %1" : "=r"(value) : "Qo"(*(const volatile uint32_t *)addr));
 	return value;
 }
 
@@ -133,7 +133,7 @@ static inline void berth_port_write16(volatile void __iomem *addr, uint16_t valu
 
 static inline void berth_port_write32(volatile void __iomem *addr, uint32_t value)
 {
-	__asm__ volatile("str %0, [%1]" ::"r"(value), "r"(addr));
+	__asm__ volatile("str %1, %0" : "=Qo"(*(volatile uint32_t *)addr) : "r"(value));
 }
 
 static inline void berth_port_write64(volatile void __iomem *addr, uint64_t value)

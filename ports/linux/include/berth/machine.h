@@ -34,10 +34,10 @@ BERTH_BEGIN_DECLS
  *
  * @share begins a view as @show does, except that no time passes for the machine, and sets the reason of a
  * failure itself; @unshare ends it. @area says where the machine itself maps all RAM as a memory type:
- * the address of @base, and how many bytes from there on may be mapped; the same from start to stop. Between
- * @hold and @let_go no device reaches RAM, nor does the machine itself; neither calls anybody. The port puts
- * another file with the same bytes in the place of what @share has named, for other processes to see. Without
- * @area no process can be shown anything.
+ * the address of @base, and how many bytes from there on may be mapped; the same from start to stop. The
+ * port puts another file with the same bytes in the place of what @share has named, there and in ranges, for
+ * other processes to see; the machine's own threads that store meanwhile wait as others do. Without @area no
+ * process can be shown anything.
  */
 struct berth_machine {
 	const char *name;
@@ -54,8 +54,6 @@ struct berth_machine {
 		     uint64_t *offset);
 	void (*unshare)(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 	void *(*area)(enum berth_memory_type type, phys_addr_t *base, uint64_t *size);
-	void (*hold)(void);
-	void (*let_go)(void);
 	void *(*ioremap)(phys_addr_t phys, uint64_t size);
 	void (*iounmap)(void *cookie);
 	uint64_t (*read)(const volatile void *cookie, unsigned int bytes);

@@ -89,13 +89,17 @@ static inline void berth_port_dma_wmb(void)
 	{                                                                                     \
 		uint64_t value;                                                               \
                                                                                               \
-		__asm__ volatile(load " %0, (%1)" : "=r"(value) : "r"(addr));                 \
+		__asm__ volatile(load " %0, %1"                                               \
+				 : "=r"(value)                                                \
+				 : "m"(*(const volatile uint##bits##_t *)addr));              \
 		return (uint##bits##_t)value;                                                 \
 	}                                                                                     \
 	static inline void berth_port_write##bits(volatile void __iomem *addr,                \
 						  uint##bits##_t value)                       \
 	{                                                                                     \
-		__asm__ volatile(store " %z0, (%1)\n\tfence o, w" ::"rJ"(value), "r"(addr)    \
+		__asm__ volatile(store " %z1, %0\n\tfence o, w"                               \
+				 : "=m"(*(volatile uint##bits##_t *)addr)                     \
+				 : "rJ"(value)                                                \
 				 : "memory");                                                 \
 	}
 

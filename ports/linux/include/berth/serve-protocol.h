@@ -21,7 +21,7 @@
  * - When the device is gone, or the server, there is an end of file.
  *
  * All other requests are sent on a connection of their own, which may be used for several, one after the other.
- * Those about an open node carry its descriptor (SCM_RIGHTS, exactly one): the server sees by the name to
+ * Those about an open node carry its descriptor (SCM_RIGHTS, exactly one, but see BERTH_SERVE_IOCTL): the server sees by the name to
  * which it is bound which of its own connections it is, and who has the descriptor may use it. That
  * getpeername() of a descriptor is the server's name says that it is an open node, or such a connection.
  *
@@ -56,19 +56,38 @@ enum berth_serve_op {
 	/*
 	 * With the descriptor. @arg: the request; data: what it describes, _IOC_SIZE() of it; with no size @offset is
 	 * the argument. Result: what ioctl() returns; data of the reply: what the driver has left there. If
-	 * a descriptor comes with the reply, its number is to be written at data + @fd_at.
+	 * a descriptor comes with the reply, its number is to be written at data + @fd_at. It is an open file like any
+	 * other: a connection, which has no name below /dev.
+	 *
+	 * Where there is a number of a descriptor, or an address, in the data, only the server knows. Then nothing is
+	 * done yet, the result is -EBADF, and @wants of the reply is not 0: the same request is to be sent again with
+	 * BERTH_SERVE_KNOWS in @flags, and
+	 * - for BERTH_SERVE_WANTS_FD with a second descriptor, the one whose number is at data + @fd_at, if
+	 *   that is one of the server's;
+	 * - for BERTH_SERVE_WANTS_ARRAY | bytes: behind the reply's data, _IOC_SIZE() of it, there are up to so many
+	 *   bytes more, for the address that was at data + @fd_at.
+	 *
+	 * DMA_BUF_IOCTL_SYNC of a buffer that others still use is -EAGAIN: who wants to wait has a sync file exported.
+	 * A process that has begun an access, and unmaps the buffer or dies, has ended it.
 	 */
 	BERTH_SERVE_IOCTL,
 	/*
-	 * With the descriptor. @offset: of mmap(), bytes; @length: likewise. Result: 0, and a descriptor that is to
-	 * be mapped from its offset 0 on, @length bytes. It can be written if the node was opened for that.
+	 * With the descriptor. @offset: of mmap(), bytes; @length: likewise. The result, if not negative, comes with a
+	 * descriptor that is to be mapped from this offset on, @length bytes. It can be written if the node was opened for that.
 	 */
 	BERTH_SERVE_MAP,
 	/* With the descriptor. Data of the reply: the node's name below /dev, with a 0; result: the flags of open(). */
 	BERTH_SERVE_NAME,
 	/* @arg: the inode number of a file in the tree. Its text is up to date on return. Result: 0 or -ENOENT. */
 	BERTH_SERVE_REFRESH,
+	/* With the descriptor. Result: the bytes of a dma-buf (in Linux lseek() to its end tells), or -ESPIPE. */
+	BERTH_SERVE_SIZE,
 };
+
+#define BERTH_SERVE_KNOWS 1u
+#define BERTH_SERVE_WANTS_FD 0x80000000u
+#define BERTH_SERVE_WANTS_ARRAY 0x40000000u
+#define BERTH_SERVE_ARRAY_BYTES 0x3fffffffu
 
 struct berth_serve_request {
 	uint32_t magic;
@@ -85,7 +104,7 @@ struct berth_serve_reply {
 	uint32_t size; /* of the data */
 	int64_t result; /* negative: an errno value */
 	uint32_t fd_at;
-	uint32_t reserved;
+	uint32_t wants; /* see BERTH_SERVE_IOCTL */
 };
 
 #endif
