@@ -80,7 +80,7 @@ enum berth_check_rule {
 	BERTH_CHECK_RULES
 };
 
-#define BERTH_CHECK_FRAMES 12u
+#define BERTH_CHECK_FRAMES 20u
 
 /** struct berth_check_place - a call stack, the innermost address first */
 struct berth_check_place {

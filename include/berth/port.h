@@ -549,6 +549,21 @@ void berth_port_print(const char *text, size_t length);
  */
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
 
+/**
+ * struct berth_port_watch - who is told what happens to memory: the checker
+ * @freed: berth_port_poison() was called. Any context
+ * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
+ *
+ * A port may tell nothing: bare metal does not.
+ */
+struct berth_port_watch {
+	void (*freed)(const void *addr, size_t size);
+	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
+};
+
+/* NULL: nobody. */
+extern const struct berth_port_watch *berth_port_watch;
+
 /** berth_port_panic() - an internal rule of berth's is broken: print and stop. Never for bad input. */
 void berth_port_panic(const char *message) __attribute__((noreturn));
 

@@ -80,6 +80,10 @@ void berth_port_dma_wmb(void)
 
 void berth_port_do_poison(const void *addr, size_t size)
 {
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+
+	if (watch)
+		watch->freed(addr, size);
 	if (__asan_poison_memory_region)
 		__asan_poison_memory_region(addr, size);
 }

@@ -15,6 +15,20 @@ static void driver_gone(const struct device *dev)
 		berth_check_driver_gone(dev, dev_name(dev));
 }
 
+static void freed(const void *addr, size_t size)
+{
+	if (berth_check_is_on())
+		berth_check_freed((uintptr_t)addr, size);
+}
+
+static void device(const char *name, uint64_t bus, size_t size, bool is_write)
+{
+	if (berth_check_is_on())
+		berth_check_device(name, bus, size, is_write);
+}
+
+static const struct berth_port_watch watch = { .freed = freed, .device = device };
+
 int berth_check_start(const struct berth_check_options *options)
 {
 	if (berth_check_is_on())
@@ -27,6 +41,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_records_reset();
 	check_reports_reset(options);
 	berth_driver_gone = driver_gone;
+	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -37,6 +52,7 @@ unsigned int berth_check_stop(void)
 
 	__atomic_store_n(&berth_check_running, false, __ATOMIC_RELEASE);
 	berth_driver_gone = NULL;
+	__atomic_store_n(&berth_port_watch, NULL, __ATOMIC_RELEASE);
 	return nr;
 }
 
@@ -141,7 +157,7 @@ static void look_for_overlap(const struct check_call *call)
 		return;
 	at = check_shadow_find(call->virt, call->size, bits);
 	if (at < call->virt + call->size)
-		check_report(BERTH_CHECK_OVERLAP, check_record_at(at), call->name, at,
+		check_report(BERTH_CHECK_OVERLAP, check_record_at(at, 0), call->name, at,
 			     call->virt + call->size - at, false, call->caller);
 }
 
@@ -265,12 +281,9 @@ unsigned int berth_check_list_entries(const struct check_call *call)
 
 void berth_check_error_seen(const void *dev, dma_addr_t bus)
 {
-	const struct check_call call = { .dev = dev, .bus = bus, .kind = CHECK_SINGLE };
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_find(&call);
 
-	if (record && record->call.dev == dev)
-		record->is_error_seen = true;
+	check_record_error_seen(dev, bus);
 	check_unlock(flags);
 }
 

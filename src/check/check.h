@@ -76,9 +76,8 @@ void berth_check_driver_gone(const void *dev, const char *name);
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
 /* Memory of the allocators is free. */
 void berth_check_freed(uintptr_t at, uint64_t size);
-/* A device of that name, to which the program was told @bus, reads or writes. */
-void berth_check_device(const char *name, uintptr_t virt, dma_addr_t bus, uint64_t size,
-			bool is_write);
+/* A device of that name reads or writes. */
+void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 
 /* Memory of the checker's own (memory.c). All with the lock. */
 
@@ -111,9 +110,15 @@ void check_record_remove(struct check_record *record);
 struct check_record *check_record_find(const struct check_call *call);
 /* One that contains @bus, of the device; NULL. */
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
-/* Any that the CPU sees at @at; NULL. */
-struct check_record *check_record_at(uintptr_t at);
+/* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
+struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* The device that has had records under a name; NULL. */
+const void *check_device_of(const char *name);
+/* One that was removed not long ago and contained @bus; NULL. */
+const struct check_record *check_record_gone_around(const void *dev, dma_addr_t bus);
 struct check_record *check_record_first(const void *dev);
+/* Of all that begin at @bus: which one was meant cannot be told. */
+void check_record_error_seen(const void *dev, dma_addr_t bus);
 void check_records_reset(void);
 /* One that was removed not long ago; NULL. */
 const struct check_record *check_record_gone(const struct check_call *call);

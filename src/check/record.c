@@ -10,9 +10,41 @@ static struct check_record *rows[ROWS];
 static struct check_record gone[GONE];
 static uint64_t nr_added, nr_gone, longest;
 
+#define DEVICES 128u
+
+static struct {
+	char name[64];
+	const void *dev;
+} devices[DEVICES];
+static unsigned int nr_devices;
+
 static unsigned int row_of(dma_addr_t bus)
 {
 	return (unsigned int)((bus >> 12) * 0x9e3779b97f4a7c15ull >> 52) % ROWS;
+}
+
+const void *check_device_of(const char *name)
+{
+	for (unsigned int i = 0; i < nr_devices; i++)
+		if (!berth_strcmp(devices[i].name, name))
+			return devices[i].dev;
+	return NULL;
+}
+
+/* A name is kept for good: the device may be gone, and still write. */
+static void note_device(const struct check_record *record)
+{
+	const void *known = check_device_of(record->name);
+
+	if (known == record->call.dev)
+		return;
+	for (unsigned int i = 0; known && i < nr_devices; i++)
+		if (!berth_strcmp(devices[i].name, record->name))
+			devices[i].dev = record->call.dev;
+	if (known || nr_devices == DEVICES)
+		return;
+	berth_strlcpy(devices[nr_devices].name, record->name, sizeof(devices[0].name));
+	devices[nr_devices++].dev = record->call.dev;
 }
 
 struct check_record *check_record_add(const struct check_call *call)
@@ -31,6 +63,7 @@ struct check_record *check_record_add(const struct check_call *call)
 	rows[row] = record;
 	if (call->size > longest)
 		longest = call->size;
+	note_device(record);
 	if (call->virt)
 		check_shadow_link(record);
 	return record;
@@ -95,6 +128,17 @@ const struct check_record *check_record_gone(const struct check_call *call)
 	return NULL;
 }
 
+const struct check_record *check_record_gone_around(const void *dev, dma_addr_t bus)
+{
+	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
+		const struct check_record *r = &gone[(i - 1) % GONE];
+
+		if (r->call.dev == dev && bus - r->call.bus < r->call.size)
+			return r;
+	}
+	return NULL;
+}
+
 struct check_record *check_record_around(const void *dev, dma_addr_t bus)
 {
 	for (uint64_t back = 0; back <= longest + 4096 && back <= bus + 4096; back += 4096) {
@@ -107,14 +151,17 @@ struct check_record *check_record_around(const void *dev, dma_addr_t bus)
 	return NULL;
 }
 
-struct check_record *check_record_at(uintptr_t at)
+struct check_record *check_record_at(uintptr_t at, uintptr_t near)
 {
 	struct check_record *best = NULL;
 
-	for (const struct check_link *link = check_shadow_links(at); link; link = link->next)
-		if (at - link->record->call.virt < link->record->call.size &&
+	for (const struct check_link *link = check_shadow_links(at); link; link = link->next) {
+		const struct check_call *call = &link->record->call;
+
+		if (at + near >= call->virt && at < call->virt + call->size + near &&
 		    (!best || link->record->order > best->order))
 			best = link->record;
+	}
 	return best;
 }
 
@@ -133,4 +180,12 @@ void check_records_reset(void)
 {
 	__builtin_memset(rows, 0, sizeof(rows));
 	nr_added = nr_gone = longest = 0;
+	nr_devices = 0;
+}
+
+void check_record_error_seen(const void *dev, dma_addr_t bus)
+{
+	for (struct check_record *r = rows[row_of(bus)]; r; r = r->next)
+		if (r->call.dev == dev && r->call.bus == bus)
+			r->is_error_seen = true;
 }

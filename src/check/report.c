@@ -113,13 +113,13 @@ const char *berth_check_rule_advice(enum berth_check_rule rule)
 	return (unsigned int)rule < BERTH_CHECK_RULES ? rules[rule].advice : "";
 }
 
-/* From the program's own frame on: what is above it is the checker's. */
+/* From the program's own frame on: what is above it is the checker's. With 0 it is not known which that is. */
 void check_place_here(struct berth_check_place *place, uintptr_t caller)
 {
 	uintptr_t frames[MAX_FRAMES];
 	unsigned int nr = berth_port_backtrace(frames, MAX_FRAMES), first = 0;
 
-	while (first < nr && frames[first] != caller)
+	while (caller && first < nr && frames[first] != caller)
 		first++;
 	place->nr = 0;
 	if (first == nr && caller)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <berth/port.h>
 #include <berth/test.h>
 
 #include "lib/fault.h"
@@ -41,3 +42,5 @@ bool berth_test_failed(void)
 {
 	return __atomic_load_n(&failed, __ATOMIC_RELAXED);
 }
+
+const struct berth_port_watch *berth_port_watch;

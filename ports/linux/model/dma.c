@@ -276,13 +276,25 @@ static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, co
 	return ret;
 }
 
+/* By the name that its node gives it. */
+static void tell(const struct model_device *dev, uint64_t bus, size_t size, bool is_write)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+	const char *name = strrchr(dev->path, '/');
+
+	if (watch && size)
+		watch->device(name ? name + 1 : dev->path, bus, size, is_write);
+}
+
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
+	tell(dev, bus, size, false);
 	return access_memory(dev, bus, buffer, NULL, size);
 }
 
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size)
 {
+	tell(dev, bus, size, true);
 	return access_memory(dev, bus, NULL, buffer, size);
 }
 

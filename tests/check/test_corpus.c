@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Each mistake of the corpus is found, at the line that says BUG, whatever the caches do; and nothing is said of its
+ * twin. The checker knows nothing of the corpus.
+ */
+#include <link.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <berth/berth.h>
+#include <berth/check.h>
+#include <berth/dma-mapping.h>
+#include <berth/model.h>
+#include <berth/slab.h>
+
+#include "check/corpus.h"
+#include "model/internal.h"
+
+#include "model/fdt.h"
+
+#define RAM 0x80000000u
+#define RAM_SIZE (16u << 20)
+#define MEMORY (64u << 20)
+#define SEEDS 5u
+
+static struct model_device *player;
+static volatile unsigned char seen;
+static struct device dev;
+
+static void device_reads(dma_addr_t addr, size_t size)
+{
+	unsigned char bytes[4096];
+
+	model_lock();
+	model_dma_read(player, addr, bytes, size);
+	model_unlock();
+}
+
+static void device_writes(dma_addr_t addr, size_t size)
+{
+	unsigned char bytes[4096];
+
+	memset(bytes, 0x42, sizeof(bytes));
+	model_lock();
+	model_dma_write(player, addr, bytes, size);
+	model_unlock();
+}
+
+/* What the driver has given back wrongly is still there, but for the checker. */
+static void free_ring(void *ring, dma_addr_t addr)
+{
+	(void)ring, (void)addr;
+}
+
+static const struct model_device_type player_type = { .compatible = "test,player" };
+
+static const void *tree(void)
+{
+	static struct fdt fdt;
+
+	fdt_start(&fdt, 2, 2);
+	fdt_begin(&fdt, "memory@80000000");
+	fdt_text(&fdt, "device_type", "memory");
+	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "player@10000000");
+	fdt_text(&fdt, "compatible", "test,player");
+	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
+	fdt_end(&fdt);
+	return fdt_finish(&fdt);
+}
+
+/* The program's own place in memory. */
+static int find_base(struct dl_phdr_info *info, size_t size, void *base)
+{
+	(void)size;
+	*(uintptr_t *)base = info->dlpi_addr;
+	return 1;
+}
+
+/* The line of the corpus that a stack came by; 0: none. */
+static unsigned int line_of(const struct berth_check_place *place)
+{
+	char command[200], text[400], *found;
+	unsigned int line = 0;
+	uintptr_t base = 0;
+
+	dl_iterate_phdr(find_base, &base);
+	for (unsigned int i = 0; !line && i < place->nr; i++) {
+		FILE *pipe;
+
+		snprintf(command, sizeof(command), "addr2line -e /proc/%d/exe %#lx", (int)getpid(),
+			 (unsigned long)(place->frame[i] - base - 1));
+		pipe = popen(command, "r");
+		assert_non_null(pipe);
+		if (fgets(text, sizeof(text), pipe) && (found = strstr(text, "check/corpus.c:")))
+			line = (unsigned int)strtoul(found + 15, NULL, 10);
+		pclose(pipe);
+	}
+	return line;
+}
+
+/* Where the source says BUG in a driver: the line, and which rule; 0: nowhere. */
+static unsigned int bug_of(const char *driver, char *rule)
+{
+	FILE *file = fopen(CORPUS, "r");
+	char text[300], head[100];
+	unsigned int line = 0, found = 0;
+	bool is_inside = false;
+	char *mark;
+
+	assert_non_null(file);
+	snprintf(head, sizeof(head), "static void %s(", driver);
+	while (fgets(text, sizeof(text), file)) {
+		line++;
+		if (!strncmp(text, "static void ", 12))
+			is_inside = !strncmp(text, head, strlen(head));
+		mark = is_inside ? strstr(text, "/* BUG ") : NULL;
+		if (mark && sscanf(mark, "/* BUG %40s", rule) == 1)
+			found = line;
+	}
+	fclose(file);
+	return found;
+}
+
+static void *memory;
+static struct berth_check_report reports[8];
+static unsigned int nr_reports;
+
+static void keep(const struct berth_check_report *report, void *data)
+{
+	(void)data;
+	if (nr_reports < 8)
+		reports[nr_reports++] = *report;
+}
+
+static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
+{
+	const struct berth_model_config config = { .seed = seed };
+	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
+	const struct berth_check_options check = { .memory = memory,
+						   .size = MEMORY,
+						   .on_report = keep };
+	void *to_free = NULL;
+	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+
+	nr_reports = 0;
+	model_add_type(&player_type);
+	assert_int_equal(berth_check_start(&check), 0);
+	assert_int_equal(berth_start(tree(), NULL, &options), 0);
+	player = model_find("/player@10000000");
+	memset(&dev, 0, sizeof(dev));
+	assert_int_equal(device_register(&dev, "player@10000000"), 0);
+	berth_device_set_coherent(&dev, seed % 2);
+	mistake->driver(&rig, is_mended);
+	device_unregister(&dev);
+	kfree(to_free);
+	berth_stop(); /* what a mistake leaves behind is no news */
+	berth_check_stop();
+}
+
+static void find(const struct mistake *mistake, unsigned int seed, bool look_at_lines)
+{
+	char rule[50] = "";
+	const unsigned int line = bug_of(mistake->name, rule);
+	unsigned int at;
+
+	play(mistake, true, seed);
+	if (nr_reports)
+		fail_msg("%s, mended: %s, line %u", mistake->name,
+			 berth_check_rule_id(reports[0].rule), line_of(&reports[0].touched));
+	if (!line)
+		return;
+	play(mistake, false, seed);
+	if (!nr_reports)
+		fail_msg("%s: nothing is found with seed %u", mistake->name, seed);
+	if (strcmp(berth_check_rule_id(reports[0].rule), rule))
+		fail_msg("%s: %s, not %s", mistake->name, berth_check_rule_id(reports[0].rule),
+			 rule);
+	if (!look_at_lines)
+		return;
+	at = line_of(reports[0].touched.nr && reports[0].rule != BERTH_CHECK_LEAK
+			     ? &reports[0].touched
+			     : &reports[0].mapped);
+	if (at != line)
+		fail_msg("%s: line %u, not %u", mistake->name, at, line);
+}
+
+static void every_mistake(void **state)
+{
+	(void)state;
+	for (const struct mistake *mistake = mistakes; mistake->name; mistake++)
+		for (unsigned int seed = 1; seed <= SEEDS; seed++)
+			find(mistake, seed, seed == 1);
+}
+
+/* Once for the same two places, with a count; not at all if it is not wanted. */
+static bool is_unwanted(const struct berth_check_report *report, void *data)
+{
+	(void)data;
+	return report->rule == BERTH_CHECK_CPU_READ;
+}
+
+static int count(const struct berth_check_report *report, void *data)
+{
+	*(uint64_t *)data += report->count;
+	return 0;
+}
+
+static void told_once(void **state)
+{
+	const struct berth_check_options check = { .memory = memory,
+						   .size = MEMORY,
+						   .on_report = keep };
+	struct berth_check_options quiet = check, small = check;
+	const struct berth_options options = { .machine = &berth_model };
+	void *to_free = NULL;
+	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	uint64_t total = 0;
+	char text[200];
+
+	(void)state;
+	small.size = 1000;
+	assert_int_equal(berth_check_start(&small), -EINVAL);
+	quiet.is_suppressed = is_unwanted;
+	for (unsigned int i = 0; i < 2; i++) {
+		nr_reports = 0;
+		assert_int_equal(berth_check_start(i ? &quiet : &check), 0);
+		assert_int_equal(berth_check_start(&check), -EBUSY);
+		assert_int_equal(berth_start(tree(), NULL, &options), 0);
+		player = model_find("/player@10000000");
+		memset(&dev, 0, sizeof(dev));
+		assert_int_equal(device_register(&dev, "player@10000000"), 0);
+		for (unsigned int n = 0; n < 10; n++)
+			mistakes[0].driver(&rig, false);
+		device_unregister(&dev);
+		assert_int_equal(berth_stop(), 0);
+		assert_int_equal(nr_reports, !i);
+		assert_int_equal(berth_check_count(), !i);
+		berth_check_each(count, &total);
+		assert_int_equal(berth_check_stop(), !i);
+	}
+	assert_int_equal(total, 10);
+	berth_check_text(&reports[0], text, sizeof(text));
+	assert_string_equal(
+		text, "cpu-read: reads what a device may be writing: 1 byte at offset 17 of a "
+		      "buffer of 256, of player@10000000");
+	assert_non_null(reports[0].breaks_on);
+}
+
+static void is_the_checked_library(void **state)
+{
+	(void)state;
+	assert_true(berth_is_checked());
+	assert_int_equal(berth_start_abi(tree(), NULL, NULL, BERTH_ABI), -EINVAL);
+	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_mistake),
+		cmocka_unit_test(told_once),
+		cmocka_unit_test(is_the_checked_library),
+	};
+
+	memory = malloc(MEMORY);
+	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
