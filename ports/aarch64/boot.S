@@ -50,10 +50,6 @@ at_el1:	ldr	x0, =SCTLR_OFF
 	/* Floating point traps: an interrupt does not save its registers. */
 	msr	cpacr_el1, xzr
 	msr	tpidr_el1, x19
-	adrp	x0, berth_a64_trap_stacks
-	add	x0, x0, :lo12:berth_a64_trap_stacks
-	add	x0, x0, x19, lsl #PORT_TRAP_STACK_SHIFT
-	msr	tpidr_el0, x0
 	adrp	x0, berth_a64_vectors
 	add	x0, x0, :lo12:berth_a64_vectors
 	msr	vbar_el1, x0

@@ -47,16 +47,20 @@ berth_a64_vectors:
 
 /*
  * The stack may lie in a block whose entry is invalid for a moment: until ELR and SPSR are safe it is
- * not used. They are at the far end of the other stack, where TPIDR_EL0 points; interrupts do not nest.
+ * not used. They are at the far end of the other stack; interrupts do not nest.
  */
-	.macro	safe_place reg
-	mrs	\reg, tpidr_el0
+	.macro	safe_place reg, scratch
+	mrs	\reg, tpidr_el1
+	lsl	\reg, \reg, #PORT_TRAP_STACK_SHIFT
+	adrp	\scratch, berth_a64_trap_stacks
+	add	\reg, \reg, \scratch
+	add	\reg, \reg, :lo12:berth_a64_trap_stacks
 	.endm
 
 irq_entry:
 	msr	sp_el0, x0
 	msr	tpidrro_el0, x1
-	safe_place x0
+	safe_place x0, x1
 	mrs	x1, elr_el1
 	str	x1, [x0]
 	mrs	x1, spsr_el1
@@ -74,7 +78,7 @@ irq_entry:
 	stp	x14, x15, [sp, #112]
 	stp	x16, x17, [sp, #128]
 	stp	x18, x30, [sp, #144]
-	safe_place x0
+	safe_place x0, x1
 	ldr	x0, [x0]
 	/* A frame record, so that a backtrace goes on through the interrupt. */
 	stp	x29, x0, [sp, #160]
@@ -94,7 +98,7 @@ irq_entry:
 	add	sp, sp, #176
 	msr	sp_el0, x0
 	msr	tpidrro_el0, x1
-	safe_place x0
+	safe_place x0, x1
 	ldr	x1, [x0]
 	msr	elr_el1, x1
 	ldr	x1, [x0, #8]
