@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The DMA API of a program that is built with BERTH_CHECKED: each call goes through the checker, which then makes it.
- * Included by dma-mapping.h and dmapool.h. The names below the short ones are replaced, so that the short
+ * Included by dma-mapping.h. The names below the short ones are replaced, so that the short
  * ones read as ever.
  */
 #ifndef BERTH_CHECK_DMA_H
 #define BERTH_CHECK_DMA_H
 
-#ifndef BERTH_DMA_MAPPING_H
-#error "include <berth/dma-mapping.h>"
-#endif
+#include <berth/dma-mapping.h>
 
 #include <berth/names.h>
 
