@@ -26,6 +26,7 @@
 #ifndef BERTH_VIRT_DMA_H
 #define BERTH_VIRT_DMA_H
 
+#include <berth/barrier.h>
 #include <berth/dmaengine-driver.h>
 #include <berth/interrupt.h>
 #include <berth/list.h>
@@ -224,19 +225,22 @@ static inline void berth_vchan_put_spare(struct virt_dma_chan *vc, struct virt_d
 {
 	struct virt_dma_desc *first = __atomic_load_n(&vc->spare, __ATOMIC_RELAXED);
 
-	do
+	do {
 		vd->next_spare = first;
-	while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED));
+		berth_smp_order();
+	} while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, BERTH_SMP_RELEASE,
+					      __ATOMIC_RELAXED));
 }
 
 /** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
 static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
-	struct virt_dma_desc *rest = vd ? vd->next_spare : NULL, *empty = NULL;
+	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, BERTH_SMP_ACQUIRE);
+	struct virt_dma_desc *rest, *empty = NULL;
 
-	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, __ATOMIC_RELEASE,
+	berth_smp_order();
+	rest = vd ? vd->next_spare : NULL;
+	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, BERTH_SMP_RELEASE,
 						 __ATOMIC_RELAXED))
 		return vd;
 	/* Others have been put there meanwhile. */
@@ -324,6 +328,16 @@ void berth_vchan_told(struct virt_dma_chan *vc);
  * Any context. With the lock, which it releases.
  */
 void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
+
+/**
+ * berth_vchan_complete_here() - vchan_cookie_complete(), and its callback, here
+ * @vd: the one that was under way; all that the driver has to do with it is done
+ * @flags: of spin_lock_irqsave()
+ *
+ * What is mostly to be done for it is done at once. Any context. With the lock, which it releases if it returns
+ * true. False: there is more to it, nothing was done, and the lock is still held.
+ */
+bool berth_vchan_complete_here(struct virt_dma_desc *vd, unsigned long flags);
 
 /** berth_vchan_polled() - the end of device_poll: the same, if there are any. With the lock, which it releases. */
 static inline void berth_vchan_polled(struct virt_dma_chan *vc, unsigned long flags)
