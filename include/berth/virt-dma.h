@@ -71,6 +71,8 @@ struct virt_dma_desc {
  * @desc_completed: done, their callbacks to be called
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
+ * @ready: one of these, or NULL: the next one to be prepared, for which neither needs the lock. Atomic: put
+ *	there by whoever calls callbacks, and nobody else; whoever prepares takes it
  * @spare: more of these, or NULL: those that were called back last are the next ones to be prepared, for
  *	which neither needs the lock. Atomic: whoever takes one takes all, and puts the rest back
  * @cyclic: the one of which a period has ended, and the callback is to be called
@@ -87,6 +89,7 @@ struct virt_dma_chan {
 	struct list_head desc_completed;
 	struct list_head desc_terminated;
 	struct list_head desc_recycled;
+	struct virt_dma_desc *ready;
 	struct virt_dma_desc *spare;
 	struct virt_dma_desc *cyclic;
 	struct virt_dma_desc *called;
@@ -235,9 +238,15 @@ static inline void berth_vchan_put_spare(struct virt_dma_chan *vc, struct virt_d
 /** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
 static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, BERTH_SMP_ACQUIRE);
-	struct virt_dma_desc *rest, *empty = NULL;
+	struct virt_dma_desc *vd, *rest, *empty = NULL;
 
+	if (__atomic_load_n(&vc->ready, __ATOMIC_RELAXED)) {
+		vd = __atomic_exchange_n(&vc->ready, NULL, BERTH_SMP_ACQUIRE);
+		berth_smp_order();
+		if (vd)
+			return vd;
+	}
+	vd = __atomic_exchange_n(&vc->spare, NULL, BERTH_SMP_ACQUIRE);
 	berth_smp_order();
 	rest = vd ? vd->next_spare : NULL;
 	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, BERTH_SMP_RELEASE,
@@ -335,7 +344,7 @@ void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
  * @flags: of spin_lock_irqsave()
  *
  * What is mostly to be done for it is done at once. Any context. With the lock, which it releases if it returns
- * true. False: there is more to it, nothing was done, and the lock is still held.
+ * true. The driver's device_tx_status has looked at the cookie with the lock before it returns DMA_IN_PROGRESS. False: there is more to it, nothing was done, and the lock is still held.
  */
 bool berth_vchan_complete_here(struct virt_dma_desc *vd, unsigned long flags);
 

@@ -340,7 +340,12 @@ static inline bool put_spare(struct virt_dma_chan *vc, bool is_known_as_plain)
 	if (!vd || dmaengine_desc_test_reuse(&vd->tx) || !(is_known_as_plain || is_plain(vd)))
 		return false;
 	set_called(vc, NULL);
-	berth_vchan_put_spare(vc, vd);
+	if (__atomic_load_n(&vc->ready, __ATOMIC_RELAXED)) {
+		berth_vchan_put_spare(vc, vd);
+		return true;
+	}
+	berth_smp_order();
+	__atomic_store_n(&vc->ready, vd, BERTH_SMP_RELEASE);
 	return true;
 }
 
@@ -515,13 +520,25 @@ void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags)
 	berth_port_irq_restore(flags);
 }
 
+/* berth_dma_cookie_set(), if who sleeps has counted himself before he looked at the cookie with the lock. */
+static inline bool set_cookie(struct dma_async_tx_descriptor *tx)
+{
+	struct dma_chan *chan = tx->chan;
+
+	berth_smp_order();
+	__atomic_store_n(&chan->completed_cookie, tx->cookie, BERTH_SMP_RELEASE);
+	tx->cookie = 0;
+	return (__atomic_load_n(&chan->nr_waiting, __ATOMIC_RELAXED) |
+		__atomic_load_n(&berth_trace_is_on, __ATOMIC_RELAXED)) != 0;
+}
+
 bool berth_vchan_complete_here(struct virt_dma_desc *vd, unsigned long flags)
 {
 	struct virt_dma_chan *vc = to_virt_chan(vd->tx.chan);
 
 	if (!is_simple(vd) || berth_vchan_has_calls(vc) || !berth_tasklet_begin(&vc->task))
 		return false;
-	if (berth_dma_cookie_set(&vd->tx))
+	if (set_cookie(&vd->tx))
 		berth_dma_cookie_wake(&vd->tx);
 	set_called(vc, vd);
 	spin_unlock(&vc->lock);
