@@ -281,16 +281,21 @@ irqreturn_t berth_pl330_irq(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-static inline void poll_channel(struct pl330_channel *ch)
+/* Whether the program is over, well or not. */
+static inline bool has_stopped(const struct pl330_channel *ch)
 {
-	uint32_t state;
+	uint32_t state = readl_relaxed(ch->pl->regs + CSR(ch->thread)) & CSR_STATE;
 
-	if (!ch->active)
-		return;
-	state = readl_relaxed(ch->pl->regs + CSR(ch->thread)) & CSR_STATE;
 	/* What the controller wrote to memory is looked at from here on. */
 	rmb();
-	if (state == STATE_STOPPED)
+	return state == STATE_STOPPED;
+}
+
+static __attribute__((noinline)) void poll_channel(struct pl330_channel *ch)
+{
+	if (!ch->active)
+		return;
+	if (has_stopped(ch))
 		ended(ch);
 	else if (read_reg(ch->pl, FSRC) & 1u << ch->thread)
 		faulted(ch);
@@ -323,9 +328,18 @@ static int set_polled(struct dma_chan *chan, bool is_polled)
 static void poll(struct dma_chan *chan)
 {
 	struct pl330_channel *ch = to_pl330_channel(chan);
+	struct pl330_desc *desc;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ch->vc.lock, flags);
+	desc = ch->active;
+	/* Mostly a copy, behind which there is nothing to start. */
+	if (desc && desc->copy_len && list_empty(&ch->vc.desc_issued) && has_stopped(ch)) {
+		ch->active = NULL;
+		if (berth_vchan_complete_here(&desc->vd, flags))
+			return;
+		ch->active = desc;
+	}
 	poll_channel(ch);
 	berth_vchan_polled(&ch->vc, flags);
 }

@@ -9,6 +9,7 @@
 #ifndef BERTH_DMAENGINE_DRIVER_H
 #define BERTH_DMAENGINE_DRIVER_H
 
+#include <berth/barrier.h>
 #include <berth/dmaengine.h>
 #include <berth/trace.h>
 #include <berth/of.h>
@@ -100,7 +101,8 @@ static inline void dma_cookie_init(struct dma_chan *chan)
 static inline dma_cookie_t dma_cookie_assign(struct dma_async_tx_descriptor *tx)
 {
 	tx->cookie = berth_dma_cookie_next(tx->chan->cookie);
-	__atomic_store_n(&tx->chan->cookie, tx->cookie, __ATOMIC_RELEASE);
+	berth_smp_order();
+	__atomic_store_n(&tx->chan->cookie, tx->cookie, BERTH_SMP_RELEASE);
 	return tx->cookie;
 }
 
@@ -112,10 +114,12 @@ static inline bool berth_dma_cookie_set(struct dma_async_tx_descriptor *tx)
 {
 	struct dma_chan *chan = tx->chan;
 
-	__atomic_store_n(&chan->completed_cookie, tx->cookie, __ATOMIC_SEQ_CST);
+	berth_smp_order();
+	__atomic_store_n(&chan->completed_cookie, tx->cookie, BERTH_SMP_SEQ_CST);
+	berth_smp_order();
 	tx->cookie = 0;
 	/* Who sleeps has counted himself before he looked at the cookie. */
-	return (__atomic_load_n(&chan->nr_waiting, __ATOMIC_SEQ_CST) |
+	return (__atomic_load_n(&chan->nr_waiting, BERTH_SMP_SEQ_CST) |
 		__atomic_load_n(&berth_trace_is_on, __ATOMIC_RELAXED)) != 0;
 }
 

@@ -388,6 +388,10 @@ int dmaengine_slave_config(struct dma_chan *chan, struct dma_slave_config *confi
 
 /* Preparing. A descriptor is neither queued nor started by it. Any context. */
 
+/** berth_dma_refuse_memcpy() - private: NULL, and why dmaengine_prep_dma_memcpy() cannot be done. */
+struct dma_async_tx_descriptor *berth_dma_refuse_memcpy(struct dma_chan *chan, dma_addr_t dst,
+							dma_addr_t src, size_t len);
+
 /**
  * dmaengine_prep_dma_memcpy() - copy memory
  * @chan: the channel
@@ -401,9 +405,22 @@ int dmaengine_slave_config(struct dma_chan *chan, struct dma_slave_config *confi
  * freed with the channel. Return: the descriptor, or NULL with the reason: CAPABILITY, ALIGNMENT,
  * SEGMENT, ARGUMENT, OUT_OF_MEMORY, STATE (the controller is gone).
  */
-struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							  dma_addr_t src, size_t len,
-							  unsigned long flags);
+static inline struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan,
+									dma_addr_t dst,
+									dma_addr_t src, size_t len,
+									unsigned long flags)
+{
+	const struct dma_device *device = chan->device;
+	/* No alignment is so large that the high bits would count. */
+	uint32_t unaligned = ((uint32_t)dst | (uint32_t)src | (uint32_t)len) &
+			     ((1u << device->copy_align) - 1);
+
+	/* Asked in one go, and in detail only if it is to be refused. */
+	if (__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) ||
+	    !dma_has_cap(DMA_MEMCPY, device->cap_mask) || !len || unaligned)
+		return berth_dma_refuse_memcpy(chan, dst, src, len);
+	return device->device_prep_dma_memcpy(chan, dst, src, len, flags);
+}
 
 /** dmaengine_prep_dma_memset() - fill memory with the byte @value; see dmaengine_prep_dma_memcpy(). */
 struct dma_async_tx_descriptor *dmaengine_prep_dma_memset(struct dma_chan *chan, dma_addr_t dest,

@@ -26,6 +26,7 @@
 #ifndef BERTH_VIRT_DMA_H
 #define BERTH_VIRT_DMA_H
 
+#include <berth/barrier.h>
 #include <berth/dmaengine-driver.h>
 #include <berth/interrupt.h>
 #include <berth/list.h>
@@ -70,6 +71,8 @@ struct virt_dma_desc {
  * @desc_completed: done, their callbacks to be called
  * @desc_terminated: to be freed by vchan_synchronize()
  * @desc_recycled: see berth_vchan_recycle()
+ * @ready: one of these, or NULL: the next one to be prepared, for which neither needs the lock. Atomic: put
+ *	there by whoever calls callbacks, and nobody else; whoever prepares takes it
  * @spare: more of these, or NULL: those that were called back last are the next ones to be prepared, for
  *	which neither needs the lock. Atomic: whoever takes one takes all, and puts the rest back
  * @cyclic: the one of which a period has ended, and the callback is to be called
@@ -86,6 +89,7 @@ struct virt_dma_chan {
 	struct list_head desc_completed;
 	struct list_head desc_terminated;
 	struct list_head desc_recycled;
+	struct virt_dma_desc *ready;
 	struct virt_dma_desc *spare;
 	struct virt_dma_desc *cyclic;
 	struct virt_dma_desc *called;
@@ -224,19 +228,28 @@ static inline void berth_vchan_put_spare(struct virt_dma_chan *vc, struct virt_d
 {
 	struct virt_dma_desc *first = __atomic_load_n(&vc->spare, __ATOMIC_RELAXED);
 
-	do
+	do {
 		vd->next_spare = first;
-	while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED));
+		berth_smp_order();
+	} while (!__atomic_compare_exchange_n(&vc->spare, &first, vd, true, BERTH_SMP_RELEASE,
+					      __ATOMIC_RELAXED));
 }
 
 /** berth_vchan_spare() - what berth_vchan_recycled() returns, if it is found at once; else NULL. */
 static inline struct virt_dma_desc *berth_vchan_spare(struct virt_dma_chan *vc)
 {
-	struct virt_dma_desc *vd = __atomic_exchange_n(&vc->spare, NULL, __ATOMIC_ACQUIRE);
-	struct virt_dma_desc *rest = vd ? vd->next_spare : NULL, *empty = NULL;
+	struct virt_dma_desc *vd, *rest, *empty = NULL;
 
-	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, __ATOMIC_RELEASE,
+	if (__atomic_load_n(&vc->ready, __ATOMIC_RELAXED)) {
+		vd = __atomic_exchange_n(&vc->ready, NULL, BERTH_SMP_ACQUIRE);
+		berth_smp_order();
+		if (vd)
+			return vd;
+	}
+	vd = __atomic_exchange_n(&vc->spare, NULL, BERTH_SMP_ACQUIRE);
+	berth_smp_order();
+	rest = vd ? vd->next_spare : NULL;
+	if (!rest || __atomic_compare_exchange_n(&vc->spare, &empty, rest, false, BERTH_SMP_RELEASE,
 						 __ATOMIC_RELAXED))
 		return vd;
 	/* Others have been put there meanwhile. */
@@ -324,6 +337,16 @@ void berth_vchan_told(struct virt_dma_chan *vc);
  * Any context. With the lock, which it releases.
  */
 void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags);
+
+/**
+ * berth_vchan_complete_here() - vchan_cookie_complete(), and its callback, here
+ * @vd: the one that was under way; all that the driver has to do with it is done
+ * @flags: of spin_lock_irqsave()
+ *
+ * What is mostly to be done for it is done at once. Any context. With the lock, which it releases if it returns
+ * true. The driver's device_tx_status has looked at the cookie with the lock before it returns DMA_IN_PROGRESS. False: there is more to it, nothing was done, and the lock is still held.
+ */
+bool berth_vchan_complete_here(struct virt_dma_desc *vd, unsigned long flags);
 
 /** berth_vchan_polled() - the end of device_poll: the same, if there are any. With the lock, which it releases. */
 static inline void berth_vchan_polled(struct virt_dma_chan *vc, unsigned long flags)

@@ -75,30 +75,12 @@ static inline bool is_aligned(const struct dma_chan *chan, uint64_t bits, uint64
 	return !(bits & ((1ull << align) - 1)) || is_misaligned(chan, bits, first, align);
 }
 
-__attribute__((cold, noinline)) static struct dma_async_tx_descriptor *
-refuse_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len,
-	      unsigned long flags)
+__attribute__((cold, noinline)) struct dma_async_tx_descriptor *
+berth_dma_refuse_memcpy(struct dma_chan *chan, dma_addr_t dst, dma_addr_t src, size_t len)
 {
-	(void)flags;
 	if (can(chan, DMA_MEMCPY, "memcpy") && is_good_length(chan, len))
 		is_aligned(chan, dst | src | len, dst, chan->device->copy_align);
 	return NULL;
-}
-
-/* The most frequent one: asked in one go, and in detail only if it is to be refused. */
-struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct dma_chan *chan, dma_addr_t dst,
-							  dma_addr_t src, size_t len,
-							  unsigned long flags)
-{
-	struct dma_device *device = chan->device;
-	/* No alignment is so large that the high bits would count. */
-	uint32_t unaligned = ((uint32_t)dst | (uint32_t)src | (uint32_t)len) &
-			     ((1u << device->copy_align) - 1);
-
-	if (__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) ||
-	    !dma_has_cap(DMA_MEMCPY, device->cap_mask) || !len || unaligned)
-		return refuse_memcpy(chan, dst, src, len, flags);
-	return device->device_prep_dma_memcpy(chan, dst, src, len, flags);
 }
 
 struct dma_async_tx_descriptor *dmaengine_prep_dma_memset(struct dma_chan *chan, dma_addr_t dest,

@@ -79,7 +79,7 @@ static inline uint32_t residue32(size_t left)
 	return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
-/* With the lock. */
+/* All but vchan_cookie_complete(). With the lock. */
 static inline void finish(struct software_chan *sc, struct software_desc *desc)
 {
 	size_t left = desc->length - desc->done;
@@ -88,7 +88,6 @@ static inline void finish(struct software_chan *sc, struct software_desc *desc)
 	desc->vd.tx_result.residue = residue32(left);
 	if (desc->finish && !left)
 		desc->finish(desc);
-	vchan_cookie_complete(&desc->vd);
 }
 
 /* What was worked on has been terminated meanwhile, and is not touched any more. With the lock. */
@@ -98,19 +97,31 @@ static void let_go(struct software_chan *sc)
 	berth_port_wake(&sc->is_orphaned);
 }
 
-/* What is left to do once a descriptor has been worked on. Return: the next one, or NULL: nobody works. */
+/*
+ * What is left to do once a descriptor has been worked on. Return: the next one, or NULL: nobody works. With the
+ * lock.
+ */
+static inline struct software_desc *settle_locked(struct software_chan *sc,
+						  struct software_desc *desc, bool is_over)
+{
+	if (sc->current != desc) {
+		let_go(sc);
+	} else if (is_over) {
+		finish(sc, desc);
+		vchan_cookie_complete(&desc->vd);
+	}
+	desc = take(sc);
+	sc->is_running = desc != NULL;
+	return desc;
+}
+
 static inline struct software_desc *settle(struct software_chan *sc, struct software_desc *desc,
 					   bool is_over)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&sc->vc.lock, flags);
-	if (sc->current != desc)
-		let_go(sc);
-	else if (is_over)
-		finish(sc, desc);
-	desc = take(sc);
-	sc->is_running = desc != NULL;
+	desc = settle_locked(sc, desc, is_over);
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
 	return desc;
 }
@@ -175,6 +186,38 @@ static bool work(struct software_chan *sc, struct software_desc *desc, unsigned 
 	return !desc;
 }
 
+/*
+ * Without a thread, and interrupts were let in: @desc is mostly alone, and short, and needs neither the list of
+ * completed ones nor the tasklet. As work().
+ */
+static inline bool work_at_once(struct software_chan *sc, struct software_desc *desc,
+				unsigned long flags)
+{
+	struct berth_handlers *mine;
+	bool is_over;
+
+	sc->is_running = true;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	is_over = work_on(desc);
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	if (is_over && sc->current == desc && list_empty(&sc->vc.desc_issued)) {
+		finish(sc, desc);
+		sc->is_running = false;
+		if (berth_vchan_complete_here(&desc->vd, flags))
+			return true;
+		sc->is_running = true;
+		sc->current = desc;
+	}
+	mine = berth_handler_enter();
+	desc = settle_locked(sc, desc, is_over);
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	call_back(mine);
+	if (!desc)
+		return true;
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	return work(sc, desc, flags, SHARE);
+}
+
 static void work_beside(void *data)
 {
 	struct software_chan *sc = data;
@@ -199,7 +242,8 @@ static void go_on(struct software_chan *sc, unsigned long flags)
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
 		if (desc)
 			berth_port_worker_kick(sc->worker);
-	} else if (!work(sc, desc, flags, SHARE)) {
+	} else if (!(berth_port_irq_was_on(flags) ? work_at_once(sc, desc, flags)
+						  : work(sc, desc, flags, SHARE))) {
 		berth_mod_timer_ns(&sc->later, ktime_get_ns() + PAUSE_NS);
 	}
 }

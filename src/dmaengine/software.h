@@ -34,16 +34,17 @@ struct software_desc {
 	void (*finish)(struct software_desc *desc); /* NULL: nothing more */
 	size_t length;
 	size_t done; /* changes without the lock */
+	size_t nr_runs;
+	bool is_different;
+	uint8_t value;
 	dma_addr_t dst[2]; /* for PQ both, or DMA_MAPPING_ERROR for the one that is not wanted */
 	dma_addr_t src[SOFTWARE_MAX_SOURCES];
 	unsigned int nr_src;
 	uint8_t coefficient[SOFTWARE_MAX_SOURCES];
-	uint8_t value;
-	bool is_different;
 	enum sum_check_flags *check;
 	/* A pattern: the runs, and where it is. */
 	struct data_chunk *runs;
-	size_t max_runs, nr_runs, run, run_done;
+	size_t max_runs, run, run_done;
 	dma_addr_t run_dst, run_src; /* where the run that it is in begins */
 	bool dst_inc, src_inc;
 	struct data_chunk few_runs[SOFTWARE_RUNS];

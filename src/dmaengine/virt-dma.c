@@ -340,7 +340,12 @@ static inline bool put_spare(struct virt_dma_chan *vc, bool is_known_as_plain)
 	if (!vd || dmaengine_desc_test_reuse(&vd->tx) || !(is_known_as_plain || is_plain(vd)))
 		return false;
 	set_called(vc, NULL);
-	berth_vchan_put_spare(vc, vd);
+	if (__atomic_load_n(&vc->ready, __ATOMIC_RELAXED)) {
+		berth_vchan_put_spare(vc, vd);
+		return true;
+	}
+	berth_smp_order();
+	__atomic_store_n(&vc->ready, vd, BERTH_SMP_RELEASE);
 	return true;
 }
 
@@ -420,6 +425,13 @@ static __attribute__((noinline)) void call_result(const struct virt_dma_desc *vd
 	vd->tx.callback_result(vd->tx.callback_param, &good);
 }
 
+/* It went well, and is done with after its callback. */
+static inline bool is_simple(const struct virt_dma_desc *vd)
+{
+	return !vd->tx.unmap && is_plain(vd) && vd->tx_result.result == DMA_TRANS_NOERROR &&
+	       !vd->tx_result.residue;
+}
+
 /*
  * What is mostly there: one, which went well and is done with after its callback. NULL: not so. With the
  * lock.
@@ -430,8 +442,7 @@ static inline struct virt_dma_desc *take_only(struct virt_dma_chan *vc)
 		list_first_entry(&vc->desc_completed, struct virt_dma_desc, node);
 
 	if (vd->node.next != &vc->desc_completed || list_empty(&vc->desc_completed) || vc->cyclic ||
-	    vd->tx.unmap || !is_plain(vd) || vd->tx_result.result != DMA_TRANS_NOERROR ||
-	    vd->tx_result.residue)
+	    !is_simple(vd))
 		return NULL;
 	INIT_LIST_HEAD(&vc->desc_completed);
 	vd->node.next = NULL;
@@ -507,6 +518,35 @@ void berth_vchan_call_back(struct virt_dma_chan *vc, unsigned long flags)
 		call_all(vc);
 	berth_tasklet_end(&vc->task);
 	berth_port_irq_restore(flags);
+}
+
+/* berth_dma_cookie_set(), if who sleeps has counted himself before he looked at the cookie with the lock. */
+static inline bool set_cookie(struct dma_async_tx_descriptor *tx)
+{
+	struct dma_chan *chan = tx->chan;
+
+	berth_smp_order();
+	__atomic_store_n(&chan->completed_cookie, tx->cookie, BERTH_SMP_RELEASE);
+	tx->cookie = 0;
+	return (__atomic_load_n(&chan->nr_waiting, __ATOMIC_RELAXED) |
+		__atomic_load_n(&berth_trace_is_on, __ATOMIC_RELAXED)) != 0;
+}
+
+bool berth_vchan_complete_here(struct virt_dma_desc *vd, unsigned long flags)
+{
+	struct virt_dma_chan *vc = to_virt_chan(vd->tx.chan);
+
+	if (!is_simple(vd) || berth_vchan_has_calls(vc) || !berth_tasklet_begin(&vc->task))
+		return false;
+	if (set_cookie(&vd->tx))
+		berth_dma_cookie_wake(&vd->tx);
+	set_called(vc, vd);
+	spin_unlock(&vc->lock);
+	if (!call_only(vc, vd))
+		call_all(vc);
+	berth_tasklet_end(&vc->task);
+	berth_port_irq_restore(flags);
+	return true;
 }
 
 void vchan_synchronize(struct virt_dma_chan *vc)

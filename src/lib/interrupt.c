@@ -23,14 +23,14 @@ struct irq_action {
 	struct irq_action *next;
 };
 
-/* Of a line's state: */
+/* Of a line's state, above which its number lies: who comes late for another number does not get it. */
 #define BUSY 1u /* somebody calls its handlers */
 #define MISSED 2u /* an edge came while it was busy or disabled */
 #define DISABLED 4u
 #define WAITED_FOR 8u /* somebody sleeps on the state until it is not busy */
+#define NUMBER_SHIFT 4
 
 struct irq_line {
-	unsigned int irq;
 	uint32_t state;
 	struct irq_action *actions; /* NULL: the line is free */
 	unsigned int disabled; /* depth of disable_irq() */
@@ -40,7 +40,8 @@ struct irq_line {
 
 /*
  * Guards both tables, but for the state of a line. Taken with interrupts away; the port's own locks come
- * after it. An interrupt takes no lock: what it finds stays as it is while it has made the line BUSY.
+ * after it. An interrupt takes no lock: a line that it has made BUSY keeps its number, and its handlers stay
+ * readable.
  */
 static DEFINE_SPINLOCK(irq_lock);
 static struct irq_line lines[MAX_LINES];
@@ -70,10 +71,14 @@ static bool is_level(unsigned int irq, unsigned long flags)
 	return !(__atomic_load_n(&edges[irq / 32], __ATOMIC_RELAXED) >> irq % 32 & 1);
 }
 
+static inline unsigned int number_of(const struct irq_line *line)
+{
+	return __atomic_load_n(&line->state, __ATOMIC_RELAXED) >> NUMBER_SHIFT;
+}
+
 static inline bool is_line_of(const struct irq_line *line, unsigned int irq)
 {
-	return __atomic_load_n(&line->irq, __ATOMIC_RELAXED) == irq &&
-	       __atomic_load_n(&line->actions, __ATOMIC_RELAXED);
+	return number_of(line) == irq && __atomic_load_n(&line->actions, __ATOMIC_RELAXED);
 }
 
 static __attribute__((noinline)) struct irq_line *search_line(unsigned int irq)
@@ -95,20 +100,29 @@ static inline struct irq_line *find_line(unsigned int irq)
 	return is_line_of(line, irq) ? line : search_line(irq);
 }
 
+/* False: an interrupt that found it before it was free is still at it. */
+static bool set_number(struct irq_line *line, unsigned int irq)
+{
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED);
+
+	do
+		if (state & BUSY)
+			return false;
+	while (!__atomic_compare_exchange_n(&line->state, &state, irq << NUMBER_SHIFT, false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+	return true;
+}
+
 static struct irq_line *new_line(unsigned int irq, bool level)
 {
 	for (unsigned int i = 0; i < MAX_LINES; i++) {
 		struct irq_line *line = &lines[(irq + i) % MAX_LINES];
 
-		/* An interrupt that makes it busy from here on looks again whose it is. */
-		if (!line->actions && !line->nr_leaving &&
-		    !(__atomic_load_n(&line->state, __ATOMIC_ACQUIRE) & BUSY)) {
-			__atomic_store_n(&line->irq, irq, __ATOMIC_RELAXED);
-			__atomic_store_n(&line->level, level, __ATOMIC_RELAXED);
-			__atomic_fetch_and(&line->state, BUSY, __ATOMIC_RELAXED);
-			line->disabled = 0;
-			return line;
-		}
+		if (line->actions || line->nr_leaving || !set_number(line, irq))
+			continue;
+		__atomic_store_n(&line->level, level, __ATOMIC_RELAXED);
+		line->disabled = 0;
+		return line;
 	}
 	return NULL;
 }
@@ -131,7 +145,44 @@ static int refuse(int code, unsigned int irq, const char *name, const char *hold
 	return code;
 }
 
-static int add_action(unsigned int irq, const struct irq_action *wanted)
+static void wait_until_idle(struct irq_line *line)
+{
+	uint32_t state;
+
+	while (__atomic_load_n(&line->state, __ATOMIC_SEQ_CST) & BUSY) {
+		state = __atomic_or_fetch(&line->state, WAITED_FOR, __ATOMIC_ACQUIRE);
+		if (state & BUSY)
+			berth_port_wait(&line->state, state, berth_port_now() + NSEC_PER_MSEC);
+	}
+}
+
+/* Nobody finds the action any more, and the line stays taken until nobody can have seen it. With the lock. */
+static void unlink_action(struct irq_line *line, struct irq_action **at)
+{
+	line->nr_leaving++;
+	/* Either an interrupt does not find it, or it is seen to be busy. */
+	__atomic_store_n(at, (*at)->next, __ATOMIC_SEQ_CST);
+}
+
+/* Of one that is unlinked. Without the lock. */
+static void free_action(struct irq_line *line, struct irq_action *action)
+{
+	unsigned long flags;
+
+	wait_until_idle(line);
+	spin_lock_irqsave(&irq_lock, flags);
+	action->handler = NULL;
+	line->nr_leaving--;
+	spin_unlock_irqrestore(&irq_lock, flags);
+}
+
+/* Its line, and the action that became of it; neither, or an action that is unlinked, if it fails. */
+struct added {
+	struct irq_line *line;
+	struct irq_action *action;
+};
+
+static int add_action(unsigned int irq, const struct irq_action *wanted, struct added *added)
 {
 	struct irq_line *line = find_line(irq);
 	struct irq_action *action = new_action();
@@ -146,13 +197,13 @@ static int add_action(unsigned int irq, const struct irq_action *wanted)
 					action ? MAX_LINES : MAX_ACTIONS);
 	*action = *wanted;
 	action->next = line->actions;
+	*added = (struct added){ line, action };
 	__atomic_store_n(&line->actions, action, __ATOMIC_RELEASE);
 	if (action->next)
 		return 0;
 	err = berth_port_irq_unmask(irq, line->level);
 	if (err) {
-		line->actions = NULL;
-		action->handler = NULL;
+		unlink_action(line, &line->actions);
 		return refuse(err, irq, wanted->name, NULL);
 	}
 	return 0;
@@ -162,26 +213,18 @@ int request_irq(unsigned int irq, irq_handler_t handler, unsigned long flags, co
 		void *dev_id)
 {
 	const struct irq_action wanted = { handler, dev_id, name ? name : "", flags, NULL };
+	struct added added = { NULL, NULL };
 	unsigned long irqs;
 	int err;
 
-	if (!handler || ((flags & IRQF_SHARED) && !dev_id))
+	if (!handler || ((flags & IRQF_SHARED) && !dev_id) || irq > UINT32_MAX >> NUMBER_SHIFT)
 		return berth_fail_at(-EINVAL, BERTH_REASON_ARGUMENT, "request_irq", irq);
 	spin_lock_irqsave(&irq_lock, irqs);
-	err = add_action(irq, &wanted);
+	err = add_action(irq, &wanted, &added);
 	spin_unlock_irqrestore(&irq_lock, irqs);
+	if (err && added.action)
+		free_action(added.line, added.action);
 	return err;
-}
-
-static void wait_until_idle(struct irq_line *line)
-{
-	uint32_t state;
-
-	while (__atomic_load_n(&line->state, __ATOMIC_SEQ_CST) & BUSY) {
-		state = __atomic_or_fetch(&line->state, WAITED_FOR, __ATOMIC_ACQUIRE);
-		if (state & BUSY)
-			berth_port_wait(&line->state, state, berth_port_now() + NSEC_PER_MSEC);
-	}
 }
 
 void free_irq(unsigned int irq, void *dev_id)
@@ -199,23 +242,16 @@ void free_irq(unsigned int irq, void *dev_id)
 		}
 	}
 	if (action) {
-		/* The line stays taken until nobody can have seen the action. */
-		line->nr_leaving++;
 		if (action == line->actions && !action->next)
 			berth_port_irq_mask(irq);
-		/* Either an interrupt does not find it, or it is seen to be busy. */
-		__atomic_store_n(at, action->next, __ATOMIC_SEQ_CST);
+		unlink_action(line, at);
 	}
 	spin_unlock_irqrestore(&irq_lock, flags);
 	if (!action) {
 		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, "free_irq", irq);
 		return;
 	}
-	wait_until_idle(line);
-	spin_lock_irqsave(&irq_lock, flags);
-	action->handler = NULL;
-	line->nr_leaving--;
-	spin_unlock_irqrestore(&irq_lock, flags);
+	free_action(line, action);
 }
 
 /* *@irq: which. */
@@ -225,7 +261,7 @@ static bool take_missed(struct irq_line *line, unsigned int *irq)
 	bool is_missed;
 
 	spin_lock_irqsave(&irq_lock, flags);
-	*irq = line->irq;
+	*irq = number_of(line);
 	is_missed = line->actions && (__atomic_load_n(&line->state, __ATOMIC_RELAXED) &
 				      (MISSED | BUSY | DISABLED)) == MISSED;
 	if (is_missed)
@@ -298,37 +334,46 @@ void synchronize_irq(unsigned int irq)
 }
 
 /* The rest of enter(): it is somebody else's, disabled, or an edge was missed. */
-static __attribute__((noinline)) bool enter_slowly(struct irq_line *line)
+static __attribute__((noinline)) bool enter_slowly(struct irq_line *line, unsigned int irq)
 {
 	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED);
 
 	do
-		if (state & (BUSY | DISABLED))
+		if (state >> NUMBER_SHIFT != irq || state & (BUSY | DISABLED))
 			return false;
 	while (!__atomic_compare_exchange_n(&line->state, &state, (state & ~MISSED) | BUSY, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	return true;
 }
 
-/* The line becomes the caller's; false: it is somebody else's, or disabled. */
-static inline bool enter(struct irq_line *line)
+/* The line becomes the caller's; false: it is somebody else's, disabled, or has another number by now. */
+static inline bool enter(struct irq_line *line, unsigned int irq)
 {
-	uint32_t state = 0;
+	uint32_t state = irq << NUMBER_SHIFT;
 
-	return __atomic_compare_exchange_n(&line->state, &state, BUSY, false, __ATOMIC_SEQ_CST,
-					   __ATOMIC_RELAXED) ||
-	       enter_slowly(line);
+	return __atomic_compare_exchange_n(&line->state, &state, state | BUSY, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) ||
+	       enter_slowly(line, irq);
 }
 
-/* It was somebody else's: an edge is not lost. True: it is taken care of. *@is_again: it is free by now. */
-static __attribute__((noinline)) bool miss(struct irq_line *line, bool *is_again)
+/*
+ * It was somebody else's: an edge is not lost. True: it is taken care of. *@is_again: it is free by now. Of a
+ * line that has another number by now, nobody wants the interrupt.
+ */
+static __attribute__((noinline)) bool miss(struct irq_line *line, unsigned int irq, bool *is_again)
 {
+	uint32_t state = __atomic_load_n(&line->state, __ATOMIC_RELAXED);
+
 	*is_again = false;
 	if (__atomic_load_n(&line->level, __ATOMIC_RELAXED))
 		return false;
+	do
+		if (state >> NUMBER_SHIFT != irq)
+			return false;
+	while (!__atomic_compare_exchange_n(&line->state, &state, state | MISSED, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 	/* What is busy goes round once more; what is disabled, when it is enabled. */
-	*is_again =
-		!(__atomic_fetch_or(&line->state, MISSED, __ATOMIC_SEQ_CST) & (BUSY | DISABLED));
+	*is_again = !(state & (BUSY | DISABLED));
 	return true;
 }
 
@@ -351,59 +396,57 @@ static __attribute__((noinline)) bool leave_slowly(struct irq_line *line)
 }
 
 /* False: an edge came meanwhile, and the line is still the caller's. */
-static inline bool leave(struct irq_line *line)
+static inline bool leave(struct irq_line *line, unsigned int irq)
 {
-	uint32_t state = BUSY;
+	uint32_t state = irq << NUMBER_SHIFT | BUSY;
 
-	return __atomic_compare_exchange_n(&line->state, &state, 0, false, __ATOMIC_RELEASE,
-					   __ATOMIC_RELAXED) ||
+	return __atomic_compare_exchange_n(&line->state, &state, irq << NUMBER_SHIFT, false,
+					   __ATOMIC_RELEASE, __ATOMIC_RELAXED) ||
 	       leave_slowly(line);
 }
 
-static bool call_one(const struct irq_line *line, const struct irq_action *action)
+static inline bool call_one(const struct irq_action *action, unsigned int irq)
 {
-	int irq = (int)__atomic_load_n(&line->irq, __ATOMIC_RELAXED);
-
-	return action->handler(irq, action->dev_id) == IRQ_HANDLED;
+	return action->handler((int)irq, action->dev_id) == IRQ_HANDLED;
 }
 
-static __attribute__((noinline)) bool call_others(const struct irq_line *line,
-						  const struct irq_action *action)
+static __attribute__((noinline)) bool call_others(const struct irq_action *action, unsigned int irq)
 {
 	bool handled = false;
 
 	for (; action; action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST))
-		handled |= call_one(line, action);
+		handled |= call_one(action, irq);
 	return handled;
 }
 
-/* Of a line that is the caller's; whose number and handlers it has may have changed until it was. */
-static inline bool call_handlers(const struct irq_line *line)
+/* Of a line that is the caller's; whose last handler may have gone until it was. */
+static inline bool call_handlers(const struct irq_line *line, unsigned int irq)
 {
 	const struct irq_action *action = __atomic_load_n(&line->actions, __ATOMIC_SEQ_CST);
 	bool handled;
 
 	if (!action)
 		return false;
-	handled = call_one(line, action);
+	handled = call_one(action, irq);
 	action = __atomic_load_n(&action->next, __ATOMIC_SEQ_CST);
-	return action ? call_others(line, action) || handled : handled;
+	return action ? call_others(action, irq) || handled : handled;
 }
 
 /* The rest of handle(): edges come while the line is somebody's. */
-static __attribute__((noinline)) bool handle_slowly(struct irq_line *line, bool is_mine)
+static __attribute__((noinline)) bool handle_slowly(struct irq_line *line, unsigned int irq,
+						    bool is_mine)
 {
 	bool handled = false, is_again;
 
 	while (!is_mine) {
-		handled = miss(line, &is_again);
+		handled = miss(line, irq, &is_again);
 		if (!is_again)
 			return handled;
-		is_mine = enter(line);
+		is_mine = enter(line, irq);
 	}
 	do
-		handled |= call_handlers(line);
-	while (!leave(line));
+		handled |= call_handlers(line, irq);
+	while (!leave(line, irq));
 	return handled;
 }
 
@@ -414,11 +457,11 @@ static inline bool handle(unsigned int irq)
 
 	if (!line)
 		return false;
-	if (!enter(line))
-		return handle_slowly(line, false);
-	handled = call_handlers(line);
-	if (!leave(line))
-		handled |= handle_slowly(line, true);
+	if (!enter(line, irq))
+		return handle_slowly(line, irq, false);
+	handled = call_handlers(line, irq);
+	if (!leave(line, irq))
+		handled |= handle_slowly(line, irq, true);
 	return handled;
 }
 
@@ -435,7 +478,7 @@ void berth_interrupts_reset(void)
 {
 	for (unsigned int i = 0; i < MAX_LINES; i++) {
 		if (lines[i].actions)
-			berth_port_irq_mask(lines[i].irq);
+			berth_port_irq_mask(number_of(&lines[i]));
 		lines[i] = (struct irq_line){ 0 };
 	}
 	memset(actions, 0, sizeof(actions));

@@ -3,6 +3,7 @@
 #ifndef BERTH_LIB_INTERRUPT_H
 #define BERTH_LIB_INTERRUPT_H
 
+#include <berth/barrier.h>
 #include <berth/interrupt.h>
 #include <berth/port.h>
 
@@ -72,21 +73,25 @@ static inline void berth_tasklet_end(struct tasklet_struct *tasklet)
 {
 	uint32_t state = TASKLET_RUNNING;
 
-	if (!__atomic_compare_exchange_n(&tasklet->state, &state, 0, false, __ATOMIC_SEQ_CST,
+	berth_smp_order();
+	if (!__atomic_compare_exchange_n(&tasklet->state, &state, 0, false, BERTH_SMP_SEQ_CST,
 					 __ATOMIC_RELAXED))
 		berth_tasklet_end_again(tasklet);
-	if (__atomic_load_n(&berth_tasklet_waiters, __ATOMIC_SEQ_CST))
+	berth_smp_order();
+	if (__atomic_load_n(&berth_tasklet_waiters, BERTH_SMP_SEQ_CST))
 		berth_tasklet_wake();
 }
 
-/* As if it ran here, by somebody who keeps interrupts away. False: it runs, or is about to. */
+/*
+ * As if it ran here, by somebody who keeps interrupts away, and holds the lock without which nobody schedules
+ * it: one that rests goes on to rest meanwhile. False: it runs, or is about to.
+ */
 static inline bool berth_tasklet_begin(struct tasklet_struct *tasklet)
 {
-	uint32_t state = 0;
-
-	if (!__atomic_compare_exchange_n(&tasklet->state, &state, TASKLET_RUNNING, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&tasklet->state, BERTH_SMP_ACQUIRE))
 		return false;
+	berth_smp_order();
+	__atomic_store_n(&tasklet->state, TASKLET_RUNNING, __ATOMIC_RELAXED);
 	berth_tasklet_count(tasklet);
 	return true;
 }

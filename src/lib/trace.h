@@ -3,6 +3,7 @@
 #ifndef BERTH_LIB_TRACE_H
 #define BERTH_LIB_TRACE_H
 
+#include <berth/barrier.h>
 #include <berth/trace.h>
 
 #ifdef BERTH_NO_TRACE
@@ -27,7 +28,11 @@ void berth_trace_tell(const struct berth_trace_event *event);
 /* Whether somebody listens: one load. */
 static inline bool berth_is_traced(void)
 {
-	return __builtin_expect(__atomic_load_n(&berth_trace_hook, __ATOMIC_ACQUIRE) != NULL, 0);
+	bool is_traced =
+		__builtin_expect(__atomic_load_n(&berth_trace_hook, BERTH_SMP_ACQUIRE) != NULL, 0);
+
+	berth_smp_order();
+	return is_traced;
 }
 
 #endif
