@@ -79,7 +79,8 @@ struct berth_ioctl_form {
  * @read: bytes read, 0 at the end, or a negative errno value. With BERTH_O_NONBLOCK it does not sleep
  * @write: likewise
  * @poll: which events hold now; with a table it calls poll_wait() for each queue that tells of changes
- * @unlocked_ioctl: @arg is a number, or the address of what the request describes; it lies in berth's process
+ * @unlocked_ioctl: @arg is the address of what the request describes, which lies in berth's process; of a request whose
+ *	number says no size it is what the caller gave, which may be another process: never an address
  * @mmap: shows memory in the area, with dma_mmap_coherent() or its like
  * @open: of the first and of every other open; a failure opens nothing
  * @release: the last reference has gone: file descriptors, mappings and what the driver holds itself

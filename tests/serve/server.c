@@ -7,7 +7,7 @@
  * A program that writes 1 gets an event; 2 lets the "device" add the words of map 0 up to the first 0, into the first word
  * of map 1, and then an event; 3 is an error; from 100 on, so many events. 0 does nothing.
  * uio1: has no irqcontrol. slow: its open() and its ioctl() take half a second. box/data: what was written is read, in
- * the order of the bytes; ioctl BOX_SWAP exchanges two words. A mapping of it is a page of its own.
+ * the order of the bytes; ioctl BOX_SWAP exchanges two words, BOX_NUMBER returns its argument. Heaps and sw_sync.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +18,7 @@
 #include <dirent.h>
 
 #include <berth/berth.h>
+#include <berth/dma-heap.h>
 #include <berth/dma-mapping.h>
 #include <berth/fs.h>
 #include <berth/mm.h>
@@ -25,6 +26,7 @@
 #include <berth/mutex.h>
 #include <berth/serve.h>
 #include <berth/slab.h>
+#include <berth/sw_sync.h>
 #include <berth/uio.h>
 
 #include <berth/drivers/uio.h>
@@ -34,6 +36,7 @@
 #define MAP_SIZE (2 * PAGE_SIZE)
 #define BOX_SIZE 64u
 #define BOX_SWAP 0xc0084201u /* _IOWR('B', 1, struct { int32_t a, b; }) */
+#define BOX_NUMBER 0x4202u /* _IO('B', 2) */
 
 static struct device dev;
 static struct uio_info uio[2];
@@ -230,6 +233,8 @@ static long control_box(struct file *file, unsigned int request, unsigned long a
 	int32_t pair[2], first;
 
 	(void)file;
+	if (request == BOX_NUMBER)
+		return (long)arg;
 	if (request != BOX_SWAP)
 		return -ENOTTY;
 	memcpy(pair, (void *)arg, sizeof(pair));
@@ -316,6 +321,8 @@ static void add_nodes(void)
 	make_uio();
 	must(misc_register(&slow), "slow");
 	must(misc_register(&box_node), "box");
+	must(berth_dma_heaps_offer(), "heaps");
+	must(berth_sw_sync_offer(), "sw_sync");
 }
 
 static void remove_nodes(void)

@@ -177,6 +177,7 @@ static long exchange_new(bool is_bound, struct call *call, int *connection)
 {
 	long ret = -EPIPE;
 
+	call->got = -1;
 	for (unsigned int i = 0; i < TRIES; i++) {
 		*connection = connect_server(is_bound);
 		if (*connection < 0)

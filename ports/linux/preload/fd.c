@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Which descriptors are nodes. The kernel knows (getpeername()); what it has said is remembered until the
- * number is closed. Where libc closes one by itself, the worst is that a read() is the kernel's, not the driver's.
+ * number is closed. Where libc closes one by itself, and its number becomes a node's without an open(), the worst is that
+ * a read() is the kernel's, not the driver's: mmap() asks anew, and so does an ioctl() that the kernel does not know.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,24 +21,26 @@ static uint8_t known[KNOWN];
 
 SEEN void closefrom(int first);
 
-bool fd_is_node(int fd)
+bool fd_is_node_now(int fd)
 {
-	uint8_t kind = FD_UNKNOWN;
-	int err;
+	const int err = errno;
+	uint8_t kind;
 
 	if (fd < 0)
 		return false;
-	if (fd < KNOWN)
-		kind = __atomic_load_n(&known[fd], __ATOMIC_RELAXED);
-	if (kind == FD_OTHER)
-		return false;
-	/* Of one that is taken for a node, too: it may have been closed meanwhile. */
-	err = errno;
 	kind = berth_client_is_node(fd) ? FD_NODE : FD_OTHER;
 	if (fd < KNOWN && (kind == FD_NODE || errno != EBADF))
 		__atomic_store_n(&known[fd], kind, __ATOMIC_RELAXED);
 	errno = err;
 	return kind == FD_NODE;
+}
+
+/* Of one that is taken for a node the kernel is asked, too: it may have been closed meanwhile. */
+bool fd_is_node(int fd)
+{
+	if (fd >= 0 && fd < KNOWN && __atomic_load_n(&known[fd], __ATOMIC_RELAXED) == FD_OTHER)
+		return false;
+	return fd_is_node_now(fd);
 }
 
 void fd_set_node(int fd)

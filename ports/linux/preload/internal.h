@@ -72,6 +72,8 @@ bool status_is_node(const struct stat *status);
 
 /* Descriptors. */
 bool fd_is_node(int fd);
+/* The same, but what is remembered does not count. */
+bool fd_is_node_now(int fd);
 void fd_set_node(int fd);
 void fd_forget(int fd);
 void fd_forget_all(void);
@@ -80,6 +82,12 @@ void fd_forget_all(void);
 bool maps_is_hidden(int fd);
 /* Descriptors of ours in [first, last], lowest first. Return: one, or -1. */
 int maps_next_hidden(unsigned int first, unsigned int last);
+
+/* The server is gone, and so is the device: as of one that is unplugged. */
+static inline long if_lost(long ret, long then)
+{
+	return ret == -ECONNREFUSED || ret == -EPIPE || ret == -ECONNRESET ? then : ret;
+}
 
 /* Set errno and return -1 for a negative errno value. */
 static inline long failed(long ret)

@@ -20,12 +20,6 @@ SEEN ssize_t __read_chk(int fd, void *to, size_t size, size_t room);
 SEEN ssize_t __pread_chk(int fd, void *to, size_t size, off_t offset, size_t room);
 SEEN void __chk_fail(void) __attribute__((noreturn));
 
-/* The server is gone: so is the device. */
-static bool is_lost(long ret)
-{
-	return ret == -ECONNREFUSED || ret == -EPIPE || ret == -ECONNRESET;
-}
-
 static bool is_blocking(int fd)
 {
 	return !(fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -61,7 +55,7 @@ static ssize_t read_node(int fd, void *to, size_t size)
 	}
 	if (ret >= 0)
 		take(fd, to, ret);
-	return failed(is_lost(ret) ? -EIO : ret);
+	return failed(if_lost(ret, -EIO));
 }
 
 /* Where a driver has no room there is nothing to wait on: look again now and then. */
@@ -75,7 +69,7 @@ static ssize_t write_node(int fd, const void *from, size_t size)
 			return -1;
 		pause_ms = pause_ms < 32 ? 2 * pause_ms : pause_ms;
 	}
-	return failed(is_lost(ret) ? -EIO : ret);
+	return failed(if_lost(ret, -EIO));
 }
 
 SEEN ssize_t read(int fd, void *to, size_t size)
@@ -159,10 +153,23 @@ SEEN ssize_t writev(int fd, const struct iovec *parts, int nr)
 	return all;
 }
 
-/* Nodes have no place of their own. */
+/* Nodes have no place of their own. To the end of a buffer tells its size. */
+static off_t seek_node(int fd, off_t offset, int whence)
+{
+	const int64_t size = berth_client_size(fd);
+
+	if (size == -ESPIPE)
+		return 0;
+	if (size < 0)
+		return failed(if_lost(size, -ENODEV));
+	if (offset || (whence != SEEK_SET && whence != SEEK_END))
+		return failed(-EINVAL);
+	return whence == SEEK_END ? size : 0;
+}
+
 SEEN off_t lseek(int fd, off_t offset, int whence)
 {
-	return fd_is_node(fd) ? 0 : REAL(lseek)(fd, offset, whence);
+	return fd_is_node(fd) ? seek_node(fd, offset, whence) : REAL(lseek)(fd, offset, whence);
 }
 
 ALSO(off64_t, lseek64, lseek, int fd, off64_t offset, int whence);
@@ -177,13 +184,15 @@ SEEN int ioctl(int fd, unsigned long number, ...)
 {
 	va_list args;
 	void *arg;
-	int err;
 
 	va_start(args, number);
 	arg = va_arg(args, void *);
 	va_end(args);
-	if (is_of_kernel(number) || !fd_is_node(fd))
-		return REAL(ioctl)(fd, number, arg);
-	err = (int)berth_client_ioctl(fd, number, arg);
-	return (int)failed(err);
+	if (is_of_kernel(number) || !fd_is_node(fd)) {
+		const int ret = REAL(ioctl)(fd, number, arg);
+
+		if (!ret || errno != ENOTTY || is_of_kernel(number) || !fd_is_node_now(fd))
+			return ret;
+	}
+	return (int)failed(if_lost(berth_client_ioctl(fd, number, arg), -ENODEV));
 }

@@ -23,7 +23,7 @@ static int open_node(const struct place *place, int flags)
 	fd = berth_client_open(place->name, flags);
 	if (fd >= 0)
 		fd_set_node(fd);
-	return (int)failed(fd);
+	return (int)failed(if_lost(fd, -ENODEV));
 }
 
 /* Return: -2: it is libc's, at place.path if that is PATH_TREE. */

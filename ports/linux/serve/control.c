@@ -160,8 +160,8 @@ long berth_port_control(struct conn *conn, struct file *file, struct packet *pac
 	x.size = x.form && x.form->size ? x.form->size : _IOC_SIZE(number);
 	if (request->arg >> 32 || request->size > x.size)
 		return -EINVAL;
-	if (!x.size)
-		return berth_file_ioctl(file, number, (void *)(uintptr_t)0);
+	if (!x.size) /* what the client says, which no driver takes for an address */
+		return berth_file_ioctl(file, number, (void *)(uintptr_t)request->offset);
 	memset(x.data, 0, x.size);
 	memcpy(x.data, packet_data(packet), request->size);
 	if (x.form && is_short(&x, packet, answer))

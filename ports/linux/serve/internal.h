@@ -173,6 +173,13 @@ void berth_port_access_end(struct file *file, pid_t pid);
 /* Do the request of that process, and remember. */
 long berth_port_access(struct file *file, pid_t pid, uint64_t flags);
 
+/*
+ * A new directory for the tree, to @path; those that servers of this name left behind when they were killed go.
+ * Return: a descriptor that says whose it is, for berth_port_directory_remove(); or a negative errno value.
+ */
+int berth_port_directory_make(char *path, size_t size);
+void berth_port_directory_remove(const char *path, int lock);
+
 /* The tree of attributes. Return: 0 or a negative errno value. */
 int berth_port_tree_start(void);
 void berth_port_tree_stop(void);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,9 +34,9 @@ struct tree_node {
 static struct {
 	pthread_mutex_t lock;
 	char path[128];
-	int fd;
+	int fd, lock_fd;
 	struct tree_node *nodes;
-} tree = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
+} tree = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, .lock_fd = -1 };
 
 const char *berth_port_tree_path(void)
 {
@@ -399,22 +398,11 @@ void berth_port_tree_sync(void)
 	pthread_mutex_unlock(&tree.lock);
 }
 
-static int make_directory(const char *parent)
-{
-	if (!parent || parent[0] != '/' ||
-	    snprintf(tree.path, sizeof(tree.path), "%s/berth-XXXXXX", parent) >=
-		    (int)sizeof(tree.path))
-		return -1;
-	return mkdtemp(tree.path) ? 0 : -1;
-}
-
 int berth_port_tree_start(void)
 {
-	if (make_directory(getenv("XDG_RUNTIME_DIR")) && make_directory(getenv("TMPDIR")) &&
-	    make_directory("/tmp")) {
-		tree.path[0] = '\0';
-		return -errno;
-	}
+	tree.lock_fd = berth_port_directory_make(tree.path, sizeof(tree.path));
+	if (tree.lock_fd < 0)
+		return tree.lock_fd;
 	tree.fd = open(tree.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (tree.fd < 0 || mkdirat(tree.fd, "dev", 0755) || mkdirat(tree.fd, "sys", 0755) ||
 	    mkdirat(tree.fd, "sys/class", 0755)) {
@@ -428,15 +416,6 @@ int berth_port_tree_start(void)
 	return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-	(void)status;
-	(void)type;
-	(void)place;
-	remove(path);
-	return 0;
-}
-
 void berth_port_tree_stop(void)
 {
 	struct tree_node *node;
@@ -446,9 +425,9 @@ void berth_port_tree_stop(void)
 		free_node(node);
 	}
 	if (tree.path[0])
-		nftw(tree.path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		berth_port_directory_remove(tree.path, tree.lock_fd);
 	if (tree.fd >= 0)
 		close(tree.fd);
-	tree.fd = -1;
+	tree.fd = tree.lock_fd = -1;
 	tree.path[0] = '\0';
 }
