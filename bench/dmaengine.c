@@ -216,6 +216,24 @@ static void *by_engine(void *data)
 	return NULL;
 }
 
+/* The same by channels that are polled: each client's thread does the work while it waits. */
+static void *by_polling(void *data)
+{
+	struct channel *c = data;
+	uint32_t first = c->nr_called;
+
+	for (uint64_t begun = 0; begun < c->transfers;) {
+		for (; begun < c->transfers && begun - (c->nr_called - first) < DEPTH; begun++)
+			submit(c, c->size, called_here);
+		dma_async_issue_pending(c->chan);
+		while (begun - (c->nr_called - first) > DEPTH / 2)
+			berth_dma_poll(c->chan);
+	}
+	while (c->nr_called - first < c->transfers)
+		berth_dma_poll(c->chan);
+	return NULL;
+}
+
 static void *by_memcpy(void *data)
 {
 	struct channel *c = data;
@@ -243,15 +261,18 @@ static double together(void *(*how)(void *data), unsigned int nr, size_t size, u
 	return (wall() - begin) / (double)(nr * transfers);
 }
 
-static void measure_threads(const char *name, unsigned int nr, size_t size)
+static void measure_threads(const char *name, unsigned int nr, size_t size, bool is_polled)
 {
+	void *(*how)(void *data) = is_polled ? by_polling : by_engine;
 	const uint64_t transfers = (256ul << 20) / size / nr;
 	double ns[BENCH_ROUNDS], other[BENCH_ROUNDS], ratio[BENCH_ROUNDS];
 
 	start_engine(nr, size, BERTH_DMA_SOFTWARE_THREADS);
-	together(by_engine, nr, size, transfers / 4);
+	for (unsigned int i = 0; i < nr && is_polled; i++)
+		bench_must(!berth_dma_set_polled(channels[i].chan, true), "polling");
+	together(how, nr, size, transfers / 4);
 	for (unsigned int i = 0; i < BENCH_ROUNDS; i++) {
-		ns[i] = together(by_engine, nr, size, transfers);
+		ns[i] = together(how, nr, size, transfers);
 		other[i] = together(by_memcpy, nr, size, transfers);
 		ratio[i] = ns[i] / other[i];
 	}
@@ -279,9 +300,12 @@ static const struct {
 	const char *name;
 	unsigned int nr;
 	size_t size;
+	bool is_polled;
 } threaded[] = {
-	{ "dmaengine_copy_64k_8_threads", 8, 65536 },
-	{ "dmaengine_copy_256k_8_threads", 8, 262144 },
+	{ "dmaengine_copy_64k_8_polled", 8, 65536, true },
+	{ "dmaengine_copy_64k_8_threads", 8, 65536, false },
+	{ "dmaengine_copy_256k_8_polled", 8, 262144, true },
+	{ "dmaengine_copy_256k_8_threads", 8, 262144, false },
 };
 
 int main(int argc, char **argv)
@@ -295,6 +319,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(threaded) && !is_counting; i++)
 		if (!wanted || !strcmp(wanted, threaded[i].name))
-			measure_threads(threaded[i].name, threaded[i].nr, threaded[i].size);
+			measure_threads(threaded[i].name, threaded[i].nr, threaded[i].size,
+					threaded[i].is_polled);
 	return bench_main(argc, argv, cases, ARRAY_SIZE(cases));
 }

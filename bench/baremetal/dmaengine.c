@@ -155,7 +155,7 @@ static bool measure_rounds(struct figures *figures, struct dma_chan *chan, dma_a
 	return allocates_nothing(chan, to, from, way);
 }
 
-/* The software engine has nothing to be polled for. */
+/* An engine that cannot be polled is not. */
 static bool measure_ways(struct engine *engine, struct dma_chan *chan, dma_addr_t to,
 			 dma_addr_t from)
 {

@@ -8,6 +8,8 @@
  *
  * There is no clock behind it. By threads, a channel works beside the program. Without, it works inside
  * dma_async_issue_pending(), and callbacks come before that call returns, if interrupts are not away.
+ * A channel that is polled works inside berth_dma_poll(), one transfer or BERTH_DMA_SOFTWARE_CHUNK of it at a
+ * time, and inside dmaengine_tx_status() and dma_sync_wait(): what is copied stays near the caller's CPU.
  *
  * The boot argument dma.software=N starts it with N channels, dma.software=N,threads with threads.
  */

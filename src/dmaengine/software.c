@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A DMA controller that is software. A channel is one queue. Whoever finds that nobody works on it does so,
- * until it is empty: the channel's thread, or without threads whoever issued the work.
+ * until it is empty: the channel's thread, or without threads whoever issued the work; or whoever polls.
  */
 #include <berth/device.h>
 #include <berth/dma-mapping.h>
@@ -186,6 +186,19 @@ static bool work(struct software_chan *sc, struct software_desc *desc, unsigned 
 	return !desc;
 }
 
+/* One go. With the lock, which it releases meanwhile. */
+static inline bool work_alone(struct software_chan *sc, struct software_desc *desc,
+			      unsigned long flags)
+{
+	bool is_over;
+
+	sc->is_running = true;
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	is_over = work_on(desc);
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	return is_over;
+}
+
 /*
  * Without a thread, and interrupts were let in: @desc is mostly alone, and short, and needs neither the list of
  * completed ones nor the tasklet. As work().
@@ -193,13 +206,9 @@ static bool work(struct software_chan *sc, struct software_desc *desc, unsigned 
 static inline bool work_at_once(struct software_chan *sc, struct software_desc *desc,
 				unsigned long flags)
 {
+	bool is_over = work_alone(sc, desc, flags);
 	struct berth_handlers *mine;
-	bool is_over;
 
-	sc->is_running = true;
-	spin_unlock_irqrestore(&sc->vc.lock, flags);
-	is_over = work_on(desc);
-	spin_lock_irqsave(&sc->vc.lock, flags);
 	if (is_over && sc->current == desc && list_empty(&sc->vc.desc_issued)) {
 		finish(sc, desc);
 		sc->is_running = false;
@@ -224,10 +233,10 @@ static void work_beside(void *data)
 	struct software_desc *desc;
 	unsigned long flags;
 
-	/* Nobody else works on a channel that has a thread. */
+	/* Nobody else works on a channel that has a thread, unless it is polled. */
 	do {
 		spin_lock_irqsave(&sc->vc.lock, flags);
-		desc = take(sc);
+		desc = sc->vc.chan.is_polled ? NULL : take(sc);
 		if (!desc)
 			spin_unlock_irqrestore(&sc->vc.lock, flags);
 	} while (desc && !work(sc, desc, flags, UINT32_MAX));
@@ -236,7 +245,7 @@ static void work_beside(void *data)
 /* With the lock, which it releases. */
 static void go_on(struct software_chan *sc, unsigned long flags)
 {
-	struct software_desc *desc = sc->is_running ? NULL : take(sc);
+	struct software_desc *desc = sc->is_running || sc->vc.chan.is_polled ? NULL : take(sc);
 
 	if (!desc || sc->worker) {
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
@@ -265,6 +274,71 @@ static void issue_pending(struct dma_chan *chan)
 	spin_lock_irqsave(&sc->vc.lock, flags);
 	vchan_issue_pending(&sc->vc);
 	go_on(sc, flags);
+}
+
+/* Work for whoever polls, or NULL. With the lock. */
+static inline struct software_desc *take_polled(struct software_chan *sc)
+{
+	return sc->is_running || !sc->vc.chan.is_polled ? NULL : take(sc);
+}
+
+/* As settle(), but it does not go on with the next one. With the lock. */
+static void settle_polled(struct software_chan *sc, struct software_desc *desc, bool is_over)
+{
+	if (sc->current != desc) {
+		let_go(sc);
+	} else if (is_over) {
+		finish(sc, desc);
+		vchan_cookie_complete(&desc->vd);
+	}
+	sc->is_running = false;
+}
+
+/* All that there is to do, without callbacks. With the lock, which it releases meanwhile. */
+static void work_polled(struct software_chan *sc, unsigned long flags)
+{
+	struct software_desc *desc;
+
+	for (unsigned int i = 0; i < SHARE && (desc = take_polled(sc)) != NULL; i++)
+		settle_polled(sc, desc, work_alone(sc, desc, flags));
+	berth_vchan_told(&sc->vc);
+}
+
+/* One go, so that it does not take long: the bytes stay near the CPU of whoever wants them. */
+static void poll(struct dma_chan *chan)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	struct software_desc *desc;
+	unsigned long flags;
+	bool is_over;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	desc = take_polled(sc);
+	if (desc) {
+		is_over = work_alone(sc, desc, flags);
+		if (is_over && sc->current == desc) {
+			finish(sc, desc);
+			sc->is_running = false;
+			if (berth_vchan_complete_here(&desc->vd, flags))
+				return;
+			sc->current = desc;
+		}
+		settle_polled(sc, desc, is_over);
+	}
+	berth_vchan_polled(&sc->vc, flags);
+}
+
+static int set_polled(struct dma_chan *chan, bool is_polled)
+{
+	struct software_chan *sc = to_software_chan(chan);
+	unsigned long flags;
+	int ret = -EBUSY;
+
+	spin_lock_irqsave(&sc->vc.lock, flags);
+	if (!sc->current && !sc->is_running)
+		ret = berth_vchan_set_polled(&sc->vc, is_polled);
+	spin_unlock_irqrestore(&sc->vc.lock, flags);
+	return ret;
 }
 
 static int pause(struct dma_chan *chan)
@@ -337,7 +411,9 @@ static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 	if (status != DMA_IN_PROGRESS)
 		return status;
 	spin_lock_irqsave(&sc->vc.lock, flags);
-	if (!sc->worker) {
+	if (chan->is_polled) {
+		work_polled(sc, flags);
+	} else if (!sc->worker) {
 		/* Who asks again and again may be the only one who lets it go on. */
 		go_on(sc, flags);
 		spin_lock_irqsave(&sc->vc.lock, flags);
@@ -373,6 +449,8 @@ static void set_up(struct software_engine *e)
 	dma->descriptor_reuse = true;
 	dma->device_free_chan_resources = free_chan_resources;
 	dma->device_issue_pending = issue_pending;
+	dma->device_set_polled = set_polled;
+	dma->device_poll = poll;
 	dma->device_pause = pause;
 	dma->device_resume = resume;
 	dma->device_terminate_all = terminate_all;

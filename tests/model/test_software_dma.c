@@ -390,6 +390,58 @@ static void paused(void **state)
 	free_pages_exact(at, 64);
 }
 
+/* Whoever polls does the work: a transfer, or a part of a long one, at a time. */
+static void polled(void **state)
+{
+	uint8_t *at = buffer(LARGE, 0);
+	dma_addr_t addr = map(chan, at, LARGE);
+	struct dma_tx_state tx_state;
+	dma_cookie_t cookie;
+
+	(void)state;
+	assert_int_equal(berth_dma_set_polled(chan, true), 0);
+	submit(dmaengine_prep_dma_memset(chan, addr, 1, 64, 0));
+	assert_int_equal(berth_dma_set_polled(chan, false), -EBUSY);
+	cookie = submit(dmaengine_prep_dma_memset(chan, addr, 2, 64, 0));
+	berth_dma_poll(chan);
+	assert_true(!at[0] && nr_calls == 0);
+	dma_async_issue_pending(chan);
+	assert_true(!at[0] && nr_calls == 0);
+	berth_dma_poll(chan);
+	assert_true(at[63] == 1 && nr_calls == 1);
+	assert_int_equal(dmaengine_pause(chan), 0);
+	berth_dma_poll(chan);
+	assert_true(at[63] == 1 && nr_calls == 1);
+	assert_int_equal(dmaengine_resume(chan), 0);
+	assert_true(at[63] == 1 && nr_calls == 1);
+	assert_int_equal(dmaengine_tx_status(chan, cookie, &tx_state), DMA_COMPLETE);
+	assert_true(at[63] == 2 && nr_calls == 2);
+
+	cookie = submit(dmaengine_prep_dma_memset(chan, addr, 3, LARGE, 0));
+	dma_async_issue_pending(chan);
+	for (unsigned int i = 0; i < 3; i++)
+		berth_dma_poll(chan);
+	assert_true(at[LARGE - 1] == 0 && at[LARGE / 4 * 3 - 1] == 3 && nr_calls == 2);
+	berth_dma_poll(chan);
+	assert_true(at[LARGE - 1] == 3 && nr_calls == 3);
+	for (unsigned int i = 0; i < 3; i++)
+		cookie = submit(dmaengine_prep_dma_memset(chan, addr, 4, LARGE, 0));
+	assert_int_equal(dma_sync_wait(chan, cookie), DMA_COMPLETE);
+	assert_true(at[LARGE - 1] == 4 && nr_calls == 6);
+
+	submit(dmaengine_prep_dma_memset(chan, addr, 5, LARGE, 0));
+	dma_async_issue_pending(chan);
+	berth_dma_poll(chan);
+	assert_int_equal(dmaengine_terminate_sync(chan), 0);
+	berth_dma_poll(chan);
+	assert_true(at[LARGE - 1] == 4 && nr_calls == 6);
+	assert_int_equal(berth_dma_set_polled(chan, false), 0);
+	assert_int_equal(run(dmaengine_prep_dma_memset(chan, addr, 6, 64, 0)), DMA_COMPLETE);
+	assert_true(at[63] == 6 && nr_calls == 7);
+	unmap(chan, addr, LARGE);
+	free_pages_exact(at, LARGE);
+}
+
 /* Each one issues the next. */
 static void goes_on(void *data)
 {
@@ -566,6 +618,7 @@ int main(void)
 		cmocka_unit_test(outside_the_linear_map),
 		software_test(used_again),
 		software_test(paused),
+		software_test(polled),
 		software_test(one_that_never_ends_keeps_nobody),
 		software_test(terminated_by_a_callback),
 		software_test(nothing_is_allocated),

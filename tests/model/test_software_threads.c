@@ -65,6 +65,7 @@ static void eight_channels_at_once(void **state)
 			chans[i] = must_request();
 		params.seed = i;
 		params.polled = i % 4 == 3;
+		assert_int_equal(berth_dma_set_polled(chans[i], i == 7), 0);
 		params.buffer_size = 1024u << i % 3;
 		assert_int_equal(berth_dmatest_init(&tests[i], chans[i], &params), 0);
 		assert_int_equal(pthread_create(&threads[i], NULL, drive, &tests[i]), 0);
@@ -184,12 +185,11 @@ static void in_the_middle(void **state)
  * At any moment: what was terminated does not touch its memory again, which is the next one's, or poisoned,
  * and calls nobody.
  */
-static void terminated_at_any_moment(void **state)
+static void terminate_often(unsigned int rounds)
 {
 	unsigned int seed = 1;
 
-	(void)state;
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (unsigned int i = 0; i < rounds; i++) {
 		uint8_t *at = buffer(2 * PAGE_SIZE, (int)i);
 		dma_addr_t addr = map(chan, at, 2 * PAGE_SIZE);
 		struct dma_async_tx_descriptor *tx;
@@ -213,7 +213,52 @@ static void terminated_at_any_moment(void **state)
 		free_pages_exact(at, 2 * PAGE_SIZE);
 		assert_int_equal(__atomic_load_n(&nr_calls, __ATOMIC_RELAXED), before);
 	}
-	assert_in_range(nr_calls, 0, 3 * ROUNDS);
+	assert_in_range(nr_calls, 0, 3 * rounds);
+}
+
+static void terminated_at_any_moment(void **state)
+{
+	(void)state;
+	terminate_often(ROUNDS);
+}
+
+static uint32_t is_over;
+
+static void *poll_it(void *data)
+{
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+		berth_dma_poll(data);
+		sched_yield();
+	}
+	return NULL;
+}
+
+/* By two threads, which do the work, while it is terminated. */
+static void polled_at_any_moment(void **state)
+{
+	uint8_t *at = buffer(PAGE_SIZE, 0);
+	dma_addr_t addr = map(chan, at, PAGE_SIZE);
+	pthread_t threads[2];
+	dma_cookie_t cookie;
+
+	(void)state;
+	is_over = 0;
+	assert_int_equal(berth_dma_set_polled(chan, true), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, poll_it, chan), 0);
+	terminate_often(ROUNDS / 4);
+	/* And is waited for. */
+	for (unsigned int i = 0; i < ROUNDS / 4; i++) {
+		cookie = dmaengine_submit(
+			dmaengine_prep_dma_memset(chan, addr, (int)i & 0xff, PAGE_SIZE, 0));
+		assert_int_equal(dma_sync_wait(chan, cookie), DMA_COMPLETE);
+		assert_int_equal(at[PAGE_SIZE - 1], i & 0xff);
+	}
+	__atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+	for (unsigned int i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	unmap(chan, addr, PAGE_SIZE);
+	free_pages_exact(at, PAGE_SIZE);
 }
 
 /* Threads with nothing to do are no reason to wait for ever. */
@@ -314,6 +359,7 @@ int main(void)
 		software_test(one_thread_drives_them_all),
 		software_test(in_the_middle),
 		software_test(terminated_at_any_moment),
+		software_test(polled_at_any_moment),
 		software_test(a_wait_that_nothing_ends),
 		software_test(a_wait_that_a_channel_ends),
 		software_test(it_goes_while_it_works),
