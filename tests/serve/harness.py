@@ -39,6 +39,7 @@ class Server:
     def __init__(self, program, berth, *arguments):
         self.name = f"berth-test-{os.getpid()}-{id(self)}"
         self.berth = str(berth)
+        self.program = program
         # The clients' sanitizers are not the server's.
         self.process = subprocess.Popen([program, self.name, *map(str, arguments)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -72,6 +73,14 @@ class Server:
     def is_idle(self):
         stats = self.stats()
         return not stats["connections"] and not stats["opens"]
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def clear(self):
+        """Of one that was killed: the next one of its name takes away what it has left."""
+        subprocess.run([self.program, self.name], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=ROOT, check=True)
 
     def stop(self):
         self.process.stdin.close()

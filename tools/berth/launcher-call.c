@@ -119,53 +119,18 @@ static int64_t do_read(const struct launcher_call *call, int node)
 	return result;
 }
 
-/* A descriptor in the reply becomes the program's: first all that can fail. */
-static int64_t give_descriptor(const struct launcher_call *call,
-			       const struct launcher_message *reply)
-{
-	int fd = -EFAULT;
-
-	if (reply->reply.fd_at <= reply->size && reply->size - reply->reply.fd_at >= sizeof(fd) &&
-	    !launcher_store(call, call->args[2], data, reply->size))
-		fd = launcher_give(call, reply->reply_fd, -1, 0, O_CLOEXEC);
-	close(reply->reply_fd);
-	if (fd < 0)
-		return fd;
-	(void)launcher_store(call, call->args[2] + reply->reply.fd_at, &fd, sizeof(fd));
-	return reply->reply.result;
-}
-
-static int64_t do_ioctl(const struct launcher_call *call, int node)
-{
-	const uint32_t request = (uint32_t)call->args[1], size = _IOC_SIZE(request);
-	struct launcher_message message = { .request = { .op = BERTH_SERVE_IOCTL, .arg = request },
-					    .fd = node,
-					    .data = data,
-					    .size = size };
-	int64_t result;
-
-	if (!size)
-		message.request.offset = call->args[2];
-	else if (launcher_fetch(call, call->args[2], data, size))
-		return -EFAULT;
-	result = launcher_ask(call->launcher, &message);
-	if (message.reply_fd >= 0)
-		return give_descriptor(call, &message);
-	if (size && message.size && result >= 0 &&
-	    launcher_store(call, call->args[2], data, message.size))
-		return -EFAULT;
-	return result;
-}
-
-/* read() that found nothing. A copy of the descriptor keeps the node open until the thread is seen to be gone. */
+/*
+ * read() that found nothing, and ioctl() of a buffer that a device still uses until @fence is signalled (or -1). A copy of the
+ * descriptor keeps the node open until the thread is seen to be gone.
+ */
 static struct waiting {
 	struct waiting *next;
 	struct launcher_call call;
-	int node;
+	int node, fence;
 } * all_waiting;
 static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static bool wait_to_read(const struct launcher_call *call, int node)
+static bool wait_for(const struct launcher_call *call, int node, int fence)
 {
 	struct waiting *waiting;
 
@@ -175,7 +140,7 @@ static bool wait_to_read(const struct launcher_call *call, int node)
 	if (!waiting)
 		return false;
 	pthread_mutex_lock(&waiting_lock);
-	*waiting = (struct waiting){ all_waiting, *call, node };
+	*waiting = (struct waiting){ all_waiting, *call, node, fence };
 	all_waiting = waiting;
 	pthread_mutex_unlock(&waiting_lock);
 	launcher_wake();
@@ -188,9 +153,24 @@ unsigned int launcher_waiting(int *fds, unsigned int most)
 
 	pthread_mutex_lock(&waiting_lock);
 	for (struct waiting *waiting = all_waiting; waiting && used < most; waiting = waiting->next)
-		fds[used++] = waiting->node;
+		fds[used++] = waiting->fence >= 0 ? waiting->fence : waiting->node;
 	pthread_mutex_unlock(&waiting_lock);
 	return used;
+}
+
+static int64_t retry(struct waiting *waiting)
+{
+	int64_t result;
+
+	if (waiting->call.op != LAUNCHER_IOCTL)
+		return do_read(&waiting->call, waiting->node);
+	result = launcher_ioctl(&waiting->call, waiting->node);
+	if (result != -EAGAIN)
+		return result;
+	/* There is another device. */
+	close(waiting->fence);
+	waiting->fence = launcher_export_fence(&waiting->call, waiting->node);
+	return waiting->fence < 0 ? -EIO : -EAGAIN;
 }
 
 void launcher_retry(void)
@@ -201,7 +181,7 @@ void launcher_retry(void)
 		int64_t result = -EINTR;
 
 		if (!ioctl(waiting->call.listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &waiting->call.id))
-			result = do_read(&waiting->call, waiting->node);
+			result = retry(waiting);
 		if (result == -EAGAIN) {
 			at = &waiting->next;
 			continue;
@@ -209,20 +189,39 @@ void launcher_retry(void)
 		*at = waiting->next;
 		launcher_result(&waiting->call, result);
 		close(waiting->node);
+		if (waiting->fence >= 0)
+			close(waiting->fence);
 		free(waiting);
 	}
 	pthread_mutex_unlock(&waiting_lock);
 }
 
-/* What every file has, and what uio's nodes have: lseek() does nothing. */
+/* What every file has. */
 static bool is_generic(const struct launcher_call *call)
 {
 	const uint32_t request = (uint32_t)call->args[1];
 
-	if (call->op == LAUNCHER_IOCTL)
-		return request == FIOCLEX || request == FIONCLEX || request == FIONBIO ||
-		       request == FIOASYNC;
-	return call->op == LAUNCHER_LSEEK && !is_counted(call);
+	return call->op == LAUNCHER_IOCTL && (request == FIOCLEX || request == FIONCLEX ||
+					      request == FIONBIO || request == FIOASYNC);
+}
+
+/* Of uio's nodes it does nothing; to the end of a buffer it tells the size; others have none. */
+static int64_t do_seek(const struct launcher_call *call, int node)
+{
+	struct launcher_message message = { .request = { .op = BERTH_SERVE_SIZE },
+					    .fd = node,
+					    .data = data };
+	const uint32_t whence = (uint32_t)call->args[2];
+	int64_t size;
+
+	if (is_counted(call))
+		return 0;
+	size = launcher_ask(call->launcher, &message);
+	if (size < 0)
+		return size;
+	if (call->args[1] || (whence != SEEK_SET && whence != SEEK_END))
+		return -EINVAL;
+	return whence == SEEK_END ? size : 0;
 }
 
 /* A copy has a number of ours as well. To one that the program chooses by dup2() none of this applies. */
@@ -280,9 +279,9 @@ static int64_t do_call(const struct launcher_call *call, int node)
 	case LAUNCHER_WRITEV:
 		return do_write(call, node);
 	case LAUNCHER_IOCTL:
-		return do_ioctl(call, node);
+		return launcher_ioctl(call, node);
 	case LAUNCHER_LSEEK:
-		return 0;
+		return do_seek(call, node);
 	default: /* no driver of such a node has splice_read() */
 		return -EINVAL;
 	}
@@ -297,10 +296,22 @@ static bool is_reading(const struct launcher_call *call)
 static bool end_read(const struct launcher_call *call, int node)
 {
 	if (!is_counted(call) || call->op > LAUNCHER_READV)
-		return wait_to_read(call, node);
+		return wait_for(call, node, -1);
 	launcher_continue(call);
 	close(node);
 	return true;
+}
+
+/* Until the devices are done for which DMA_BUF_IOCTL_SYNC has to wait. */
+static bool end_sync(const struct launcher_call *call, int node)
+{
+	const int fence = launcher_export_fence(call, node);
+
+	if (fence >= 0 && wait_for(call, node, fence))
+		return true;
+	if (fence >= 0)
+		close(fence);
+	return false;
 }
 
 void launcher_do_call(const struct launcher_call *call)
@@ -321,7 +332,9 @@ void launcher_do_call(const struct launcher_call *call)
 		return;
 	}
 	result = do_call(call, node);
-	if (result == -EAGAIN && is_reading(call) && end_read(call, node))
+	if (result == -EAGAIN &&
+	    (is_reading(call) ? end_read(call, node)
+			      : call->op == LAUNCHER_IOCTL && end_sync(call, node)))
 		return;
 	launcher_result(call, result);
 	close(node);

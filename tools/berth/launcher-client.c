@@ -62,7 +62,9 @@ int launcher_connect(const struct launcher *launcher)
 
 static int send_request(int connection, struct launcher_message *message)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
+	const int fds[2] = { message->fd, message->other };
+	const size_t size = message->has_other ? sizeof(fds) : sizeof(fds[0]);
 	struct iovec parts[2] = { { &message->request, sizeof(message->request) },
 				  { message->data, message->size } };
 	struct msghdr packet = { .msg_iov = parts, .msg_iovlen = message->size ? 2 : 1 };
@@ -72,12 +74,12 @@ static int send_request(int connection, struct launcher_message *message)
 	message->request.size = message->size;
 	if (message->fd >= 0) {
 		packet.msg_control = control;
-		packet.msg_controllen = sizeof(control);
+		packet.msg_controllen = CMSG_SPACE(size);
 		head = CMSG_FIRSTHDR(&packet);
 		head->cmsg_level = SOL_SOCKET;
 		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(head), &message->fd, sizeof(int));
+		head->cmsg_len = CMSG_LEN(size);
+		memcpy(CMSG_DATA(head), fds, size);
 	}
 	return sendmsg(connection, &packet, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
@@ -147,6 +149,16 @@ int launcher_request_new(const struct launcher *launcher, struct launcher_messag
 	return -ENFILE;
 }
 
+/* The server is gone, and so is the device. */
+static int lost(const struct launcher_message *message, int error)
+{
+	const uint32_t op = message->request.op;
+
+	if (error != -ENODEV && error != -EPIPE && error != -ECONNRESET)
+		return error;
+	return op == BERTH_SERVE_READ || op == BERTH_SERVE_WRITE ? -EIO : -ENODEV;
+}
+
 int64_t launcher_ask(const struct launcher *launcher, struct launcher_message *message)
 {
 	int ret = -EPIPE;
@@ -163,7 +175,7 @@ int64_t launcher_ask(const struct launcher *launcher, struct launcher_message *m
 	if (!ret)
 		return message->reply.result;
 	kept = -1;
-	return ret;
+	return lost(message, ret);
 }
 
 bool launcher_is_connection(const struct launcher *launcher, int fd)

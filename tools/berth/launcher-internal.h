@@ -76,14 +76,15 @@ int launcher_unusable(const char *what, int error);
 
 /*
  * struct launcher_message - a request and its reply
- * fd: goes with the request, or -1
+ * fd: goes with the request, or -1; other: behind it, if @has_other
  * data, size: go with it; after it what came with the reply, in a buffer of BERTH_SERVE_DATA_MOST bytes
  * reply_fd: came with the reply, or -1; the caller closes it
  */
 struct launcher_message {
 	struct berth_serve_request request;
 	struct berth_serve_reply reply;
-	int fd, reply_fd;
+	int fd, other, reply_fd;
+	bool has_other;
 	uint32_t size;
 	unsigned char *data;
 };
@@ -186,13 +187,23 @@ const struct launcher_node *launcher_find(const struct launcher_call *call,
 					  const struct launcher_path *path, uint64_t *attribute);
 
 void launcher_do_open(const struct launcher_call *call); /* launcher-open.c */
-/* Ends the call with a number for @source that is ours and free; or the lowest that is free. */
+/*
+ * A number for @source that is ours and free; or the lowest that is free, with which only what a socket can do is right.
+ * @flags, @fd_flags and what is returned as of launcher_give().
+ */
+int launcher_give_free(const struct launcher_call *call, int source, bool is_counted,
+		       unsigned int flags, unsigned int fd_flags);
+/* Ends the call with it. */
 void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
 			  unsigned int fd_flags);
 void launcher_do_stat(const struct launcher_call *call); /* launcher-stat.c */
 void launcher_do_call(const struct launcher_call *call); /* launcher-call.c */
 
-/* read() that waits for data: launcher-call.c. How many, and retrying each that can go on. */
+int64_t launcher_ioctl(const struct launcher_call *call, int node); /* launcher-ioctl.c */
+/* The call is DMA_BUF_IOCTL_SYNC: a sync file of those for whom it has to wait. A negative errno value: it is not. */
+int launcher_export_fence(const struct launcher_call *call, int buffer);
+
+/* read() that waits for data, and the like: launcher-call.c. How many, and retrying each that can go on. */
 unsigned int launcher_waiting(int *fds, unsigned int most);
 /* There is one more: the supervisor's first thread looks again. launcher-supervise.c */
 void launcher_wake(void);

@@ -122,9 +122,8 @@ int launcher_give(const struct launcher_call *call, int source, int fd, unsigned
 /* Of two threads of one program each gets a number that is free. */
 static pthread_mutex_t numbers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* The lowest of all: then only what a socket can do is right. */
-void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
-			  unsigned int fd_flags)
+int launcher_give_free(const struct launcher_call *call, int source, bool is_counted,
+		       unsigned int flags, unsigned int fd_flags)
 {
 	const unsigned int first = call->launcher->numbers + (is_counted ? 0 : LAUNCHER_COUNTED);
 	const unsigned int end = first + (is_counted ? LAUNCHER_COUNTED : LAUNCHER_OTHERS);
@@ -135,10 +134,19 @@ void launcher_give_number(const struct launcher_call *call, int source, bool is_
 	while (fd < end && launcher_has_descriptor(call, fd))
 		fd++;
 	if (fd < end)
-		ret = launcher_give(call, source, (int)fd, SECCOMP_ADDFD_FLAG_SEND, fd_flags);
+		ret = launcher_give(call, source, (int)fd, flags, fd_flags);
 	pthread_mutex_unlock(&numbers_lock);
 	if (ret == -EBADF) /* or the program has lowered its limit */
-		ret = launcher_give(call, source, -1, SECCOMP_ADDFD_FLAG_SEND, fd_flags);
+		ret = launcher_give(call, source, -1, flags, fd_flags);
+	return ret;
+}
+
+void launcher_give_number(const struct launcher_call *call, int source, bool is_counted,
+			  unsigned int fd_flags)
+{
+	const int ret =
+		launcher_give_free(call, source, is_counted, SECCOMP_ADDFD_FLAG_SEND, fd_flags);
+
 	if (ret < 0 && ret != -ENOENT)
 		launcher_result(call, ret);
 }
