@@ -46,19 +46,21 @@ static inline void begin(struct software_desc *desc)
 /* The next one to work on, or NULL. With the lock. */
 static inline struct software_desc *take(struct software_chan *sc)
 {
+	struct software_desc *desc = sc->current;
 	struct virt_dma_desc *vd;
 
 	if (sc->is_paused)
 		return NULL;
-	if (sc->current)
-		return sc->current;
+	if (desc)
+		return desc;
 	vd = vchan_next_desc(&sc->vc);
 	if (!vd)
 		return NULL;
 	list_del(&vd->node);
-	sc->current = to_software_desc(vd);
-	begin(sc->current);
-	return sc->current;
+	desc = to_software_desc(vd);
+	sc->current = desc;
+	begin(desc);
+	return desc;
 }
 
 /* Without the lock. True: it is over, well or not. */
@@ -273,7 +275,10 @@ static void issue_pending(struct dma_chan *chan)
 
 	spin_lock_irqsave(&sc->vc.lock, flags);
 	vchan_issue_pending(&sc->vc);
-	go_on(sc, flags);
+	if (chan->is_polled)
+		spin_unlock_irqrestore(&sc->vc.lock, flags);
+	else
+		go_on(sc, flags);
 }
 
 /* Work for whoever polls, or NULL. With the lock. */
