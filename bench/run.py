@@ -66,7 +66,7 @@ COPIES_BUDGET, COPIES_FROM = 1.5, 1000
 # copies, or so many ns more than they.
 MODEL_BUDGET = 4
 COPY_BUDGETS = {"bounce_64k_pair": 1.2} | {
-    f"dmaengine_copy_{case}": 1.05 for case in ("64k", "64k_stream", "256k", "2m", "64k_8_threads", "256k_8_threads")}
+    f"dmaengine_copy_{case}": 1.05 for case in ("64k", "64k_stream", "256k", "2m", "64k_8_polled", "256k_8_polled", "64k_8_threads", "256k_8_threads")}
 COPY_NS_BUDGETS = {"bounce_4k_pair": 40}
 # So many times what is timed beside it.
 RATIO_BUDGETS = {"dma_fence_wake": 1.3}

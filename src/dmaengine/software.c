@@ -43,22 +43,30 @@ static inline void begin(struct software_desc *desc)
 	desc->run_src = desc->src[0];
 }
 
+/* A controller that goes says no without the lock. */
+static inline bool is_polled(const struct software_chan *sc)
+{
+	return __atomic_load_n(&sc->vc.chan.is_polled, __ATOMIC_RELAXED);
+}
+
 /* The next one to work on, or NULL. With the lock. */
 static inline struct software_desc *take(struct software_chan *sc)
 {
+	struct software_desc *desc = sc->current;
 	struct virt_dma_desc *vd;
 
 	if (sc->is_paused)
 		return NULL;
-	if (sc->current)
-		return sc->current;
+	if (desc)
+		return desc;
 	vd = vchan_next_desc(&sc->vc);
 	if (!vd)
 		return NULL;
 	list_del(&vd->node);
-	sc->current = to_software_desc(vd);
-	begin(sc->current);
-	return sc->current;
+	desc = to_software_desc(vd);
+	sc->current = desc;
+	begin(desc);
+	return desc;
 }
 
 /* Without the lock. True: it is over, well or not. */
@@ -236,7 +244,7 @@ static void work_beside(void *data)
 	/* Nobody else works on a channel that has a thread, unless it is polled. */
 	do {
 		spin_lock_irqsave(&sc->vc.lock, flags);
-		desc = sc->vc.chan.is_polled ? NULL : take(sc);
+		desc = is_polled(sc) ? NULL : take(sc);
 		if (!desc)
 			spin_unlock_irqrestore(&sc->vc.lock, flags);
 	} while (desc && !work(sc, desc, flags, UINT32_MAX));
@@ -245,7 +253,7 @@ static void work_beside(void *data)
 /* With the lock, which it releases. */
 static void go_on(struct software_chan *sc, unsigned long flags)
 {
-	struct software_desc *desc = sc->is_running || sc->vc.chan.is_polled ? NULL : take(sc);
+	struct software_desc *desc = sc->is_running || is_polled(sc) ? NULL : take(sc);
 
 	if (!desc || sc->worker) {
 		spin_unlock_irqrestore(&sc->vc.lock, flags);
@@ -273,13 +281,16 @@ static void issue_pending(struct dma_chan *chan)
 
 	spin_lock_irqsave(&sc->vc.lock, flags);
 	vchan_issue_pending(&sc->vc);
-	go_on(sc, flags);
+	if (is_polled(sc))
+		spin_unlock_irqrestore(&sc->vc.lock, flags);
+	else
+		go_on(sc, flags);
 }
 
 /* Work for whoever polls, or NULL. With the lock. */
 static inline struct software_desc *take_polled(struct software_chan *sc)
 {
-	return sc->is_running || !sc->vc.chan.is_polled ? NULL : take(sc);
+	return sc->is_running || !is_polled(sc) ? NULL : take(sc);
 }
 
 /* As settle(), but it does not go on with the next one. With the lock. */
@@ -328,7 +339,7 @@ static void poll(struct dma_chan *chan)
 	berth_vchan_polled(&sc->vc, flags);
 }
 
-static int set_polled(struct dma_chan *chan, bool is_polled)
+static int set_polled(struct dma_chan *chan, bool polled)
 {
 	struct software_chan *sc = to_software_chan(chan);
 	unsigned long flags;
@@ -336,7 +347,7 @@ static int set_polled(struct dma_chan *chan, bool is_polled)
 
 	spin_lock_irqsave(&sc->vc.lock, flags);
 	if (!sc->current && !sc->is_running)
-		ret = berth_vchan_set_polled(&sc->vc, is_polled);
+		ret = berth_vchan_set_polled(&sc->vc, polled);
 	spin_unlock_irqrestore(&sc->vc.lock, flags);
 	return ret;
 }
@@ -411,7 +422,7 @@ static enum dma_status tx_status(struct dma_chan *chan, dma_cookie_t cookie,
 	if (status != DMA_IN_PROGRESS)
 		return status;
 	spin_lock_irqsave(&sc->vc.lock, flags);
-	if (chan->is_polled) {
+	if (is_polled(sc)) {
 		work_polled(sc, flags);
 	} else if (!sc->worker) {
 		/* Who asks again and again may be the only one who lets it go on. */

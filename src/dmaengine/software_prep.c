@@ -7,22 +7,33 @@
 #include "lib/error.h"
 #include "lib/string.h"
 
-static struct software_desc *new_desc(struct dma_chan *chan,
-				      bool (*step)(struct software_desc *desc, size_t bytes),
-				      size_t length)
+static __attribute__((noinline)) struct software_desc *find_desc(struct dma_chan *chan)
 {
-	struct virt_dma_desc *vd = berth_vchan_recycled(to_virt_chan(chan));
-	struct software_desc *desc = vd ? to_software_desc(vd) : NULL;
+	struct virt_dma_desc *vd = berth_vchan_find_recycled(to_virt_chan(chan));
+	struct software_desc *desc;
 
-	if (!desc) {
-		desc = kmalloc(sizeof(*desc), GFP_NOWAIT);
-		if (!desc)
-			return NULL;
-		memset(desc, 0, sizeof(*desc));
-		desc->runs = desc->few_runs;
-		desc->max_runs = SOFTWARE_RUNS;
-		berth_vchan_add(to_virt_chan(chan), &desc->vd);
-	}
+	if (vd)
+		return to_software_desc(vd);
+	desc = kmalloc(sizeof(*desc), GFP_NOWAIT);
+	if (!desc)
+		return NULL;
+	memset(desc, 0, sizeof(*desc));
+	desc->runs = desc->few_runs;
+	desc->max_runs = SOFTWARE_RUNS;
+	berth_vchan_add(to_virt_chan(chan), &desc->vd);
+	return desc;
+}
+
+/* Mostly there is one, and it needs no call. */
+static inline struct software_desc *new_desc(struct dma_chan *chan,
+					     bool (*step)(struct software_desc *desc, size_t bytes),
+					     size_t length)
+{
+	struct virt_dma_desc *vd = berth_vchan_spare(to_virt_chan(chan));
+	struct software_desc *desc = vd ? to_software_desc(vd) : find_desc(chan);
+
+	if (!desc)
+		return NULL;
 	desc->step = step;
 	desc->finish = NULL;
 	desc->length = length;

@@ -68,7 +68,8 @@ static bool fail(struct software_desc *desc, enum dmaengine_tx_result result)
 	return false;
 }
 
-static bool copy(struct software_desc *desc, dma_addr_t dst, dma_addr_t src, size_t bytes)
+static __attribute__((noinline)) bool copy(struct software_desc *desc, dma_addr_t dst,
+					   dma_addr_t src, size_t bytes)
 {
 	struct view to, from;
 
@@ -105,9 +106,19 @@ static bool put_bytes(struct software_desc *desc, dma_addr_t dst, const uint8_t 
 	return true;
 }
 
+/* Mostly both lie where the short way of dma_map_single() reaches. */
 bool berth_software_copy(struct software_desc *desc, size_t bytes)
 {
-	return copy(desc, desc->dst[0] + desc->done, desc->src[0] + desc->done, bytes);
+	const struct device *dev = desc->vd.tx.chan->device->dev;
+	uint64_t to = desc->dst[0] + desc->done - dev->map_offset;
+	uint64_t from = desc->src[0] + desc->done - dev->map_offset;
+	uint64_t highest = to > from ? to : from;
+	char *base = (char *)dev->map_base;
+
+	if (highest >= dev->map_span || bytes > dev->map_span - highest)
+		return copy(desc, desc->dst[0] + desc->done, desc->src[0] + desc->done, bytes);
+	memmove(base + to, base + from, bytes);
+	return true;
 }
 
 bool berth_software_fill(struct software_desc *desc, size_t bytes)

@@ -166,7 +166,7 @@ struct virt_dma_desc *vchan_find_desc(struct virt_dma_chan *vc, dma_cookie_t coo
 /* With the lock. */
 static inline void schedule(struct virt_dma_chan *vc)
 {
-	if (!vc->chan.is_polled)
+	if (!__atomic_load_n(&vc->chan.is_polled, __ATOMIC_RELAXED))
 		tasklet_schedule(&vc->task);
 }
 
@@ -491,7 +491,7 @@ int berth_vchan_set_polled(struct virt_dma_chan *vc, bool is_polled)
 	if (berth_vchan_has_prepared(vc) || !list_empty(&vc->desc_submitted) ||
 	    !list_empty(&vc->desc_issued))
 		return -EBUSY;
-	vc->chan.is_polled = is_polled;
+	__atomic_store_n(&vc->chan.is_polled, is_polled, __ATOMIC_RELAXED);
 	berth_vchan_told(vc);
 	return 0;
 }
