@@ -417,7 +417,7 @@ static inline struct dma_async_tx_descriptor *dmaengine_prep_dma_memcpy(struct d
 
 	/* Asked in one go, and in detail only if it is to be refused. */
 	if (__atomic_load_n(&chan->is_gone, __ATOMIC_RELAXED) ||
-	    !dma_has_cap(DMA_MEMCPY, device->cap_mask) || !len || unaligned)
+	    !__dma_has_cap(DMA_MEMCPY, &device->cap_mask) || !len || unaligned)
 		return berth_dma_refuse_memcpy(chan, dst, src, len);
 	return device->device_prep_dma_memcpy(chan, dst, src, len, flags);
 }
