@@ -26,6 +26,8 @@
 #define BANK_SIZE (64u * (uint32_t)MIB)
 #define POOL (LOW_RAM + 16u * (uint32_t)MIB)
 #define POOL_SIZE (16u * (uint32_t)MIB)
+#define KEPT (LOW_RAM + 32u * (uint32_t)MIB)
+#define KEPT_SIZE (4u * (uint32_t)MIB)
 
 struct station {
 	struct model_device *model;
@@ -71,6 +73,12 @@ static inline const void *dma_buf_tree(void)
 	fdt_flag(&fdt, "reusable");
 	fdt_flag(&fdt, "linux,cma-default");
 	fdt_cells(&fdt, "reg", 0, POOL, 0, POOL_SIZE);
+	fdt_end(&fdt);
+	fdt_begin(&fdt, "kept@22000000");
+	fdt_text(&fdt, "compatible", "shared-dma-pool");
+	fdt_flag(&fdt, "reusable");
+	fdt_flag(&fdt, "berth,guaranteed");
+	fdt_cells(&fdt, "reg", 0, KEPT, 0, KEPT_SIZE);
 	fdt_end(&fdt);
 	fdt_end(&fdt);
 	fdt_begin(&fdt, "smmu@30000000");

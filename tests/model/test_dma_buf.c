@@ -420,6 +420,50 @@ static void test_does_not_move(void **state)
 	dma_buf_stop();
 }
 
+static int note_name(struct dma_heap *heap, void *data)
+{
+	strcat(strcat(data, dma_heap_get_name(heap)), " ");
+	return 0;
+}
+
+/* By name: any pages, the default area, one whose allocations do not fail, and each area. */
+static void test_heaps(void **state)
+{
+	static const struct {
+		const char *heap;
+		phys_addr_t first, last;
+	} places[] = {
+		{ "cma", POOL, POOL + POOL_SIZE - 1 },
+		{ "guaranteed", KEPT, KEPT + KEPT_SIZE - 1 },
+		{ "kept@22000000", KEPT, KEPT + KEPT_SIZE - 1 },
+		{ "pool@21000000", POOL, POOL + POOL_SIZE - 1 },
+	};
+	struct dma_buf *dmabuf, *most;
+	struct iosys_map map;
+	char names[200] = "";
+
+	(void)state;
+	dma_buf_start(NULL);
+	assert_int_equal(berth_dma_heap_each(note_name, names), 0);
+	assert_string_equal(names, "system cma guaranteed pool@21000000 kept@22000000 ");
+	for (unsigned int i = 0; i < ARRAY_SIZE(places); i++) {
+		dmabuf = new_buffer(places[i].heap, SIZE);
+		assert_in_range(first_byte(dmabuf), places[i].first, places[i].last - SIZE + 1);
+		dma_buf_put(dmabuf);
+	}
+	/* All of it, and no more. */
+	most = new_buffer("guaranteed", KEPT_SIZE);
+	dmabuf = new_buffer("guaranteed", 4096);
+	assert_int_equal(dma_buf_vmap_unlocked(most, &map), 0);
+	dma_buf_vunmap_unlocked(most, &map);
+	assert_int_equal(dma_buf_vmap_unlocked(dmabuf, &map), -ENOMEM);
+	dma_buf_put(most);
+	assert_int_equal(dma_buf_vmap_unlocked(dmabuf, &map), 0);
+	dma_buf_vunmap_unlocked(dmabuf, &map);
+	dma_buf_put(dmabuf);
+	dma_buf_stop();
+}
+
 static void test_bad_input(void **state)
 {
 	const struct dma_heap_export_info bad = { .name = "bad" }, again = { .name = "system" };
@@ -511,7 +555,8 @@ int main(void)
 		cmocka_unit_test(test_long_mappings), cmocka_unit_test(test_unsaid_accesses),
 		cmocka_unit_test(test_parts),	      cmocka_unit_test(test_memory_is_taken_late),
 		cmocka_unit_test(test_moves),	      cmocka_unit_test(test_does_not_move),
-		cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_segments),
+		cmocka_unit_test(test_heaps),	      cmocka_unit_test(test_bad_input),
+		cmocka_unit_test(test_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
