@@ -179,12 +179,29 @@ void sched_wake(const uint32_t *word)
 		futex_wake(&soc.kick, INT_MAX);
 }
 
-/* With the lock, which it drops meanwhile. True if somebody kicked. */
+static uint64_t host_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * With the lock, which it drops meanwhile. True if somebody kicked; else the time is over, and no less: a futex may wake
+ * for no reason, as when the one who kicked before wakes those who sleep only now.
+ */
 static bool sleep_until_kick(uint32_t kick, uint64_t ns)
 {
+	const uint64_t start = ns == UINT64_MAX ? 0 : host_ns();
+	uint64_t slept = 0;
+
 	soc.nr_asleep++;
 	pthread_mutex_unlock(&soc.lock);
-	futex_wait(&soc.kick, kick, ns);
+	while (__atomic_load_n(&soc.kick, __ATOMIC_RELAXED) == kick && slept < ns) {
+		futex_wait(&soc.kick, kick, ns == UINT64_MAX ? ns : ns - slept);
+		slept = ns == UINT64_MAX ? 0 : host_ns() - start;
+	}
 	pthread_mutex_lock(&soc.lock);
 	if (soc.kick != kick)
 		return true;

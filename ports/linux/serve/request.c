@@ -125,6 +125,32 @@ static int share_buffer(struct conn *conn, const struct dma_buf *dmabuf,
 	return berth_file_share(dmabuf->file, &conn->vma, (size_t)size, 0);
 }
 
+static uint64_t number_of(const char *node, unsigned long map, const char *what)
+{
+	char attr[64], text[PAGE_SIZE];
+	long length;
+
+	snprintf(attr, sizeof(attr), "maps/map%lu/%s", map, what);
+	length = berth_node_show(node, attr, text);
+	if (length <= 0 || length >= (long)sizeof(text))
+		return 0;
+	text[length] = 0;
+	return strtoull(text, NULL, 16);
+}
+
+/* Of a region, too, all is shared, whatever part of it is asked for; what is too much is the driver's to refuse. */
+static int share_node(struct conn *conn, const struct conn *node, struct file *file,
+		      const struct berth_serve_request *request)
+{
+	const unsigned long at = (unsigned long)(request->offset / PAGE_SIZE);
+	uint64_t size = PAGE_ALIGN(request->length), whole = 0;
+
+	if (node->is_uio)
+		whole = PAGE_ALIGN(number_of(node->name, at, "offset") +
+				   number_of(node->name, at, "size"));
+	return berth_file_share(file, &conn->vma, (size_t)(size < whole ? whole : size), at);
+}
+
 static long map_node(struct conn *conn, struct conn *node, struct file *file,
 		     const struct berth_serve_request *request, struct answer *answer)
 {
@@ -136,9 +162,7 @@ static long map_node(struct conn *conn, struct conn *node, struct file *file,
 		return -EINVAL;
 	if ((node->flags & BERTH_O_ACCMODE) == BERTH_O_WRONLY)
 		return -EACCES;
-	fd = dmabuf ? share_buffer(conn, dmabuf, request)
-		    : berth_file_share(file, &conn->vma, (size_t)request->length,
-				       (unsigned long)(request->offset / PAGE_SIZE));
+	fd = dmabuf ? share_buffer(conn, dmabuf, request) : share_node(conn, node, file, request);
 	if (fd < 0)
 		return fd;
 	shown = is_read_only ? reopen(fd) : fd;
