@@ -34,7 +34,7 @@
 		}                                                                           \
 	} while (0)
 
-static size_t page, all; /* of a node's there is never one of another size */
+static size_t page, all;
 static int node;
 static unsigned int base;
 
@@ -190,6 +190,23 @@ static void many(void)
 	CHECK(count() == base);
 }
 
+/* A part and more of it at once, whichever comes first. */
+static void sizes(void)
+{
+	char *small, *large;
+
+	for (int first = 0; first < 2; first++) {
+		large = first ? map(NULL, 0) : NULL;
+		small = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, node, 0);
+		CHECK(small != MAP_FAILED);
+		large = first ? large : map(NULL, 0);
+		CHECK(*(volatile uint32_t *)small == *(volatile uint32_t *)large);
+		CHECK(!munmap(small, page));
+		CHECK(!munmap(large, all));
+	}
+	CHECK(count() == base);
+}
+
 int main(int argc, char **argv)
 {
 	char path[64];
@@ -200,6 +217,7 @@ int main(int argc, char **argv)
 	node = open(path, O_RDWR);
 	CHECK(node >= 0);
 	base = count();
+	sizes();
 	many();
 	shrink_and_move();
 	move_over();
