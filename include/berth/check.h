@@ -7,9 +7,9 @@
  * reported, with both places: who mapped it, and who touched it. Such a program is linked with
  * libberth-check; berth_start() refuses a mixture. docs/check.md is the guide.
  *
- * What sees the accesses: loads and stores of code that was built with ``-fsanitize=kernel-address``
- * (<berth/check-access.h>), those of devices of the model, frees, barriers, and the calls themselves.
- * What is legal on every machine is not reported; what is wrong on some says on which.
+ * What sees the accesses: loads and stores of code that was built with ``-fsanitize=kernel-address``, those
+ * of devices of the model, frees, and the calls themselves. What is legal on every machine is not
+ * reported; what is wrong on some says on which.
  */
 #ifndef BERTH_CHECK_H
 #define BERTH_CHECK_H
@@ -29,8 +29,7 @@ bool berth_is_checked(void);
 /**
  * enum berth_check_rule - what was broken
  *
- * berth_check_rule_id() is the name by which a rule is suppressed, berth_check_rule_advice() says what to do. The
- * classes are those of docs/check-classes.md.
+ * berth_check_rule_id() is its name, berth_check_rule_advice() says what to do.
  */
 enum berth_check_rule {
 	BERTH_CHECK_NOTHING,
@@ -39,7 +38,6 @@ enum berth_check_rule {
 	BERTH_CHECK_STACK, /* mapped: the stack */
 	BERTH_CHECK_OVERLAP, /* mapped while a device already writes there */
 	BERTH_CHECK_SEGMENT, /* longer, or across a boundary, than the device's limits say */
-	BERTH_CHECK_REACH, /* out of the device's reach */
 	BERTH_CHECK_UNMAP_UNKNOWN, /* unmapped what is not mapped */
 	BERTH_CHECK_UNMAP_TWICE, /* unmapped again */
 	BERTH_CHECK_UNMAP_SIZE, /* with another length */
@@ -58,25 +56,14 @@ enum berth_check_rule {
 	BERTH_CHECK_FREE_ADDRESS, /* with another device address */
 	BERTH_CHECK_FREE_KIND, /* with the function of another kind of memory */
 	BERTH_CHECK_FREE_MAPPED, /* memory freed while a device has it */
-	BERTH_CHECK_ALLOC_UNCHECKED, /* used though there was no memory */
 	/* Accesses of the CPU. */
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
 	BERTH_CHECK_LINE_SHARED, /* wrote beside what a device writes, in the same cache line */
-	BERTH_CHECK_ORDER_READ, /* coherent memory read with no barrier after its valid bit */
-	BERTH_CHECK_DOUBLE_FETCH, /* read twice from where a device may change it in between */
-	BERTH_CHECK_WILD, /* an address made from what a device had written leads nowhere */
-	BERTH_CHECK_ALIAS, /* the cached twin of uncached memory was used */
-	BERTH_CHECK_CACHE_RANGE, /* a raw cache call that throws a neighbour's bytes away */
 	/* Accesses of devices. */
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
 	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
-	BERTH_CHECK_DEVICE_UNINITIALISED, /* a device read what nobody had written */
-	BERTH_CHECK_ORDER_WRITE, /* a device read coherent memory before a barrier */
-	/* The program under test. */
-	BERTH_CHECK_CRASH, /* it crashed */
-	BERTH_CHECK_HANG, /* it did not end */
 	BERTH_CHECK_RULES
 };
 
@@ -141,7 +128,7 @@ struct berth_check_options {
 /**
  * berth_check_start() - begin to check, before berth_start()
  *
- * Return: 0; -EINVAL (ARGUMENT: too little memory), -EBUSY (it runs), -EOPNOTSUPP (this is not libberth-check).
+ * Return: 0; -EINVAL (ARGUMENT: too little memory), -EBUSY (it runs). Only libberth-check has it.
  */
 int BERTH_MUST_CHECK berth_check_start(const struct berth_check_options *options);
 

@@ -184,7 +184,7 @@ static enum berth_check_rule unmap_problem(const struct check_record *record,
 {
 	const bool is_memory = !is_streaming(call->kind) && call->kind != CHECK_RESOURCE;
 
-	if (record->call.kind != call->kind || record->call.pool != call->pool)
+	if (record->call.kind != call->kind)
 		return is_memory ? BERTH_CHECK_FREE_KIND : BERTH_CHECK_UNMAP_KIND;
 	if (record->call.dev != call->dev)
 		return BERTH_CHECK_UNMAP_DEVICE;

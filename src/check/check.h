@@ -15,10 +15,7 @@ enum check_kind {
 	CHECK_LIST, /* dma_map_sg() */
 	CHECK_RESOURCE,
 	CHECK_COHERENT,
-	CHECK_PAGES,
-	CHECK_NONCONTIGUOUS,
-	CHECK_POOL,
-	CHECK_KINDS
+	CHECK_PAGES, /* dma_alloc_noncoherent() */
 };
 
 /*
@@ -31,7 +28,6 @@ enum check_kind {
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
- * @pool: of a dma_pool, its name for itself
  */
 struct check_call {
 	const void *dev;
@@ -43,7 +39,6 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
-	const void *pool;
 };
 
 /* Is anybody to be told? One load. */

@@ -23,8 +23,6 @@ static const struct {
 	     "Unmap the first mapping before the second one, or give each device bytes of its own."),
 	RULE(SEGMENT, "segment", "maps more than the device takes in one piece",
 	     "Split the transfer, or set dma_set_max_seg_size() to what the hardware takes."),
-	RULE(REACH, "reach", "maps what the device cannot reach",
-	     "Set the mask that the hardware has with dma_set_mask_and_coherent()."),
 	RULE(UNMAP_UNKNOWN, "unmap-unknown", "unmaps what was never mapped",
 	     "Unmap only what dma_map_*() returned, and only where that succeeded."),
 	RULE(UNMAP_TWICE, "unmap-twice", "unmaps what was unmapped before",
@@ -61,36 +59,18 @@ static const struct {
 	     "Memory of a dma_pool goes back to that pool, coherent memory to dma_free_coherent()."),
 	RULE(FREE_MAPPED, "free-mapped", "frees memory while a device has it",
 	     "Stop the device and unmap before the memory is freed."),
-	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory that could not be had",
-	     "Look whether the allocation returned NULL."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
 	     "Write before it is mapped, or between dma_sync_*_for_cpu() and dma_sync_*_for_device()."),
 	RULE(LINE_SHARED, "line-shared", "writes in a cache line in which a device writes",
 	     "Give the buffer lines of its own: align it, and what follows it, to dma_get_cache_alignment()."),
-	RULE(ORDER_READ, "order-read", "reads coherent memory with no barrier after its valid bit",
-	     "Put dma_rmb() between the read that says that an entry is valid and the reads of its fields."),
-	RULE(DOUBLE_FETCH, "double-fetch", "reads twice what a device may change in between",
-	     "Read it once into a variable (READ_ONCE()), and use that for the check and for the work."),
-	RULE(WILD, "wild", "uses an address made from what a device had written",
-	     "Check every index, length and address that a device gives before it is used."),
-	RULE(ALIAS, "alias", "uses the cached twin of memory that is mapped uncached",
-	     "Use the address that the allocation returned."),
-	RULE(CACHE_RANGE, "cache-range", "throws a neighbour's bytes away",
-	     "Align the buffer to the cache line, and its length as well."),
 	RULE(DEVICE_UNMAPPED, "device-unmapped", "touches memory that it was not given",
 	     "Map it before the device is told of it, and stop the device before it is unmapped."),
 	RULE(DEVICE_DIRECTION, "device-direction", "writes what it was to read",
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
-	RULE(DEVICE_UNINITIALISED, "device-uninitialised", "reads what nobody has written",
-	     "Clear or fill the buffer: old contents of memory leave through the device."),
-	RULE(ORDER_WRITE, "order-write", "reads what is written before a barrier",
-	     "Put dma_wmb() before the store that makes an entry valid, or ring the doorbell with writel()."),
-	RULE(CRASH, "crash", "crashed", "See where it was."),
-	RULE(HANG, "hang", "did not end", "See where it was."),
 #undef RULE
 };
 
@@ -157,11 +137,7 @@ static const char *breaks_on(enum berth_check_rule rule)
 	case BERTH_CHECK_DEVICE_EARLY:
 		return "machines whose caches are not coherent, and those that use bounce buffers";
 	case BERTH_CHECK_LINE_SHARED:
-	case BERTH_CHECK_CACHE_RANGE:
 		return "machines whose caches are not coherent";
-	case BERTH_CHECK_ORDER_READ:
-	case BERTH_CHECK_ORDER_WRITE:
-		return "machines that order accesses weakly, such as Arm and RISC-V";
 	default:
 		return NULL;
 	}

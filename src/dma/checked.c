@@ -42,53 +42,55 @@ static void note_refusal(struct check_call *call)
 	}
 }
 
-dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
-				    enum dma_data_direction dir, unsigned long attrs)
+static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_t size,
+		       enum dma_data_direction dir, void *caller)
 {
-	dma_addr_t bus = dma_map_single_attrs(dev, ptr, size, dir, attrs);
 	struct check_call call;
 
 	if (!berth_check_is_on())
 		return bus;
-	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, __builtin_return_address(0));
-	call.virt = (uintptr_t)ptr;
+	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, caller);
+	call.virt = virt;
 	if (bus == DMA_MAPPING_ERROR)
 		note_refusal(&call);
 	else
 		berth_check_added(&call);
 	return bus;
+}
+
+dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
+				    enum dma_data_direction dir, unsigned long attrs)
+{
+	return note(dev, (uintptr_t)ptr, dma_map_single_attrs(dev, ptr, size, dir, attrs), size,
+		    dir, __builtin_return_address(0));
 }
 
 dma_addr_t berth_checked_map_page(struct device *dev, struct page *page, size_t offset, size_t size,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t bus = dma_map_page_attrs(dev, page, offset, size, dir, attrs);
+	const uintptr_t virt = PageHighMem(page) ? 0 : (uintptr_t)page_address(page) + offset;
+
+	return note(dev, virt, dma_map_page_attrs(dev, page, offset, size, dir, attrs), size, dir,
+		    __builtin_return_address(0));
+}
+
+/* Return: whether the call is to be made. */
+static bool may_end(struct device *dev, enum check_kind kind, dma_addr_t addr, size_t size,
+		    enum dma_data_direction dir, void *caller)
+{
 	struct check_call call;
 
 	if (!berth_check_is_on())
-		return bus;
-	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, __builtin_return_address(0));
-	if (!PageHighMem(page))
-		call.virt = (uintptr_t)page_address(page) + offset;
-	if (bus == DMA_MAPPING_ERROR)
-		note_refusal(&call);
-	else
-		berth_check_added(&call);
-	return bus;
+		return true;
+	call = berth_checked_call(dev, kind, addr, size, dir, caller);
+	return berth_check_removing(&call);
 }
 
 void berth_checked_unmap(struct device *dev, dma_addr_t addr, size_t size,
 			 enum dma_data_direction dir, unsigned long attrs)
 {
-	struct check_call call;
-
-	if (berth_check_is_on()) {
-		call = berth_checked_call(dev, CHECK_SINGLE, addr, size, dir,
-					  __builtin_return_address(0));
-		if (!berth_check_removing(&call))
-			return;
-	}
-	dma_unmap_page_attrs(dev, addr, size, dir, attrs);
+	if (may_end(dev, CHECK_SINGLE, addr, size, dir, __builtin_return_address(0)))
+		dma_unmap_page_attrs(dev, addr, size, dir, attrs);
 }
 
 dma_addr_t berth_checked_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
@@ -107,15 +109,8 @@ dma_addr_t berth_checked_map_resource(struct device *dev, phys_addr_t phys_addr,
 void berth_checked_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
-	struct check_call call;
-
-	if (berth_check_is_on()) {
-		call = berth_checked_call(dev, CHECK_RESOURCE, addr, size, dir,
-					  __builtin_return_address(0));
-		if (!berth_check_removing(&call))
-			return;
-	}
-	dma_unmap_resource(dev, addr, size, dir, attrs);
+	if (may_end(dev, CHECK_RESOURCE, addr, size, dir, __builtin_return_address(0)))
+		dma_unmap_resource(dev, addr, size, dir, attrs);
 }
 
 int berth_checked_mapping_error(struct device *dev, dma_addr_t addr)
