@@ -49,6 +49,9 @@ unsigned int berth_port_strangers(void);
 /* Whether another thread of the process runs, or waits for a CPU only. */
 bool berth_port_others_run(void);
 
+/* pthread_create() of a thread on which no signal of the program's arrives. */
+int berth_port_quiet_thread(pthread_t *thread, void *(*fn)(void *), void *arg);
+
 /*
  * Threads of the port's own. They take no signals; one has a slot only from the first call of
  * berth's that it makes to berth_port_leave(), so that a wait that nothing can end is known for one.

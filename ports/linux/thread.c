@@ -98,7 +98,7 @@ void berth_port_leave(void)
 	thread_exit(value);
 }
 
-static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
+int berth_port_quiet_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
 	sigset_t all, before;
@@ -115,7 +115,7 @@ static int start_thread(pthread_t *thread, void *(*fn)(void *), void *arg)
 
 int berth_port_helper(pthread_t *thread, void *(*fn)(void *))
 {
-	int ret = start_thread(thread, fn, NULL);
+	int ret = berth_port_quiet_thread(thread, fn, NULL);
 
 	if (!ret)
 		__atomic_fetch_add(&nr_helpers, 1, __ATOMIC_RELAXED);
@@ -210,7 +210,7 @@ int berth_port_worker_start(struct berth_port_worker **worker, void (*work)(void
 
 	if (made)
 		*made = (struct berth_port_worker){ .work = work, .data = data };
-	if (!made || start_thread(&made->thread, run_worker, made)) {
+	if (!made || berth_port_quiet_thread(&made->thread, run_worker, made)) {
 		free(made);
 		return berth_port_fail(-ENOMEM, BERTH_REASON_OUT_OF_MEMORY, "a worker", 0, 0);
 	}

@@ -2,7 +2,6 @@
 /* The server: its socket, its threads, and what they wait for. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,27 +167,11 @@ static void handle(uint64_t number)
 
 static void *work(void *unused);
 
-/* No signal of the program's arrives on a thread of the server's. */
-static int start_thread(pthread_t *thread, void *(*fn)(void *))
-{
-	static const int own[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGSYS };
-	sigset_t all, before;
-	int ret;
-
-	sigfillset(&all);
-	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-		sigdelset(&all, own[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = pthread_create(thread, NULL, fn, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ret;
-}
-
 /* With the lock. Without a further thread those that there are have to do. */
 static void add_thread(void)
 {
 	if (server.nr_threads < SERVE_THREADS &&
-	    !start_thread(&server.threads[server.nr_threads], work))
+	    !berth_port_quiet_thread(&server.threads[server.nr_threads], work, NULL))
 		server.nr_threads++;
 }
 
@@ -329,7 +312,7 @@ static int start_threads(void)
 	bool has_threads;
 
 	__atomic_store_n(&server.stopping, 0, __ATOMIC_RELAXED);
-	if (start_thread(&server.pump, pump))
+	if (berth_port_quiet_thread(&server.pump, pump, NULL))
 		return -1;
 	pthread_mutex_lock(&server.lock);
 	add_thread();
