@@ -28,6 +28,7 @@ static void free_conn(struct conn *conn)
 	close(conn->fd);
 	pthread_mutex_destroy(&conn->lock);
 	free(conn);
+	__atomic_fetch_sub(&server.nr_conns, 1, __ATOMIC_RELEASE);
 }
 
 void berth_port_conn_put(struct conn *conn)
@@ -67,7 +68,7 @@ static int enter(struct conn *conn)
 		generation = generation == UINT32_MAX ? 1 : generation + 1;
 		conn->id = (uint64_t)generation << 32 | i;
 		server.conns[i] = conn;
-		server.nr_conns++;
+		__atomic_fetch_add(&server.nr_conns, 1, __ATOMIC_RELAXED);
 		ret = 0;
 	} else {
 		make_room();
@@ -80,7 +81,6 @@ static void leave(struct conn *conn)
 {
 	pthread_mutex_lock(&server.lock);
 	server.conns[(uint32_t)conn->id] = NULL;
-	server.nr_conns--;
 	pthread_mutex_unlock(&server.lock);
 	berth_port_conn_put(conn);
 }

@@ -82,7 +82,8 @@ struct serve_state {
 	int listener, epoll, wake, stop, timer, spare;
 	struct conn **conns;
 	uint32_t *generations;
-	unsigned int max_conns, nr_conns;
+	unsigned int max_conns;
+	unsigned int nr_conns; /* whose descriptor is not closed yet */
 	pthread_mutex_t lock;
 	pthread_mutex_t woken_lock;
 	struct conn *woken, **woken_end;

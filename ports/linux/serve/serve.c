@@ -436,10 +436,11 @@ void berth_serve_stats(struct berth_serve_stats *stats)
 		if (!server.conns[i])
 			continue;
 		kind = __atomic_load_n(&server.conns[i]->kind, __ATOMIC_RELAXED);
-		stats->connections++;
 		stats->files += kind == CONN_FILE;
 		stats->mappings += kind == CONN_MAPPING;
 	}
+	if (server.is_serving)
+		stats->connections = __atomic_load_n(&server.nr_conns, __ATOMIC_ACQUIRE);
 	stats->refused = __atomic_load_n(&server.refused, __ATOMIC_RELAXED);
 	stats->dropped = __atomic_load_n(&server.dropped, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&server.lock);
