@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The drivers with mistakes, and what they are run with. */
+/*
+ * Small drivers with one mistake each, and their mended twins, a file for each subject (corpus-*.c). The line with the
+ * mistake says which rule it breaks: BUG and the rule's name; if a twin does it otherwise, both are in one function.
+ * These files are built as a driver under test is, and know nothing of the checker; the checker
+ * knows nothing of them.
+ */
 #ifndef TESTS_CHECK_CORPUS_H
 #define TESTS_CHECK_CORPUS_H
 
@@ -20,11 +25,27 @@ struct rig {
 	void **to_free;
 };
 
+/*
+ * struct mistake - a driver
+ * @file: where its source is, in this folder
+ * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ */
 struct mistake {
-	const char *name;
+	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
+	unsigned int bug_class;
 };
 
-extern const struct mistake mistakes[];
+#define MISTAKE(name, bug_class)               \
+	{                                      \
+#name, CORPUS, name, bug_class \
+	}
+#define LEGAL(name) MISTAKE(name, 0)
+#define CORPUS_END                  \
+	{                           \
+		NULL, NULL, NULL, 0 \
+	}
+
+extern const struct mistake corpus_streaming[];
 
 #endif

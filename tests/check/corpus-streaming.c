@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/*
- * Small drivers with one mistake each, and their mended twins. The line with the mistake says which rule it breaks, BUG; if
- * a twin does it otherwise, both are in one function. This file is built as a driver under test is, and knows
- * nothing of the checker.
- */
+/* Mistakes with streaming mappings and with the calls that make and end memory for devices: see corpus.h. */
 #include <string.h>
 
 #include <berth/dma-mapping.h>
@@ -354,34 +350,29 @@ static void legal_list(const struct rig *rig, bool is_mended)
 	kfree(b);
 }
 
-#define CASE(name)          \
-	{                   \
-#name, name \
-	}
-
-const struct mistake mistakes[] = {
-	CASE(read_before_sync),
-	CASE(write_while_mapped),
-	CASE(status_in_the_line),
-	CASE(given_back_too_early),
-	CASE(unmap_direction),
-	CASE(unmap_size),
-	CASE(sync_direction),
-	CASE(sync_range),
-	CASE(unmap_twice),
-	CASE(unmap_of_nothing),
-	CASE(no_look_at_the_error),
-	CASE(left_mapped),
-	CASE(on_the_stack),
-	CASE(of_vmalloc),
-	CASE(two_writers),
-	CASE(wrong_entries),
-	CASE(freed_while_mapped),
-	CASE(used_after_unmap),
-	CASE(written_though_to_read),
-	CASE(coherent_size),
-	CASE(legal_reads),
-	CASE(legal_parts),
-	CASE(legal_list),
-	{ NULL, NULL },
+const struct mistake corpus_streaming[] = {
+	MISTAKE(read_before_sync, 1),
+	MISTAKE(write_while_mapped, 2),
+	MISTAKE(status_in_the_line, 17),
+	MISTAKE(given_back_too_early, 2),
+	MISTAKE(unmap_direction, 3),
+	MISTAKE(unmap_size, 5),
+	MISTAKE(sync_direction, 4),
+	MISTAKE(sync_range, 5),
+	MISTAKE(unmap_twice, 7),
+	MISTAKE(unmap_of_nothing, 9),
+	MISTAKE(no_look_at_the_error, 11),
+	MISTAKE(left_mapped, 13),
+	MISTAKE(on_the_stack, 14),
+	MISTAKE(of_vmalloc, 15),
+	MISTAKE(two_writers, 18),
+	MISTAKE(wrong_entries, 21),
+	MISTAKE(freed_while_mapped, 27),
+	MISTAKE(used_after_unmap, 27),
+	MISTAKE(written_though_to_read, 3),
+	MISTAKE(coherent_size, 6),
+	LEGAL(legal_reads),
+	LEGAL(legal_parts),
+	LEGAL(legal_list),
+	CORPUS_END,
 };
