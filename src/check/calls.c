@@ -73,7 +73,7 @@ static bool device_writes(enum dma_data_direction dir)
 }
 
 /* What a mapping lets the device do. */
-static uint8_t rights(enum dma_data_direction dir)
+uint8_t check_rights(enum dma_data_direction dir)
 {
 	uint8_t bits = 0;
 
@@ -111,7 +111,7 @@ static uint8_t bits_of(const struct check_record *record)
 		return 0;
 	if (!check_has_owner(record->call.kind) || record->is_with_cpu)
 		return SHADOW_MAPPED;
-	return (uint8_t)(rights(record->call.dir) | SHADOW_MAPPED);
+	return (uint8_t)(check_rights(record->call.dir) | SHADOW_MAPPED);
 }
 
 static bool has_lines(const struct check_record *record)
@@ -149,7 +149,7 @@ static void mark_again(uintptr_t page, const struct check_call *gone)
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
-static void drop(struct check_record *record)
+void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
@@ -293,7 +293,7 @@ bool berth_check_removing(const struct check_call *call)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
 		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
 		if (is_to_end)
-			drop(record);
+			check_record_drop(record);
 	}
 	check_unlock(flags);
 	return is_to_end;
@@ -313,7 +313,7 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 	if (for_cpu)
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
 	else
-		check_shadow_set(at, call->size, rights(record->call.dir));
+		check_shadow_set(at, call->size, check_rights(record->call.dir));
 	if (!for_cpu && has_lines(record))
 		mark_lines(&record->call, true);
 }
@@ -383,7 +383,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 			check_hint(NULL);
 		else
 			check_report(BERTH_CHECK_LEAK, record, name, 0, 0, false, 0);
-		drop(record);
+		check_record_drop(record);
 	}
 	check_unlock(flags);
 }

@@ -219,6 +219,15 @@ void check_record_error_seen(const void *dev, dma_addr_t bus)
 			r->is_error_seen = true;
 }
 
+struct check_record *check_record_owned(const void *dev, const void *owner)
+{
+	for (unsigned int row = 0; row < ROWS; row++)
+		for (struct check_record *r = rows[row]; r; r = r->next)
+			if (r->call.dev == dev && r->call.owner == owner)
+				return r;
+	return NULL;
+}
+
 struct check_record *check_record_of_virt(const struct check_call *call)
 {
 	const struct check_link *link = check_shadow_links(call->virt);
