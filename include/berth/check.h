@@ -62,6 +62,9 @@ enum berth_check_rule {
 	BERTH_CHECK_POOL_BUSY, /* a pool destroyed of which blocks are out */
 	BERTH_CHECK_ERROR_LOST, /* a mapping failed, and the operation said that all is well */
 	BERTH_CHECK_ALLOC_UNCHECKED, /* used memory though its allocation failed */
+	BERTH_CHECK_TRANSFER_BUSY, /* unmapped or freed what a DMA controller's transfer uses */
+	BERTH_CHECK_TRANSFER_TWICE, /* submitted a descriptor that is under way */
+	BERTH_CHECK_TRANSFER_RELEASED, /* released a channel whose transfers go on */
 	/* Accesses of the CPU. */
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */

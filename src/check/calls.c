@@ -51,6 +51,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_records_reset();
 	check_reports_reset(options);
 	check_failures_reset();
+	check_transfers_reset();
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -292,11 +293,25 @@ bool berth_check_removing(const struct check_call *call)
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
 		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
+			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
+				     call->caller);
 		if (is_to_end)
 			check_record_drop(record);
 	}
 	check_unlock(flags);
 	return is_to_end;
+}
+
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
+{
+	const struct check_call call = { .dev = dev, .bus = bus, .size = size };
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_find(&call);
+
+	if (record && record->call.dev == dev)
+		check_record_drop(record);
+	check_unlock(flags);
 }
 
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)

@@ -108,6 +108,40 @@ void berth_check_handed_back(const struct check_call *call);
 void berth_check_owner_going(const void *dev, const char *name, const void *owner,
 			     enum berth_check_rule rule, uintptr_t caller);
 
+/* Transfers of DMA controllers (transfer.c). */
+
+/*
+ * struct check_transfer - memory of a transfer
+ * @desc, @chan: its descriptor and channel
+ * @dev: the controller
+ * @bus, @size: the memory, or a part of it
+ * @is_done: whether that of a cookie is done, or (-1) nothing of the channel can go on. Any context
+ */
+struct check_transfer {
+	const void *desc, *chan, *dev;
+	dma_addr_t bus;
+	uint64_t size;
+	bool (*is_done)(const void *chan, int32_t cookie);
+};
+
+/* A descriptor is new (@is_first), or has one more part. */
+void berth_check_prepared(const struct check_transfer *transfer, const char *name, bool is_first,
+			  uintptr_t caller);
+/* False: it is under way already. */
+bool berth_check_submitting(const void *desc, uintptr_t caller);
+void berth_check_submitted(const void *desc, int32_t cookie);
+void berth_check_descriptor_freed(const void *desc);
+void berth_check_terminated(const void *chan);
+/* Around the wait. */
+void berth_check_synchronizing(const void *chan);
+void berth_check_synchronized(const void *chan);
+void berth_check_channel_going(const void *chan, uintptr_t caller);
+/* The library unmaps what the program has mapped. */
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size);
+/* Whether a transfer uses such memory, with a hint if that is going to end. With the lock. */
+bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
+void check_transfers_reset(void);
+
 /* Failures (failure.c). */
 
 /* The mapping or allocation has failed. */
@@ -141,7 +175,7 @@ void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_OF_PARTS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */

@@ -71,6 +71,12 @@ static const struct {
 	     "Return the error when dma_mapping_error() says that there is one."),
 	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
 	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
+	RULE(TRANSFER_BUSY, "transfer-busy", "unmaps or frees what a transfer uses",
+	     "Wait until the cookie is complete, or call dmaengine_terminate_sync(), before the memory goes."),
+	RULE(TRANSFER_TWICE, "transfer-twice", "submits a descriptor that is under way",
+	     "Prepare a new one for each transfer, or submit one that is kept when it is complete."),
+	RULE(TRANSFER_RELEASED, "transfer-released", "releases a channel whose transfers go on",
+	     "Call dmaengine_terminate_sync() before dma_release_channel()."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -107,8 +113,12 @@ void check_hint(const char *hint)
 
 enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 {
-	(void)rule;
-	return BERTH_CHECK_ERROR;
+	switch (rule) {
+	case BERTH_CHECK_TRANSFER_RELEASED:
+		return BERTH_CHECK_WARNING;
+	default:
+		return BERTH_CHECK_ERROR;
+	}
 }
 
 const char *berth_check_rule_id(enum berth_check_rule rule)

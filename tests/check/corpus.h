@@ -55,5 +55,6 @@ struct mistake {
 extern const struct mistake corpus_streaming[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
+extern const struct mistake corpus_engine[];
 
 #endif

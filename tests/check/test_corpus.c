@@ -31,7 +31,8 @@
 #define MEMORY (64u << 20)
 #define SEEDS 5u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
+						corpus_engine };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -184,7 +185,9 @@ static void run(const struct mistake *mistake, const struct rig *rig, bool is_me
 static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
 {
 	const struct berth_model_config config = { .seed = seed };
-	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
+	const struct berth_options options = { .machine = &berth_model,
+					       .machine_config = &config,
+					       .bootargs = "dma.software=1" };
 	const struct berth_check_options check = { .memory = memory,
 						   .size = MEMORY,
 						   .on_report = keep };
