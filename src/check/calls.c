@@ -52,6 +52,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_reports_reset(options);
 	check_failures_reset();
 	check_transfers_reset();
+	check_buffers_reset();
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -240,7 +241,7 @@ static enum berth_check_rule unmap_problem(const struct check_record *record,
 		return BERTH_CHECK_UNMAP_SIZE;
 	if (record->call.dir != call->dir)
 		return BERTH_CHECK_UNMAP_DIRECTION;
-	if (call->kind != CHECK_LIST && !record->is_error_seen)
+	if ((call->kind == CHECK_SINGLE || call->kind == CHECK_RESOURCE) && !record->is_error_seen)
 		return BERTH_CHECK_ERROR_UNCHECKED;
 	return BERTH_CHECK_NOTHING;
 }
@@ -390,6 +391,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 	struct check_record *record;
 
 	check_failures_forget(dev);
+	check_transfers_forget(dev);
 	while ((record = check_record_first(dev))) {
 		if (check_record_has_gone_sibling(record))
 			check_hint("Others that were mapped at the same place were unmapped.");

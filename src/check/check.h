@@ -52,7 +52,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
- * @owner: the pool, or what else it belongs to
+ * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
  * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
@@ -66,7 +66,7 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
-	const void *owner;
+	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;
 };
@@ -108,6 +108,26 @@ void berth_check_handed_back(const struct check_call *call);
 void berth_check_owner_going(const void *dev, const char *name, const void *owner,
 			     enum berth_check_rule rule, uintptr_t caller);
 
+/* Buffers that devices share (buffer.c). */
+
+/* There is an object, that was made where another one may have been; it goes; it is used: false, if it has gone. */
+void berth_check_object_made(const void *object);
+void berth_check_object_gone(const void *object, const char *name, uintptr_t caller);
+bool berth_check_object_used(const void *object, uintptr_t caller);
+/* The CPU sees the buffer (@owner) somewhere; no more. */
+void berth_check_viewed(const struct check_call *call);
+void berth_check_unviewed(const void *buf);
+/* It says when it looks. */
+void berth_check_cpu_access(const void *buf, bool begin, bool writes);
+/* Devices that use it, after one more or less. */
+unsigned int berth_check_attached(const void *buf, int change);
+/* A segment is mapped for an attachment (@owner), in a table (@part_of). @buf: whose bytes are followed, or NULL. */
+void berth_check_buf_mapped(const struct check_call *call, const void *buf);
+/* That table, or with DMA_NONE all, is unmapped. */
+void berth_check_buf_unmapped(const struct check_call *call);
+void berth_check_buf_problem(enum berth_check_rule rule, const struct check_call *call);
+void check_buffers_reset(void);
+
 /* Transfers of DMA controllers (transfer.c). */
 
 /*
@@ -140,6 +160,8 @@ void berth_check_channel_going(const void *chan, uintptr_t caller);
 void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size);
 /* Whether a transfer uses such memory, with a hint if that is going to end. With the lock. */
 bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
+/* The controller goes. With the lock. */
+void check_transfers_forget(const void *dev);
 void check_transfers_reset(void);
 
 /* Failures (failure.c). */
@@ -175,7 +197,7 @@ void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_OF_PARTS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */

@@ -77,6 +77,13 @@ static const struct {
 	     "Prepare a new one for each transfer, or submit one that is kept when it is complete."),
 	RULE(TRANSFER_RELEASED, "transfer-released", "releases a channel whose transfers go on",
 	     "Call dmaengine_terminate_sync() before dma_release_channel()."),
+	RULE(BUF_GONE, "buf-gone", "uses a dma-buf, or an attachment, that is no more",
+	     "Keep a reference with get_dma_buf() as long as it is used; nothing comes after dma_buf_detach()."),
+	RULE(BUF_ATTACHED, "buf-attached",
+	     "puts its last reference to a dma-buf while a device is attached",
+	     "Call dma_buf_detach() before dma_buf_put(): on Linux an attachment does not hold the buffer."),
+	RULE(BUF_MAPPED, "buf-mapped", "detaches a device that has the dma-buf mapped",
+	     "Call dma_buf_unmap_attachment() before dma_buf_detach()."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -115,6 +122,8 @@ enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 {
 	switch (rule) {
 	case BERTH_CHECK_TRANSFER_RELEASED:
+	case BERTH_CHECK_BUF_ATTACHED:
+	case BERTH_CHECK_BUF_MAPPED:
 		return BERTH_CHECK_WARNING;
 	default:
 		return BERTH_CHECK_ERROR;

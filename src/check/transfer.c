@@ -171,6 +171,14 @@ bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size)
 	return false;
 }
 
+void check_transfers_forget(const void *dev)
+{
+	for (struct check_part *part = parts; part; part = part->next)
+		if (part->transfer.dev == dev)
+			part->state = ENDING;
+	forget(NULL, NULL, true);
+}
+
 void check_transfers_reset(void)
 {
 	parts = NULL;

@@ -55,6 +55,7 @@ struct mistake {
 extern const struct mistake corpus_streaming[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
+extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
 
 #endif

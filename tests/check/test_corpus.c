@@ -32,7 +32,7 @@
 #define SEEDS 5u
 
 static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
-						corpus_engine };
+						corpus_buf, corpus_engine };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
