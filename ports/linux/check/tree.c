@@ -19,7 +19,7 @@
 #define DEVICE_STEP 0x10000u
 #define FIRST_SPI 32u
 #define SMMU_SIZE 0x20000u
-#define SMMU_SPI 900u
+#define SMMU_IRQ 1000u
 #define MAX_DEPTH 32
 
 /* The built-in board: RAM, and a device of each kind. */
@@ -179,22 +179,22 @@ static void put_smmu(struct copy *copy)
 {
 	const uint32_t address_cells = cell(copy->fdt, 0, "#address-cells", 2);
 	const uint32_t size_cells = cell(copy->fdt, 0, "#size-cells", 1);
-	const uint32_t gic = cell(copy->fdt, 0, "interrupt-parent", 0);
-	const int gic_node = gic ? fdt_node_offset_by_phandle(copy->fdt, gic) : -1;
 
 	if (!copy->phandle || !address_cells || address_cells > 4 || !size_cells || size_cells > 4)
 		return;
 	fdt_out_begin(&copy->out, "iommu-of-berth-check");
 	fdt_out_text(&copy->out, "compatible", "arm,smmu-v3");
 	put_address(&copy->out, "reg", address_cells, copy->smmu_at, size_cells, SMMU_SIZE);
-	if (gic_node >= 0 && cell(copy->fdt, gic_node, "#interrupt-cells", 0) == 3)
-		FDT_OUT_CELLS(&copy->out, "interrupts-extended", gic, 0, SMMU_SPI, 1);
-	else if (!gic)
-		FDT_OUT_CELLS(&copy->out, "interrupts", SMMU_SPI);
-	if (!gic || gic_node >= 0)
-		fdt_out_text(&copy->out, "interrupt-names", "combined");
+	FDT_OUT_CELLS(&copy->out, "interrupts-extended", copy->phandle + 1, SMMU_IRQ);
+	fdt_out_text(&copy->out, "interrupt-names", "combined");
 	FDT_OUT_CELLS(&copy->out, "#iommu-cells", 1);
 	FDT_OUT_CELLS(&copy->out, "phandle", copy->phandle);
+	fdt_out_end(&copy->out);
+	/* Whatever the board's own is like. */
+	fdt_out_begin(&copy->out, "interrupts-of-berth-check");
+	fdt_out_property(&copy->out, "interrupt-controller", NULL, 0);
+	FDT_OUT_CELLS(&copy->out, "#interrupt-cells", 1);
+	FDT_OUT_CELLS(&copy->out, "phandle", copy->phandle + 1);
 	fdt_out_end(&copy->out);
 }
 
