@@ -15,9 +15,12 @@
 #include <cmocka.h>
 
 #include <berth/berth.h>
+#include <berth/check-run.h>
 #include <berth/check.h>
 #include <berth/dma-mapping.h>
 #include <berth/model.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
@@ -28,7 +31,7 @@
 #define RAM 0x80000000u
 #define RAM_SIZE (16u << 20)
 #define MEMORY (64u << 20)
-#define SEEDS 5u
+#define SEEDS 50u
 
 static const struct mistake *const corpus[] = { corpus_streaming };
 
@@ -149,29 +152,61 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+struct play {
+	const struct mistake *mistake;
+	bool is_mended;
+};
+
+static struct device *bound;
+
+static int bind(struct platform_device *pdev)
+{
+	bound = &pdev->dev;
+	return dma_set_mask_and_coherent(bound, DMA_BIT_MASK(40));
+}
+
+static const struct of_device_id player_ids[] = { { .compatible = "test,player" }, {} };
+static const struct platform_driver player_driver = {
+	.probe = bind,
+	.driver = { .name = "player", .of_match_table = player_ids },
+};
+static const struct berth_driver drivers[] = { BERTH_PLATFORM_DRIVER(&player_driver),
+					       BERTH_NO_MORE_DRIVERS };
+
+static int play_driver(void *data)
+{
+	const struct play *play = data;
+	void *to_free = NULL;
+	const struct rig rig = { bound, device_reads, device_writes, free_ring, &seen, &to_free };
+
+	player = model_find("/player@10000000");
+	play->mistake->driver(&rig, play->is_mended);
+	if (to_free)
+		device_unregister(bound);
+	kfree(to_free);
+	return 0;
+}
+
+/* On the machine of a seed. What a mistake leaves behind is no news. */
 static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
 {
-	const struct berth_model_config config = { .seed = seed };
-	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
-	const struct berth_check_options check = { .memory = memory,
-						   .size = MEMORY,
-						   .on_report = keep };
-	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	static const struct model_device_type *const types[] = { &player_type, NULL };
+	struct play what = { mistake, is_mended };
+	const struct berth_check_run run = {
+		.board = tree(),
+		.drivers = drivers,
+		.devices = types,
+		.test = play_driver,
+		.data = &what,
+		.on_report = keep,
+		.check_memory = MEMORY,
+	};
+	struct berth_check_machine machine;
+	struct berth_check_outcome outcome;
 
 	nr_reports = 0;
-	model_add_type(&player_type);
-	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), NULL, &options), 0);
-	player = model_find("/player@10000000");
-	memset(&dev, 0, sizeof(dev));
-	assert_int_equal(device_register(&dev, "player@10000000"), 0);
-	berth_device_set_coherent(&dev, seed % 2);
-	mistake->driver(&rig, is_mended);
-	device_unregister(&dev);
-	kfree(to_free);
-	berth_stop(); /* what a mistake leaves behind is no news */
-	berth_check_stop();
+	berth_check_machine(seed, &machine);
+	assert_int_equal(berth_check_run(&run, &machine, &outcome), 0);
 }
 
 static void find(const struct mistake *mistake, unsigned int seed, bool look_at_lines)
