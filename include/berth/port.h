@@ -29,10 +29,8 @@
  *                               memory (io.h adds the barriers)
  *   berth_port_poison() unpoison()
  *                               tell a sanitizer that memory is free, or in use; a no-op without
- *   BERTH_PORT_LOCKS_SPIN       defined where nobody sleeps in berth_port_lock_wait(): then a lock is
- *                               released by one store, and berth_port_lock_wake() is never called
  *   BERTH_PORT_ONE_CPU          defined where there is one CPU, and no threads that share it: locks
- *                               then keep interrupts away, and nothing else; implies the above
+ *                               then keep interrupts away, and nothing else
  *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
@@ -491,16 +489,10 @@ void berth_timer_handle(void);
  * @word: the lock's word
  * @value: what it was
  *
- * Spin, or sleep while *@word == @value. May return early.
+ * Spin while *@word == @value, and let others run if that takes long: nobody tells when the lock is
+ * released. May return early.
  */
 void berth_port_lock_wait(uint32_t *word, uint32_t value);
-
-/**
- * berth_port_lock_wake() - a contended spinlock was released: wake one waiter, if any sleeps
- *
- * Not of a port that has BERTH_PORT_LOCKS_SPIN.
- */
-void berth_port_lock_wake(uint32_t *word);
 
 /* Threads of berth's own: where a CPU does the work of a device. */
 

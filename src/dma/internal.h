@@ -149,6 +149,8 @@ bool berth_swiotlb_free(struct device *dev, struct page *page);
 void berth_bounce_register(struct device *dev);
 /* The device gives back the runs it keeps: its limits change. */
 void berth_bounce_forget(struct device *dev);
+/* Whether anything of the device is bounced now, whatever its limits say. */
+bool berth_bounce_is_live(const struct device *dev);
 /* The same for one that goes; what it has mapped is free. */
 void berth_bounce_gone(struct device *dev);
 

@@ -16,9 +16,12 @@
 #include <cmocka.h>
 
 #include <berth/berth.h>
+#include <berth/check-run.h>
 #include <berth/check.h>
 #include <berth/dma-mapping.h>
 #include <berth/model.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
@@ -29,7 +32,7 @@
 #define RAM 0x80000000u
 #define RAM_SIZE (16u << 20)
 #define MEMORY (64u << 20)
-#define SEEDS 5u
+#define SEEDS 50u
 
 static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
 						corpus_buf, corpus_engine };
@@ -67,11 +70,6 @@ static void free_ring(void *ring, dma_addr_t addr)
 	(void)ring, (void)addr;
 }
 
-static void returned(int ret)
-{
-	berth_check_returned(&dev, ret);
-}
-
 static const struct model_device_type player_type = { .compatible = "test,player" };
 
 /* With memory above 4 GiB, which is handed out first, or without. */
@@ -80,6 +78,9 @@ static const void *tree(bool is_high)
 	static struct fdt fdt;
 
 	fdt_start(&fdt, 2, 2);
+	fdt_begin(&fdt, "chosen");
+	fdt_text(&fdt, "bootargs", "dma.software=1");
+	fdt_end(&fdt);
 	fdt_begin(&fdt, "memory@80000000");
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
@@ -171,7 +172,7 @@ static void crashed(int signal)
 }
 
 /* A driver that uses memory that it was not given crashes, after it was told of. */
-static void run(const struct mistake *mistake, const struct rig *rig, bool is_mended)
+static void run_driver(const struct mistake *mistake, const struct rig *rig, bool is_mended)
 {
 	const struct sigaction action = { .sa_handler = crashed };
 	struct sigaction before;
@@ -182,45 +183,84 @@ static void run(const struct mistake *mistake, const struct rig *rig, bool is_me
 	sigaction(SIGSEGV, &before, NULL);
 }
 
-static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
+static struct device *bound;
+
+static void returned(int ret)
 {
-	const struct berth_model_config config = { .seed = seed };
-	const struct berth_options options = { .machine = &berth_model,
-					       .machine_config = &config,
-					       .bootargs = "dma.software=1" };
-	const struct berth_check_options check = { .memory = memory,
-						   .size = MEMORY,
-						   .on_report = keep };
-	void *to_free = NULL;
-	const struct rig rig = {
-		.dev = &dev,
+	berth_check_returned(bound, ret);
+}
+
+static struct rig make_rig(void **to_free)
+{
+	return (struct rig){
+		.dev = bound,
 		.device_reads = device_reads,
 		.device_writes = device_writes,
 		.free_ring = free_ring,
 		.seen = &seen,
-		.to_free = &to_free,
+		.to_free = to_free,
 		.fail_nth = berth_check_fail_map_nth,
 		.returned = returned,
 		.other = &other,
 	};
+}
+
+struct play {
+	const struct mistake *mistake;
+	bool is_mended;
+};
+
+static int bind(struct platform_device *pdev)
+{
+	bound = &pdev->dev;
+	return dma_set_mask_and_coherent(bound, DMA_BIT_MASK(40));
+}
+
+static const struct of_device_id player_ids[] = { { .compatible = "test,player" }, {} };
+static const struct platform_driver player_driver = {
+	.probe = bind,
+	.driver = { .name = "player", .of_match_table = player_ids },
+};
+static const struct berth_driver drivers[] = { BERTH_PLATFORM_DRIVER(&player_driver),
+					       BERTH_NO_MORE_DRIVERS };
+
+static int play_driver(void *data)
+{
+	const struct play *play = data;
+	void *to_free = NULL;
+	const struct rig rig = make_rig(&to_free);
+
+	player = model_find("/player@10000000");
+	memset(&other, 0, sizeof(other));
+	assert_int_equal(device_register(&other, "other"), 0);
+	run_driver(play->mistake, &rig, play->is_mended);
+	device_unregister(&other);
+	if (to_free)
+		device_unregister(bound);
+	kfree(to_free);
+	return 0;
+}
+
+/* On the machine of a seed. What a mistake leaves behind is no news. */
+static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
+{
+	static const struct model_device_type *const types[] = { &player_type, NULL };
+	struct play what = { mistake, is_mended };
+	const struct berth_check_run run = {
+		.board = tree(!strcmp(mistake->file, "corpus-address.c")),
+		.drivers = drivers,
+		.devices = types,
+		.test = play_driver,
+		.data = &what,
+		.on_report = keep,
+		.check_memory = MEMORY,
+	};
+	struct berth_check_machine machine;
+	struct berth_check_outcome outcome;
 
 	nr_reports = 0;
-	model_add_type(&player_type);
-	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(
-		berth_start(tree(!strcmp(mistake->file, "corpus-address.c")), NULL, &options), 0);
-	player = model_find("/player@10000000");
-	memset(&dev, 0, sizeof(dev));
-	memset(&other, 0, sizeof(other));
-	assert_int_equal(device_register(&dev, "player@10000000"), 0);
-	assert_int_equal(device_register(&other, "other"), 0);
-	berth_device_set_coherent(&dev, seed % 2);
-	run(mistake, &rig, is_mended);
-	device_unregister(&dev);
-	device_unregister(&other);
-	kfree(to_free);
-	berth_stop(); /* what a mistake leaves behind is no news */
-	berth_check_stop();
+	berth_check_machine(seed, &machine);
+	assert_int_equal(berth_check_run(&run, &machine, &outcome), 0);
 }
 
 static void find(const struct mistake *mistake, unsigned int seed, bool look_at_lines)
@@ -280,17 +320,7 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = {
-		.dev = &dev,
-		.device_reads = device_reads,
-		.device_writes = device_writes,
-		.free_ring = free_ring,
-		.seen = &seen,
-		.to_free = &to_free,
-		.fail_nth = berth_check_fail_map_nth,
-		.returned = returned,
-		.other = &other,
-	};
+	struct rig rig;
 	uint64_t total = 0;
 	char text[200];
 
@@ -306,6 +336,8 @@ static void told_once(void **state)
 		player = model_find("/player@10000000");
 		memset(&dev, 0, sizeof(dev));
 		assert_int_equal(device_register(&dev, "player@10000000"), 0);
+		bound = &dev;
+		rig = make_rig(&to_free);
 		for (unsigned int n = 0; n < 10; n++)
 			corpus_streaming[0].driver(&rig, false);
 		device_unregister(&dev);
@@ -331,7 +363,23 @@ static void is_the_checked_library(void **state)
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 
-int main(void)
+/* For the table beside another checker: what it tells of each mistake and of its twin. */
+static int list(void)
+{
+	FOREACH_MISTAKE(mistake)
+	{
+		unsigned int nr;
+
+		play(mistake, false, 1);
+		nr = nr_reports;
+		play(mistake, true, 1);
+		printf("%u %s %s %s\n", mistake->bug_class, mistake->name, nr ? "yes" : "no",
+		       nr_reports ? "yes" : "no");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
@@ -340,5 +388,7 @@ int main(void)
 	};
 
 	memory = malloc(MEMORY);
+	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
+		return list();
 	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
