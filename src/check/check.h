@@ -164,6 +164,9 @@ bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
 void check_transfers_forget(const void *dev);
 void check_transfers_reset(void);
 
+/* The CPU sees memory that is scattered there, until it is freed. */
+void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt);
+
 /* Failures (failure.c). */
 
 /* The mapping or allocation has failed. */

@@ -35,21 +35,27 @@ struct rig {
  * struct mistake - a driver
  * @file: where its source is, in this folder
  * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ * @is_direct: only where a device is told physical addresses is it a mistake that does harm
  */
 struct mistake {
 	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
 	unsigned int bug_class;
+	bool is_direct;
 };
 
-#define MISTAKE(name, bug_class)               \
-	{                                      \
-#name, CORPUS, name, bug_class \
+#define MISTAKE(name, bug_class)                      \
+	{                                             \
+#name, CORPUS, name, bug_class, false \
+	}
+#define MISTAKE_DIRECT(name, bug_class)              \
+	{                                            \
+#name, CORPUS, name, bug_class, true \
 	}
 #define LEGAL(name) MISTAKE(name, 0)
-#define CORPUS_END                  \
-	{                           \
-		NULL, NULL, NULL, 0 \
+#define CORPUS_END                         \
+	{                                  \
+		NULL, NULL, NULL, 0, false \
 	}
 
 extern const struct mistake corpus_streaming[];

@@ -267,6 +267,7 @@ static void find(const struct mistake *mistake, unsigned int seed, bool look_at_
 {
 	char rule[50] = "";
 	const unsigned int line = bug_of(mistake, rule);
+	struct berth_check_machine machine;
 	unsigned int at;
 
 	play(mistake, true, seed);
@@ -275,6 +276,9 @@ static void find(const struct mistake *mistake, unsigned int seed, bool look_at_
 			 berth_check_rule_id(reports[0].rule), line_of(&reports[0].touched));
 	assert_int_equal(line != 0, mistake->bug_class != 0);
 	if (!line)
+		return;
+	berth_check_machine(seed, &machine);
+	if (mistake->is_direct && (machine.has_iommu || machine.bounces))
 		return;
 	play(mistake, false, seed);
 	if (!nr_reports)
