@@ -80,5 +80,7 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 	if (first < at + size && !(check_shadow_any(first, 1) & SHADOW_COHERENT))
 		check_report(BERTH_CHECK_FREE_MAPPED, check_record_at(first, 0), NULL, first,
 			     at + size - first, false, 0);
+	/* Whoever has it next is told of it no more. */
+	check_shadow_clear(at, size, SHADOW_MAPPED);
 	check_unlock(flags);
 }

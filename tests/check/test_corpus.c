@@ -34,8 +34,8 @@
 #define MEMORY (64u << 20)
 #define SEEDS 50u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
-						corpus_buf, corpus_engine };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_api,	 corpus_address,
+						corpus_buf,	  corpus_engine, corpus_lifetime };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
