@@ -78,7 +78,7 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
 	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
-	BERTH_CHECK_DEVICE_OUTSIDE, /* a device touched memory that nobody ever gave it */
+	BERTH_CHECK_DEVICE_OUTSIDE, /* a device touched memory that nobody has given it */
 	BERTH_CHECK_DEVICE_BEYOND, /* a device touched what lies behind the end of what it was given */
 	BERTH_CHECK_DEVICE_MASK, /* the high bits of an address are missing */
 	BERTH_CHECK_DEVICE_WORDS, /* the two words of an address are swapped */

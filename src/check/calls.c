@@ -48,7 +48,7 @@ int berth_check_start(const struct berth_check_options *options)
 					options->size, BERTH_CHECK_MEMORY_LEAST);
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
-	check_records_reset();
+	check_records_reset(options->size);
 	check_reports_reset(options);
 	check_failures_reset();
 	check_transfers_reset();

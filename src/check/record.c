@@ -5,11 +5,17 @@
 #include "lib/string.h"
 
 #define ROWS 4096u
+/* What was removed: the last ones of each device, of so many devices; the others share. */
+#define RINGS 16u
 #define GONE 256u
 
 static struct check_record *rows[ROWS];
-static struct check_record gone[GONE];
-static uint64_t nr_added, nr_gone, longest;
+struct ring {
+	struct check_record *gone;
+	uint64_t nr;
+};
+static struct ring rings[RINGS];
+static uint64_t ring_size, nr_added, longest;
 
 #define DEVICES 128u
 
@@ -73,6 +79,15 @@ void berth_check_foreign(struct device *dev)
 	check_unlock(flags);
 }
 
+static struct ring *ring_of(const void *dev)
+{
+	unsigned int i = 0;
+
+	while (i < nr_devices && devices[i].dev != dev)
+		i++;
+	return &rings[i < RINGS ? i : RINGS - 1];
+}
+
 struct check_record *check_record_add(const struct check_call *call)
 {
 	struct check_record *record = check_get(CHECK_OF_RECORDS, sizeof(*record));
@@ -105,7 +120,11 @@ void check_record_remove(struct check_record *record)
 	*link = record->next;
 	if (record->call.virt)
 		check_shadow_unlink(record);
-	gone[nr_gone++ % GONE] = *record;
+	if (ring_size) {
+		struct ring *ring = ring_of(record->call.dev);
+
+		ring->gone[ring->nr++ % ring_size] = *record;
+	}
 	check_put(CHECK_OF_RECORDS, record);
 }
 
@@ -148,8 +167,10 @@ struct check_record *check_record_find(const struct check_call *call)
 
 const struct check_record *check_record_gone(const struct check_call *call)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(call->dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.bus == call->bus && r->call.dev == call->dev)
 			return r;
@@ -159,8 +180,10 @@ const struct check_record *check_record_gone(const struct check_call *call)
 
 const struct check_record *check_record_gone_around(const void *dev, dma_addr_t bus)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.dev == dev && bus - r->call.bus < r->call.size)
 			return r;
@@ -205,11 +228,22 @@ struct check_record *check_record_first(const void *dev)
 	return first;
 }
 
-void check_records_reset(void)
+void check_records_reset(size_t size)
 {
+	struct check_record *gone;
+
 	__builtin_memset(rows, 0, sizeof(rows));
-	nr_added = nr_gone = longest = 0;
+	__builtin_memset(rings, 0, sizeof(rings));
+	nr_added = longest = 0;
 	nr_devices = 0;
+	/* A sixteenth of the memory is for what was. */
+	ring_size = size / 16 / RINGS / sizeof(*gone);
+	ring_size = ring_size < GONE ? ring_size : GONE;
+	gone = check_alloc(RINGS * ring_size * sizeof(*gone));
+	for (unsigned int i = 0; i < RINGS; i++)
+		rings[i].gone = gone + i * ring_size;
+	if (!gone)
+		ring_size = 0;
 }
 
 void check_record_error_seen(const void *dev, dma_addr_t bus)
@@ -251,8 +285,10 @@ struct check_record *check_record_each(const char *name,
 
 bool check_record_has_gone_sibling(const struct check_record *record)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(record->call.dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.dev == record->call.dev &&
 		    check_is_same_place(&r->place, &record->place))

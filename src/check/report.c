@@ -100,7 +100,7 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
-	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it was never given",
+	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it has not been given",
 	     "Take what a device is to read or write from dma_alloc_*(), or map it; a physical address is not enough."),
 	RULE(DEVICE_BEYOND, "device-beyond",
 	     "touches what lies behind the end of what it was given",
