@@ -187,14 +187,17 @@ void berth_check_added(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record;
+	/* Coherent memory that is mapped for one more device stays what it is. */
+	const bool is_shared = check_has_owner(call->kind) && call->virt &&
+			       check_shadow_any(call->virt, call->size) & SHADOW_COHERENT;
 
 	check_failure_retried(call);
 	look_for_overlap(call);
 	record = check_record_add(call);
 	if (record) {
 		/* Allocated memory is the CPU's; so is what was mapped without a sync. */
-		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped;
-		record->is_loose = call->is_skipped;
+		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped || is_shared;
+		record->is_loose = call->is_skipped || is_shared;
 		mark(record);
 	}
 	check_unlock(flags);
@@ -277,10 +280,18 @@ static void report_unknown(const struct check_call *call)
 	check_report(rule, record, call->name, call->virt, call->size, false, call->caller);
 }
 
+/* Another device may have been given the same address; it is meant only if this one never was. */
+static struct check_record *find_own(const struct check_call *call)
+{
+	struct check_record *record = check_record_find(call);
+
+	return record && record->call.dev != call->dev && check_record_gone(call) ? NULL : record;
+}
+
 bool berth_check_removing(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_find(call);
+	struct check_record *record = find_own(call);
 	/* What is not known may have come when there was no memory for it. */
 	bool is_to_end = record || berth_check_is_short();
 	enum berth_check_rule rule;
@@ -293,7 +304,7 @@ bool berth_check_removing(const struct check_call *call)
 			check_hint("It is the address of memory that was allocated, not mapped.");
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
-		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS && rule != BERTH_CHECK_UNMAP_DEVICE;
 		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
 			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
 				     call->caller);

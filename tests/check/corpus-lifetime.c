@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Mistakes with who goes first, with rings, and with memory that is mapped twice: see corpus.h. */
+#include <berth/bvec.h>
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
 #include <berth/io.h>
@@ -44,6 +45,79 @@ static void memory_before_unmap(const struct rig *rig, bool is_mended)
 	__free_pages(pages, 1); /* BUG free-mapped */
 	if (!is_mended)
 		dma_unmap_page(rig->dev, addr, 8192, DMA_BIDIRECTIONAL);
+}
+
+/* Two devices have the same bytes to read, and one of them is done twice. */
+static void twice_beside_another(const struct rig *rig, bool is_mended)
+{
+	unsigned char *buf = kzalloc(SIZE, GFP_KERNEL);
+	dma_addr_t one = dma_map_single(rig->dev, buf, SIZE, DMA_TO_DEVICE);
+	dma_addr_t two = dma_map_single(rig->other, buf, SIZE, DMA_TO_DEVICE);
+
+	if (dma_mapping_error(rig->dev, one) || dma_mapping_error(rig->other, two))
+		return;
+	dma_unmap_single(rig->dev, one, SIZE, DMA_TO_DEVICE);
+	if (!is_mended)
+		dma_unmap_single(rig->dev, one, SIZE, DMA_TO_DEVICE); /* BUG unmap-twice */
+	dma_unmap_single(rig->other, two, SIZE, DMA_TO_DEVICE);
+	buf[0] = 1;
+	kfree(buf);
+}
+
+/* Mapped for the controller, unmapped for the port. */
+static void other_device(const struct rig *rig, bool is_mended)
+{
+	struct device *dev = is_mended ? rig->dev : rig->other;
+	unsigned char *buf = kzalloc(SIZE, GFP_KERNEL);
+	dma_addr_t addr = dma_map_single(rig->dev, buf, SIZE, DMA_TO_DEVICE);
+
+	if (dma_mapping_error(rig->dev, addr))
+		return;
+	dma_unmap_single(dev, addr, SIZE, DMA_TO_DEVICE); /* BUG unmap-device */
+	if (!is_mended)
+		dma_unmap_single(rig->dev, addr, SIZE, DMA_TO_DEVICE);
+	kfree(buf);
+}
+
+/* What is legal. */
+
+/* A ring is shown to a second device, and the CPU goes on with it. */
+static void legal_shared_ring(const struct rig *rig, bool is_mended)
+{
+	dma_addr_t addr;
+	unsigned char *ring = dma_alloc_coherent(rig->dev, 4096, &addr, GFP_KERNEL);
+	struct sg_table table;
+
+	(void)is_mended;
+	if (!ring || dma_get_sgtable(rig->dev, &table, ring, addr, 4096))
+		return;
+	if (!dma_map_sgtable(rig->other, &table, DMA_BIDIRECTIONAL, 0)) {
+		ring[5] = 1;
+		rig->device_writes(addr, 64);
+		*rig->seen = ring[6];
+		dma_unmap_sgtable(rig->other, &table, DMA_BIDIRECTIONAL, 0);
+	}
+	sg_free_table(&table);
+	dma_free_coherent(rig->dev, 4096, ring, addr);
+}
+
+static void legal_vector(const struct rig *rig, bool is_mended)
+{
+	struct page *pages = alloc_pages(GFP_KERNEL | __GFP_ZERO, 1);
+	struct bio_vec vec;
+	dma_addr_t addr;
+
+	(void)is_mended;
+	if (!pages)
+		return;
+	bvec_set_page(&vec, pages, 4096, 2048);
+	addr = dma_map_bvec(rig->dev, &vec, DMA_FROM_DEVICE, 0);
+	if (dma_mapping_error(rig->dev, addr))
+		return;
+	rig->device_writes(addr, 4096);
+	dma_unmap_page(rig->dev, addr, 4096, DMA_FROM_DEVICE);
+	*rig->seen = ((const unsigned char *)page_address(pages))[2048];
+	__free_pages(pages, 1);
 }
 
 /* Rings: a slot is used again while the device has it. */
@@ -162,6 +236,8 @@ static void uncached_view(const struct rig *rig, bool is_mended)
 
 const struct mistake corpus_lifetime[] = {
 	MISTAKE(device_before_unmap, 38), MISTAKE(memory_before_unmap, 38),
+	MISTAKE(twice_beside_another, 7), MISTAKE(other_device, 8),
+	LEGAL(legal_shared_ring),	  LEGAL(legal_vector),
 	MISTAKE(ring_not_reset, 27),	  MISTAKE(slot_not_refilled, 27),
 	MISTAKE(slot_mapped_again, 27),	  MISTAKE(registers_in_ram, 47),
 	MISTAKE(uncached_view, 47),	  CORPUS_END,

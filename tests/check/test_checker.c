@@ -17,6 +17,7 @@
 #include <berth/dma-mapping.h>
 #include <berth/gfp.h>
 #include <berth/model.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
@@ -116,6 +117,8 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+static const struct berth_driver *drivers;
+
 static void start(size_t size, bool is_coherent, bool with_notes)
 {
 	static const struct berth_model_config config = { .seed = 1 };
@@ -130,7 +133,7 @@ static void start(size_t size, bool is_coherent, bool with_notes)
 	nr_reports = 0;
 	model_add_type(&player_type);
 	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), NULL, &options), 0);
+	assert_int_equal(berth_start(tree(), drivers, &options), 0);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		struct player *p = &players[i];
 		char name[40], path[41], other[40];
@@ -403,6 +406,54 @@ static void fails_on_purpose(void **state)
 	stop();
 }
 
+/* What a driver has mapped is to be back when its probe has failed. */
+
+static unsigned char *probed[THREADS];
+static unsigned int nr_probed;
+
+static int probe(struct platform_device *pdev)
+{
+	unsigned char *buf = kzalloc(256, GFP_KERNEL);
+	dma_addr_t addr;
+
+	probed[nr_probed++ % THREADS] = buf;
+	if (!buf || dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(40)))
+		return -EIO;
+	addr = dma_map_single(&pdev->dev, buf, 256, DMA_TO_DEVICE);
+	return dma_mapping_error(&pdev->dev, addr) ? -ENOMEM : -ENODEV;
+}
+
+/* Once for all devices of the driver. */
+static int has_count(const struct berth_check_report *report, void *data)
+{
+	(void)data;
+	return report->count == THREADS;
+}
+
+static void failed_probe(void **state)
+{
+	static const struct of_device_id ids[] = { { .compatible = "test,player" }, {} };
+	static const struct platform_driver driver = {
+		.probe = probe,
+		.driver = { .name = "player", .of_match_table = ids },
+	};
+	static const struct berth_driver all[] = { BERTH_PLATFORM_DRIVER(&driver),
+						   BERTH_NO_MORE_DRIVERS };
+
+	(void)state;
+	drivers = all;
+	start(MEMORY, true, false);
+	drivers = NULL;
+	assert_int_equal(nr_probed, THREADS);
+	assert_int_equal(nr_reports, 1);
+	assert_int_equal(reports[0].rule, BERTH_CHECK_LEAK);
+	for (unsigned int i = 0; i < THREADS; i++)
+		kfree(probed[i]);
+	assert_int_equal(nr_reports, 1);
+	assert_int_equal(berth_check_each(has_count, NULL), 1);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +463,7 @@ int main(void)
 		cmocka_unit_test(notes),
 		cmocka_unit_test(foreign),
 		cmocka_unit_test(fails_on_purpose),
+		cmocka_unit_test(failed_probe),
 	};
 
 	memory = malloc(MEMORY);
