@@ -64,6 +64,14 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
 	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
+	/* The order of accesses to coherent memory. */
+	BERTH_CHECK_UNORDERED_STORE, /* no barrier between what a descriptor says and the word that gives it away */
+	BERTH_CHECK_UNORDERED_DOORBELL, /* no barrier between a store and the register that tells the device of it */
+	BERTH_CHECK_UNORDERED_LOAD, /* no barrier between the word that gives a descriptor back and what it says */
+	/* Devices that are not trusted: only with the option hostile. */
+	BERTH_CHECK_DOUBLE_FETCH, /* read twice what the device may change between */
+	BERTH_CHECK_DEVICE_POINTER, /* followed an address out of memory that the device can write */
+	BERTH_CHECK_WILD_ACCESS, /* used a number of the device's without asking whether it can be */
 	BERTH_CHECK_RULES
 };
 
@@ -88,6 +96,7 @@ struct berth_check_place {
  * @is_store: it was a write
  * @breaks_on: the class of machine where it breaks, such as "machines whose caches are not coherent"; NULL: on all
  * @touched: who touched it, or called
+ * @other: the return address of the other access, where a rule is about two; 0
  * @mapped: who had mapped or allocated it; nr is 0 if nobody had
  * @count: how often, with the same two places
  */
@@ -103,6 +112,7 @@ struct berth_check_report {
 	bool is_store;
 	const char *breaks_on;
 	struct berth_check_place touched, mapped;
+	uintptr_t other;
 	uint64_t count;
 };
 
@@ -114,6 +124,7 @@ struct berth_check_report {
  *	of berth's but what is for any context. NULL: a line on the console
  * @data: handed to it
  * @is_suppressed: whether a report is not wanted; NULL: all are
+ * @hostile: not 0: devices write what they please into coherent memory, each number in a way of its own
  */
 struct berth_check_options {
 	void *memory;
@@ -121,6 +132,7 @@ struct berth_check_options {
 	void (*on_report)(const struct berth_check_report *report, void *data);
 	void *data;
 	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
+	uint64_t hostile;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

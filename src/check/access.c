@@ -10,9 +10,13 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
 				       : SHADOW_DEV_WRITE;
 	unsigned long flags;
+	uint8_t any;
 	uintptr_t first;
 
-	if (!(check_shadow_any(at, size) & wrong))
+	any = check_shadow_any(at, size);
+	if (any & SHADOW_COHERENT)
+		check_order_cpu(at, size, is_store, caller);
+	if (!(any & wrong))
 		return;
 	flags = check_lock();
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
@@ -64,6 +68,16 @@ static enum berth_check_rule device_problem(const struct check_record *record, d
 	return BERTH_CHECK_NOTHING;
 }
 
+static void look_at_order(const void *dev, const struct check_record *record, dma_addr_t bus,
+			  uint64_t size, bool is_write)
+{
+	const uint64_t inside = bus - record->call.bus, left = record->call.size - inside;
+	const uintptr_t at = record->call.virt + (uintptr_t)inside;
+
+	if (record->call.virt && check_shadow_any(at, 1) & SHADOW_COHERENT)
+		check_order_device(dev, record, at, size < left ? size : left, is_write);
+}
+
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write)
 {
 	unsigned long flags = check_lock();
@@ -77,6 +91,8 @@ void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is
 		record = check_record_gone_around(dev, bus);
 		rule = record ? BERTH_CHECK_DEVICE_UNMAPPED : BERTH_CHECK_NOTHING;
 	}
+	if (record && rule == BERTH_CHECK_NOTHING)
+		look_at_order(dev, record, bus, size, is_write);
 	if (rule != BERTH_CHECK_NOTHING)
 		check_report(rule, record, name,
 			     record->call.virt

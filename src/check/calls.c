@@ -27,7 +27,25 @@ static void device(const char *name, uint64_t bus, size_t size, bool is_write)
 		berth_check_device(name, bus, size, is_write);
 }
 
-static const struct berth_port_watch watch = { .freed = freed, .device = device };
+static void ordered(unsigned int what)
+{
+	if (berth_check_is_on())
+		check_ordered(what);
+}
+
+static void told(const char *name, uint64_t cause)
+{
+	if (berth_check_is_on())
+		check_told(name, cause);
+}
+
+static const struct berth_port_watch watch = {
+	.freed = freed,
+	.device = device,
+	.ordered = ordered,
+	.told = told,
+	.cause = check_order_cause,
+};
 
 int berth_check_start(const struct berth_check_options *options)
 {
@@ -39,6 +57,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset();
+	check_order_reset();
 	check_reports_reset(options);
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
@@ -135,6 +154,8 @@ static void drop(struct check_record *record)
 	const struct check_call call = record->call;
 	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
 
+	if (call.virt && !is_streaming(call.kind))
+		check_order_forget(call.virt, call.size);
 	check_record_remove(record);
 	if (!call.virt)
 		return;

@@ -74,6 +74,20 @@ void berth_check_freed(uintptr_t at, uint64_t size);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 
+/* The order of accesses to coherent memory (order.c). */
+
+/* Without the lock. */
+void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+void check_ordered(unsigned int what);
+void check_told(const char *name, uint64_t number);
+void check_order_cause(uint64_t of);
+/* With it. */
+struct check_record;
+void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
+			uint64_t size, bool is_write);
+void check_order_forget(uintptr_t at, uint64_t size);
+void check_order_reset(void);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
@@ -153,6 +167,23 @@ void check_shadow_reset(void);
  */
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/*
+ * struct check_finding - the same, and what only some have
+ * @touched: who did it, if that was not just now
+ * @other: the return address of the other access that it is about
+ */
+struct check_finding {
+	enum berth_check_rule rule;
+	const struct check_record *record;
+	const char *device;
+	uintptr_t at;
+	uint64_t size;
+	bool is_store;
+	uintptr_t caller, other;
+	const struct berth_check_place *touched;
+};
+
+void check_report_finding(const struct check_finding *finding);
 void check_reports_reset(const struct berth_check_options *options);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);
 

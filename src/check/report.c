@@ -71,6 +71,21 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
+	RULE(UNORDERED_STORE, "unordered-store",
+	     "gives a descriptor away before what it says is sure to be there",
+	     "Call dma_wmb() between the body of the descriptor and the word that gives it to the device."),
+	RULE(UNORDERED_DOORBELL, "unordered-doorbell",
+	     "tells the device of what it may not see yet",
+	     "Use writel() for the doorbell, or call wmb() before writel_relaxed()."),
+	RULE(UNORDERED_LOAD, "unordered-load",
+	     "reads what may be older than the word which says that it is there",
+	     "Call dma_rmb() between the word that gives the descriptor back and the rest of it."),
+	RULE(DOUBLE_FETCH, "double-fetch", "reads again what a device may have changed meanwhile",
+	     "Copy it once, with READ_ONCE(), and use the copy."),
+	RULE(DEVICE_POINTER, "device-pointer", "follows an address that a device can write",
+	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
+	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
+	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
 #undef RULE
 };
 
@@ -138,6 +153,14 @@ static const char *breaks_on(enum berth_check_rule rule)
 		return "machines whose caches are not coherent, and those that use bounce buffers";
 	case BERTH_CHECK_LINE_SHARED:
 		return "machines whose caches are not coherent";
+	case BERTH_CHECK_UNORDERED_STORE:
+	case BERTH_CHECK_UNORDERED_DOORBELL:
+	case BERTH_CHECK_UNORDERED_LOAD:
+		return "machines that do not keep the order of accesses to memory, such as Arm and RISC-V";
+	case BERTH_CHECK_DOUBLE_FETCH:
+	case BERTH_CHECK_DEVICE_POINTER:
+	case BERTH_CHECK_WILD_ACCESS:
+		return "machines with a device that is not trusted";
 	default:
 		return NULL;
 	}
@@ -158,17 +181,38 @@ static void tell(const struct berth_check_report *report)
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
-	struct berth_check_report report = { .rule = rule, .count = 1 }, *same;
+	const struct check_finding finding = {
+		.rule = rule,
+		.record = record,
+		.device = device,
+		.at = at,
+		.size = size,
+		.is_store = is_store,
+		.caller = caller,
+	};
+
+	check_report_finding(&finding);
+}
+
+void check_report_finding(const struct check_finding *finding)
+{
+	struct berth_check_report report = { .rule = finding->rule, .count = 1 }, *same;
+	const struct check_record *record = finding->record;
+	const char *device = finding->device;
 
 	if (!device && record)
 		device = record->name;
 	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
-	report.address = at;
-	report.length = size;
-	report.is_store = is_store;
-	report.breaks_on = breaks_on(rule);
+	report.address = finding->at;
+	report.length = finding->size;
+	report.is_store = finding->is_store;
+	report.breaks_on = breaks_on(finding->rule);
 	report.direction = DMA_NONE;
-	check_place_here(&report.touched, caller);
+	report.other = finding->other;
+	if (finding->touched)
+		report.touched = *finding->touched;
+	else
+		check_place_here(&report.touched, finding->caller);
 	if (record) {
 		report.buffer = record->call.virt;
 		report.buffer_length = record->call.size;
