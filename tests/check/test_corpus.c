@@ -272,7 +272,23 @@ static void is_the_checked_library(void **state)
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 
-int main(void)
+/* For the table beside another checker: what it tells of each mistake and of its twin. */
+static int list(void)
+{
+	FOREACH_MISTAKE(mistake)
+	{
+		unsigned int nr;
+
+		play(mistake, false, 1);
+		nr = nr_reports;
+		play(mistake, true, 1);
+		printf("%u %s %s %s\n", mistake->bug_class, mistake->name, nr ? "yes" : "no",
+		       nr_reports ? "yes" : "no");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
@@ -281,5 +297,7 @@ int main(void)
 	};
 
 	memory = malloc(MEMORY);
+	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
+		return list();
 	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
