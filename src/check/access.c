@@ -34,6 +34,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_unlock(flags);
 	}
 	any = check_shadow_any(at, size);
+	if (any & SHADOW_COHERENT)
+		check_order_cpu(at, size, is_store, caller);
 	if (!(any & (wrong | SHADOW_FAILED)))
 		return;
 	flags = check_lock();

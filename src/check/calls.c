@@ -33,10 +33,25 @@ static void reached(bool is_lost)
 		berth_check_reached(is_lost);
 }
 
+static void ordered(unsigned int what)
+{
+	if (berth_check_is_on())
+		check_ordered(what);
+}
+
+static void told(const char *name, uint64_t cause)
+{
+	if (berth_check_is_on())
+		check_told(name, cause);
+}
+
 static const struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
 	.reached = reached,
+	.ordered = ordered,
+	.told = told,
+	.cause = check_order_cause,
 };
 
 int berth_check_start(const struct berth_check_options *options)
@@ -49,6 +64,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset();
+	check_order_reset();
 	check_reports_reset(options);
 	check_failures_reset();
 	berth_driver_gone = driver_gone;
@@ -155,6 +171,8 @@ void check_record_drop(struct check_record *record)
 	const bool had_lines = has_lines(record);
 	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
 
+	if (call.virt && !check_has_owner(call.kind))
+		check_order_forget(call.virt, call.size);
 	check_record_remove(record);
 	if (!call.virt)
 		return;

@@ -135,6 +135,20 @@ void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is
 /* That access has led to RAM, or (@is_lost) nowhere. */
 void berth_check_reached(bool is_lost);
 
+/* The order of accesses to coherent memory (order.c). */
+
+/* Without the lock. */
+void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+void check_ordered(unsigned int what);
+void check_told(const char *name, uint64_t number);
+void check_order_cause(uint64_t of);
+/* With it. */
+struct check_record;
+void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
+			uint64_t size, bool is_write);
+void check_order_forget(uintptr_t at, uint64_t size);
+void check_order_reset(void);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
@@ -238,6 +252,23 @@ void check_hint(const char *hint);
 /* By the place of @record, which is not who mapped it but who did wrong. */
 void check_report_at(enum berth_check_rule rule, const struct berth_check_place *place,
 		     const char *device, uintptr_t at, uint64_t size);
+/*
+ * struct check_finding - the same, and what only some have
+ * @touched: who did it, if that was not just now
+ * @other: the return address of the other access that it is about
+ */
+struct check_finding {
+	enum berth_check_rule rule;
+	const struct check_record *record;
+	const char *device;
+	uintptr_t at;
+	uint64_t size;
+	bool is_store;
+	uintptr_t caller, other;
+	const struct berth_check_place *touched;
+};
+
+void check_report_finding(const struct check_finding *finding);
 void check_reports_reset(const struct berth_check_options *options);
 bool check_is_same_place(const struct berth_check_place *a, const struct berth_check_place *b);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);

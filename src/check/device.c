@@ -60,6 +60,15 @@ static bool is_beyond(const struct check_record *record, dma_addr_t end, bool is
 	return end > (is_write ? limit : (limit + unit - 1) / unit * unit);
 }
 
+static void look_at_order(const struct check_record *record, dma_addr_t bus, uint64_t size,
+			  bool is_write)
+{
+	const uintptr_t at = record->call.virt + (uintptr_t)(bus - record->call.bus);
+
+	if (record->call.virt && check_shadow_any(at, 1) & SHADOW_COHERENT)
+		check_order_device(record->call.dev, record, at, size, is_write);
+}
+
 /* The record's part of it. Return: how many bytes that is; 0: all is told. */
 static uint64_t judge(struct check_record *record, const char *name, dma_addr_t bus, uint64_t size,
 		      bool is_write)
@@ -71,8 +80,10 @@ static uint64_t judge(struct check_record *record, const char *name, dma_addr_t 
 	if (check_has_owner(record->call.kind) || record->call.kind == CHECK_BUF)
 		rule = owner_problem(record, bus, part, is_write);
 	record->is_fresh = false;
-	if (rule == BERTH_CHECK_NOTHING)
+	if (rule == BERTH_CHECK_NOTHING) {
+		look_at_order(record, bus, part, is_write);
 		return part;
+	}
 	tell(rule, record, name, bus, size, is_write);
 	return 0;
 }

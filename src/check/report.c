@@ -92,6 +92,21 @@ static const struct {
 	     "Set dma_set_mask_and_coherent() to the address lines that the device has, and write the high word as well."),
 	RULE(DEVICE_WORDS, "device-words", "touches an address whose two words are swapped",
 	     "Write the low and the high 32 bits where the device wants them."),
+	RULE(UNORDERED_STORE, "unordered-store",
+	     "gives a descriptor away before what it says is sure to be there",
+	     "Call dma_wmb() between the body of the descriptor and the word that gives it to the device."),
+	RULE(UNORDERED_DOORBELL, "unordered-doorbell",
+	     "tells the device of what it may not see yet",
+	     "Use writel() for the doorbell, or call wmb() before writel_relaxed()."),
+	RULE(UNORDERED_LOAD, "unordered-load",
+	     "reads what may be older than the word which says that it is there",
+	     "Call dma_rmb() between the word that gives the descriptor back and the rest of it."),
+	RULE(DOUBLE_FETCH, "double-fetch", "reads again what a device may have changed meanwhile",
+	     "Copy it once, with READ_ONCE(), and use the copy."),
+	RULE(DEVICE_POINTER, "device-pointer", "follows an address that a device can write",
+	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
+	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
+	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
 #undef RULE
 };
 
@@ -175,6 +190,14 @@ static const char *breaks_on(enum berth_check_rule rule)
 		return "machines with an IOMMU, or whose caches are not coherent";
 	case BERTH_CHECK_DEVICE_MASK:
 		return "machines with memory that the device cannot address";
+	case BERTH_CHECK_UNORDERED_STORE:
+	case BERTH_CHECK_UNORDERED_DOORBELL:
+	case BERTH_CHECK_UNORDERED_LOAD:
+		return "machines that do not keep the order of accesses to memory, such as Arm and RISC-V";
+	case BERTH_CHECK_DOUBLE_FETCH:
+	case BERTH_CHECK_DEVICE_POINTER:
+	case BERTH_CHECK_WILD_ACCESS:
+		return "machines with a device that is not trusted";
 	default:
 		return NULL;
 	}
@@ -241,15 +264,36 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
-	struct berth_check_report report = begin(rule);
+	const struct check_finding finding = {
+		.rule = rule,
+		.record = record,
+		.device = device,
+		.at = at,
+		.size = size,
+		.is_store = is_store,
+		.caller = caller,
+	};
+
+	check_report_finding(&finding);
+}
+
+void check_report_finding(const struct check_finding *finding)
+{
+	struct berth_check_report report = begin(finding->rule);
+	const struct check_record *record = finding->record;
+	const char *device = finding->device;
 
 	if (!device && record)
 		device = record->name;
 	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
-	report.address = at;
-	report.length = size;
-	report.is_store = is_store;
-	check_place_here(&report.touched, caller);
+	report.address = finding->at;
+	report.length = finding->size;
+	report.is_store = finding->is_store;
+	report.other = finding->other;
+	if (finding->touched)
+		report.touched = *finding->touched;
+	else
+		check_place_here(&report.touched, finding->caller);
 	if (record) {
 		report.buffer = record->call.virt;
 		report.buffer_length = record->call.size;

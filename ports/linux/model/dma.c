@@ -147,6 +147,7 @@ static void write_peer(struct model_device *peer, uint64_t offset, const uint8_t
 		uint64_t value = 0;
 
 		memcpy(&value, buffer, bytes);
+		watch_told(peer, false);
 		if (peer->type->write)
 			peer->type->write(peer, offset, bytes, value);
 		buffer += bytes;
@@ -287,21 +288,11 @@ static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, co
 	return ret;
 }
 
-/* By the name that its node gives it. */
-static void tell(const struct model_device *dev, uint64_t bus, size_t size, bool is_write)
-{
-	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
-	const char *name = strrchr(dev->path, '/');
-
-	if (watch && size)
-		watch->device(name ? name + 1 : dev->path, bus, size, is_write);
-}
-
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
 	int err;
 
-	tell(dev, bus, size, false);
+	watch_device(dev, bus, size, false);
 	err = access_memory(dev, bus, buffer, NULL, size);
 	if (err)
 		tell_where(true);
@@ -312,7 +303,7 @@ int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, 
 {
 	int err;
 
-	tell(dev, bus, size, true);
+	watch_device(dev, bus, size, true);
 	err = access_memory(dev, bus, NULL, buffer, size);
 	if (err)
 		tell_where(true);
