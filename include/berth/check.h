@@ -64,6 +64,11 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
 	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
+	/* Memory that no call has mapped, of a driver that works the caches itself. */
+	BERTH_CHECK_RAW_CLEAN, /* a device read what the CPU has written and not cleaned */
+	BERTH_CHECK_RAW_INVALIDATE, /* the CPU read what a device has written, not invalidated since */
+	BERTH_CHECK_RAW_DIRTY, /* a device wrote in a line that is dirty in the cache */
+	BERTH_CHECK_RAW_LOST, /* read what an invalidate or a write-back has destroyed */
 	BERTH_CHECK_RULES
 };
 
@@ -114,6 +119,8 @@ struct berth_check_report {
  *	of berth's but what is for any context. NULL: a line on the console
  * @data: handed to it
  * @is_suppressed: whether a report is not wanted; NULL: all are
+ * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped
+ *	is followed as well
  */
 struct berth_check_options {
 	void *memory;
@@ -121,6 +128,7 @@ struct berth_check_options {
 	void (*on_report)(const struct berth_check_report *report, void *data);
 	void *data;
 	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
+	bool has_raw;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

@@ -553,12 +553,16 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
  * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
+ * @ram: it is about to touch RAM of the linear map that is seen there, and is cached. A lock of the port's is held
+ * @is_cache_off: no access is cached: devices see what the CPU does
  *
  * A port may tell nothing: bare metal does not.
  */
 struct berth_port_watch {
 	void (*freed)(const void *addr, size_t size);
 	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
+	void (*ram)(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent);
+	bool is_cache_off;
 };
 
 /* NULL: nobody. */

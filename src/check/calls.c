@@ -3,7 +3,7 @@
 #include <berth/errno.h>
 #include <berth/port.h>
 
-#include "check/check.h"
+#include "check/raw.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -27,7 +27,18 @@ static void device(const char *name, uint64_t bus, size_t size, bool is_write)
 		berth_check_device(name, bus, size, is_write);
 }
 
-static const struct berth_port_watch watch = { .freed = freed, .device = device };
+static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent)
+{
+	if (berth_check_is_on() && check_raw_is_on)
+		check_raw_device(name, at, size, is_write, is_coherent);
+}
+
+static struct berth_port_watch watch = { .freed = freed, .device = device, .ram = ram };
+
+void check_watch_cache(bool is_on)
+{
+	__atomic_store_n(&watch.is_cache_off, !is_on, __ATOMIC_RELAXED);
+}
 
 int berth_check_start(const struct berth_check_options *options)
 {
@@ -40,6 +51,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_shadow_reset();
 	check_records_reset();
 	check_reports_reset(options);
+	check_raw_reset(options->has_raw);
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -100,6 +112,7 @@ static void mark(const struct check_call *call)
 {
 	if (!call->virt)
 		return;
+	check_raw_forget(call->virt, call->size);
 	if (is_streaming(call->kind)) {
 		check_shadow_set(call->virt, call->size,
 				 (uint8_t)(rights(call->dir) | SHADOW_MAPPED));

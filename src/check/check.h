@@ -74,6 +74,9 @@ void berth_check_freed(uintptr_t at, uint64_t size);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 
+/* Whether accesses are cached at all (calls.c). */
+void check_watch_cache(bool is_on);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
@@ -153,6 +156,21 @@ void check_shadow_reset(void);
  */
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/*
+ * struct check_finding - something about memory that nobody has mapped
+ * @other: a return address of the program that has to do with it; 0: none
+ */
+struct check_finding {
+	enum berth_check_rule rule;
+	const char *device;
+	uintptr_t at;
+	uint64_t size;
+	bool is_store;
+	uintptr_t caller, other;
+	const char *breaks_on;
+};
+
+void check_report_finding(const struct check_finding *finding);
 void check_reports_reset(const struct berth_check_options *options);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);
 

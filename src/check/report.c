@@ -71,6 +71,16 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
+	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
+	     "Clean the range after the last write and before the device is started."),
+	RULE(RAW_INVALIDATE, "raw-invalidate",
+	     "reads what a device has written, not invalidated since",
+	     "Invalidate the range after the transfer, too: between the two the cache may fetch it on its own."),
+	RULE(RAW_DIRTY, "raw-dirty",
+	     "writes in a cache line that the CPU has written, and that may be written back at any time",
+	     "Invalidate or clean the lines before the device is started, and give the buffer lines of its own."),
+	RULE(RAW_LOST, "raw-lost", "reads what a cache call has destroyed",
+	     "Give the buffer lines of its own, at both ends; clean what is to survive an invalidate."),
 #undef RULE
 };
 
@@ -155,10 +165,26 @@ static void tell(const struct berth_check_report *report)
 	berth_printk("check: %s\n", text);
 }
 
+/* Once for each pair of places. */
+static void keep(const struct berth_check_report *report)
+{
+	struct berth_check_report *same = find_same(report);
+
+	if (same) {
+		same->count++;
+		return;
+	}
+	if (nr_reports == MAX_REPORTS ||
+	    (options.is_suppressed && options.is_suppressed(report, options.data)))
+		return;
+	reports[nr_reports++] = *report;
+	tell(report);
+}
+
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
-	struct berth_check_report report = { .rule = rule, .count = 1 }, *same;
+	struct berth_check_report report = { .rule = rule, .count = 1 };
 
 	if (!device && record)
 		device = record->name;
@@ -176,16 +202,26 @@ void check_report(enum berth_check_rule rule, const struct check_record *record,
 		report.direction = record->call.dir;
 		report.mapped = record->place;
 	}
-	same = find_same(&report);
-	if (same) {
-		same->count++;
-		return;
-	}
-	if (nr_reports == MAX_REPORTS ||
-	    (options.is_suppressed && options.is_suppressed(&report, options.data)))
-		return;
-	reports[nr_reports++] = report;
-	tell(&report);
+	keep(&report);
+}
+
+void check_report_finding(const struct check_finding *finding)
+{
+	struct berth_check_report report = {
+		.rule = finding->rule,
+		.count = 1,
+		.address = finding->at,
+		.length = finding->size,
+		.is_store = finding->is_store,
+		.breaks_on = finding->breaks_on,
+		.direction = DMA_NONE,
+	};
+
+	berth_strlcpy(report.device, finding->device ? finding->device : "", sizeof(report.device));
+	check_place_here(&report.touched, finding->caller);
+	report.mapped.frame[0] = finding->other;
+	report.mapped.nr = finding->other != 0;
+	keep(&report);
 }
 
 void check_reports_reset(const struct berth_check_options *given)
@@ -231,6 +267,12 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
+				   rules[report->rule].id, who, rules[report->rule].text,
+				   (unsigned long long)report->length,
+				   report->length == 1 ? "" : "s",
+				   (unsigned long long)report->address);
 	else
 		n = berth_snprintf(text, size, "%s: %s: %s", rules[report->rule].id, who,
 				   rules[report->rule].text);
