@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
-#include "check/check.h"
+#include "check/raw.h"
 
 /* Bytes of the longest cache line. */
 #define LINE_MOST 128u
@@ -28,6 +28,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (check_raw_is_on)
+		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
 		flags = check_lock();
 		check_failure_used(at, size, is_store, caller);
@@ -63,6 +65,11 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 	unsigned long flags;
 	uintptr_t first;
 
+	if (check_raw_is_on) {
+		flags = check_lock();
+		check_raw_forget(at, size);
+		check_unlock(flags);
+	}
 	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
 		return;
 	flags = check_lock();

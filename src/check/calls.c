@@ -3,7 +3,7 @@
 #include <berth/errno.h>
 #include <berth/port.h>
 
-#include "check/check.h"
+#include "check/raw.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -45,14 +45,26 @@ static void told(const char *name, uint64_t cause)
 		check_told(name, cause);
 }
 
-static const struct berth_port_watch watch = {
+static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent)
+{
+	if (berth_check_is_on() && check_raw_is_on)
+		check_raw_device(name, at, size, is_write, is_coherent);
+}
+
+static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
 	.reached = reached,
 	.ordered = ordered,
 	.told = told,
 	.cause = check_order_cause,
+	.ram = ram,
 };
+
+void check_watch_cache(bool is_on)
+{
+	__atomic_store_n(&watch.is_cache_off, !is_on, __ATOMIC_RELAXED);
+}
 
 int berth_check_start(const struct berth_check_options *options)
 {
@@ -67,6 +79,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_order_reset();
 	check_reports_reset(options);
 	check_failures_reset();
+	check_raw_reset(options->has_raw);
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -139,6 +152,7 @@ static void mark(const struct check_record *record)
 {
 	if (!record->call.virt)
 		return;
+	check_raw_forget(record->call.virt, record->call.size);
 	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);

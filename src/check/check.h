@@ -149,6 +149,9 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 void check_order_forget(uintptr_t at, uint64_t size);
 void check_order_reset(void);
 
+/* Whether accesses are cached at all (calls.c). */
+void check_watch_cache(bool is_on);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
@@ -255,7 +258,8 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
 /*
  * struct check_finding - the same, and what only some have
  * @touched: who did it, if that was not just now
- * @other: the return address of the other access that it is about
+ * @other: the return address of the other access that it is about; without @record it counts as who had the memory
+ * @breaks_on: where, if that depends on more than the rule; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
@@ -266,6 +270,7 @@ struct check_finding {
 	bool is_store;
 	uintptr_t caller, other;
 	const struct berth_check_place *touched;
+	const char *breaks_on;
 };
 
 void check_report_finding(const struct check_finding *finding);
