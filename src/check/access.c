@@ -2,9 +2,6 @@
 /* Accesses: who does one may it, as the bytes are now? */
 #include "check/check.h"
 
-/* Bytes of the longest cache line. */
-#define LINE_MOST 128u
-
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE

@@ -109,31 +109,38 @@ static void mark(const struct check_call *call)
 	}
 }
 
-/* What others have of a page that a record has left. */
-static void mark_again(uintptr_t page)
-{
-	for (const struct check_link *link = check_shadow_links(page); link; link = link->next) {
-		const struct check_call *call = &link->record->call;
-		const uintptr_t from = call->virt > page ? call->virt : page;
-		const uintptr_t end = call->virt + (uintptr_t)call->size;
-		const uintptr_t to = end < page + PAGE_SIZE ? end : page + PAGE_SIZE;
-		uint8_t bits = SHADOW_MAPPED;
+struct range {
+	uintptr_t first, end;
+	const struct check_record *but;
+};
 
-		if (!is_streaming(call->kind))
-			bits |= SHADOW_COHERENT;
-		else if (!link->record->is_with_cpu)
-			bits |= rights(call->dir);
+/* What another one has of a range that a record has left. */
+static void mark_again(struct check_record *record, void *data)
+{
+	const struct range *left = data;
+	const struct check_call *call = &record->call;
+	const uintptr_t end = call->virt + (uintptr_t)call->size;
+	const uintptr_t from = call->virt > left->first ? call->virt : left->first;
+	const uintptr_t to = end < left->end ? end : left->end;
+	uint8_t bits = SHADOW_MAPPED;
+
+	if (record == left->but)
+		return;
+	if (!is_streaming(call->kind))
+		bits |= SHADOW_COHERENT;
+	else if (!record->is_with_cpu)
+		bits |= rights(call->dir);
+	if (from < to)
 		check_shadow_set(from, to - from, bits);
-		if (is_streaming(call->kind))
-			mark_lines(call, true);
-	}
+	if (is_streaming(call->kind))
+		mark_lines(call, true);
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
 static void drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
-	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
+	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
 	check_record_remove(record);
 	if (!call.virt)
@@ -142,8 +149,8 @@ static void drop(struct check_record *record)
 			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT);
 	if (is_streaming(call.kind))
 		mark_lines(&call, false);
-	for (uintptr_t at = page; at < call.virt + call.size; at += PAGE_SIZE)
-		mark_again(at);
+	/* Those beside it may share its lines. */
+	check_record_each(left.first - LINE_MOST, left.end + LINE_MOST, mark_again, &left);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -236,15 +243,18 @@ bool berth_check_removing(const struct check_call *call)
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
 {
 	const uintptr_t at = record->call.virt + (uintptr_t)(call->bus - record->call.bus);
+	struct range left = { at, at + (uintptr_t)call->size, record };
 
-	if (!record->call.virt)
+	if (!record->call.virt || !call->size)
 		return;
 	if (call->size == record->call.size)
 		record->is_with_cpu = for_cpu;
-	if (for_cpu)
-		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
-	else
+	if (!for_cpu) {
 		check_shadow_set(at, call->size, rights(record->call.dir));
+		return;
+	}
+	check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
+	check_record_each(left.first, left.end - 1, mark_again, &left);
 }
 
 bool berth_check_syncing(const struct check_call *call, bool for_cpu)

@@ -10,6 +10,11 @@
 #include <berth/check.h>
 #include <berth/mm.h>
 
+#include "check/tree.h"
+
+/* Bytes of the longest cache line. */
+#define LINE_MOST 256u
+
 enum check_kind {
 	CHECK_SINGLE, /* dma_map_single(), dma_map_page() */
 	CHECK_LIST, /* dma_map_sg() */
@@ -80,7 +85,7 @@ void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -90,7 +95,7 @@ void check_unlock(unsigned long flags);
 /* Records (record.c). All with the lock. */
 
 struct check_record {
-	struct check_record *next; /* in its row */
+	struct check_node by_bus, by_virt;
 	struct check_call call;
 	char name[64];
 	struct berth_check_place place;
@@ -107,6 +112,9 @@ struct check_record *check_record_find(const struct check_call *call);
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
 /* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
 struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* Those with a byte that the CPU sees from @first to @last. */
+void check_record_each(uintptr_t first, uintptr_t last,
+		       void (*visit)(struct check_record *record, void *data), void *data);
 /* The device that has had records under a name; NULL. */
 const void *check_device_of(const char *name);
 /* One that was removed not long ago and contained @bus; NULL. */
@@ -135,14 +143,6 @@ uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
-/* Who has bytes of a page. With the lock. */
-struct check_link {
-	struct check_link *next;
-	struct check_record *record;
-};
-bool check_shadow_link(struct check_record *record);
-void check_shadow_unlink(struct check_record *record);
-const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
 /* Reports (report.c). With the lock. */
