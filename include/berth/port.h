@@ -553,12 +553,14 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
  * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
+ * @reached: what @device told of has come to RAM of the linear map or, @is_lost, nowhere; or not called. As @device
  *
  * A port may tell nothing: bare metal does not.
  */
 struct berth_port_watch {
 	void (*freed)(const void *addr, size_t size);
 	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
+	void (*reached)(bool is_lost);
 };
 
 /* NULL: nobody. */

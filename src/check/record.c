@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is mapped and allocated now, found by device address and by the CPU's; and what was not long ago. */
 #include "check/check.h"
+#include "lib/device.h"
 #include "lib/string.h"
 
 #define GONE 256u
@@ -14,6 +15,7 @@ static uint64_t nr_added, nr_gone;
 static struct {
 	char name[64];
 	const void *dev;
+	bool is_foreign;
 } devices[DEVICES];
 static unsigned int nr_devices;
 
@@ -42,20 +44,44 @@ const void *check_device_of(const char *name)
 	return NULL;
 }
 
-/* A name is kept for good: the device may be gone, and still write. */
-static void note_device(const struct check_record *record)
+bool check_device_is_foreign(const char *name)
 {
-	const void *known = check_device_of(record->name);
+	for (unsigned int i = 0; i < nr_devices; i++)
+		if (!berth_strcmp(devices[i].name, name))
+			return devices[i].is_foreign;
+	return true;
+}
 
-	if (known == record->call.dev)
+/* A name is kept for good: the device may be gone, and still write. */
+static void note_device(const char *name, const void *dev, bool is_foreign)
+{
+	unsigned int i = 0;
+
+	while (i < nr_devices && berth_strcmp(devices[i].name, name))
+		i++;
+	if (i == DEVICES)
 		return;
-	for (unsigned int i = 0; known && i < nr_devices; i++)
-		if (!berth_strcmp(devices[i].name, record->name))
-			devices[i].dev = record->call.dev;
-	if (known || nr_devices == DEVICES)
-		return;
-	berth_strlcpy(devices[nr_devices].name, record->name, sizeof(devices[0].name));
-	devices[nr_devices++].dev = record->call.dev;
+	if (i == nr_devices) {
+		berth_strlcpy(devices[i].name, name, sizeof(devices[0].name));
+		devices[i].is_foreign = false;
+		nr_devices++;
+	}
+	devices[i].dev = dev;
+	devices[i].is_foreign |= is_foreign;
+}
+
+void berth_check_unseen(struct device *dev)
+{
+	if (berth_check_is_on())
+		berth_check_foreign(dev);
+}
+
+void berth_check_foreign(struct device *dev)
+{
+	unsigned long flags = check_lock();
+
+	note_device(dev_name(dev), dev, true);
+	check_unlock(flags);
 }
 
 struct check_record *check_record_add(const struct check_call *call)
@@ -70,9 +96,10 @@ struct check_record *check_record_add(const struct check_call *call)
 	check_place_here(&record->place, call->caller);
 	record->order = ++nr_added;
 	insert(&by_bus, &record->by_bus, call->bus, call->size);
+	if (call->dev)
+		note_device(record->name, call->dev, false);
 	if (call->virt)
 		insert(&by_virt, &record->by_virt, call->virt, call->size);
-	note_device(record);
 	return record;
 }
 
@@ -100,6 +127,8 @@ static unsigned int fit(const struct check_record *record, const struct check_ca
 		points += 4;
 	if (record->call.dir == call->dir)
 		points += 2;
+	if (record->call.owner == call->owner)
+		points += 1;
 	return points;
 }
 
@@ -206,8 +235,8 @@ static bool visit_one(struct check_node *node, void *data)
 	return false;
 }
 
-void check_record_each(uintptr_t first, uintptr_t last,
-		       void (*visit)(struct check_record *record, void *data), void *data)
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data)
 {
 	struct visitor visitor = { visit, data };
 
@@ -255,4 +284,62 @@ void check_record_error_seen(const void *dev, dma_addr_t bus)
 	struct search search = { .dev = dev, .bus = bus };
 
 	check_tree_each(by_bus, bus, bus, see_error, &search);
+}
+
+static bool look_for_memory(struct check_node *node, void *data)
+{
+	struct check_record *record = of_virt(node);
+	struct search *search = data;
+
+	return record->call.virt == search->call->virt && check_is_memory(record->call.kind) &&
+	       take_newest(search, record);
+}
+
+struct check_record *check_record_of_virt(const struct check_call *call)
+{
+	struct search search = { .call = call };
+
+	check_tree_each(by_virt, call->virt, call->virt, look_for_memory, &search);
+	return search.best;
+}
+
+struct named {
+	const char *name;
+	bool (*visit)(struct check_record *record, void *data);
+	void *data;
+	struct check_record *found;
+};
+
+static bool visit_named(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct named *named = data;
+
+	if (!record->call.dev || berth_strcmp(record->name, named->name) ||
+	    !named->visit(record, named->data))
+		return false;
+	named->found = record;
+	return true;
+}
+
+struct check_record *check_record_each(const char *name,
+				       bool (*visit)(struct check_record *record, void *data),
+				       void *data)
+{
+	struct named named = { name, visit, data, NULL };
+
+	check_tree_each(by_bus, 0, UINT64_MAX, visit_named, &named);
+	return named.found;
+}
+
+bool check_record_has_gone_sibling(const struct check_record *record)
+{
+	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
+		const struct check_record *r = &gone[(i - 1) % GONE];
+
+		if (r->call.dev == record->call.dev &&
+		    check_is_same_place(&r->place, &record->place))
+			return true;
+	}
+	return false;
 }
