@@ -31,6 +31,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_unlock(flags);
 	}
 	any = check_shadow_any(at, size);
+	if (is_store && any & SHADOW_MAPPED)
+		check_shadow_written(at, size);
 	if (!(any & (wrong | SHADOW_FAILED)))
 		return;
 	flags = check_lock();
@@ -38,6 +40,7 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
 	if (first < at + size && is_store && take_fresh(check_record_at(first, 0))) {
+		check_shadow_written(at, size);
 		check_unlock(flags);
 		return;
 	}

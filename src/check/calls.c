@@ -73,7 +73,7 @@ static bool device_writes(enum dma_data_direction dir)
 }
 
 /* What a mapping lets the device do. */
-static uint8_t rights(enum dma_data_direction dir)
+uint8_t check_rights(enum dma_data_direction dir)
 {
 	uint8_t bits = 0;
 
@@ -111,7 +111,7 @@ static uint8_t bits_of(const struct check_record *record)
 		return 0;
 	if (!check_has_owner(record->call.kind) || record->is_with_cpu)
 		return SHADOW_MAPPED;
-	return (uint8_t)(rights(record->call.dir) | SHADOW_MAPPED);
+	return (uint8_t)(check_rights(record->call.dir) | SHADOW_MAPPED);
 }
 
 static bool has_lines(const struct check_record *record)
@@ -123,6 +123,7 @@ static void mark(const struct check_record *record)
 {
 	if (!record->call.virt)
 		return;
+	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN);
 	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
@@ -162,7 +163,8 @@ static void drop(struct check_record *record)
 	if (!call.virt)
 		return;
 	check_shadow_clear(call.virt, call.size,
-			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT);
+			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT |
+				   SHADOW_WRITTEN);
 	if (had_lines)
 		mark_lines(&call, false);
 	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
@@ -313,12 +315,14 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 		record->is_loose = false;
 	if (!record->call.virt || !call->size)
 		return;
+	if (!for_cpu || record->call.dir == DMA_FROM_DEVICE)
+		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
 	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
 		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
 		return;
 	}
-	check_shadow_set(at, call->size, rights(record->call.dir));
+	check_shadow_set(at, call->size, check_rights(record->call.dir));
 	if (has_lines(record))
 		mark_lines(&record->call, true);
 }

@@ -96,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* The states of bytes with which a mapping lets the device do what it is for. */
+uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
@@ -197,6 +199,7 @@ enum {
 	SHADOW_MAPPED = 4,
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
+	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -204,6 +207,8 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);

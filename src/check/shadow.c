@@ -155,6 +155,25 @@ void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits)
 	}
 }
 
+void check_shadow_written(uintptr_t at, uint64_t size)
+{
+	while (size) {
+		const uint64_t part = in_page(at, size);
+		struct page_shadow *page = page_of(at);
+
+		for (uint64_t i = 0; page && i < part; i++) {
+			const uint8_t is = state(page->state, at + i);
+
+			if (is & SHADOW_MAPPED && !(is & (SHADOW_COHERENT | SHADOW_WRITTEN |
+							  SHADOW_DEV_READ | SHADOW_DEV_WRITE)))
+				__atomic_fetch_or(&page->state[(at + i) & ((1u << PAGE_BITS) - 1)],
+						  SHADOW_WRITTEN, __ATOMIC_RELAXED);
+		}
+		at += part;
+		size -= part;
+	}
+}
+
 void check_shadow_reset(void)
 {
 	__builtin_memset(rows, 0, sizeof(rows));

@@ -47,5 +47,6 @@ struct mistake {
 	}
 
 extern const struct mistake corpus_streaming[];
+extern const struct mistake corpus_rings[];
 
 #endif

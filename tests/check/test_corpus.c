@@ -30,7 +30,7 @@
 #define MEMORY (64u << 20)
 #define SEEDS 5u
 
-static const struct mistake *const corpus[] = { corpus_streaming };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_rings };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
