@@ -152,7 +152,7 @@ static void mark_again(struct check_record *record, void *data)
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
-static void drop(struct check_record *record)
+void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
@@ -297,7 +297,7 @@ bool berth_check_removing(const struct check_call *call)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
 		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
 		if (is_to_end)
-			drop(record);
+			check_record_drop(record);
 	}
 	check_unlock(flags);
 	return is_to_end;
@@ -392,7 +392,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 			check_hint(NULL);
 		else
 			check_report(BERTH_CHECK_LEAK, record, name, 0, 0, false, 0);
-		drop(record);
+		check_record_drop(record);
 	}
 	check_unlock(flags);
 }

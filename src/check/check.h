@@ -106,6 +106,15 @@ void berth_check_driver_gone(const void *dev, const char *name);
 /* The device is given memory that is not recorded, too. */
 void berth_check_unseen(struct device *dev);
 
+/* Pools (pool.c). */
+
+/* A page of a page_pool, in which @len bytes @from were synced for the device. */
+void berth_check_handed_out(const struct check_call *call, unsigned int from, unsigned int len);
+void berth_check_handed_back(const struct check_call *call);
+/* What has handed out memory is about to go: @rule is broken if some of it is out. */
+void berth_check_owner_going(const void *dev, const char *name, const void *owner,
+			     enum berth_check_rule rule, uintptr_t caller);
+
 /* Failures (failure.c). */
 
 /* The mapping or allocation has failed. */
@@ -157,11 +166,18 @@ struct check_record {
 	bool is_with_cpu; /* all of it was synced for the CPU */
 	bool is_loose; /* it has not been given to the device yet, which may not matter */
 	bool is_fresh; /* handed out by a pool, and nobody has used it */
+	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
 };
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
+void check_record_drop(struct check_record *record);
+/* What a mapping lets the device do. */
+uint8_t check_rights(enum dma_data_direction dir);
+/* The first one of an owner's, of the device; NULL. */
+struct check_record *check_record_owned(const void *dev, const void *owner);
 /* The one that fits best of those that begin at @bus: of its device and kind, then length and direction. NULL. */
 struct check_record *check_record_find(const struct check_call *call);
 /* One that contains @bus, of the device; NULL. */

@@ -295,6 +295,22 @@ static bool look_for_memory(struct check_node *node, void *data)
 	       take_newest(search, record);
 }
 
+static bool look_at_owner(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct search *search = data;
+
+	return record->call.owner == search->dev && take_newest(search, record);
+}
+
+struct check_record *check_record_owned(const void *owner)
+{
+	struct search search = { .dev = owner };
+
+	check_tree_each(by_bus, 0, UINT64_MAX, look_at_owner, &search);
+	return search.best;
+}
+
 struct check_record *check_record_of_virt(const struct check_call *call)
 {
 	struct search search = { .call = call };

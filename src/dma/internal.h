@@ -160,6 +160,11 @@ void berth_swiotlb_start(void);
 void berth_swiotlb_stop(void);
 void berth_swiotlb_reset_counts(void);
 
+struct page_pool;
+const struct page_pool_params *berth_page_pool_params(struct page_pool *pool);
+/* Of a page of the pool's that is out; DMA_MAPPING_ERROR for any other. */
+dma_addr_t berth_page_pool_addr(struct page_pool *pool, const struct page *page);
+
 /* A restricted-dma-pool. NULL, with the reason, if it is not in the linear map, or for want of memory. */
 struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size);
 void berth_swiotlb_attach(struct device *dev, struct bounce_pool *pool);

@@ -5,6 +5,7 @@
  */
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@
 #define MEMORY (64u << 20)
 #define SEEDS 5u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_rings };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_rings, corpus_api,
+						corpus_address };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -38,7 +40,7 @@ static const struct mistake *const corpus[] = { corpus_streaming, corpus_rings }
 
 static struct model_device *player;
 static volatile unsigned char seen;
-static struct device dev;
+static struct device dev, other;
 
 static void device_reads(dma_addr_t addr, size_t size)
 {
@@ -65,9 +67,15 @@ static void free_ring(void *ring, dma_addr_t addr)
 	(void)ring, (void)addr;
 }
 
+static void returned(int ret)
+{
+	berth_check_returned(&dev, ret);
+}
+
 static const struct model_device_type player_type = { .compatible = "test,player" };
 
-static const void *tree(void)
+/* With memory above 4 GiB, which is handed out first, or without. */
+static const void *tree(bool is_high)
 {
 	static struct fdt fdt;
 
@@ -76,6 +84,12 @@ static const void *tree(void)
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
 	fdt_end(&fdt);
+	if (is_high) {
+		fdt_begin(&fdt, "memory@100000000");
+		fdt_text(&fdt, "device_type", "memory");
+		fdt_cells(&fdt, "reg", 1, 0, 0, RAM_SIZE);
+		fdt_end(&fdt);
+	}
 	fdt_begin(&fdt, "player@10000000");
 	fdt_text(&fdt, "compatible", "test,player");
 	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
@@ -149,6 +163,25 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+static sigjmp_buf crash;
+
+static void crashed(int signal)
+{
+	siglongjmp(crash, signal);
+}
+
+/* A driver that uses memory that it was not given crashes, after it was told of. */
+static void run(const struct mistake *mistake, const struct rig *rig, bool is_mended)
+{
+	const struct sigaction action = { .sa_handler = crashed };
+	struct sigaction before;
+
+	sigaction(SIGSEGV, &action, &before);
+	if (!sigsetjmp(crash, 1))
+		mistake->driver(rig, is_mended);
+	sigaction(SIGSEGV, &before, NULL);
+}
+
 static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
 {
 	const struct berth_model_config config = { .seed = seed };
@@ -157,18 +190,32 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 						   .size = MEMORY,
 						   .on_report = keep };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	const struct rig rig = {
+		.dev = &dev,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = &to_free,
+		.fail_nth = berth_check_fail_map_nth,
+		.returned = returned,
+		.other = &other,
+	};
 
 	nr_reports = 0;
 	model_add_type(&player_type);
 	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), NULL, &options), 0);
+	assert_int_equal(
+		berth_start(tree(!strcmp(mistake->file, "corpus-address.c")), NULL, &options), 0);
 	player = model_find("/player@10000000");
 	memset(&dev, 0, sizeof(dev));
+	memset(&other, 0, sizeof(other));
 	assert_int_equal(device_register(&dev, "player@10000000"), 0);
+	assert_int_equal(device_register(&other, "other"), 0);
 	berth_device_set_coherent(&dev, seed % 2);
-	mistake->driver(&rig, is_mended);
+	run(mistake, &rig, is_mended);
 	device_unregister(&dev);
+	device_unregister(&other);
 	kfree(to_free);
 	berth_stop(); /* what a mistake leaves behind is no news */
 	berth_check_stop();
@@ -231,7 +278,17 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	const struct rig rig = {
+		.dev = &dev,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = &to_free,
+		.fail_nth = berth_check_fail_map_nth,
+		.returned = returned,
+		.other = &other,
+	};
 	uint64_t total = 0;
 	char text[200];
 
@@ -243,7 +300,7 @@ static void told_once(void **state)
 		nr_reports = 0;
 		assert_int_equal(berth_check_start(i ? &quiet : &check), 0);
 		assert_int_equal(berth_check_start(&check), -EBUSY);
-		assert_int_equal(berth_start(tree(), NULL, &options), 0);
+		assert_int_equal(berth_start(tree(false), NULL, &options), 0);
 		player = model_find("/player@10000000");
 		memset(&dev, 0, sizeof(dev));
 		assert_int_equal(device_register(&dev, "player@10000000"), 0);
@@ -268,7 +325,7 @@ static void is_the_checked_library(void **state)
 {
 	(void)state;
 	assert_true(berth_is_checked());
-	assert_int_equal(berth_start_abi(tree(), NULL, NULL, BERTH_ABI), -EINVAL);
+	assert_int_equal(berth_start_abi(tree(false), NULL, NULL, BERTH_ABI), -EINVAL);
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 
