@@ -134,7 +134,7 @@ static unsigned int fit(const struct check_record *record, const struct check_ca
 
 struct search {
 	const struct check_call *call;
-	const void *dev;
+	const void *dev, *owner;
 	dma_addr_t bus;
 	unsigned int points;
 	struct check_record *best;
@@ -300,12 +300,13 @@ static bool look_at_owner(struct check_node *node, void *data)
 	struct check_record *record = of_bus(node);
 	struct search *search = data;
 
-	return record->call.owner == search->dev && take_newest(search, record);
+	return record->call.dev == search->dev && record->call.owner == search->owner &&
+	       take_newest(search, record);
 }
 
-struct check_record *check_record_owned(const void *owner)
+struct check_record *check_record_owned(const void *dev, const void *owner)
 {
-	struct search search = { .dev = owner };
+	struct search search = { .dev = dev, .owner = owner };
 
 	check_tree_each(by_bus, 0, UINT64_MAX, look_at_owner, &search);
 	return search.best;
