@@ -56,6 +56,7 @@ struct mistake {
 	}
 
 extern const struct mistake corpus_streaming[];
+extern const struct mistake corpus_rings[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
