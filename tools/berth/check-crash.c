@@ -50,6 +50,8 @@ static void find_stack(const ucontext_t *context, struct check_stack *stack)
 	const int nr = backtrace(found, CHECK_FRAMES + 8);
 	int first = 0;
 
+	if (is_loading)
+		check_modules_look(&frame, pipe_fd);
 	while (first < nr && (uintptr_t)found[first] != pc)
 		first++;
 	if (first < nr) {
@@ -68,8 +70,6 @@ static void on_crash(int signal, siginfo_t *info, void *context)
 {
 	struct check_stack stack;
 
-	if (is_loading)
-		check_modules_look(&frame, pipe_fd);
 	find_stack(context, &stack);
 	check_frame_begin(&frame, CHECK_SAYS_CRASH);
 	check_frame_number(&frame, (uint64_t)signal);
