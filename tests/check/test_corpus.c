@@ -5,6 +5,7 @@
  */
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,7 @@
 #define MEMORY (64u << 20)
 #define SEEDS 50u
 
-static const struct mistake *const corpus[] = { corpus_streaming };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -41,7 +42,7 @@ static const struct mistake *const corpus[] = { corpus_streaming };
 
 static struct model_device *player;
 static volatile unsigned char seen;
-static struct device dev;
+static struct device dev, other;
 
 static void device_reads(dma_addr_t addr, size_t size)
 {
@@ -70,7 +71,8 @@ static void free_ring(void *ring, dma_addr_t addr)
 
 static const struct model_device_type player_type = { .compatible = "test,player" };
 
-static const void *tree(void)
+/* With memory above 4 GiB, which is handed out first, or without. */
+static const void *tree(bool is_high)
 {
 	static struct fdt fdt;
 
@@ -79,6 +81,12 @@ static const void *tree(void)
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
 	fdt_end(&fdt);
+	if (is_high) {
+		fdt_begin(&fdt, "memory@100000000");
+		fdt_text(&fdt, "device_type", "memory");
+		fdt_cells(&fdt, "reg", 1, 0, 0, RAM_SIZE);
+		fdt_end(&fdt);
+	}
 	fdt_begin(&fdt, "player@10000000");
 	fdt_text(&fdt, "compatible", "test,player");
 	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
@@ -152,12 +160,51 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+static sigjmp_buf crash;
+
+static void crashed(int signal)
+{
+	siglongjmp(crash, signal);
+}
+
+/* A driver that uses memory that it was not given crashes, after it was told of. */
+static void run_driver(const struct mistake *mistake, const struct rig *rig, bool is_mended)
+{
+	const struct sigaction action = { .sa_handler = crashed };
+	struct sigaction before;
+
+	sigaction(SIGSEGV, &action, &before);
+	if (!sigsetjmp(crash, 1))
+		mistake->driver(rig, is_mended);
+	sigaction(SIGSEGV, &before, NULL);
+}
+
+static struct device *bound;
+
+static void returned(int ret)
+{
+	berth_check_returned(bound, ret);
+}
+
+static struct rig make_rig(void **to_free)
+{
+	return (struct rig){
+		.dev = bound,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = to_free,
+		.fail_nth = berth_check_fail_map_nth,
+		.returned = returned,
+		.other = &other,
+	};
+}
+
 struct play {
 	const struct mistake *mistake;
 	bool is_mended;
 };
-
-static struct device *bound;
 
 static int bind(struct platform_device *pdev)
 {
@@ -177,10 +224,13 @@ static int play_driver(void *data)
 {
 	const struct play *play = data;
 	void *to_free = NULL;
-	const struct rig rig = { bound, device_reads, device_writes, free_ring, &seen, &to_free };
+	const struct rig rig = make_rig(&to_free);
 
 	player = model_find("/player@10000000");
-	play->mistake->driver(&rig, play->is_mended);
+	memset(&other, 0, sizeof(other));
+	assert_int_equal(device_register(&other, "other"), 0);
+	run_driver(play->mistake, &rig, play->is_mended);
+	device_unregister(&other);
 	if (to_free)
 		device_unregister(bound);
 	kfree(to_free);
@@ -193,7 +243,7 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 	static const struct model_device_type *const types[] = { &player_type, NULL };
 	struct play what = { mistake, is_mended };
 	const struct berth_check_run run = {
-		.board = tree(),
+		.board = tree(!strcmp(mistake->file, "corpus-address.c")),
 		.drivers = drivers,
 		.devices = types,
 		.test = play_driver,
@@ -266,7 +316,7 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	struct rig rig;
 	uint64_t total = 0;
 	char text[200];
 
@@ -278,10 +328,12 @@ static void told_once(void **state)
 		nr_reports = 0;
 		assert_int_equal(berth_check_start(i ? &quiet : &check), 0);
 		assert_int_equal(berth_check_start(&check), -EBUSY);
-		assert_int_equal(berth_start(tree(), NULL, &options), 0);
+		assert_int_equal(berth_start(tree(false), NULL, &options), 0);
 		player = model_find("/player@10000000");
 		memset(&dev, 0, sizeof(dev));
 		assert_int_equal(device_register(&dev, "player@10000000"), 0);
+		bound = &dev;
+		rig = make_rig(&to_free);
 		for (unsigned int n = 0; n < 10; n++)
 			corpus_streaming[0].driver(&rig, false);
 		device_unregister(&dev);
@@ -303,11 +355,27 @@ static void is_the_checked_library(void **state)
 {
 	(void)state;
 	assert_true(berth_is_checked());
-	assert_int_equal(berth_start_abi(tree(), NULL, NULL, BERTH_ABI), -EINVAL);
+	assert_int_equal(berth_start_abi(tree(false), NULL, NULL, BERTH_ABI), -EINVAL);
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 
-int main(void)
+/* For the table beside another checker: what it tells of each mistake and of its twin. */
+static int list(void)
+{
+	FOREACH_MISTAKE(mistake)
+	{
+		unsigned int nr;
+
+		play(mistake, false, 1);
+		nr = nr_reports;
+		play(mistake, true, 1);
+		printf("%u %s %s %s\n", mistake->bug_class, mistake->name, nr ? "yes" : "no",
+		       nr_reports ? "yes" : "no");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
@@ -316,5 +384,7 @@ int main(void)
 	};
 
 	memory = malloc(MEMORY);
+	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
+		return list();
 	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
