@@ -206,6 +206,10 @@ static void on_report(const struct berth_check_report *report, void *data)
 	check_frame_number(&frame, report->is_store);
 	put_place(&report->touched);
 	put_place(&report->mapped);
+	put_place(&(struct berth_check_place){ .frame = { report->other },
+					       .nr = report->other ? 1 : 0 });
+	check_frame_number(&frame, (unsigned int)report->severity);
+	check_frame_text(&frame, report->hint);
 	send();
 }
 
@@ -263,8 +267,8 @@ static int call_test(void *data)
 	return ((const struct berth_test *)data)->run();
 }
 
-static void run(const struct berth_test_program *entry, const struct berth_test *test,
-		const char *path, uint64_t seed)
+static void run(const struct check_options *options, const struct berth_test_program *entry,
+		const struct berth_test *test, const char *path, uint64_t seed)
 {
 	const struct berth_check_run what = {
 		.board = load_board(test->board ? test->board : entry->board, path),
@@ -275,6 +279,8 @@ static void run(const struct berth_test_program *entry, const struct berth_test 
 		.on_report = on_report,
 		.on_failure = on_failure,
 		.on_stopped = on_stopped,
+		.with_notes = options->notes,
+		.is_hostile = options->hostile,
 	};
 	struct berth_check_machine machine;
 	struct berth_check_outcome outcome;
@@ -299,7 +305,8 @@ static void run(const struct berth_test_program *entry, const struct berth_test 
 	send();
 }
 
-_Noreturn void check_child(const char *path, unsigned int test, uint64_t seed, int pipe_fd)
+_Noreturn void check_child(const struct check_options *options, const char *path, unsigned int test,
+			   uint64_t seed, int pipe_fd)
 {
 	const struct berth_test_program *entry;
 	void *program;
@@ -313,6 +320,6 @@ _Noreturn void check_child(const char *path, unsigned int test, uint64_t seed, i
 	if (test == CHECK_LIST)
 		list(entry);
 	else
-		run(entry, &entry->tests[test], path, seed);
+		run(options, entry, &entry->tests[test], path, seed);
 	_exit(RUN_DONE);
 }

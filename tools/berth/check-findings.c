@@ -77,9 +77,9 @@ static bool is_same_place(const struct check_lines *a, const struct check_lines 
 }
 
 /* What a device does is done while the program is anywhere. */
-static bool is_by_device(const struct check_finding *finding)
+bool check_is_by_device(const struct check_finding *finding)
 {
-	return !strncmp(finding->id, "device-", 7) && finding->mapped.at < finding->mapped.nr;
+	return !strncmp(finding->id, "device-", 7) && strcmp(finding->id, "device-pointer") != 0;
 }
 
 static bool is_report(const struct check_finding *finding)
@@ -97,7 +97,7 @@ static bool is_same(const struct check_finding *a, const struct check_finding *b
 	if (!is_report(a) &&
 	    (strcmp(a->test, b->test) != 0 || (!a->touched.nr && strcmp(a->what, b->what) != 0)))
 		return false;
-	return (is_by_device(a) || is_same_place(&a->touched, &b->touched)) &&
+	return (check_is_by_device(a) || is_same_place(&a->touched, &b->touched)) &&
 	       is_same_place(&a->mapped, &b->mapped);
 }
 
@@ -105,6 +105,7 @@ static void free_finding(struct check_finding *finding)
 {
 	check_free_lines(&finding->touched);
 	check_free_lines(&finding->mapped);
+	check_free_lines(&finding->other);
 	free(finding->output);
 	free(finding->seeds);
 }
@@ -132,6 +133,8 @@ int check_add_finding(struct check_results *results, struct check_finding *findi
 	const struct check_rule *rule = find_rule(results, finding->id);
 	struct check_finding *grown;
 
+	if (!finding->level)
+		finding->level = !strcmp(finding->id, "memory-left") ? "note" : "error";
 	snprintf(finding->text, sizeof(finding->text), "%s", rule ? rule->text : "");
 	snprintf(finding->advice, sizeof(finding->advice), "%s", rule ? rule->advice : "");
 	if (check_is_suppressed(results, finding)) {
@@ -175,18 +178,11 @@ void check_free(struct check_results *results)
 	check_symbols_end();
 }
 
-const char *check_level(const struct check_finding *finding)
-{
-	if (!strcmp(finding->id, "memory-left") || strstr(finding->id, "needless"))
-		return "note";
-	return finding->breaks_on[0] ? "warning" : "error";
-}
-
 const struct check_line *check_main_line(const struct check_finding *finding)
 {
 	const struct check_lines *first = &finding->touched, *second = &finding->mapped;
 
-	if (is_by_device(finding) || !strcmp(finding->id, "leak")) {
+	if (check_is_by_device(finding) || !strcmp(finding->id, "leak")) {
 		first = &finding->mapped;
 		second = &finding->touched;
 	}

@@ -46,13 +46,15 @@ static void put_finding(struct check_json *json, const struct check_results *res
 
 	json_open(json, NULL, '{');
 	json_text(json, "rule", finding->id);
-	json_text(json, "level", check_level(finding));
+	json_text(json, "level", finding->level);
 	json_text(json, "message", finding->what);
 	json_text(json, "advice", finding->advice);
+	json_text(json, "hint", finding->hint[0] ? finding->hint : NULL);
 	json_text(json, "breaks_on", finding->breaks_on[0] ? finding->breaks_on : NULL);
 	put_bytes(json, finding);
 	put_lines(json, "touched", &finding->touched);
 	put_lines(json, "mapped", &finding->mapped);
+	put_lines(json, "other", &finding->other);
 	json_text(json, "output", finding->output);
 	json_text(json, "test", finding->test);
 	json_number(json, "count", (int64_t)finding->count);

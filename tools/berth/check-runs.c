@@ -64,6 +64,8 @@ static const char *keep_path(const char *path)
 
 static void read_report(struct child *child, struct check_reader *reader)
 {
+	static const char *const levels[] = { "error", "warning", "note" };
+	uint64_t severity;
 	struct check_finding *grown =
 		realloc(child->reports, (child->nr_reports + 1) * sizeof(*grown));
 	struct check_finding *report;
@@ -86,8 +88,13 @@ static void read_report(struct child *child, struct check_reader *reader)
 	report->is_store = check_read_number(reader);
 	check_read_stack(reader, &report->touched_at);
 	check_read_stack(reader, &report->mapped_at);
+	check_read_stack(reader, &report->other_at);
+	severity = check_read_number(reader);
+	report->level = levels[severity < 3 ? severity : 0];
+	check_read_text(reader, report->hint, sizeof(report->hint));
 	check_find_lines(child->results, &report->touched_at, &report->touched);
 	check_find_lines(child->results, &report->mapped_at, &report->mapped);
+	check_find_lines(child->results, &report->other_at, &report->other);
 }
 
 static void read_count(struct child *child, struct check_reader *reader)
@@ -267,7 +274,7 @@ static _Noreturn void be_child(const struct child *child, int to)
 	dup2(nothing, STDIN_FILENO);
 	dup2(child->output, STDOUT_FILENO);
 	dup2(child->output, STDERR_FILENO);
-	check_child(child->results->path, child->test, child->seed, to);
+	check_child(child->results->options, child->results->path, child->test, child->seed, to);
 }
 
 static int start(struct child *child)

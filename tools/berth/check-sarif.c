@@ -192,25 +192,28 @@ static void put_result(struct check_json *json, const struct check_results *resu
 {
 	const struct check_line *line = check_main_line(finding),
 				*mapped = first_of(&finding->mapped);
-	char message[6 * CHECK_TEXT];
+	const struct check_line *other = first_of(&finding->other);
+	char message[8 * CHECK_TEXT];
 
-	snprintf(message, sizeof(message), "%s. %s%s%s%s", finding->what, finding->advice,
+	snprintf(message, sizeof(message), "%s. %s%s%s%s%s%s", finding->what, finding->hint,
+		 finding->hint[0] ? " " : "", finding->advice,
 		 finding->breaks_on[0] ? " It breaks on " : "", finding->breaks_on,
 		 finding->breaks_on[0] ? "." : "");
 	json_open(json, NULL, '{');
 	json_text(json, "ruleId", finding->id);
 	json_number(json, "ruleIndex", rule_index(results, finding->id));
-	json_text(json, "level", check_level(finding));
+	json_text(json, "level", finding->level);
 	put_message(json, "message", message);
 	json_open(json, "locations", '[');
 	if (line)
 		put_location(json, NULL, line, NULL);
 	json_close(json, ']');
-	if (mapped && mapped != line) {
-		json_open(json, "relatedLocations", '[');
+	json_open(json, "relatedLocations", '[');
+	if (mapped && mapped != line)
 		put_location(json, NULL, mapped, "mapped or allocated here");
-		json_close(json, ']');
-	}
+	if (other)
+		put_location(json, NULL, other, "the other access");
+	json_close(json, ']');
 	json_open(json, "stacks", '[');
 	put_stack(json, &finding->touched, "touched");
 	put_stack(json, &finding->mapped, "mapped or allocated");

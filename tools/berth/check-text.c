@@ -61,7 +61,7 @@ static void print_output(const char *output)
 
 static const char *title_of(const struct check_finding *finding)
 {
-	if (finding->mapped.nr && !strncmp(finding->id, "device-", 7))
+	if (check_is_by_device(finding))
 		return "while the program was here";
 	return finding->mapped.nr && finding->touched.nr ? "here" : "where";
 }
@@ -77,8 +77,11 @@ static void print_finding(const struct check_results *results, const struct chec
 	else
 		printf("%s: test %s: %s\n", finding->id, finding->test, finding->what);
 	print_lines(title_of(finding), &finding->touched);
+	print_lines("the other access", &finding->other);
 	print_lines("mapped or allocated", &finding->mapped);
 	print_output(finding->output);
+	if (finding->hint[0])
+		printf("  %s\n", finding->hint);
 	printf("  %s\n", finding->advice);
 	if (finding->breaks_on[0])
 		printf("  It breaks on %s.\n", finding->breaks_on);

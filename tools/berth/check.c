@@ -22,6 +22,9 @@ static const char usage[] =
 	"  --suppress FILE       what is not to be told: RULE and FUNCTION-OR-FILE, a line each\n"
 	"  --json                the findings as JSON\n"
 	"  --sarif FILE          the findings as SARIF 2.1.0, for code review systems\n"
+	"  --notes               what is right and not needed, too\n"
+	"  --hostile             devices that are not trusted: they write what they please into coherent\n"
+	"                        memory, and what a driver believes of it is told\n"
 	"  --verbose             what the program writes\n"
 	"  --help                this text\n"
 	"\n"
@@ -36,6 +39,8 @@ enum {
 	OPT_SUPPRESS,
 	OPT_JSON,
 	OPT_SARIF,
+	OPT_NOTES,
+	OPT_HOSTILE,
 	OPT_VERBOSE,
 	OPT_HELP,
 };
@@ -48,6 +53,8 @@ static const struct option long_options[] = {
 	{ "suppress", required_argument, NULL, OPT_SUPPRESS },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "sarif", required_argument, NULL, OPT_SARIF },
+	{ "notes", no_argument, NULL, OPT_NOTES },
+	{ "hostile", no_argument, NULL, OPT_HOSTILE },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
@@ -95,6 +102,12 @@ static int parse_option(void *line, int option, const char *arg)
 		return 0;
 	case OPT_JSON:
 		options->json = true;
+		return 0;
+	case OPT_NOTES:
+		options->notes = true;
+		return 0;
+	case OPT_HOSTILE:
+		options->hostile = true;
 		return 0;
 	case OPT_VERBOSE:
 		options->verbose = true;
@@ -181,7 +194,7 @@ static int tell(const struct check_results *results)
 			fprintf(stderr, "berth check: %s:%u: suppresses nothing\n",
 				options->suppress, results->suppressions[i].line);
 	for (unsigned int i = 0; i < results->nr_findings; i++)
-		if (strcmp(check_level(&results->findings[i]), "note") != 0)
+		if (strcmp(results->findings[i].level, "note") != 0)
 			status = RUN_FOUND;
 	if (options->json)
 		check_print_json(results);

@@ -23,7 +23,7 @@ struct check_options {
 	uint64_t first_seed;
 	unsigned int nr_seeds;
 	unsigned int timeout_s;
-	bool json, verbose, help;
+	bool json, verbose, notes, hostile, help;
 };
 
 /* A place in a module's file; without one @offset is an address. */
@@ -93,7 +93,8 @@ void check_read_stack(struct check_reader *reader, struct check_stack *stack);
 
 /* The child (check-child.c); it does not return. @test: its number; CHECK_LIST: only tell what there is. */
 #define CHECK_LIST (~0u)
-_Noreturn void check_child(const char *path, unsigned int test, uint64_t seed, int fd);
+_Noreturn void check_child(const struct check_options *options, const char *path, unsigned int test,
+			   uint64_t seed, int fd);
 /* Its modules (check-modules.c). */
 void check_modules_look(struct check_frame *frame, int fd);
 void check_modules_here(struct check_stack *stack, const uintptr_t *frames, unsigned int nr);
@@ -125,17 +126,22 @@ struct check_lines {
  * @id, @text, @advice: of the rule; of what is no report of the checker's, the command's own
  * @what: the rule's text with its bytes
  * @breaks_on: a class of machine, or ""
+ * @hint: a sentence, or ""
+ * @level: "error", "warning", "note"
+ * @other: of a rule about two accesses, the other one
  * @output: the last lines that the program wrote
  */
 struct check_finding {
 	char id[48], text[CHECK_TEXT], advice[CHECK_TEXT], what[2 * CHECK_TEXT],
 		breaks_on[CHECK_TEXT];
+	char hint[CHECK_TEXT];
+	const char *level;
 	char device[64], direction[24];
 	int64_t offset; /* in the buffer */
 	uint64_t length, buffer_length, bus;
 	bool has_bytes, is_store;
-	struct check_stack touched_at, mapped_at;
-	struct check_lines touched, mapped;
+	struct check_stack touched_at, mapped_at, other_at;
+	struct check_lines touched, mapped, other;
 	char *output;
 	/* In which runs. */
 	char test[CHECK_TEXT], machine[CHECK_TEXT];
@@ -174,8 +180,8 @@ int check_add_finding(struct check_results *results, struct check_finding *findi
 void check_add_own_rules(struct check_results *results);
 int check_add_rule(struct check_results *results, const struct check_rule *rule);
 void check_free(struct check_results *results);
-/* "note", "warning" or "error". */
-const char *check_level(const struct check_finding *finding);
+/* It is a device that has done it, while the program was anywhere. */
+bool check_is_by_device(const struct check_finding *finding);
 /* Where the program is to be changed: a line of the program's, or NULL. */
 const struct check_line *check_main_line(const struct check_finding *finding);
 /* A file as it is named from here. */
