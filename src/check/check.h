@@ -10,6 +10,11 @@
 #include <berth/check.h>
 #include <berth/mm.h>
 
+#include "check/tree.h"
+
+/* Bytes of the longest cache line. */
+#define LINE_MOST 256u
+
 enum check_kind {
 	CHECK_SINGLE, /* dma_map_single(), dma_map_page() */
 	CHECK_LIST, /* dma_map_sg() */
@@ -91,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* The states of bytes with which a mapping lets the device do what it is for. */
+uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
@@ -149,13 +156,16 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 void check_order_forget(uintptr_t at, uint64_t size);
 void check_order_reset(void);
 
+/* Whether accesses are cached at all (calls.c). */
+void check_watch_cache(bool is_on);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -165,7 +175,7 @@ void check_unlock(unsigned long flags);
 /* Records (record.c). All with the lock. */
 
 struct check_record {
-	struct check_record *next; /* in its row */
+	struct check_node by_bus, by_virt;
 	struct check_call call;
 	char name[64];
 	struct berth_check_place place;
@@ -191,6 +201,9 @@ struct check_record *check_record_find(const struct check_call *call);
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
 /* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
 struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* Those with a byte that the CPU sees from @first to @last. */
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data);
 /* The device that has had records under a name; NULL. */
 const void *check_device_of(const char *name);
 /* One that was removed not long ago and contained @bus; NULL. */
@@ -219,6 +232,7 @@ enum {
 	SHADOW_MAPPED = 4,
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
+	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -226,17 +240,11 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
-/* Who has bytes of a page. With the lock. */
-struct check_link {
-	struct check_link *next;
-	struct check_record *record;
-};
-bool check_shadow_link(struct check_record *record);
-void check_shadow_unlink(struct check_record *record);
-const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
 /* Reports (report.c). With the lock. */
@@ -255,7 +263,8 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
 /*
  * struct check_finding - the same, and what only some have
  * @touched: who did it, if that was not just now
- * @other: the return address of the other access that it is about
+ * @other: the return address of the other access that it is about; without @record it counts as who had the memory
+ * @breaks_on: where, if that depends on more than the rule; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
@@ -266,6 +275,7 @@ struct check_finding {
 	bool is_store;
 	uintptr_t caller, other;
 	const struct berth_check_place *touched;
+	const char *breaks_on;
 };
 
 void check_report_finding(const struct check_finding *finding);

@@ -107,6 +107,16 @@ static const struct {
 	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
 	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
 	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
+	     "Clean the range after the last write and before the device is started."),
+	RULE(RAW_INVALIDATE, "raw-invalidate",
+	     "reads what a device has written, not invalidated since",
+	     "Invalidate the range after the transfer, too: between the two the cache may fetch it on its own."),
+	RULE(RAW_DIRTY, "raw-dirty",
+	     "writes in a cache line that the CPU has written, and that may be written back at any time",
+	     "Invalidate or clean the lines before the device is started, and give the buffer lines of its own."),
+	RULE(RAW_LOST, "raw-lost", "reads what a cache call has destroyed",
+	     "Give the buffer lines of its own, at both ends; clean what is to survive an invalidate."),
 #undef RULE
 };
 
@@ -290,6 +300,8 @@ void check_report_finding(const struct check_finding *finding)
 	report.length = finding->size;
 	report.is_store = finding->is_store;
 	report.other = finding->other;
+	if (finding->breaks_on)
+		report.breaks_on = finding->breaks_on;
 	if (finding->touched)
 		report.touched = *finding->touched;
 	else
@@ -300,6 +312,8 @@ void check_report_finding(const struct check_finding *finding)
 		report.bus = record->call.bus;
 		report.direction = record->call.dir;
 		report.mapped = record->place;
+	} else if (finding->other) {
+		report.mapped.frame[report.mapped.nr++] = finding->other;
 	}
 	end(&report);
 }
@@ -363,6 +377,12 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
+				   rules[report->rule].id, who, rules[report->rule].text,
+				   (unsigned long long)report->length,
+				   report->length == 1 ? "" : "s",
+				   (unsigned long long)report->address);
 	else
 		n = berth_snprintf(text, size, "%s: %s: %s", rules[report->rule].id, who,
 				   rules[report->rule].text);

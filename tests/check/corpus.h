@@ -35,25 +35,30 @@ struct rig {
  * struct mistake - a driver
  * @file: where its source is, in this folder
  * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ * @line_size: of the machine on which it breaks, or for which it is written; 0: any
  */
 struct mistake {
 	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
 	unsigned int bug_class;
+	unsigned int line_size;
 };
 
-#define MISTAKE(name, bug_class)               \
-	{                                      \
-#name, CORPUS, name, bug_class \
+#define MISTAKE_AT(name, bug_class, line_size)            \
+	{                                                 \
+#name, CORPUS, name, bug_class, line_size \
 	}
+#define MISTAKE(name, bug_class) MISTAKE_AT(name, bug_class, 0)
 #define LEGAL(name) MISTAKE(name, 0)
-#define CORPUS_END                  \
-	{                           \
-		NULL, NULL, NULL, 0 \
+#define CORPUS_END                     \
+	{                              \
+		NULL, NULL, NULL, 0, 0 \
 	}
 
 extern const struct mistake corpus_streaming[];
+extern const struct mistake corpus_rings[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
+extern const struct mistake corpus_raw[];
 
 #endif

@@ -34,7 +34,8 @@
 #define MEMORY (64u << 20)
 #define SEEDS 50u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
+						corpus_rings, corpus_raw };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -250,12 +251,15 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 		.data = &what,
 		.on_report = keep,
 		.check_memory = MEMORY,
+		.has_raw = true,
 	};
 	struct berth_check_machine machine;
 	struct berth_check_outcome outcome;
 
 	nr_reports = 0;
 	berth_check_machine(seed, &machine);
+	if (mistake->line_size)
+		machine.line_size = mistake->line_size;
 	assert_int_equal(berth_check_run(&run, &machine, &outcome), 0);
 }
 
