@@ -56,10 +56,9 @@ static unsigned int nr_followers;
 static uint64_t reads_ordered, cause;
 static bool is_in_use;
 
-struct check_thread *check_thread_self(void)
+/* The port is asked for the slot without the lock: it may have to tell others of a new thread. NULL: no memory. */
+static struct check_thread *thread_of(unsigned int slot)
 {
-	const unsigned int slot = berth_port_slot();
-
 	if (!threads[slot])
 		threads[slot] = check_alloc(sizeof(*threads[slot]));
 	return threads[slot];
@@ -133,8 +132,9 @@ static void order_store(struct check_thread *self, uintptr_t at, uint64_t size, 
 
 void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
+	const unsigned int slot = berth_port_slot();
 	unsigned long flags = check_lock();
-	struct check_thread *self = is_descriptor_memory(at) ? check_thread_self() : NULL;
+	struct check_thread *self = is_descriptor_memory(at) ? thread_of(slot) : NULL;
 
 	if (self) {
 		__atomic_store_n(&is_in_use, true, __ATOMIC_RELAXED);
@@ -150,11 +150,13 @@ void check_ordered(unsigned int what)
 {
 	struct check_thread *self;
 	unsigned long flags;
+	unsigned int slot;
 
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
+	slot = berth_port_slot();
 	flags = check_lock();
-	self = threads[berth_port_slot()];
+	self = threads[slot];
 	if (what & BERTH_ORDERS_WRITES && self)
 		self->epoch++;
 	if (what & BERTH_ORDERS_READS)
@@ -179,11 +181,13 @@ void check_told(const char *name, uint64_t number)
 	const struct check_thread *self;
 	struct follower *follower;
 	unsigned long flags;
+	unsigned int slot;
 
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
+	slot = berth_port_slot();
 	flags = check_lock();
-	self = threads[berth_port_slot()];
+	self = threads[slot];
 	follower = follower_of(check_device_of(name));
 	if (follower) {
 		follower->told = check_tick();
@@ -250,6 +254,7 @@ static bool look_for_bell(const struct follower *follower, const char *name, uin
 static void look_for_body(struct follower *follower, uintptr_t at, uint64_t size)
 {
 	const struct check_store *valid = &follower->saw;
+	bool is_found = false;
 
 	if (!valid->size || follower->accesses > follower->until)
 		return;
@@ -268,9 +273,10 @@ static void look_for_body(struct follower *follower, uintptr_t at, uint64_t size
 		    word->is_polled || check_word_dev_read(body) >= follower->before)
 			continue;
 		check_doubt_pair(follower->dev, store, valid, body, follower->saw_at);
-		follower->saw.size = 0;
-		return;
+		is_found = true;
 	}
+	if (is_found)
+		follower->saw.size = 0;
 }
 
 /* A word that the device has read before, and that has changed since: it may speak for others. */

@@ -77,9 +77,7 @@ void check_words_reset(void);
 
 /* order.c */
 
-/* The calling thread; NULL: no memory. */
-struct check_thread *check_thread_self(void);
-/* Not before this tick was anything of any thread's that came before ordered for reads. */
+/* The tick at which some thread has ordered its loads last. */
 uint64_t check_reads_ordered(void);
 
 /* doubts.c: pairs of stores that a device saw though nothing had ordered them; see there. */

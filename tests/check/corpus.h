@@ -15,6 +15,7 @@
  * @seen: where a driver puts what it has read
  * @to_free: memory that the test frees when the driver has gone
  * @free_ring: coherent memory of 4096 bytes, by its right size
+ * @engine, @regs, @irq: another device, with registers: engine.h
  */
 struct rig {
 	struct device *dev;
@@ -23,6 +24,9 @@ struct rig {
 	void (*free_ring)(void *ring, dma_addr_t addr);
 	volatile unsigned char *seen;
 	void **to_free;
+	struct device *engine;
+	unsigned char __iomem *regs;
+	unsigned int irq;
 };
 
 /*
@@ -47,5 +51,6 @@ struct mistake {
 	}
 
 extern const struct mistake corpus_streaming[];
+extern const struct mistake corpus_order[];
 
 #endif

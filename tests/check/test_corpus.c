@@ -17,10 +17,12 @@
 #include <berth/berth.h>
 #include <berth/check.h>
 #include <berth/dma-mapping.h>
+#include <berth/io.h>
 #include <berth/model.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
+#include "check/engine.h"
 #include "model/internal.h"
 
 #include "model/fdt.h"
@@ -30,7 +32,7 @@
 #define MEMORY (64u << 20)
 #define SEEDS 5u
 
-static const struct mistake *const corpus[] = { corpus_streaming };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_order };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -38,7 +40,7 @@ static const struct mistake *const corpus[] = { corpus_streaming };
 
 static struct model_device *player;
 static volatile unsigned char seen;
-static struct device dev;
+static struct device dev, engine;
 
 static void device_reads(dma_addr_t addr, size_t size)
 {
@@ -80,6 +82,11 @@ static const void *tree(void)
 	fdt_text(&fdt, "compatible", "test,player");
 	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
 	fdt_end(&fdt);
+	fdt_begin(&fdt, ENGINE_NODE);
+	fdt_text(&fdt, "compatible", "test,engine");
+	fdt_cells(&fdt, "reg", 0, ENGINE_BASE, 0, 0x1000);
+	fdt_cells(&fdt, "interrupts", ENGINE_LINE);
+	fdt_end(&fdt);
 	return fdt_finish(&fdt);
 }
 
@@ -102,12 +109,13 @@ static unsigned int line_of(const struct berth_check_place *place)
 	for (unsigned int i = 0; !line && i < place->nr; i++) {
 		FILE *pipe;
 
-		snprintf(command, sizeof(command), "addr2line -e /proc/%d/exe %#lx", (int)getpid(),
-			 (unsigned long)(place->frame[i] - base - 1));
+		snprintf(command, sizeof(command), "addr2line -i -e /proc/%d/exe %#lx",
+			 (int)getpid(), (unsigned long)(place->frame[i] - base - 1));
 		pipe = popen(command, "r");
 		assert_non_null(pipe);
-		if (fgets(text, sizeof(text), pipe) && (found = strstr(text, "check/corpus-")))
-			line = (unsigned int)strtoul(strchr(found, ':') + 1, NULL, 10);
+		while (fgets(text, sizeof(text), pipe))
+			if (!line && (found = strstr(text, "check/corpus-")))
+				line = (unsigned int)strtoul(strchr(found, ':') + 1, NULL, 10);
 		pclose(pipe);
 	}
 	return line;
@@ -149,6 +157,24 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+static void engine_start(struct rig *rig, unsigned int seed)
+{
+	memset(&engine, 0, sizeof(engine));
+	assert_int_equal(device_register(&engine, ENGINE_NODE), 0);
+	berth_device_set_coherent(&engine, seed % 2);
+	model_find("/" ENGINE_NODE)->coherent = seed % 2;
+	rig->engine = &engine;
+	rig->regs = ioremap(ENGINE_BASE, 0x1000);
+	assert_non_null(rig->regs);
+	rig->irq = ENGINE_LINE;
+}
+
+static void engine_stop(const struct rig *rig)
+{
+	device_unregister(&engine);
+	iounmap(rig->regs);
+}
+
 static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
 {
 	const struct berth_model_config config = { .seed = seed };
@@ -157,17 +183,27 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 						   .size = MEMORY,
 						   .on_report = keep };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	struct rig rig = {
+		.dev = &dev,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = &to_free,
+	};
 
 	nr_reports = 0;
 	model_add_type(&player_type);
+	engine_add();
 	assert_int_equal(berth_check_start(&check), 0);
 	assert_int_equal(berth_start(tree(), NULL, &options), 0);
 	player = model_find("/player@10000000");
 	memset(&dev, 0, sizeof(dev));
 	assert_int_equal(device_register(&dev, "player@10000000"), 0);
 	berth_device_set_coherent(&dev, seed % 2);
+	engine_start(&rig, seed);
 	mistake->driver(&rig, is_mended);
+	engine_stop(&rig);
 	device_unregister(&dev);
 	kfree(to_free);
 	berth_stop(); /* what a mistake leaves behind is no news */
@@ -231,7 +267,14 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	const struct rig rig = {
+		.dev = &dev,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = &to_free,
+	};
 	uint64_t total = 0;
 	char text[200];
 
