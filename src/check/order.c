@@ -297,7 +297,8 @@ static void look_for_valid(struct follower *follower, const struct check_thread 
 		open++;
 		word = check_word(from, false);
 		if (follower->saw.size || !word || word->is_shared || !word->dev_read ||
-		    word->dev != follower->dev || word->dev_read > store->first)
+		    word->dev != follower->dev || word->dev_read > store->first ||
+		    word->dev_seen == check_word_value(word->at))
 			continue;
 		follower->saw = *store;
 		follower->saw_by = thread;
@@ -322,6 +323,8 @@ static void note_device(const struct follower *follower, uintptr_t at, uint64_t 
 		word->dev = follower->dev;
 		word->is_polled |= !is_write && word->dev_read > word->cpu_store &&
 				   word->dev_read > word->dev_write;
+		if (!is_write)
+			word->dev_seen = check_word_value(at_word);
 		*(is_write ? &word->dev_write : &word->dev_read) = now;
 	}
 }
@@ -332,7 +335,9 @@ static void device_reads(struct follower *follower, const char *name, uintptr_t 
 	if (look_for_bell(follower, name, at, size))
 		return;
 	look_for_body(follower, at, size);
-	if (follower->accesses > follower->until)
+	/* It looks again: that was not yet what it waits for. */
+	if (follower->accesses > follower->until ||
+	    check_overlap(check_word_of(follower->saw_at), ORDER_WORD, at, size))
 		follower->saw.size = 0;
 	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
 		if (has_open(threads[i]))

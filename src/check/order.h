@@ -18,6 +18,7 @@
  * @dev: the device that touched it; two have: nobody, and @is_shared
  * @dev_read, @dev_write, @cpu_load, @cpu_store: ticks; 0: not since it is kept
  * @seen: what the last load has read: @seen_size bytes at @seen_at
+ * @dev_seen: what the last read of a device has read
  * @reader: the thread that has loaded it last
  * @lost: the newest tick of what was kept here before
  * @is_polled: a device has read it twice though nobody had written it between
@@ -26,7 +27,7 @@ struct check_word {
 	uintptr_t at;
 	const void *dev;
 	uint64_t dev_read, dev_write, cpu_load, cpu_store, lost;
-	uint64_t seen, seen_size;
+	uint64_t seen, seen_size, dev_seen;
 	uintptr_t seen_at;
 	const void *reader;
 	bool is_shared, is_polled;
@@ -98,6 +99,12 @@ void check_order_load(struct check_thread *self, uintptr_t at, uint64_t size, ui
 static inline bool check_overlap(uintptr_t a, uint64_t a_size, uintptr_t b, uint64_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
+}
+
+/* What a word is now, whatever others do meanwhile. */
+static inline uint64_t check_word_value(uintptr_t at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
 }
 
 static inline uintptr_t check_word_of(uintptr_t at)
