@@ -545,6 +545,7 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
  * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
+ * @reached: what @device told of has come to RAM of the linear map or, @is_lost, nowhere; or not called. As @device
  * @ordered: of this thread, what it did before is done before what it does from now on: BERTH_ORDERS_READS,
  *	BERTH_ORDERS_WRITES, or both. After each barrier, and after devices had their turn in it; for reads also
  *	where an interrupt or an alarm begins, and where a wait ends. Any context
@@ -561,6 +562,7 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
 struct berth_port_watch {
 	void (*freed)(const void *addr, size_t size);
 	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
+	void (*reached)(bool is_lost);
 	void (*ordered)(unsigned int what);
 	void (*told)(const char *name, uint64_t cause);
 	void (*cause)(uint64_t cause);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What is mapped and allocated now, found by device address and by the CPU's; and what was not long ago. */
 #include "check/check.h"
+#include "lib/device.h"
 #include "lib/string.h"
 
 #define ROWS 4096u
@@ -15,6 +16,7 @@ static uint64_t nr_added, nr_gone, longest;
 static struct {
 	char name[64];
 	const void *dev;
+	bool is_foreign;
 } devices[DEVICES];
 static unsigned int nr_devices;
 
@@ -31,20 +33,44 @@ const void *check_device_of(const char *name)
 	return NULL;
 }
 
-/* A name is kept for good: the device may be gone, and still write. */
-static void note_device(const struct check_record *record)
+bool check_device_is_foreign(const char *name)
 {
-	const void *known = check_device_of(record->name);
+	for (unsigned int i = 0; i < nr_devices; i++)
+		if (!berth_strcmp(devices[i].name, name))
+			return devices[i].is_foreign;
+	return true;
+}
 
-	if (known == record->call.dev)
+/* A name is kept for good: the device may be gone, and still write. */
+static void note_device(const char *name, const void *dev, bool is_foreign)
+{
+	unsigned int i = 0;
+
+	while (i < nr_devices && berth_strcmp(devices[i].name, name))
+		i++;
+	if (i == DEVICES)
 		return;
-	for (unsigned int i = 0; known && i < nr_devices; i++)
-		if (!berth_strcmp(devices[i].name, record->name))
-			devices[i].dev = record->call.dev;
-	if (known || nr_devices == DEVICES)
-		return;
-	berth_strlcpy(devices[nr_devices].name, record->name, sizeof(devices[0].name));
-	devices[nr_devices++].dev = record->call.dev;
+	if (i == nr_devices) {
+		berth_strlcpy(devices[i].name, name, sizeof(devices[0].name));
+		devices[i].is_foreign = false;
+		nr_devices++;
+	}
+	devices[i].dev = dev;
+	devices[i].is_foreign |= is_foreign;
+}
+
+void berth_check_unseen(struct device *dev)
+{
+	if (berth_check_is_on())
+		berth_check_foreign(dev);
+}
+
+void berth_check_foreign(struct device *dev)
+{
+	unsigned long flags = check_lock();
+
+	note_device(dev_name(dev), dev, true);
+	check_unlock(flags);
 }
 
 struct check_record *check_record_add(const struct check_call *call)
@@ -63,7 +89,8 @@ struct check_record *check_record_add(const struct check_call *call)
 	rows[row] = record;
 	if (call->size > longest)
 		longest = call->size;
-	note_device(record);
+	if (call->dev)
+		note_device(record->name, call->dev, false);
 	if (call->virt)
 		check_shadow_link(record);
 	return record;
@@ -97,6 +124,8 @@ static unsigned int fit(const struct check_record *record, const struct check_ca
 		points += 4;
 	if (record->call.dir == call->dir)
 		points += 2;
+	if (record->call.owner == call->owner)
+		points += 1;
 	return points;
 }
 
@@ -188,4 +217,46 @@ void check_record_error_seen(const void *dev, dma_addr_t bus)
 	for (struct check_record *r = rows[row_of(bus)]; r; r = r->next)
 		if (r->call.dev == dev && r->call.bus == bus)
 			r->is_error_seen = true;
+}
+
+struct check_record *check_record_owned(const void *dev, const void *owner)
+{
+	for (unsigned int row = 0; row < ROWS; row++)
+		for (struct check_record *r = rows[row]; r; r = r->next)
+			if (r->call.dev == dev && r->call.owner == owner)
+				return r;
+	return NULL;
+}
+
+struct check_record *check_record_of_virt(const struct check_call *call)
+{
+	const struct check_link *link = check_shadow_links(call->virt);
+
+	while (link &&
+	       (link->record->call.virt != call->virt || !check_is_memory(link->record->call.kind)))
+		link = link->next;
+	return link ? link->record : NULL;
+}
+
+struct check_record *check_record_each(const char *name,
+				       bool (*visit)(struct check_record *record, void *data),
+				       void *data)
+{
+	for (unsigned int row = 0; row < ROWS; row++)
+		for (struct check_record *r = rows[row]; r; r = r->next)
+			if (r->call.dev && !berth_strcmp(r->name, name) && visit(r, data))
+				return r;
+	return NULL;
+}
+
+bool check_record_has_gone_sibling(const struct check_record *record)
+{
+	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
+		const struct check_record *r = &gone[(i - 1) % GONE];
+
+		if (r->call.dev == record->call.dev &&
+		    check_is_same_place(&r->place, &record->place))
+			return true;
+	}
+	return false;
 }

@@ -59,6 +59,18 @@ static const struct {
 	     "Memory of a dma_pool goes back to that pool, coherent memory to dma_free_coherent()."),
 	RULE(FREE_MAPPED, "free-mapped", "frees memory while a device has it",
 	     "Stop the device and unmap before the memory is freed."),
+	RULE(UNMAP_ADDRESS, "unmap-address", "unmaps at an address where no mapping begins",
+	     "Unmap what dma_map_*() returned: no flags in its low bits, no offset, not the address of a descriptor."),
+	RULE(FREE_TWICE, "free-twice", "frees what was freed before",
+	     "Clear the pointer when it is freed, so that an error path does not do it again."),
+	RULE(FREE_POOL, "free-pool", "gives a block to another pool",
+	     "Give a block back to the dma_pool that it came from."),
+	RULE(POOL_BUSY, "pool-busy", "destroys a pool of which blocks are out",
+	     "Stop the device and free all blocks before dma_pool_destroy()."),
+	RULE(ERROR_LOST, "error-lost", "says that all is well though a mapping failed",
+	     "Return the error when dma_mapping_error() says that there is one."),
+	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
+	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -71,6 +83,15 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
+	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it was never given",
+	     "Take what a device is to read or write from dma_alloc_*(), or map it; a physical address is not enough."),
+	RULE(DEVICE_BEYOND, "device-beyond",
+	     "touches what lies behind the end of what it was given",
+	     "Map or allocate as many bytes as the device is told of."),
+	RULE(DEVICE_MASK, "device-mask", "touches an address whose high bits are missing",
+	     "Set dma_set_mask_and_coherent() to the address lines that the device has, and write the high word as well."),
+	RULE(DEVICE_WORDS, "device-words", "touches an address whose two words are swapped",
+	     "Write the low and the high 32 bits where the device wants them."),
 	RULE(UNORDERED_STORE, "unordered-store",
 	     "gives a descriptor away before what it says is sure to be there",
 	     "Call dma_wmb() between the body of the descriptor and the word that gives it to the device."),
@@ -91,7 +112,19 @@ static const struct {
 
 static struct berth_check_options options;
 static struct berth_check_report *reports;
-static unsigned int nr_reports;
+static unsigned int nr_reports, nr_notes, max_reports;
+static const char *next_hint;
+
+void check_hint(const char *hint)
+{
+	next_hint = hint;
+}
+
+enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
+{
+	(void)rule;
+	return BERTH_CHECK_ERROR;
+}
 
 const char *berth_check_rule_id(enum berth_check_rule rule)
 {
@@ -123,7 +156,7 @@ void check_place_here(struct berth_check_place *place, uintptr_t caller)
 		place->frame[place->nr++] = frames[first++];
 }
 
-static bool is_same_place(const struct berth_check_place *a, const struct berth_check_place *b)
+bool check_is_same_place(const struct berth_check_place *a, const struct berth_check_place *b)
 {
 	if (a->nr != b->nr)
 		return false;
@@ -137,8 +170,8 @@ static struct berth_check_report *find_same(const struct berth_check_report *rep
 {
 	for (unsigned int i = 0; i < nr_reports; i++)
 		if (reports[i].rule == report->rule &&
-		    is_same_place(&reports[i].touched, &report->touched) &&
-		    is_same_place(&reports[i].mapped, &report->mapped))
+		    check_is_same_place(&reports[i].touched, &report->touched) &&
+		    check_is_same_place(&reports[i].mapped, &report->mapped))
 			return &reports[i];
 	return NULL;
 }
@@ -153,6 +186,10 @@ static const char *breaks_on(enum berth_check_rule rule)
 		return "machines whose caches are not coherent, and those that use bounce buffers";
 	case BERTH_CHECK_LINE_SHARED:
 		return "machines whose caches are not coherent";
+	case BERTH_CHECK_DEVICE_OUTSIDE:
+		return "machines with an IOMMU, or whose caches are not coherent";
+	case BERTH_CHECK_DEVICE_MASK:
+		return "machines with memory that the device cannot address";
 	case BERTH_CHECK_UNORDERED_STORE:
 	case BERTH_CHECK_UNORDERED_DOORBELL:
 	case BERTH_CHECK_UNORDERED_LOAD:
@@ -178,6 +215,52 @@ static void tell(const struct berth_check_report *report)
 	berth_printk("check: %s\n", text);
 }
 
+static struct berth_check_report begin(enum berth_check_rule rule)
+{
+	const char *hint = next_hint;
+
+	next_hint = NULL;
+	return (struct berth_check_report){
+		.rule = rule,
+		.count = 1,
+		.hint = hint,
+		.severity = berth_check_rule_severity(rule),
+		.breaks_on = breaks_on(rule),
+		.direction = DMA_NONE,
+	};
+}
+
+static void end(const struct berth_check_report *report)
+{
+	struct berth_check_report *same;
+
+	if (report->severity == BERTH_CHECK_NOTE && !options.with_notes)
+		return;
+	same = find_same(report);
+	if (same) {
+		same->count++;
+		return;
+	}
+	if (nr_reports == max_reports ||
+	    (options.is_suppressed && options.is_suppressed(report, options.data)))
+		return;
+	nr_notes += report->severity == BERTH_CHECK_NOTE;
+	reports[nr_reports++] = *report;
+	tell(report);
+}
+
+void check_report_at(enum berth_check_rule rule, const struct berth_check_place *place,
+		     const char *device, uintptr_t at, uint64_t size)
+{
+	struct berth_check_report report = begin(rule);
+
+	berth_strlcpy(report.device, device, sizeof(report.device));
+	report.address = at;
+	report.length = size;
+	report.touched = *place;
+	end(&report);
+}
+
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
@@ -196,7 +279,7 @@ void check_report(enum berth_check_rule rule, const struct check_record *record,
 
 void check_report_finding(const struct check_finding *finding)
 {
-	struct berth_check_report report = { .rule = finding->rule, .count = 1 }, *same;
+	struct berth_check_report report = begin(finding->rule);
 	const struct check_record *record = finding->record;
 	const char *device = finding->device;
 
@@ -206,8 +289,6 @@ void check_report_finding(const struct check_finding *finding)
 	report.address = finding->at;
 	report.length = finding->size;
 	report.is_store = finding->is_store;
-	report.breaks_on = breaks_on(finding->rule);
-	report.direction = DMA_NONE;
 	report.other = finding->other;
 	if (finding->touched)
 		report.touched = *finding->touched;
@@ -220,40 +301,47 @@ void check_report_finding(const struct check_finding *finding)
 		report.direction = record->call.dir;
 		report.mapped = record->place;
 	}
-	same = find_same(&report);
-	if (same) {
-		same->count++;
-		return;
-	}
-	if (nr_reports == MAX_REPORTS ||
-	    (options.is_suppressed && options.is_suppressed(&report, options.data)))
-		return;
-	reports[nr_reports++] = report;
-	tell(&report);
+	end(&report);
 }
 
 void check_reports_reset(const struct berth_check_options *given)
 {
 	options = given ? *given : (struct berth_check_options){ 0 };
-	nr_reports = 0;
-	reports = given ? check_alloc(MAX_REPORTS * sizeof(*reports)) : NULL;
+	nr_reports = nr_notes = max_reports = 0;
+	next_hint = NULL;
+	if (!given)
+		return;
+	/* An eighth of the memory is for them. */
+	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
+	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
+	reports = check_alloc(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)
 {
 	unsigned long flags = check_lock();
-	unsigned int nr = nr_reports;
+	unsigned int nr = nr_reports - nr_notes;
 
 	check_unlock(flags);
 	return nr;
 }
 
+static const struct berth_check_report *report_at(unsigned int i)
+{
+	unsigned long flags = check_lock();
+	const struct berth_check_report *report = i < nr_reports ? &reports[i] : NULL;
+
+	check_unlock(flags);
+	return report;
+}
+
 int berth_check_each(int (*visit)(const struct berth_check_report *report, void *data), void *data)
 {
+	const struct berth_check_report *report;
 	int ret = 0;
 
-	for (unsigned int i = 0; !ret && i < berth_check_count(); i++)
-		ret = visit(&reports[i], data);
+	for (unsigned int i = 0; !ret && (report = report_at(i)); i++)
+		ret = visit(report, data);
 	return ret;
 }
 

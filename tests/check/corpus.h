@@ -9,13 +9,17 @@
 #define TESTS_CHECK_CORPUS_H
 
 #include <berth/device.h>
+#include <berth/io.h>
 
 /*
  * struct rig - a device, which the test plays
  * @seen: where a driver puts what it has read
  * @to_free: memory that the test frees when the driver has gone
  * @free_ring: coherent memory of 4096 bytes, by its right size
- * @engine, @regs, @irq: another device, with registers: engine.h
+ * @fail_nth: let the n-th mapping or allocation for devices from now on fail
+ * @returned: what the driver's operation has returned
+ * @other: another device
+ * @engine, @regs, @irq: one with registers: engine.h
  */
 struct rig {
 	struct device *dev;
@@ -24,6 +28,9 @@ struct rig {
 	void (*free_ring)(void *ring, dma_addr_t addr);
 	volatile unsigned char *seen;
 	void **to_free;
+	void (*fail_nth)(uint64_t nth);
+	void (*returned)(int ret);
+	struct device *other;
 	struct device *engine;
 	unsigned char __iomem *regs;
 	unsigned int irq;
@@ -52,5 +59,7 @@ struct mistake {
 
 extern const struct mistake corpus_streaming[];
 extern const struct mistake corpus_order[];
+extern const struct mistake corpus_api[];
+extern const struct mistake corpus_address[];
 
 #endif

@@ -155,14 +155,9 @@ static void engine_write(struct model_device *dev, uint64_t offset, unsigned int
 	}
 }
 
-static const struct model_device_type engine_type = {
+const struct model_device_type engine_type = {
 	.compatible = "test,engine",
 	.state_size = sizeof(struct engine),
 	.read = engine_read,
 	.write = engine_write,
 };
-
-void engine_add(void)
-{
-	model_add_type(&engine_type);
-}

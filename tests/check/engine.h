@@ -41,14 +41,12 @@ struct engine_completion {
 	uint32_t phase;
 };
 
-struct device;
-struct rig;
-
 /* The test's side: its node goes into the tree after "memory". */
 #define ENGINE_NODE "engine@10010000"
 #define ENGINE_BASE 0x10010000u
 #define ENGINE_LINE 40u
 
-void engine_add(void);
+struct berth_model_device_type;
+extern const struct berth_model_device_type engine_type;
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,10 +16,12 @@
 #include <cmocka.h>
 
 #include <berth/berth.h>
+#include <berth/check-run.h>
 #include <berth/check.h>
 #include <berth/dma-mapping.h>
-#include <berth/io.h>
 #include <berth/model.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
@@ -30,9 +33,10 @@
 #define RAM 0x80000000u
 #define RAM_SIZE (16u << 20)
 #define MEMORY (64u << 20)
-#define SEEDS 5u
+#define SEEDS 50u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_order };
+static const struct mistake *const corpus[] = { corpus_order, corpus_streaming, corpus_api,
+						corpus_address };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -40,7 +44,7 @@ static const struct mistake *const corpus[] = { corpus_streaming, corpus_order }
 
 static struct model_device *player;
 static volatile unsigned char seen;
-static struct device dev, engine;
+static struct device dev, other;
 
 static void device_reads(dma_addr_t addr, size_t size)
 {
@@ -69,7 +73,8 @@ static void free_ring(void *ring, dma_addr_t addr)
 
 static const struct model_device_type player_type = { .compatible = "test,player" };
 
-static const void *tree(void)
+/* With memory above 4 GiB, which is handed out first, or without. */
+static const void *tree(bool is_high)
 {
 	static struct fdt fdt;
 
@@ -78,6 +83,12 @@ static const void *tree(void)
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
 	fdt_end(&fdt);
+	if (is_high) {
+		fdt_begin(&fdt, "memory@100000000");
+		fdt_text(&fdt, "device_type", "memory");
+		fdt_cells(&fdt, "reg", 1, 0, 0, RAM_SIZE);
+		fdt_end(&fdt);
+	}
 	fdt_begin(&fdt, "player@10000000");
 	fdt_text(&fdt, "compatible", "test,player");
 	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
@@ -157,57 +168,122 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
-static void engine_start(struct rig *rig, unsigned int seed)
+static sigjmp_buf crash;
+
+static void crashed(int signal)
 {
-	memset(&engine, 0, sizeof(engine));
-	assert_int_equal(device_register(&engine, ENGINE_NODE), 0);
-	berth_device_set_coherent(&engine, seed % 2);
-	model_find("/" ENGINE_NODE)->coherent = seed % 2;
-	rig->engine = &engine;
-	rig->regs = ioremap(ENGINE_BASE, 0x1000);
-	assert_non_null(rig->regs);
-	rig->irq = ENGINE_LINE;
+	siglongjmp(crash, signal);
 }
 
-static void engine_stop(const struct rig *rig)
+/* A driver that uses memory that it was not given crashes, after it was told of. */
+static void run_driver(const struct mistake *mistake, const struct rig *rig, bool is_mended)
 {
-	device_unregister(&engine);
-	iounmap(rig->regs);
+	const struct sigaction action = { .sa_handler = crashed };
+	struct sigaction before;
+
+	sigaction(SIGSEGV, &action, &before);
+	if (!sigsetjmp(crash, 1))
+		mistake->driver(rig, is_mended);
+	sigaction(SIGSEGV, &before, NULL);
 }
 
-static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
+static struct device *bound, *engine;
+static unsigned char __iomem *regs;
+
+static void returned(int ret)
 {
-	const struct berth_model_config config = { .seed = seed };
-	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
-	const struct berth_check_options check = { .memory = memory,
-						   .size = MEMORY,
-						   .on_report = keep };
-	void *to_free = NULL;
-	struct rig rig = {
-		.dev = &dev,
+	berth_check_returned(bound, ret);
+}
+
+static struct rig make_rig(void **to_free)
+{
+	return (struct rig){
+		.dev = bound,
 		.device_reads = device_reads,
 		.device_writes = device_writes,
 		.free_ring = free_ring,
 		.seen = &seen,
-		.to_free = &to_free,
+		.to_free = to_free,
+		.fail_nth = berth_check_fail_map_nth,
+		.returned = returned,
+		.other = &other,
+		.engine = engine,
+		.regs = regs,
+		.irq = ENGINE_LINE,
 	};
+}
+
+struct play {
+	const struct mistake *mistake;
+	bool is_mended;
+};
+
+static int bind(struct platform_device *pdev)
+{
+	bound = &pdev->dev;
+	return dma_set_mask_and_coherent(bound, DMA_BIT_MASK(40));
+}
+
+static const struct of_device_id player_ids[] = { { .compatible = "test,player" }, {} };
+static const struct platform_driver player_driver = {
+	.probe = bind,
+	.driver = { .name = "player", .of_match_table = player_ids },
+};
+static int bind_engine(struct platform_device *pdev)
+{
+	engine = &pdev->dev;
+	return dma_set_mask_and_coherent(engine, DMA_BIT_MASK(32));
+}
+
+static const struct of_device_id engine_ids[] = { { .compatible = "test,engine" }, {} };
+static const struct platform_driver engine_driver = {
+	.probe = bind_engine,
+	.driver = { .name = "engine", .of_match_table = engine_ids },
+};
+static const struct berth_driver drivers[] = { BERTH_PLATFORM_DRIVER(&player_driver),
+					       BERTH_PLATFORM_DRIVER(&engine_driver),
+					       BERTH_NO_MORE_DRIVERS };
+
+static int play_driver(void *data)
+{
+	const struct play *play = data;
+	void *to_free = NULL;
+	struct rig rig = make_rig(&to_free);
+
+	player = model_find("/player@10000000");
+	memset(&other, 0, sizeof(other));
+	assert_int_equal(device_register(&other, "other"), 0);
+	rig.regs = regs = ioremap(ENGINE_BASE, 0x1000);
+	assert_non_null(regs);
+	run_driver(play->mistake, &rig, play->is_mended);
+	iounmap(regs);
+	device_unregister(&other);
+	if (to_free)
+		device_unregister(bound);
+	kfree(to_free);
+	return 0;
+}
+
+/* On the machine of a seed. What a mistake leaves behind is no news. */
+static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
+{
+	static const struct model_device_type *const types[] = { &player_type, &engine_type, NULL };
+	struct play what = { mistake, is_mended };
+	const struct berth_check_run run = {
+		.board = tree(!strcmp(mistake->file, "corpus-address.c")),
+		.drivers = drivers,
+		.devices = types,
+		.test = play_driver,
+		.data = &what,
+		.on_report = keep,
+		.check_memory = MEMORY,
+	};
+	struct berth_check_machine machine;
+	struct berth_check_outcome outcome;
 
 	nr_reports = 0;
-	model_add_type(&player_type);
-	engine_add();
-	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), NULL, &options), 0);
-	player = model_find("/player@10000000");
-	memset(&dev, 0, sizeof(dev));
-	assert_int_equal(device_register(&dev, "player@10000000"), 0);
-	berth_device_set_coherent(&dev, seed % 2);
-	engine_start(&rig, seed);
-	mistake->driver(&rig, is_mended);
-	engine_stop(&rig);
-	device_unregister(&dev);
-	kfree(to_free);
-	berth_stop(); /* what a mistake leaves behind is no news */
-	berth_check_stop();
+	berth_check_machine(seed, &machine);
+	assert_int_equal(berth_check_run(&run, &machine, &outcome), 0);
 }
 
 static void find(const struct mistake *mistake, unsigned int seed, bool look_at_lines)
@@ -267,14 +343,7 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = {
-		.dev = &dev,
-		.device_reads = device_reads,
-		.device_writes = device_writes,
-		.free_ring = free_ring,
-		.seen = &seen,
-		.to_free = &to_free,
-	};
+	struct rig rig;
 	uint64_t total = 0;
 	char text[200];
 
@@ -286,10 +355,12 @@ static void told_once(void **state)
 		nr_reports = 0;
 		assert_int_equal(berth_check_start(i ? &quiet : &check), 0);
 		assert_int_equal(berth_check_start(&check), -EBUSY);
-		assert_int_equal(berth_start(tree(), NULL, &options), 0);
+		assert_int_equal(berth_start(tree(false), NULL, &options), 0);
 		player = model_find("/player@10000000");
 		memset(&dev, 0, sizeof(dev));
 		assert_int_equal(device_register(&dev, "player@10000000"), 0);
+		bound = &dev;
+		rig = make_rig(&to_free);
 		for (unsigned int n = 0; n < 10; n++)
 			corpus_streaming[0].driver(&rig, false);
 		device_unregister(&dev);
@@ -311,7 +382,7 @@ static void is_the_checked_library(void **state)
 {
 	(void)state;
 	assert_true(berth_is_checked());
-	assert_int_equal(berth_start_abi(tree(), NULL, NULL, BERTH_ABI), -EINVAL);
+	assert_int_equal(berth_start_abi(tree(false), NULL, NULL, BERTH_ABI), -EINVAL);
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 

@@ -186,6 +186,14 @@ static struct piece next_piece(struct model_device *dev, enum space space, uint6
 	return piece;
 }
 
+static void tell_where(bool is_lost)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+
+	if (watch && watch->reached)
+		watch->reached(is_lost);
+}
+
 /* @to or @from is NULL. */
 static int transfer(struct model_device *dev, enum space space, uint64_t bus, uint8_t *to,
 		    const uint8_t *from, size_t size)
@@ -196,6 +204,9 @@ static int transfer(struct model_device *dev, enum space space, uint64_t bus, ui
 	while (size) {
 		struct piece piece = next_piece(dev, space, bus, size);
 
+		/* Behind an IOMMU what leads somewhere was mapped by somebody. */
+		if (space == BUS && !piece.peer && piece.is_mapped)
+			tell_where(false);
 		if (to) {
 			if (piece.peer)
 				read_peer(piece.peer, piece.phys - piece.peer->base, to,
@@ -279,14 +290,24 @@ static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, co
 
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
+	int err;
+
 	watch_device(dev, bus, size, false);
-	return access_memory(dev, bus, buffer, NULL, size);
+	err = access_memory(dev, bus, buffer, NULL, size);
+	if (err)
+		tell_where(true);
+	return err;
 }
 
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size)
 {
+	int err;
+
 	watch_device(dev, bus, size, true);
-	return access_memory(dev, bus, NULL, buffer, size);
+	err = access_memory(dev, bus, NULL, buffer, size);
+	if (err)
+		tell_where(true);
+	return err;
 }
 
 int dma_read_physical(struct model_device *dev, phys_addr_t phys, void *buffer, size_t size)
