@@ -53,7 +53,7 @@ struct follower {
 static struct check_thread *threads[BERTH_PORT_MAX_SLOTS];
 static struct follower *followers;
 static unsigned int nr_followers;
-static uint64_t reads_ordered, cause;
+static uint64_t reads_ordered, turn, cause;
 static bool is_in_use;
 
 /* The port is asked for the slot without the lock: it may have to tell others of a new thread. NULL: no memory. */
@@ -61,6 +61,16 @@ static struct check_thread *thread_of(unsigned int slot)
 {
 	if (!threads[slot])
 		threads[slot] = check_alloc(sizeof(*threads[slot]));
+	return threads[slot];
+}
+
+uint64_t check_turn(void)
+{
+	return turn;
+}
+
+const struct check_thread *check_thread_at(unsigned int slot)
+{
 	return threads[slot];
 }
 
@@ -142,6 +152,8 @@ void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 			order_store(self, at, size, caller);
 		else
 			check_order_load(self, at, size, caller);
+		if (check_hostile && !is_store)
+			check_hostile_load(self, at, size, caller);
 	}
 	check_unlock(flags);
 }
@@ -159,8 +171,9 @@ void check_ordered(unsigned int what)
 	self = threads[slot];
 	if (what & BERTH_ORDERS_WRITES && self)
 		self->epoch++;
+	turn = check_tick();
 	if (what & BERTH_ORDERS_READS)
-		reads_ordered = check_tick();
+		reads_ordered = turn;
 	check_unlock(flags);
 }
 
@@ -361,6 +374,7 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 		return;
 	__atomic_store_n(&is_in_use, true, __ATOMIC_RELAXED);
 	follower->accesses++;
+	check_hostile_restore();
 	if (is_write)
 		check_doubts_device_writes(dev, at, size);
 	else
@@ -374,6 +388,7 @@ void check_order_forget(uintptr_t at, uint64_t size)
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
 	check_doubts_forget(at, size);
+	check_hostile_forget(at, size);
 	check_words_forget(at, size);
 	for (unsigned int i = 0; i < nr_followers; i++)
 		if (check_overlap(followers[i].saw_at, 1, at, size))
@@ -388,13 +403,14 @@ void check_order_forget(uintptr_t at, uint64_t size)
 	}
 }
 
-void check_order_reset(void)
+void check_order_reset(uint64_t hostile)
 {
 	__builtin_memset(threads, 0, sizeof(threads));
 	followers = NULL;
 	nr_followers = 0;
-	reads_ordered = cause = 0;
+	reads_ordered = turn = cause = 0;
 	is_in_use = false;
 	check_words_reset();
 	check_doubts_reset();
+	check_hostile_reset(hostile);
 }

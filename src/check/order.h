@@ -20,6 +20,7 @@
  * @seen: what the last load has read: @seen_size bytes at @seen_at
  * @dev_seen: what the last read of a device has read
  * @reader: the thread that has loaded it last
+ * @loader: the return address of that load
  * @lost: the newest tick of what was kept here before
  * @is_polled: a device has read it twice though nobody had written it between
  */
@@ -30,6 +31,7 @@ struct check_word {
 	uint64_t seen, seen_size, dev_seen;
 	uintptr_t seen_at;
 	const void *reader;
+	uintptr_t loader;
 	bool is_shared, is_polled;
 };
 
@@ -78,6 +80,10 @@ void check_words_reset(void);
 
 /* order.c */
 
+/* What is known of the thread with that slot; NULL: nothing yet. */
+const struct check_thread *check_thread_at(unsigned int slot);
+/* The tick at which devices had their turn last, as a thread let time pass. */
+uint64_t check_turn(void);
 /* The tick at which some thread has ordered its loads last. */
 uint64_t check_reads_ordered(void);
 
@@ -92,6 +98,14 @@ void check_doubts_device_writes(const void *dev, uintptr_t at, uint64_t size);
 void check_doubts_cpu_stores(uintptr_t at, uint64_t size);
 void check_doubts_forget(uintptr_t at, uint64_t size);
 void check_doubts_reset(void);
+
+/* hostile.c: devices that are not trusted. */
+
+void check_hostile_load(const struct check_thread *self, uintptr_t at, uint64_t size,
+			uintptr_t caller);
+void check_hostile_restore(void);
+void check_hostile_forget(uintptr_t at, uint64_t size);
+void check_hostile_reset(uint64_t seed);
 
 /* loads.c: what the CPU reads of what a device has written. */
 void check_order_load(struct check_thread *self, uintptr_t at, uint64_t size, uintptr_t caller);

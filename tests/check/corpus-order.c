@@ -7,6 +7,7 @@
 #include <berth/interrupt.h>
 #include <berth/io.h>
 #include <berth/completion.h>
+#include <berth/slab.h>
 #include <berth/timer.h>
 
 #include "check/corpus.h"
@@ -218,6 +219,91 @@ static void no_rmb_after_own(const struct rig *rig, bool is_mended)
 		if (is_mended)
 			dma_rmb();
 		*rig->seen = (unsigned char)desc->result; /* BUG unordered-load */
+	}
+	stop(rig, ring);
+}
+
+/* Devices that are not trusted. */
+
+#define TABLE 64u
+
+/* Have the engine do one descriptor: its result is @result. */
+static volatile struct engine_completion *one_result(const struct rig *rig, struct ring *ring,
+						     uint32_t result)
+{
+	ring->desc[0].addr = result;
+	ring->desc[0].length = 0;
+	writel(1, rig->regs + ENGINE_KICK);
+	wait_for_number(rig, 1);
+	return &ring->done[0];
+}
+
+static void fetched_twice(const struct rig *rig, bool is_mended)
+{
+	struct ring *ring = start(rig, ENGINE_TAIL);
+	unsigned char *table = kzalloc(TABLE, GFP_KERNEL);
+	volatile struct engine_completion *done = one_result(rig, ring, 7);
+
+	if (is_mended) {
+		const uint32_t n = done->result;
+
+		if (n < TABLE)
+			*rig->seen = table[n];
+	} else if (done->result < TABLE) {
+		*rig->seen = table[done->result]; /* BUG double-fetch */
+	}
+	kfree(table);
+	stop(rig, ring);
+}
+
+static void index_of_the_device(const struct rig *rig, bool is_mended)
+{
+	struct ring *ring = start(rig, ENGINE_TAIL);
+	uint64_t *table = kcalloc(TABLE, sizeof(*table), GFP_KERNEL);
+	volatile struct engine_completion *done = one_result(rig, ring, 7);
+	const uint32_t n = done->result;
+
+	if (!is_mended || n < TABLE)
+		*rig->seen = (unsigned char)table[n]; /* BUG wild-access */
+	kfree(table);
+	stop(rig, ring);
+}
+
+/* Where the device is in the ring it tells by bus address. */
+static void address_of_the_device(const struct rig *rig, bool is_mended)
+{
+	struct ring *ring = start(rig, ENGINE_TAIL);
+	volatile struct engine_completion *done =
+		one_result(rig, ring, (uint32_t)ring_dma + 2 * sizeof(struct engine_desc));
+	const uint32_t offset = done->result - (uint32_t)ring_dma;
+	const char *at = (const char *)ring + offset;
+
+	if (!is_mended ||
+	    (offset < offsetof(struct ring, done) && offset % sizeof(struct engine_desc) == 0))
+		*rig->seen = *(volatile const unsigned char *)at; /* BUG wild-access */
+	stop(rig, ring);
+}
+
+struct block {
+	struct block *next;
+	uint32_t data[14];
+};
+
+/* Which blocks are free is written in them, where a device can write. */
+static void free_list_in_blocks(const struct rig *rig, bool is_mended)
+{
+	struct ring *ring = start(rig, ENGINE_TAIL);
+	volatile struct block *blocks = (volatile struct block *)(void *)ring, *block = blocks;
+	unsigned char next[TABLE];
+
+	for (unsigned int i = 0; i < 8; i++) {
+		next[i] = (unsigned char)(i + 1);
+		if (!is_mended)
+			blocks[i].next = (struct block *)(void *)&blocks[i + 1];
+	}
+	for (unsigned int i = 0; i < 4; i++) {
+		block = is_mended ? &blocks[next[i]] : block->next;
+		block->data[0] = i; /* BUG device-pointer */
 	}
 	stop(rig, ring);
 }
@@ -530,6 +616,10 @@ const struct mistake corpus_order[] = {
 	MISTAKE(no_rmb_after_phase, 22),
 	MISTAKE(no_rmb_after_phase_whole, 22),
 	MISTAKE(no_rmb_after_own, 22),
+	MISTAKE_FOUND(fetched_twice, 25, FOUND_BY_CHANCE),
+	MISTAKE_FOUND(index_of_the_device, 26, FOUND_BY_CHANCE),
+	MISTAKE_FOUND(address_of_the_device, 26, FOUND_BY_CHANCE),
+	MISTAKE_FOUND(free_list_in_blocks, 30, FOUND_HOSTILE),
 	LEGAL(doorbell_orders),
 	LEGAL(legal_batches),
 	LEGAL(first_one_last),

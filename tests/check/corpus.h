@@ -40,21 +40,24 @@ struct rig {
  * struct mistake - a driver
  * @file: where its source is, in this folder
  * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ * @found: under which settings: always; with a device that is not trusted; with one, if chance will have it
  */
 struct mistake {
 	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
 	unsigned int bug_class;
+	enum { FOUND_ALWAYS, FOUND_HOSTILE, FOUND_BY_CHANCE } found;
 };
 
-#define MISTAKE(name, bug_class)               \
-	{                                      \
-#name, CORPUS, name, bug_class \
+#define MISTAKE_FOUND(name, bug_class, found)         \
+	{                                             \
+#name, CORPUS, name, bug_class, found \
 	}
+#define MISTAKE(name, bug_class) MISTAKE_FOUND(name, bug_class, FOUND_ALWAYS)
 #define LEGAL(name) MISTAKE(name, 0)
-#define CORPUS_END                  \
-	{                           \
-		NULL, NULL, NULL, 0 \
+#define CORPUS_END                                \
+	{                                         \
+		NULL, NULL, NULL, 0, FOUND_ALWAYS \
 	}
 
 extern const struct mistake corpus_streaming[];

@@ -97,6 +97,7 @@ static int run_checked(const struct berth_check_run *run, const struct berth_che
 		.on_report = run->on_report,
 		.is_suppressed = run->is_suppressed,
 		.data = run->data,
+		.hostile = run->hostile,
 	};
 	int err;
 

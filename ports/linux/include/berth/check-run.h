@@ -83,6 +83,7 @@ void *berth_check_board(const void *board, const struct berth_model_device_type 
  * @on_failure: as for berth_test_begin(); may be NULL
  * @on_stopped: called while the reports can still be asked for (berth_check_each()); may be NULL
  * @check_memory: for the checker's records; 0: 64 MiB
+ * @hostile: as in &struct berth_check_options
  */
 struct berth_check_run {
 	const void *board;
@@ -95,6 +96,7 @@ struct berth_check_run {
 	void (*on_failure)(void *data, const char *file, unsigned int line, const char *text);
 	void (*on_stopped)(void *data);
 	size_t check_memory;
+	uint64_t hostile;
 };
 
 /**
