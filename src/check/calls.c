@@ -76,7 +76,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset();
-	check_order_reset();
+	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
 	check_raw_reset(options->has_raw);
