@@ -82,6 +82,19 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_BEYOND, /* a device touched what lies behind the end of what it was given */
 	BERTH_CHECK_DEVICE_MASK, /* the high bits of an address are missing */
 	BERTH_CHECK_DEVICE_WORDS, /* the two words of an address are swapped */
+	/* The order of accesses to coherent memory. */
+	BERTH_CHECK_UNORDERED_STORE, /* no barrier between what a descriptor says and the word that gives it away */
+	BERTH_CHECK_UNORDERED_DOORBELL, /* no barrier between a store and the register that tells the device of it */
+	BERTH_CHECK_UNORDERED_LOAD, /* no barrier between the word that gives a descriptor back and what it says */
+	/* Devices that are not trusted: only with the option hostile. */
+	BERTH_CHECK_DOUBLE_FETCH, /* read twice what the device may change between */
+	BERTH_CHECK_DEVICE_POINTER, /* followed an address out of memory that the device can write */
+	BERTH_CHECK_WILD_ACCESS, /* used a number of the device's without asking whether it can be */
+	/* Memory that no call has mapped, of a driver that works the caches itself. */
+	BERTH_CHECK_RAW_CLEAN, /* a device read what the CPU has written and not cleaned */
+	BERTH_CHECK_RAW_INVALIDATE, /* the CPU read what a device has written, not invalidated since */
+	BERTH_CHECK_RAW_DIRTY, /* a device wrote in a line that is dirty in the cache */
+	BERTH_CHECK_RAW_LOST, /* read what an invalidate or a write-back has destroyed */
 	BERTH_CHECK_RULES
 };
 
@@ -118,6 +131,7 @@ struct berth_check_place {
  * @is_store: it was a write
  * @breaks_on: the class of machine where it breaks, such as "machines whose caches are not coherent"; NULL: on all
  * @touched: who touched it, or called
+ * @other: the return address of the other access, where a rule is about two; 0
  * @mapped: who had mapped or allocated it; nr is 0 if nobody had
  * @count: how often, with the same two places
  * @severity: berth_check_rule_severity() of the rule
@@ -135,6 +149,7 @@ struct berth_check_report {
 	bool is_store;
 	const char *breaks_on;
 	struct berth_check_place touched, mapped;
+	uintptr_t other;
 	uint64_t count;
 	enum berth_check_severity severity;
 	const char *hint;
@@ -149,6 +164,9 @@ struct berth_check_report {
  * @data: handed to it
  * @is_suppressed: whether a report is not wanted; NULL: all are
  * @with_notes: tell notes as well
+ * @hostile: not 0: devices write what they please into coherent memory, each number in a way of its own
+ * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped
+ *	is followed as well
  *
  * When the memory is full that is said once, on the console, and what comes then is followed in part: less is found,
  * and nothing is reported that is not so.
@@ -160,6 +178,8 @@ struct berth_check_options {
 	void *data;
 	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
 	bool with_notes;
+	uint64_t hostile;
+	bool has_raw;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

@@ -546,13 +546,31 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * @freed: berth_port_poison() was called. Any context
  * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
  * @reached: what @device told of has come to RAM of the linear map or, @is_lost, nowhere; or not called. As @device
+ * @ordered: of this thread, what it did before is done before what it does from now on: BERTH_ORDERS_READS,
+ *	BERTH_ORDERS_WRITES, or both. After each barrier, and after devices had their turn in it; for reads also
+ *	where an interrupt or an alarm begins, and where a wait ends. With 0 devices had their turn, and nothing is
+ *	ordered. Any context
+ * @told: this thread writes a register of a device, by its name. @cause is the number of this write, from 1 on;
+ *	0: another device does. A lock of the port's is held
+ * @cause: what the device that comes next in @device does was brought about by that write of a register;
+ *	0: not known. A lock of the port's is held
+ * @ram: it is about to touch RAM of the linear map that is seen there, and is cached. A lock of the port's is held
+ * @is_cache_off: no access is cached: devices see what the CPU does
  *
  * A port may tell nothing: bare metal does not.
  */
+#define BERTH_ORDERS_READS 1u
+#define BERTH_ORDERS_WRITES 2u
+
 struct berth_port_watch {
 	void (*freed)(const void *addr, size_t size);
 	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
 	void (*reached)(bool is_lost);
+	void (*ordered)(unsigned int what);
+	void (*told)(const char *name, uint64_t cause);
+	void (*cause)(uint64_t cause);
+	void (*ram)(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent);
+	bool is_cache_off;
 };
 
 /* NULL: nobody. */

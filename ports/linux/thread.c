@@ -329,7 +329,7 @@ void berth_port_relax(void)
 		sched_yield();
 	/* What the caller waits for may be a device. */
 	if (machine && machine->barrier)
-		machine->barrier();
+		machine->barrier(0);
 }
 
 void berth_port_lock_wait(uint32_t *word, uint32_t value)

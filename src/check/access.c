@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
-#include "check/check.h"
-
-/* Bytes of the longest cache line. */
-#define LINE_MOST 128u
+#include "check/raw.h"
 
 /*
  * What a pool has just handed out, synced for the device, may as well be written by the CPU first: it is right if it is
@@ -37,12 +34,20 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (check_raw_is_on)
+		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
 		flags = check_lock();
 		check_failure_used(at, size, is_store, caller);
 		check_unlock(flags);
 	}
+	if (__builtin_expect(check_hostile != 0, 0))
+		check_hostile_access(at, size, is_store, caller);
 	any = check_shadow_any(at, size);
+	if (any & SHADOW_COHERENT)
+		check_order_cpu(at, size, is_store, caller);
+	if (is_store && any & SHADOW_MAPPED)
+		check_shadow_written(at, size);
 	if (!(any & (wrong | SHADOW_FAILED)))
 		return;
 	flags = check_lock();
@@ -50,6 +55,7 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
 	if (first < at + size && is_store && take_fresh(check_record_at(first, 0))) {
+		check_shadow_written(at, size);
 		check_unlock(flags);
 		return;
 	}
@@ -71,6 +77,11 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 	unsigned long flags;
 	uintptr_t first;
 
+	if (check_raw_is_on) {
+		flags = check_lock();
+		check_raw_forget(at, size);
+		check_unlock(flags);
+	}
 	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
 		return;
 	flags = check_lock();

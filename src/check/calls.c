@@ -3,7 +3,7 @@
 #include <berth/errno.h>
 #include <berth/port.h>
 
-#include "check/check.h"
+#include "check/raw.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -33,11 +33,38 @@ static void reached(bool is_lost)
 		berth_check_reached(is_lost);
 }
 
-static const struct berth_port_watch watch = {
+static void ordered(unsigned int what)
+{
+	if (berth_check_is_on())
+		check_ordered(what);
+}
+
+static void told(const char *name, uint64_t cause)
+{
+	if (berth_check_is_on())
+		check_told(name, cause);
+}
+
+static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent)
+{
+	if (berth_check_is_on() && check_raw_is_on)
+		check_raw_device(name, at, size, is_write, is_coherent);
+}
+
+static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
 	.reached = reached,
+	.ordered = ordered,
+	.told = told,
+	.cause = check_order_cause,
+	.ram = ram,
 };
+
+void check_watch_cache(bool is_on)
+{
+	__atomic_store_n(&watch.is_cache_off, !is_on, __ATOMIC_RELAXED);
+}
 
 int berth_check_start(const struct berth_check_options *options)
 {
@@ -49,8 +76,10 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset(options->size);
+	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
+	check_raw_reset(options->has_raw);
 	check_transfers_reset();
 	check_buffers_reset();
 	berth_driver_gone = driver_gone;
@@ -125,29 +154,33 @@ static void mark(const struct check_record *record)
 {
 	if (!record->call.virt)
 		return;
+	check_raw_forget(record->call.virt, record->call.size);
+	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN);
 	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
 }
 
-/* What others have of the bytes that a record has left, or of their lines. */
-static void mark_again(uintptr_t page, const struct check_call *gone)
+struct range {
+	uintptr_t first, end;
+	const struct check_record *but;
+};
+
+/* What another one has of a range that a record has left, or of its lines. */
+static void mark_again(struct check_record *record, void *data)
 {
-	const uintptr_t reach = has_lines(&(struct check_record){ .call = *gone }) ? 128 : 0;
-	const uintptr_t first = gone->virt - reach, last = gone->virt + (uintptr_t)gone->size;
+	const struct range *left = data;
+	const struct check_call *call = &record->call;
+	const uintptr_t end = call->virt + (uintptr_t)call->size;
+	const uintptr_t from = call->virt > left->first ? call->virt : left->first;
+	const uintptr_t to = end < left->end ? end : left->end;
 
-	for (const struct check_link *link = check_shadow_links(page); link; link = link->next) {
-		const struct check_call *call = &link->record->call;
-		const uintptr_t end = call->virt + (uintptr_t)call->size;
-		const uintptr_t from = call->virt > gone->virt ? call->virt : gone->virt;
-		const uintptr_t to = end < last ? end : last;
-
-		if (from < to)
-			check_shadow_set(from, to - from, bits_of(link->record));
-		if (has_lines(link->record) && !link->record->is_with_cpu &&
-		    call->virt < last + reach && end > first)
-			mark_lines(call, true);
-	}
+	if (record == left->but)
+		return;
+	if (from < to)
+		check_shadow_set(from, to - from, bits_of(record));
+	if (has_lines(record) && !record->is_with_cpu)
+		mark_lines(call, true);
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
@@ -155,17 +188,20 @@ void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
-	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
+	const uintptr_t reach = had_lines ? LINE_MOST : 0;
+	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
+	if (call.virt && !check_has_owner(call.kind))
+		check_order_forget(call.virt, call.size);
 	check_record_remove(record);
 	if (!call.virt)
 		return;
 	check_shadow_clear(call.virt, call.size,
-			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT);
+			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT |
+				   SHADOW_WRITTEN);
 	if (had_lines)
 		mark_lines(&call, false);
-	for (uintptr_t at = page; at < call.virt + call.size; at += PAGE_SIZE)
-		mark_again(at, &call);
+	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -329,19 +365,26 @@ void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
 {
 	const uintptr_t at = record->call.virt + (uintptr_t)(call->bus - record->call.bus);
+	struct range left = { at, at + (uintptr_t)call->size, record };
 
 	record->is_fresh = false;
 	if (call->size == record->call.size)
 		record->is_with_cpu = for_cpu;
 	if (!for_cpu)
 		record->is_loose = false;
-	if (!record->call.virt)
+	if (!record->call.virt || !call->size)
 		return;
-	if (for_cpu)
+	if (!for_cpu)
+		check_shadow_cleaned(at, call->size);
+	else if (record->call.dir == DMA_FROM_DEVICE)
+		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
+	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
-	else
-		check_shadow_set(at, call->size, check_rights(record->call.dir));
-	if (!for_cpu && has_lines(record))
+		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
+		return;
+	}
+	check_shadow_set(at, call->size, check_rights(record->call.dir));
+	if (has_lines(record))
 		mark_lines(&record->call, true);
 }
 

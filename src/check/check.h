@@ -10,6 +10,11 @@
 #include <berth/check.h>
 #include <berth/mm.h>
 
+#include "check/tree.h"
+
+/* Bytes of the longest cache line. */
+#define LINE_MOST 256u
+
 enum check_kind {
 	CHECK_SINGLE, /* dma_map_single(), dma_map_page() */
 	CHECK_LIST, /* dma_map_sg() */
@@ -91,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* The states of bytes with which a mapping lets the device do what it is for. */
+uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
@@ -194,13 +201,35 @@ void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is
 /* That access has led to RAM, or (@is_lost) nowhere. */
 void berth_check_reached(bool is_lost);
 
+/* The order of accesses to coherent memory (order.c). */
+
+/* Without the lock. */
+void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+void check_ordered(unsigned int what);
+void check_told(const char *name, uint64_t number);
+void check_order_cause(uint64_t of);
+/* With devices that are not trusted: hostile.c. */
+extern uint64_t check_hostile;
+void check_hostile_access(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* ksize(), as soon as it is known; NULL. */
+extern size_t (*check_object_size)(const void *object);
+/* With it. */
+struct check_record;
+void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
+			uint64_t size, bool is_write);
+void check_order_forget(uintptr_t at, uint64_t size);
+void check_order_reset(uint64_t hostile);
+
+/* Whether accesses are cached at all (calls.c). */
+void check_watch_cache(bool is_on);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -210,7 +239,7 @@ void check_unlock(unsigned long flags);
 /* Records (record.c). All with the lock. */
 
 struct check_record {
-	struct check_record *next; /* in its row */
+	struct check_node by_bus, by_virt;
 	struct check_call call;
 	char name[64];
 	struct berth_check_place place;
@@ -224,6 +253,8 @@ struct check_record {
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* The CPU sees it at @virt from now on. */
+void check_record_move(struct check_record *record, uintptr_t virt);
 /* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
 void check_record_drop(struct check_record *record);
 /* What a mapping lets the device do. */
@@ -236,6 +267,9 @@ struct check_record *check_record_find(const struct check_call *call);
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
 /* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
 struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* Those with a byte that the CPU sees from @first to @last. */
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data);
 /* The device that has had records under a name; NULL. */
 const void *check_device_of(const char *name);
 /* One that was removed not long ago and contained @bus; NULL. */
@@ -265,6 +299,7 @@ enum {
 	SHADOW_MAPPED = 4,
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
+	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -272,17 +307,13 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
+/* What the CPU wrote in these lines is in memory. */
+void check_shadow_cleaned(uintptr_t at, uint64_t size);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
-/* Who has bytes of a page. With the lock. */
-struct check_link {
-	struct check_link *next;
-	struct check_record *record;
-};
-bool check_shadow_link(struct check_record *record);
-void check_shadow_unlink(struct check_record *record);
-const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
 /* Reports (report.c). With the lock. */
@@ -298,6 +329,25 @@ void check_hint(const char *hint);
 /* By the place of @record, which is not who mapped it but who did wrong. */
 void check_report_at(enum berth_check_rule rule, const struct berth_check_place *place,
 		     const char *device, uintptr_t at, uint64_t size);
+/*
+ * struct check_finding - the same, and what only some have
+ * @touched: who did it, if that was not just now
+ * @other: the return address of the other access that it is about; without @record it counts as who had the memory
+ * @breaks_on: where, if that depends on more than the rule; NULL
+ */
+struct check_finding {
+	enum berth_check_rule rule;
+	const struct check_record *record;
+	const char *device;
+	uintptr_t at;
+	uint64_t size;
+	bool is_store;
+	uintptr_t caller, other;
+	const struct berth_check_place *touched;
+	const char *breaks_on;
+};
+
+void check_report_finding(const struct check_finding *finding);
 void check_reports_reset(const struct berth_check_options *options);
 bool check_is_same_place(const struct berth_check_place *a, const struct berth_check_place *b);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);

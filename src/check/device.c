@@ -3,6 +3,8 @@
  * Accesses of devices, judged by what the device was told and not by where that leads: behind a bounce buffer or an
  * IOMMU the bytes are elsewhere.
  */
+#include <berth/port.h>
+
 #include "check/check.h"
 #include "lib/string.h"
 
@@ -22,11 +24,17 @@ static struct {
 	bool is_write;
 } pending;
 
+/*
+ * What was synced for the CPU and is still as it was then may be left with a device: it reads the right bytes, and what it writes
+ * nothing overwrites. From then on they are the device's. If the CPU has written, that may be in its cache still, and may fall
+ * over a line of the device's later.
+ */
 static enum berth_check_rule owner_problem(const struct check_record *record, dma_addr_t bus,
 					   uint64_t size, bool is_write)
 {
-	const uintptr_t at = record->call.virt + (uintptr_t)(bus - record->call.bus);
-	const uint8_t may = is_write ? SHADOW_DEV_WRITE : SHADOW_DEV_READ | SHADOW_DEV_WRITE;
+	const uintptr_t first = record->call.virt, end = first + (uintptr_t)record->call.size;
+	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
+	uintptr_t at = first + (uintptr_t)(bus - record->call.bus), from = at, to = at + size;
 
 	if (is_write && record->call.dir == DMA_TO_DEVICE)
 		return BERTH_CHECK_DEVICE_DIRECTION;
@@ -34,9 +42,16 @@ static enum berth_check_rule owner_problem(const struct check_record *record, dm
 	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF ||
 	    berth_check_is_short())
 		return BERTH_CHECK_NOTHING;
-	for (uint64_t i = 0; i < size; i++)
-		if (!(check_shadow_any(at + i, 1) & may))
-			return BERTH_CHECK_DEVICE_EARLY;
+	if (is_write) {
+		from &= ~(line - 1);
+		to = (to + line - 1) & ~(line - 1);
+		from = from < first ? first : from;
+		to = to > end ? end : to;
+	}
+	if (check_shadow_any(from, to - from) & SHADOW_WRITTEN)
+		return BERTH_CHECK_DEVICE_EARLY;
+	if (is_write)
+		check_shadow_set(at, size, check_rights(record->call.dir));
 	return BERTH_CHECK_NOTHING;
 }
 
@@ -64,6 +79,15 @@ static bool is_beyond(const struct check_record *record, dma_addr_t end, bool is
 	return end > (is_write ? limit : (limit + unit - 1) / unit * unit);
 }
 
+static void look_at_order(const struct check_record *record, dma_addr_t bus, uint64_t size,
+			  bool is_write)
+{
+	const uintptr_t at = record->call.virt + (uintptr_t)(bus - record->call.bus);
+
+	if (record->call.virt && check_shadow_any(at, 1) & SHADOW_COHERENT)
+		check_order_device(record->call.dev, record, at, size, is_write);
+}
+
 /* The record's part of it. Return: how many bytes that is; 0: all is told. */
 static uint64_t judge(struct check_record *record, const char *name, dma_addr_t bus, uint64_t size,
 		      bool is_write)
@@ -75,8 +99,10 @@ static uint64_t judge(struct check_record *record, const char *name, dma_addr_t 
 	if (check_has_owner(record->call.kind) || record->call.kind == CHECK_BUF)
 		rule = owner_problem(record, bus, part, is_write);
 	record->is_fresh = false;
-	if (rule == BERTH_CHECK_NOTHING)
+	if (rule == BERTH_CHECK_NOTHING) {
+		look_at_order(record, bus, part, is_write);
 		return part;
+	}
 	tell(rule, record, name, bus, size, is_write);
 	return 0;
 }

@@ -20,13 +20,11 @@ void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt)
 
 	/* From now on it is followed there, and no more in the linear map. */
 	if (record && record->call.kind == CHECK_TABLE && record->call.virt != virt) {
-		if (record->call.virt) {
-			check_shadow_unlink(record);
+		if (record->call.virt)
 			check_shadow_clear(record->call.virt, record->call.size,
 					   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED);
-		}
-		record->call.virt = virt;
-		if (check_shadow_link(record) && !record->is_with_cpu)
+		check_record_move(record, virt);
+		if (!record->is_with_cpu)
 			check_shadow_set(virt, record->call.size, check_rights(record->call.dir));
 	}
 	check_unlock(flags);
@@ -52,6 +50,8 @@ void berth_check_handed_out(const struct check_call *call, unsigned int from, un
 	record->is_fresh = true;
 	/* A pool that does not sync leaves it to the driver, to which it may not matter. */
 	record->is_loose = !len;
+	if (len)
+		check_shadow_cleaned(call->virt + from, len);
 	if (len)
 		check_shadow_set(call->virt + from, len, check_rights(call->dir));
 out:

@@ -109,6 +109,31 @@ static const struct {
 	     "Set dma_set_mask_and_coherent() to the address lines that the device has, and write the high word as well."),
 	RULE(DEVICE_WORDS, "device-words", "touches an address whose two words are swapped",
 	     "Write the low and the high 32 bits where the device wants them."),
+	RULE(UNORDERED_STORE, "unordered-store",
+	     "gives a descriptor away before what it says is sure to be there",
+	     "Call dma_wmb() between the body of the descriptor and the word that gives it to the device."),
+	RULE(UNORDERED_DOORBELL, "unordered-doorbell",
+	     "tells the device of what it may not see yet",
+	     "Use writel() for the doorbell, or call wmb() before writel_relaxed()."),
+	RULE(UNORDERED_LOAD, "unordered-load",
+	     "reads what may be older than the word which says that it is there",
+	     "Call dma_rmb() between the word that gives the descriptor back and the rest of it."),
+	RULE(DOUBLE_FETCH, "double-fetch", "reads again what a device may have changed meanwhile",
+	     "Copy it once, with READ_ONCE(), and use the copy."),
+	RULE(DEVICE_POINTER, "device-pointer", "follows an address that a device can write",
+	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
+	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
+	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
+	     "Clean the range after the last write and before the device is started."),
+	RULE(RAW_INVALIDATE, "raw-invalidate",
+	     "reads what a device has written, not invalidated since",
+	     "Invalidate the range after the transfer, too: between the two the cache may fetch it on its own."),
+	RULE(RAW_DIRTY, "raw-dirty",
+	     "writes in a cache line that the CPU has written, and that may be written back at any time",
+	     "Invalidate or clean the lines before the device is started, and give the buffer lines of its own."),
+	RULE(RAW_LOST, "raw-lost", "reads what a cache call has destroyed",
+	     "Give the buffer lines of its own, at both ends; clean what is to survive an invalidate."),
 #undef RULE
 };
 
@@ -200,6 +225,14 @@ static const char *breaks_on(enum berth_check_rule rule)
 		return "machines with an IOMMU, or whose caches are not coherent";
 	case BERTH_CHECK_DEVICE_MASK:
 		return "machines with memory that the device cannot address";
+	case BERTH_CHECK_UNORDERED_STORE:
+	case BERTH_CHECK_UNORDERED_DOORBELL:
+	case BERTH_CHECK_UNORDERED_LOAD:
+		return "machines that do not keep the order of accesses to memory, such as Arm and RISC-V";
+	case BERTH_CHECK_DOUBLE_FETCH:
+	case BERTH_CHECK_DEVICE_POINTER:
+	case BERTH_CHECK_WILD_ACCESS:
+		return "machines with a device that is not trusted";
 	default:
 		return NULL;
 	}
@@ -266,21 +299,46 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
-	struct berth_check_report report = begin(rule);
+	const struct check_finding finding = {
+		.rule = rule,
+		.record = record,
+		.device = device,
+		.at = at,
+		.size = size,
+		.is_store = is_store,
+		.caller = caller,
+	};
+
+	check_report_finding(&finding);
+}
+
+void check_report_finding(const struct check_finding *finding)
+{
+	struct berth_check_report report = begin(finding->rule);
+	const struct check_record *record = finding->record;
+	const char *device = finding->device;
 
 	if (!device && record)
 		device = record->name;
 	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
-	report.address = at;
-	report.length = size;
-	report.is_store = is_store;
-	check_place_here(&report.touched, caller);
+	report.address = finding->at;
+	report.length = finding->size;
+	report.is_store = finding->is_store;
+	report.other = finding->other;
+	if (finding->breaks_on)
+		report.breaks_on = finding->breaks_on;
+	if (finding->touched)
+		report.touched = *finding->touched;
+	else
+		check_place_here(&report.touched, finding->caller);
 	if (record) {
 		report.buffer = record->call.virt;
 		report.buffer_length = record->call.size;
 		report.bus = record->call.bus;
 		report.direction = record->call.dir;
 		report.mapped = record->place;
+	} else if (finding->other) {
+		report.mapped.frame[report.mapped.nr++] = finding->other;
 	}
 	end(&report);
 }
@@ -344,6 +402,12 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
+				   rules[report->rule].id, who, rules[report->rule].text,
+				   (unsigned long long)report->length,
+				   report->length == 1 ? "" : "s",
+				   (unsigned long long)report->address);
 	else
 		n = berth_snprintf(text, size, "%s: %s: %s", rules[report->rule].id, who,
 				   rules[report->rule].text);

@@ -111,5 +111,8 @@
 #define view_share berth_model_view_share
 #define view_show berth_model_view_show
 #define view_unshare berth_model_view_unshare
+#define watch_device berth_model_watch_device
+#define watch_ordered berth_model_watch_ordered
+#define watch_told berth_model_watch_told
 
 #endif

@@ -62,7 +62,7 @@ struct berth_machine {
 	void (*clean)(phys_addr_t phys, uint64_t size);
 	void (*invalidate)(phys_addr_t phys, uint64_t size);
 	void (*flush)(phys_addr_t phys, uint64_t size);
-	void (*barrier)(void);
+	void (*barrier)(unsigned int orders);
 	void (*fresh)(void *virt, size_t size);
 	int (*irq_unmask)(unsigned int irq, bool level);
 	void (*irq_mask)(unsigned int irq);
