@@ -348,6 +348,9 @@ bool berth_check_removing(const struct check_call *call)
 			check_record_drop(record);
 	}
 	check_unlock(flags);
+	/* As it would have been refused. */
+	if (!is_to_end)
+		berth_fail_at(-EINVAL, BERTH_REASON_NOT_OWNED, call->name, call->bus);
 	return is_to_end;
 }
 

@@ -212,6 +212,7 @@ static void tell_outside(bool is_lost)
 		  "The low bits are those of an address that it was given." },
 		{ is_behind, BERTH_CHECK_DEVICE_BEYOND, NULL },
 	};
+	struct check_record nobody = { .is_error_seen = true };
 	const struct check_record *record;
 
 	for (unsigned int i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
@@ -226,8 +227,12 @@ static void tell_outside(bool is_lost)
 	}
 	if (is_lost)
 		check_hint("There is no memory at that address for it.");
-	check_report(BERTH_CHECK_DEVICE_OUTSIDE, NULL, pending.name, (uintptr_t)pending.bus,
-		     pending.size, pending.is_write, 0);
+	/* Nobody has mapped it: there is no place, but an address. */
+	nobody.call.bus = pending.bus;
+	nobody.call.size = pending.size;
+	nobody.call.dir = DMA_NONE;
+	check_report(BERTH_CHECK_DEVICE_OUTSIDE, &nobody, pending.name, 0, pending.size,
+		     pending.is_write, 0);
 }
 
 void berth_check_reached(bool is_lost)
