@@ -95,6 +95,7 @@ struct berth_check_place {
  * @touched: who touched it, or called
  * @mapped: who had mapped or allocated it; nr is 0 if nobody had
  * @count: how often, with the same two places
+ * @system_call: the system call that has done it, such as "read()"; NULL: none
  */
 struct berth_check_report {
 	enum berth_check_rule rule;
@@ -109,6 +110,7 @@ struct berth_check_report {
 	const char *breaks_on;
 	struct berth_check_place touched, mapped;
 	uint64_t count;
+	const char *system_call;
 };
 
 /**
@@ -121,6 +123,7 @@ struct berth_check_report {
  * @is_suppressed: whether a report is not wanted; NULL: all are
  * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped
  *	is followed as well
+ * @no_traps: do not close pages that a device has whole to code that is not instrumented
  */
 struct berth_check_options {
 	void *memory;
@@ -129,6 +132,7 @@ struct berth_check_options {
 	void *data;
 	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
 	bool has_raw;
+	bool no_traps;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

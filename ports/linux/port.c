@@ -5,6 +5,7 @@
 #include <berth/model.h>
 
 #include "share.h"
+#include "trap.h"
 
 struct berth_port_linear berth_port_linear;
 uint32_t berth_port_irq_pending;
@@ -47,7 +48,11 @@ bool berth_port_reserved(unsigned int index, struct berth_range *range)
 
 int berth_port_ram(const struct berth_port_ram *ram)
 {
-	return running->ram(ram, &berth_port_linear);
+	int ret = running->ram(ram, &berth_port_linear);
+
+	if (!ret)
+		berth_port_traps_start();
+	return ret;
 }
 
 void berth_port_stop(void)
@@ -56,6 +61,7 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
+	berth_port_traps_stop();
 	berth_port_user_stop();
 	berth_port_share_stop();
 	berth_port_ranges_stop();

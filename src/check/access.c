@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
+#include <berth/port.h>
+
 #include "check/raw.h"
 
 /* Bytes of the longest cache line. */
@@ -22,6 +24,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_report(is_store ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 			     check_record_at(first, 0), NULL, first, at + size - first, is_store,
 			     caller);
+		/* It is told of: the access itself is not to be told of once more. */
+		berth_port_open_pages(at, size);
 	} else if ((first = check_shadow_find(at, size, wrong)) < at + size) {
 		check_report(BERTH_CHECK_LINE_SHARED, check_record_at(first, LINE_MOST), NULL,
 			     first, at + size - first, is_store, caller);
@@ -46,6 +50,8 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 	if (first < at + size && !(check_shadow_any(first, 1) & SHADOW_COHERENT))
 		check_report(BERTH_CHECK_FREE_MAPPED, check_record_at(first, 0), NULL, first,
 			     at + size - first, false, 0);
+	/* Who gets it next does nothing wrong. */
+	berth_port_open_pages(at, size);
 	check_unlock(flags);
 }
 

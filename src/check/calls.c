@@ -33,7 +33,18 @@ static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool
 		check_raw_device(name, at, size, is_write, is_coherent);
 }
 
-static struct berth_port_watch watch = { .freed = freed, .device = device, .ram = ram };
+static void trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *call)
+{
+	if (berth_check_is_on())
+		berth_check_trapped(at, is_write, pc, call);
+}
+
+static struct berth_port_watch watch = {
+	.freed = freed,
+	.device = device,
+	.ram = ram,
+	.trapped = trapped,
+};
 
 void check_watch_cache(bool is_on)
 {
@@ -52,6 +63,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_records_reset();
 	check_reports_reset(options);
 	check_raw_reset(options->has_raw);
+	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -117,6 +129,7 @@ static void mark(const struct check_call *call)
 		check_shadow_set(call->virt, call->size,
 				 (uint8_t)(rights(call->dir) | SHADOW_MAPPED));
 		mark_lines(call, true);
+		check_traps_set(call->virt, call->size);
 	} else {
 		check_shadow_set(call->virt, call->size, SHADOW_MAPPED | SHADOW_COHERENT);
 	}
@@ -157,6 +170,8 @@ static void drop(struct check_record *record)
 		mark_lines(&call, false);
 	for (uintptr_t at = page; at < call.virt + call.size; at += PAGE_SIZE)
 		mark_again(at);
+	if (is_streaming(call.kind))
+		check_traps_set(call.virt, call.size);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -254,10 +269,12 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 		return;
 	if (call->size == record->call.size)
 		record->is_with_cpu = for_cpu;
-	if (for_cpu)
-		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
-	else
+	if (!for_cpu) {
 		check_shadow_set(at, call->size, rights(record->call.dir));
+		return;
+	}
+	check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
+	check_traps_set(at, call->size);
 }
 
 bool berth_check_syncing(const struct check_call *call, bool for_cpu)

@@ -61,6 +61,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* After a part of it has been handed to the device: the bytes are where they are to be. */
+void berth_check_given(const struct check_call *call);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
@@ -69,6 +71,8 @@ void berth_check_driver_gone(const void *dev, const char *name);
 /* Accesses (access.c). */
 
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* Code that is not instrumented: by the instruction at @pc, or the call. */
+void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call);
 /* Memory of the allocators is free. */
 void berth_check_freed(uintptr_t at, uint64_t size);
 /* A device of that name reads or writes. */
@@ -135,6 +139,8 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The states that all of them have. No lock. */
+uint8_t check_shadow_all(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
@@ -148,6 +154,9 @@ void check_shadow_unlink(struct check_record *record);
 const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
+/* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */
+void check_traps_set(uintptr_t at, uint64_t size);
+
 /* Reports (report.c). With the lock. */
 
 /*
@@ -157,20 +166,24 @@ void check_shadow_reset(void);
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
 /*
- * struct check_finding - something about memory that nobody has mapped
- * @other: a return address of the program that has to do with it; 0: none
+ * struct check_finding - a report in full
+ * @caller: a return address of the program; with @is_exact the instruction itself
+ * @other: a return address that has to do with it, if nobody has mapped it; 0: none
+ * @system_call: which one has done it, NULL: none
  */
 struct check_finding {
 	enum berth_check_rule rule;
 	const char *device;
 	uintptr_t at;
 	uint64_t size;
-	bool is_store;
+	bool is_store, is_exact;
 	uintptr_t caller, other;
-	const char *breaks_on;
+	const char *breaks_on; /* NULL: as is usual for the rule */
+	const char *system_call;
 };
 
-void check_report_finding(const struct check_finding *finding);
+/* @record: who has mapped it, or NULL. */
+void check_report_finding(const struct check_finding *finding, const struct check_record *record);
 void check_reports_reset(const struct berth_check_options *options);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);
 

@@ -181,47 +181,51 @@ static void keep(const struct berth_check_report *report)
 	tell(report);
 }
 
-void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
-		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
+void check_report_finding(const struct check_finding *finding, const struct check_record *record)
 {
-	struct berth_check_report report = { .rule = rule, .count = 1 };
-
-	if (!device && record)
-		device = record->name;
-	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
-	report.address = at;
-	report.length = size;
-	report.is_store = is_store;
-	report.breaks_on = breaks_on(rule);
-	report.direction = DMA_NONE;
-	check_place_here(&report.touched, caller);
-	if (record) {
-		report.buffer = record->call.virt;
-		report.buffer_length = record->call.size;
-		report.bus = record->call.bus;
-		report.direction = record->call.dir;
-		report.mapped = record->place;
-	}
-	keep(&report);
-}
-
-void check_report_finding(const struct check_finding *finding)
-{
+	const char *device = !finding->device && record ? record->name : finding->device;
 	struct berth_check_report report = {
 		.rule = finding->rule,
 		.count = 1,
 		.address = finding->at,
 		.length = finding->size,
 		.is_store = finding->is_store,
-		.breaks_on = finding->breaks_on,
+		.breaks_on = finding->breaks_on ? finding->breaks_on : breaks_on(finding->rule),
 		.direction = DMA_NONE,
+		.system_call = finding->system_call,
 	};
 
-	berth_strlcpy(report.device, finding->device ? finding->device : "", sizeof(report.device));
+	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
 	check_place_here(&report.touched, finding->caller);
-	report.mapped.frame[0] = finding->other;
-	report.mapped.nr = finding->other != 0;
+	/* One is taken off again by who looks for the line. */
+	if (finding->is_exact && report.touched.nr)
+		report.touched.frame[0]++;
+	if (record) {
+		report.buffer = record->call.virt;
+		report.buffer_length = record->call.size;
+		report.bus = record->call.bus;
+		report.direction = record->call.dir;
+		report.mapped = record->place;
+	} else {
+		report.mapped.frame[0] = finding->other;
+		report.mapped.nr = finding->other != 0;
+	}
 	keep(&report);
+}
+
+void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
+		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
+{
+	const struct check_finding finding = {
+		.rule = rule,
+		.device = device,
+		.at = at,
+		.size = size,
+		.is_store = is_store,
+		.caller = caller,
+	};
+
+	check_report_finding(&finding, record);
 }
 
 void check_reports_reset(const struct berth_check_options *given)
@@ -255,13 +259,15 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 	int n;
 
 	if (report->buffer_length && report->address)
-		n = berth_snprintf(text, size,
-				   "%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s",
-				   rules[report->rule].id, rules[report->rule].text,
-				   (unsigned long long)report->length,
-				   report->length == 1 ? "" : "s",
-				   (long long)(report->address - report->buffer),
-				   (unsigned long long)report->buffer_length, who);
+		n = berth_snprintf(
+			text, size,
+			"%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s%s%s",
+			rules[report->rule].id, rules[report->rule].text,
+			(unsigned long long)report->length, report->length == 1 ? "" : "s",
+			(long long)(report->address - report->buffer),
+			(unsigned long long)report->buffer_length, who,
+			report->system_call ? ", by " : "",
+			report->system_call ? report->system_call : "");
 	else if (report->buffer_length)
 		n = berth_snprintf(text, size, "%s: %s: %llu bytes at %#llx, of %s",
 				   rules[report->rule].id, rules[report->rule].text,

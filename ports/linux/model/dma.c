@@ -107,7 +107,7 @@ static void read_piece(struct model_device *dev, phys_addr_t phys, bool is_mappe
 
 	if (is_mapped && tell_ram(dev, phys, size, false)) {
 		cache_before_coherent_read(phys, size);
-		raw_read(buffer, soc.ram.c + at, size);
+		raw_read(buffer, c_at(at), size);
 	} else {
 		if (is_mapped)
 			cache_before_device_read(phys, size);
@@ -342,6 +342,6 @@ int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, siz
 		return -EFAULT;
 	is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) == size ||
 		    view_is_cached(phys);
-	raw_read(buffer, (is_mapped && dev->coherent ? soc.ram.c : soc.ram.d) + at, size);
+	raw_read(buffer, is_mapped && dev->coherent ? c_at(at) : soc.ram.d + at, size);
 	return 0;
 }

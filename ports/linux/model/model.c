@@ -333,6 +333,7 @@ const struct berth_machine berth_model = {
 	.flush = cache_flush,
 	.barrier = sched_barrier,
 	.fresh = cache_fresh,
+	.can_trap = ram_can_trap,
 	.irq_unmask = gic_unmask,
 	.irq_mask = gic_mask,
 	.irq_poll = irq_deliver,

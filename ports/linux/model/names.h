@@ -67,12 +67,14 @@
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
 #define ram_access berth_model_ram_access
+#define ram_can_trap berth_model_ram_can_trap
 #define ram_copy berth_model_ram_copy
 #define ram_locate berth_model_ram_locate
 #define ram_is_uncached berth_model_ram_is_uncached
 #define ram_offset berth_model_ram_offset
 #define ram_remap berth_model_ram_remap
 #define ram_run berth_model_ram_run
+#define ram_set_direct berth_model_ram_set_direct
 #define ram_start berth_model_ram_start
 #define ram_stop berth_model_ram_stop
 #define ram_unremap berth_model_ram_unremap
