@@ -9,6 +9,7 @@
 #ifndef BERTH_BERTH_H
 #define BERTH_BERTH_H
 
+#include <berth/abi.h>
 #include <berth/error.h>
 #include <berth/pci.h>
 #include <berth/platform_device.h>
@@ -17,15 +18,6 @@
 #include <berth/names.h>
 
 BERTH_BEGIN_DECLS
-
-/* Changes with the layout of anything that inline functions read. */
-#define BERTH_ABI 1u
-
-#if defined(BERTH_CHECKED) || defined(BERTH_ABI_IS_CHECKED)
-#define BERTH_ABI_CHECKED 0x80000000u
-#else
-#define BERTH_ABI_CHECKED 0u
-#endif
 
 struct berth_machine;
 

@@ -52,6 +52,16 @@ void *berth_checked_alloc_noncoherent(struct device *dev, size_t size, dma_addr_
 void berth_checked_free_noncoherent(struct device *dev, size_t size, void *vaddr,
 				    dma_addr_t dma_handle, enum dma_data_direction dir);
 
+struct page *berth_checked_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
+				       enum dma_data_direction dir, gfp_t gfp);
+void berth_checked_free_pages(struct device *dev, size_t size, struct page *page,
+			      dma_addr_t dma_handle, enum dma_data_direction dir);
+struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
+					   enum dma_data_direction dir, gfp_t gfp,
+					   unsigned long attrs);
+void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,
+			      enum dma_data_direction dir);
+
 void berth_checked_unmap_sgtable(struct device *dev, struct sg_table *sgt,
 				 enum dma_data_direction dir, unsigned long attrs);
 void berth_checked_sync_sgtable_for_cpu(struct device *dev, struct sg_table *sgt,
@@ -107,6 +117,10 @@ BERTH_END_DECLS
 #define berth_dmam_free_coherent berth_checked_free_managed
 #define berth_dma_alloc_noncoherent berth_checked_alloc_noncoherent
 #define berth_dma_free_noncoherent berth_checked_free_noncoherent
+#define berth_dma_alloc_pages berth_checked_alloc_pages
+#define berth_dma_free_pages berth_checked_free_pages
+#define berth_dma_alloc_noncontiguous berth_checked_alloc_table
+#define berth_dma_free_noncontiguous berth_checked_free_table
 #endif
 
 #ifdef BERTH_NO_SHORT_NAMES

@@ -147,6 +147,10 @@ void dmam_pool_destroy(struct dma_pool *pool);
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-dmapool.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

@@ -290,6 +290,10 @@ bool page_pool_get_stats(const struct page_pool *pool, struct page_pool_stats *s
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-page_pool.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

@@ -29,10 +29,8 @@
  *                               memory (io.h adds the barriers)
  *   berth_port_poison() unpoison()
  *                               tell a sanitizer that memory is free, or in use; a no-op without
- *   BERTH_PORT_LOCKS_SPIN       defined where nobody sleeps in berth_port_lock_wait(): then a lock is
- *                               released by one store, and berth_port_lock_wake() is never called
  *   BERTH_PORT_ONE_CPU          defined where there is one CPU, and no threads that share it: locks
- *                               then keep interrupts away, and nothing else; implies the above
+ *                               then keep interrupts away, and nothing else
  *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
  *
  * memcpy(), memmove(), memset() and memcmp() are the port's as well: compilers call them by name.
@@ -491,16 +489,10 @@ void berth_timer_handle(void);
  * @word: the lock's word
  * @value: what it was
  *
- * Spin, or sleep while *@word == @value. May return early.
+ * Spin while *@word == @value, and let others run if that takes long: nobody tells when the lock is
+ * released. May return early.
  */
 void berth_port_lock_wait(uint32_t *word, uint32_t value);
-
-/**
- * berth_port_lock_wake() - a contended spinlock was released: wake one waiter, if any sleeps
- *
- * Not of a port that has BERTH_PORT_LOCKS_SPIN.
- */
-void berth_port_lock_wake(uint32_t *word);
 
 /* Threads of berth's own: where a CPU does the work of a device. */
 
@@ -553,6 +545,14 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
  * @device: a device, by its name, reads or writes what it was told @bus for. A lock of the port's is held
+ * @reached: what @device told of has come to RAM of the linear map or, @is_lost, nowhere; or not called. As @device
+ * @ordered: of this thread, what it did before is done before what it does from now on: BERTH_ORDERS_READS,
+ *	BERTH_ORDERS_WRITES, or both. After each barrier, and after devices had their turn in it; for reads also
+ *	where an interrupt or an alarm begins, and where a wait ends. Any context
+ * @told: this thread writes a register of a device, by its name. @cause is the number of this write, from 1 on;
+ *	0: another device does. A lock of the port's is held
+ * @cause: what the device that comes next in @device does was brought about by that write of a register;
+ *	0: not known. A lock of the port's is held
  * @ram: it is about to touch RAM of the linear map that is seen there, and is cached. A lock of the port's is held
  * @is_cache_off: no access is cached: devices see what the CPU does
  * @trapped: somebody has done at @at what berth_port_trap() lets be told, by the instruction at @pc, or by the system
@@ -561,9 +561,16 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  *
  * A port may tell nothing: bare metal does not.
  */
+#define BERTH_ORDERS_READS 1u
+#define BERTH_ORDERS_WRITES 2u
+
 struct berth_port_watch {
 	void (*freed)(const void *addr, size_t size);
 	void (*device)(const char *name, uint64_t bus, size_t size, bool is_write);
+	void (*reached)(bool is_lost);
+	void (*ordered)(unsigned int what);
+	void (*told)(const char *name, uint64_t cause);
+	void (*cause)(uint64_t cause);
 	void (*ram)(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent);
 	bool is_cache_off;
 	void (*trapped)(uintptr_t at, bool is_write, uintptr_t pc, const char *call);

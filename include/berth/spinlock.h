@@ -3,7 +3,8 @@
  * DOC: spinlock - short mutual exclusion between CPUs or threads (linux/spinlock.h)
  *
  * A spinlock is never held over a wait, a copy of more than a line, or a call of a driver's. A lock
- * that an interrupt handler takes is taken by others with spin_lock_irqsave(). On a port with
+ * that an interrupt handler takes is taken by others with spin_lock_irqsave(). Nobody sleeps until it is
+ * woken: a lock is released by one store. On a port with
  * BERTH_PORT_ONE_CPU nobody comes between but an interrupt, which leaves a lock as it has found it:
  * no atomic instructions are needed.
  */
@@ -19,7 +20,7 @@ BERTH_BEGIN_DECLS
 
 /**
  * struct spinlock - a lock; all zero is unlocked
- * @word: 0 free, 1 held, 2 held and somebody waits
+ * @word: 0 free, 1 held
  */
 typedef struct spinlock {
 	uint32_t word;
@@ -45,13 +46,8 @@ static inline bool spin_trylock(spinlock_t *lock)
 	__atomic_store_n(&lock->word, 1, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_ACQUIRE);
 	return is_free;
-#elif defined(BERTH_PORT_LOCKS_SPIN)
-	return !__atomic_exchange_n(&lock->word, 1, __ATOMIC_ACQUIRE);
 #else
-	uint32_t unlocked = 0;
-
-	return __atomic_compare_exchange_n(&lock->word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return !__atomic_exchange_n(&lock->word, 1, __ATOMIC_ACQUIRE);
 #endif
 }
 
@@ -68,11 +64,8 @@ static inline void spin_unlock(spinlock_t *lock)
 #ifdef BERTH_PORT_ONE_CPU
 	__atomic_signal_fence(__ATOMIC_RELEASE);
 	__atomic_store_n(&lock->word, 0, __ATOMIC_RELAXED);
-#elif defined(BERTH_PORT_LOCKS_SPIN)
-	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
 #else
-	if (__atomic_exchange_n(&lock->word, 0, __ATOMIC_RELEASE) == 2)
-		berth_port_lock_wake(&lock->word);
+	__atomic_store_n(&lock->word, 0, __ATOMIC_RELEASE);
 #endif
 }
 

@@ -19,12 +19,12 @@ void __tsan_release(void *addr) __attribute__((weak));
 /* The thread sanitizer does not model fences: one variable stands for all that they order. */
 static char fence;
 
-static void step(void)
+static void step(unsigned int orders)
 {
 	const struct berth_machine *machine = berth_port_machine();
 
 	if (machine && machine->barrier)
-		machine->barrier();
+		machine->barrier(orders);
 }
 
 static void fence_release(void)
@@ -50,13 +50,13 @@ void berth_port_mb(void)
 {
 	FENCE(mfence);
 	fence_release();
-	step();
+	step(BERTH_ORDERS_READS | BERTH_ORDERS_WRITES);
 	fence_acquire();
 }
 
 void berth_port_rmb(void)
 {
-	step();
+	step(BERTH_ORDERS_READS);
 	FENCE(lfence);
 	fence_acquire();
 }
@@ -65,7 +65,7 @@ void berth_port_wmb(void)
 {
 	FENCE(sfence);
 	fence_release();
-	step();
+	step(BERTH_ORDERS_WRITES);
 }
 
 void berth_port_dma_rmb(void)

@@ -329,22 +329,23 @@ void berth_port_relax(void)
 		sched_yield();
 	/* What the caller waits for may be a device. */
 	if (machine && machine->barrier)
-		machine->barrier();
+		machine->barrier(0);
 }
 
 void berth_port_lock_wait(uint32_t *word, uint32_t value)
 {
-	for (unsigned int turn = 0; turn < 64; turn++) {
+	static __thread unsigned int turns;
+
+	for (unsigned int i = 0; i < 64; i++) {
 		if (__atomic_load_n(word, __ATOMIC_RELAXED) != value)
 			return;
 #if defined(__x86_64__) || defined(__i386__)
 		__builtin_ia32_pause();
 #endif
 	}
-	futex_wait(word, value, UINT64_MAX);
-}
-
-void berth_port_lock_wake(uint32_t *word)
-{
-	futex_wake(word, 1);
+	/* Who holds it does not run: what waits is in its way, or somebody else is. */
+	if (++turns % 8)
+		sched_yield();
+	else
+		nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
 }

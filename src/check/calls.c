@@ -27,6 +27,24 @@ static void device(const char *name, uint64_t bus, size_t size, bool is_write)
 		berth_check_device(name, bus, size, is_write);
 }
 
+static void reached(bool is_lost)
+{
+	if (berth_check_is_on())
+		berth_check_reached(is_lost);
+}
+
+static void ordered(unsigned int what)
+{
+	if (berth_check_is_on())
+		check_ordered(what);
+}
+
+static void told(const char *name, uint64_t cause)
+{
+	if (berth_check_is_on())
+		check_told(name, cause);
+}
+
 static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent)
 {
 	if (berth_check_is_on() && check_raw_is_on)
@@ -42,6 +60,10 @@ static void trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *call)
 static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
+	.reached = reached,
+	.ordered = ordered,
+	.told = told,
+	.cause = check_order_cause,
 	.ram = ram,
 	.trapped = trapped,
 };
@@ -61,7 +83,9 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset();
+	check_order_reset();
 	check_reports_reset(options);
+	check_failures_reset();
 	check_raw_reset(options->has_raw);
 	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
@@ -80,18 +104,13 @@ unsigned int berth_check_stop(void)
 	return nr;
 }
 
-static bool is_streaming(enum check_kind kind)
-{
-	return kind == CHECK_SINGLE || kind == CHECK_LIST;
-}
-
 static bool device_writes(enum dma_data_direction dir)
 {
 	return dir != DMA_TO_DEVICE;
 }
 
 /* What a mapping lets the device do. */
-static uint8_t rights(enum dma_data_direction dir)
+uint8_t check_rights(enum dma_data_direction dir)
 {
 	uint8_t bits = 0;
 
@@ -120,58 +139,78 @@ static void mark_lines(const struct check_call *call, bool set)
 	}
 }
 
-static void mark(const struct check_call *call)
+/* The states of a record's bytes, if they all have the same. */
+static uint8_t bits_of(const struct check_record *record)
 {
-	if (!call->virt)
-		return;
-	check_raw_forget(call->virt, call->size);
-	if (is_streaming(call->kind)) {
-		check_shadow_set(call->virt, call->size,
-				 (uint8_t)(rights(call->dir) | SHADOW_MAPPED));
-		mark_lines(call, true);
-		check_traps_set(call->virt, call->size);
-	} else {
-		check_shadow_set(call->virt, call->size, SHADOW_MAPPED | SHADOW_COHERENT);
-	}
+	if (check_is_coherent(record->call.kind))
+		return SHADOW_MAPPED | SHADOW_COHERENT;
+	if (record->call.kind == CHECK_BUF || record->call.kind == CHECK_BUF_VIEW)
+		return 0;
+	if (!check_has_owner(record->call.kind) || record->is_with_cpu)
+		return SHADOW_MAPPED;
+	return (uint8_t)(check_rights(record->call.dir) | SHADOW_MAPPED);
 }
 
-/* What others have of a page that a record has left. */
-static void mark_again(uintptr_t page)
+static bool has_lines(const struct check_record *record)
 {
-	for (const struct check_link *link = check_shadow_links(page); link; link = link->next) {
-		const struct check_call *call = &link->record->call;
-		const uintptr_t from = call->virt > page ? call->virt : page;
-		const uintptr_t end = call->virt + (uintptr_t)call->size;
-		const uintptr_t to = end < page + PAGE_SIZE ? end : page + PAGE_SIZE;
-		uint8_t bits = SHADOW_MAPPED;
+	return record->call.kind == CHECK_SINGLE || record->call.kind == CHECK_LIST;
+}
 
-		if (!is_streaming(call->kind))
-			bits |= SHADOW_COHERENT;
-		else if (!link->record->is_with_cpu)
-			bits |= rights(call->dir);
-		check_shadow_set(from, to - from, bits);
-		if (is_streaming(call->kind))
-			mark_lines(call, true);
-	}
+static void mark(const struct check_record *record)
+{
+	if (!record->call.virt)
+		return;
+	check_raw_forget(record->call.virt, record->call.size);
+	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN);
+	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
+	if (has_lines(record) && !record->is_with_cpu)
+		mark_lines(&record->call, true);
+	if (check_has_traps(record->call.kind))
+		check_traps_set(record->call.virt, record->call.size);
+}
+
+struct range {
+	uintptr_t first, end;
+	const struct check_record *but;
+};
+
+/* What another one has of a range that a record has left, or of its lines. */
+static void mark_again(struct check_record *record, void *data)
+{
+	const struct range *left = data;
+	const struct check_call *call = &record->call;
+	const uintptr_t end = call->virt + (uintptr_t)call->size;
+	const uintptr_t from = call->virt > left->first ? call->virt : left->first;
+	const uintptr_t to = end < left->end ? end : left->end;
+
+	if (record == left->but)
+		return;
+	if (from < to)
+		check_shadow_set(from, to - from, bits_of(record));
+	if (has_lines(record) && !record->is_with_cpu)
+		mark_lines(call, true);
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
-static void drop(struct check_record *record)
+void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
-	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
+	const bool had_lines = has_lines(record);
+	const uintptr_t reach = had_lines ? LINE_MOST : 0;
+	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
+	if (call.virt && !check_has_owner(call.kind))
+		check_order_forget(call.virt, call.size);
 	check_record_remove(record);
 	if (!call.virt)
 		return;
 	check_shadow_clear(call.virt, call.size,
-			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT);
-	if (is_streaming(call.kind))
+			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT |
+				   SHADOW_WRITTEN);
+	if (had_lines)
 		mark_lines(&call, false);
-	for (uintptr_t at = page; at < call.virt + call.size; at += PAGE_SIZE)
-		mark_again(at);
-	if (is_streaming(call.kind))
-		check_traps_set(call.virt, call.size);
+	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
+	check_traps_set(call.virt, call.size);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -181,7 +220,7 @@ static void look_for_overlap(const struct check_call *call)
 						      : SHADOW_DEV_WRITE;
 	uintptr_t at;
 
-	if (!is_streaming(call->kind) || !call->virt)
+	if (!check_has_owner(call->kind) || !call->virt || call->is_skipped)
 		return;
 	at = check_shadow_find(call->virt, call->size, bits);
 	if (at < call->virt + call->size)
@@ -192,10 +231,17 @@ static void look_for_overlap(const struct check_call *call)
 void berth_check_added(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
+	struct check_record *record;
 
+	check_failure_retried(call);
 	look_for_overlap(call);
-	if (check_record_add(call))
-		mark(call);
+	record = check_record_add(call);
+	if (record) {
+		/* Allocated memory is the CPU's; so is what was mapped without a sync. */
+		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped;
+		record->is_loose = call->is_skipped;
+		mark(record);
+	}
 	check_unlock(flags);
 }
 
@@ -207,96 +253,153 @@ void berth_check_refused(const struct check_call *call, enum berth_check_rule ru
 	check_unlock(flags);
 }
 
+static enum berth_check_rule memory_problem(const struct check_record *record,
+					    const struct check_call *call)
+{
+	if (record->call.kind != call->kind || record->call.is_managed != call->is_managed)
+		return BERTH_CHECK_FREE_KIND;
+	if (record->call.dev != call->dev)
+		return BERTH_CHECK_UNMAP_DEVICE;
+	if (call->kind != CHECK_TABLE && record->call.virt != call->virt)
+		return BERTH_CHECK_FREE_ADDRESS;
+	if (record->call.owner != call->owner)
+		return BERTH_CHECK_FREE_POOL;
+	if (call->kind != CHECK_POOL && record->call.size != call->size)
+		return BERTH_CHECK_FREE_SIZE;
+	return BERTH_CHECK_NOTHING;
+}
+
 static enum berth_check_rule unmap_problem(const struct check_record *record,
 					   const struct check_call *call)
 {
-	const bool is_memory = !is_streaming(call->kind) && call->kind != CHECK_RESOURCE;
-
+	if (check_is_memory(call->kind))
+		return memory_problem(record, call);
+	if (check_is_memory(record->call.kind) || record->call.kind == CHECK_PAGE_POOL)
+		return BERTH_CHECK_UNMAP_ADDRESS;
 	if (record->call.kind != call->kind)
-		return is_memory ? BERTH_CHECK_FREE_KIND : BERTH_CHECK_UNMAP_KIND;
+		return BERTH_CHECK_UNMAP_KIND;
 	if (record->call.dev != call->dev)
 		return BERTH_CHECK_UNMAP_DEVICE;
-	if (is_memory && record->call.virt != call->virt)
-		return BERTH_CHECK_FREE_ADDRESS;
 	if (call->kind == CHECK_LIST && record->call.nents != call->nents)
 		return BERTH_CHECK_UNMAP_NENTS;
 	if (record->call.size != call->size)
-		return is_memory ? BERTH_CHECK_FREE_SIZE : BERTH_CHECK_UNMAP_SIZE;
-	if (!is_memory && record->call.dir != call->dir)
+		return BERTH_CHECK_UNMAP_SIZE;
+	if (record->call.dir != call->dir)
 		return BERTH_CHECK_UNMAP_DIRECTION;
-	if (!is_memory && call->kind != CHECK_LIST && !record->is_error_seen)
+	if (call->kind != CHECK_LIST && !record->is_error_seen)
 		return BERTH_CHECK_ERROR_UNCHECKED;
 	return BERTH_CHECK_NOTHING;
 }
 
-/* There is no such thing: was there one? */
+static bool is_gone(const struct check_record *gone, const struct check_call *call)
+{
+	return gone && (!check_is_memory(call->kind) ||
+			(gone->call.kind == call->kind && gone->call.virt == call->virt));
+}
+
+/* There is no such thing: was there one, or is it meant for what is around it? */
 static void report_unknown(const struct check_call *call)
 {
-	const struct check_record *gone = check_record_gone(call);
-	const bool is_memory = !is_streaming(call->kind) && call->kind != CHECK_RESOURCE;
-	enum berth_check_rule rule = gone ? BERTH_CHECK_UNMAP_TWICE : BERTH_CHECK_UNMAP_UNKNOWN;
+	const bool is_memory = check_is_memory(call->kind);
+	const struct check_record *record = check_record_gone(call);
+	enum berth_check_rule rule = is_memory ? BERTH_CHECK_FREE_UNKNOWN
+					       : BERTH_CHECK_UNMAP_UNKNOWN;
 
-	if (call->bus == UINT64_MAX && !is_memory)
+	if (!is_gone(record, call))
+		record = NULL;
+	if (call->bus == UINT64_MAX && !is_memory) {
 		rule = BERTH_CHECK_ERROR_USED;
-	else if (is_memory)
-		rule = BERTH_CHECK_FREE_UNKNOWN;
-	check_report(rule, gone, call->name, call->virt, call->size, false, call->caller);
+	} else if (is_memory && call->virt && check_record_of_virt(call)) {
+		rule = BERTH_CHECK_FREE_ADDRESS;
+		record = check_record_of_virt(call);
+	} else if (record) {
+		rule = is_memory ? BERTH_CHECK_FREE_TWICE : BERTH_CHECK_UNMAP_TWICE;
+	} else if (!is_memory && check_record_around(call->dev, call->bus)) {
+		rule = BERTH_CHECK_UNMAP_ADDRESS;
+		record = check_record_around(call->dev, call->bus);
+		check_hint("It lies inside a mapping: are there flags in its low bits?");
+	}
+	check_report(rule, record, call->name, call->virt, call->size, false, call->caller);
 }
 
 bool berth_check_removing(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record = check_record_find(call);
+	/* What is not known may have come when there was no memory for it. */
+	bool is_to_end = record || berth_check_is_short();
 	enum berth_check_rule rule;
 
-	if (!record) {
+	if (!record && !is_to_end) {
 		report_unknown(call);
-	} else {
+	} else if (record) {
 		rule = unmap_problem(record, call);
+		if (rule == BERTH_CHECK_UNMAP_ADDRESS)
+			check_hint("It is the address of memory that was allocated, not mapped.");
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
-		drop(record);
+		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		if (is_to_end)
+			check_record_drop(record);
 	}
 	check_unlock(flags);
-	return record != NULL;
+	return is_to_end;
 }
 
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
 {
 	const uintptr_t at = record->call.virt + (uintptr_t)(call->bus - record->call.bus);
+	struct range left = { at, at + (uintptr_t)call->size, record };
 
-	if (!record->call.virt)
-		return;
+	record->is_fresh = false;
 	if (call->size == record->call.size)
 		record->is_with_cpu = for_cpu;
-	if (!for_cpu) {
-		check_shadow_set(at, call->size, rights(record->call.dir));
+	if (!for_cpu)
+		record->is_loose = false;
+	if (!record->call.virt || !call->size)
+		return;
+	if (!for_cpu || record->call.dir == DMA_FROM_DEVICE)
+		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
+	if (for_cpu) {
+		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
+		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
+		check_traps_set(at, call->size);
 		return;
 	}
-	check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
-	check_traps_set(at, call->size);
+	check_shadow_set(at, call->size, check_rights(record->call.dir));
+	if (has_lines(record))
+		mark_lines(&record->call, true);
+}
+
+static enum berth_check_rule sync_problem(const struct check_record *record,
+					  const struct check_call *call)
+{
+	if (!record)
+		return call->bus == UINT64_MAX ? BERTH_CHECK_ERROR_USED : BERTH_CHECK_SYNC_UNKNOWN;
+	if (call->size > record->call.size - (call->bus - record->call.bus))
+		return BERTH_CHECK_SYNC_RANGE;
+	if (record->call.dir != call->dir && record->call.dir != DMA_BIDIRECTIONAL)
+		return BERTH_CHECK_SYNC_DIRECTION;
+	if (record->call.kind == CHECK_SINGLE && !record->is_error_seen)
+		return BERTH_CHECK_ERROR_UNCHECKED;
+	return BERTH_CHECK_NOTHING;
 }
 
 bool berth_check_syncing(const struct check_call *call, bool for_cpu)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record = check_record_around(call->dev, call->bus);
-	enum berth_check_rule rule = BERTH_CHECK_NOTHING;
+	enum berth_check_rule rule = sync_problem(record, call);
+	bool is_to_do = record && rule != BERTH_CHECK_SYNC_RANGE;
 
-	if (!record)
-		rule = call->bus == UINT64_MAX ? BERTH_CHECK_ERROR_USED : BERTH_CHECK_SYNC_UNKNOWN;
-	else if (call->size > record->call.size - (call->bus - record->call.bus))
-		rule = BERTH_CHECK_SYNC_RANGE;
-	else if (record->call.dir != call->dir && record->call.dir != DMA_BIDIRECTIONAL)
-		rule = BERTH_CHECK_SYNC_DIRECTION;
-	else if (record->call.kind == CHECK_SINGLE && !record->is_error_seen)
-		rule = BERTH_CHECK_ERROR_UNCHECKED;
-	if (rule != BERTH_CHECK_NOTHING)
+	if (!record && berth_check_is_short())
+		is_to_do = true;
+	else if (rule != BERTH_CHECK_NOTHING)
 		check_report(rule, record, call->name, 0, 0, false, call->caller);
-	if (record && rule != BERTH_CHECK_SYNC_RANGE)
+	if (record && is_to_do)
 		sync_bytes(record, call, for_cpu);
 	check_unlock(flags);
-	return record && rule != BERTH_CHECK_SYNC_RANGE;
+	return is_to_do;
 }
 
 unsigned int berth_check_list_entries(const struct check_call *call)
@@ -305,6 +408,8 @@ unsigned int berth_check_list_entries(const struct check_call *call)
 	const struct check_record *record = check_record_find(call);
 	unsigned int nents = record && record->call.kind == CHECK_LIST ? record->call.nents : 0;
 
+	if (!record && berth_check_is_short())
+		nents = call->nents;
 	check_unlock(flags);
 	return nents;
 }
@@ -322,9 +427,16 @@ void berth_check_driver_gone(const void *dev, const char *name)
 	unsigned long flags = check_lock();
 	struct check_record *record;
 
+	check_failures_forget(dev);
 	while ((record = check_record_first(dev))) {
-		check_report(BERTH_CHECK_LEAK, record, name, 0, 0, false, 0);
-		drop(record);
+		if (check_record_has_gone_sibling(record))
+			check_hint("Others that were mapped at the same place were unmapped.");
+		/* Managed memory has gone with it; pages of a pool may come back later. */
+		if (record->call.is_managed || record->call.kind == CHECK_PAGE_POOL)
+			check_hint(NULL);
+		else
+			check_report(BERTH_CHECK_LEAK, record, name, 0, 0, false, 0);
+		check_record_drop(record);
 	}
 	check_unlock(flags);
 }

@@ -10,13 +10,42 @@
 #include <berth/check.h>
 #include <berth/mm.h>
 
+#include "check/tree.h"
+
+/* Bytes of the longest cache line. */
+#define LINE_MOST 256u
+
 enum check_kind {
 	CHECK_SINGLE, /* dma_map_single(), dma_map_page() */
 	CHECK_LIST, /* dma_map_sg() */
 	CHECK_RESOURCE,
 	CHECK_COHERENT,
-	CHECK_PAGES, /* dma_alloc_noncoherent() */
+	CHECK_PAGES, /* dma_alloc_noncoherent(), dma_alloc_pages() */
+	CHECK_POOL, /* a block of a dma_pool */
+	CHECK_TABLE, /* dma_alloc_noncontiguous() */
+	CHECK_PAGE_POOL, /* a page of a page_pool that is out */
+	CHECK_BUF, /* a dma-buf that is mapped for a device */
+	CHECK_BUF_VIEW, /* where the CPU sees a dma-buf; of no device */
 };
+
+/* Both see it as it is: no syncs. */
+static inline bool check_is_coherent(enum check_kind kind)
+{
+	return kind == CHECK_COHERENT || kind == CHECK_POOL;
+}
+
+/* It is freed, not unmapped. */
+static inline bool check_is_memory(enum check_kind kind)
+{
+	return check_is_coherent(kind) || kind == CHECK_PAGES || kind == CHECK_TABLE;
+}
+
+/* It belongs to the CPU or to the device, in turn. */
+static inline bool check_has_owner(enum check_kind kind)
+{
+	return kind == CHECK_SINGLE || kind == CHECK_LIST || kind == CHECK_PAGES ||
+	       kind == CHECK_TABLE || kind == CHECK_PAGE_POOL;
+}
 
 /*
  * struct check_call - a call as it was made
@@ -28,6 +57,9 @@ enum check_kind {
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
+ * @owner: the pool, or what else it belongs to
+ * @is_managed: it goes with the driver
+ * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
 struct check_call {
 	const void *dev;
@@ -39,6 +71,9 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
+	const void *owner;
+	bool is_managed;
+	bool is_skipped;
 };
 
 /* Is anybody to be told? One load. */
@@ -63,12 +98,43 @@ unsigned int berth_check_list_entries(const struct check_call *call);
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
 /* After a part of it has been handed to the device: the bytes are where they are to be. */
 void berth_check_given(const struct check_call *call);
+/* The states of bytes with which a mapping lets the device do what it is for. */
+uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
 void berth_check_driver_gone(const void *dev, const char *name);
 
-/* Accesses (access.c). */
+/* The device is given memory that is not recorded, too. */
+void berth_check_unseen(struct device *dev);
+
+/* Pools (pool.c). */
+
+/* A page of a page_pool, in which @len bytes @from were synced for the device. */
+void berth_check_handed_out(const struct check_call *call, unsigned int from, unsigned int len);
+void berth_check_handed_back(const struct check_call *call);
+/* What has handed out memory is about to go: @rule is broken if some of it is out. */
+void berth_check_owner_going(const void *dev, const char *name, const void *owner,
+			     enum berth_check_rule rule, uintptr_t caller);
+
+/* Failures (failure.c). */
+
+/* The mapping or allocation has failed. */
+void berth_check_failed(const struct check_call *call, bool is_alloc);
+/* Whether this call is to fail, with its reason set (berth_check_fail_map_nth()). */
+bool berth_check_should_fail(const char *subject);
+/* An allocation that failed is used, by a call. */
+void berth_check_null_used(const char *name, uintptr_t caller);
+/* Below it an address may be that of an allocation that failed. */
+extern uintptr_t check_null_reach;
+/* With the lock. */
+void check_failure_used(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+void check_failure_touched(uintptr_t at, uint64_t size);
+void check_failure_retried(const struct check_call *call);
+void check_failures_forget(const void *dev);
+void check_failures_reset(void);
+
+/* Accesses (access.c, device.c). */
 
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
 /* Code that is not instrumented: by the instruction at @pc, or the call. */
@@ -77,6 +143,22 @@ void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *
 void berth_check_freed(uintptr_t at, uint64_t size);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
+/* That access has led to RAM, or (@is_lost) nowhere. */
+void berth_check_reached(bool is_lost);
+
+/* The order of accesses to coherent memory (order.c). */
+
+/* Without the lock. */
+void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+void check_ordered(unsigned int what);
+void check_told(const char *name, uint64_t number);
+void check_order_cause(uint64_t of);
+/* With it. */
+struct check_record;
+void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
+			uint64_t size, bool is_write);
+void check_order_forget(uintptr_t at, uint64_t size);
+void check_order_reset(void);
 
 /* Whether accesses are cached at all (calls.c). */
 void check_watch_cache(bool is_on);
@@ -87,7 +169,7 @@ void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -97,28 +179,49 @@ void check_unlock(unsigned long flags);
 /* Records (record.c). All with the lock. */
 
 struct check_record {
-	struct check_record *next; /* in its row */
+	struct check_node by_bus, by_virt;
 	struct check_call call;
 	char name[64];
 	struct berth_check_place place;
 	bool is_error_seen;
 	bool is_with_cpu; /* all of it was synced for the CPU */
+	bool is_loose; /* it has not been given to the device yet, which may not matter */
+	bool is_fresh; /* handed out by a pool, and nobody has used it */
+	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
 };
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
+void check_record_drop(struct check_record *record);
+/* What a mapping lets the device do. */
+uint8_t check_rights(enum dma_data_direction dir);
+/* The first one of an owner's, of the device; NULL. */
+struct check_record *check_record_owned(const void *dev, const void *owner);
 /* The one that fits best of those that begin at @bus: of its device and kind, then length and direction. NULL. */
 struct check_record *check_record_find(const struct check_call *call);
 /* One that contains @bus, of the device; NULL. */
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
 /* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
 struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* Those with a byte that the CPU sees from @first to @last. */
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data);
 /* The device that has had records under a name; NULL. */
 const void *check_device_of(const char *name);
 /* One that was removed not long ago and contained @bus; NULL. */
 const struct check_record *check_record_gone_around(const void *dev, dma_addr_t bus);
 struct check_record *check_record_first(const void *dev);
+/* The memory that begins there for the CPU; NULL. */
+struct check_record *check_record_of_virt(const struct check_call *call);
+/* Visits what is recorded for devices of that name until a visit says true; that one, or NULL. */
+struct check_record *check_record_each(const char *name,
+				       bool (*visit)(struct check_record *record, void *data),
+				       void *data);
+/* Whether something that was mapped at the same place has been unmapped not long ago. */
+bool check_record_has_gone_sibling(const struct check_record *record);
+bool check_device_is_foreign(const char *name);
 /* Of all that begin at @bus: which one was meant cannot be told. */
 void check_record_error_seen(const void *dev, dma_addr_t bus);
 void check_records_reset(void);
@@ -133,6 +236,8 @@ enum {
 	SHADOW_MAPPED = 4,
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
+	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
+	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
 /* The states of @size bytes from @at, or-ed. Any context, no lock. */
@@ -141,21 +246,20 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
 /* The states that all of them have. No lock. */
 uint8_t check_shadow_all(uintptr_t at, uint64_t size);
+/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
-/* Who has bytes of a page. With the lock. */
-struct check_link {
-	struct check_link *next;
-	struct check_record *record;
-};
-bool check_shadow_link(struct check_record *record);
-void check_shadow_unlink(struct check_record *record);
-const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
 /* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */
 void check_traps_set(uintptr_t at, uint64_t size);
+/* What is handed out before it is used, as by a pool, may still be written. */
+static inline bool check_has_traps(enum check_kind kind)
+{
+	return kind == CHECK_SINGLE || kind == CHECK_LIST;
+}
 
 /* Reports (report.c). With the lock. */
 
@@ -165,26 +269,35 @@ void check_traps_set(uintptr_t at, uint64_t size);
  */
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
 		  uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* Goes with the next report. A literal. */
+void check_hint(const char *hint);
+/* By the place of @record, which is not who mapped it but who did wrong. */
+void check_report_at(enum berth_check_rule rule, const struct berth_check_place *place,
+		     const char *device, uintptr_t at, uint64_t size);
 /*
- * struct check_finding - a report in full
- * @caller: a return address of the program; with @is_exact the instruction itself
- * @other: a return address that has to do with it, if nobody has mapped it; 0: none
- * @system_call: which one has done it, NULL: none
+ * struct check_finding - the same, and what only some have
+ * @touched: who did it, if that was not just now
+ * @other: the return address of the other access that it is about; without @record it counts as who had the memory
+ * @breaks_on: where, if that depends on more than the rule; NULL
+ * @is_exact: @caller is the instruction itself
+ * @system_call: which one has done it; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
+	const struct check_record *record;
 	const char *device;
 	uintptr_t at;
 	uint64_t size;
 	bool is_store, is_exact;
 	uintptr_t caller, other;
-	const char *breaks_on; /* NULL: as is usual for the rule */
+	const struct berth_check_place *touched;
+	const char *breaks_on;
 	const char *system_call;
 };
 
-/* @record: who has mapped it, or NULL. */
-void check_report_finding(const struct check_finding *finding, const struct check_record *record);
+void check_report_finding(const struct check_finding *finding);
 void check_reports_reset(const struct berth_check_options *options);
+bool check_is_same_place(const struct berth_check_place *a, const struct berth_check_place *b);
 void check_place_here(struct berth_check_place *place, uintptr_t caller);
 
 #endif

@@ -3,6 +3,7 @@
 #include <berth/spinlock.h>
 
 #include "check/check.h"
+#include "lib/printk.h"
 
 struct link {
 	struct link *next;
@@ -10,6 +11,7 @@ struct link {
 
 static spinlock_t lock;
 static char *at, *end;
+static bool is_short;
 static struct link *free_lists[CHECK_LISTS];
 
 unsigned long check_lock(void)
@@ -29,16 +31,26 @@ void check_memory_set(void *memory, size_t size)
 {
 	at = memory;
 	end = at + size;
+	__atomic_store_n(&is_short, false, __ATOMIC_RELAXED);
 	for (unsigned int i = 0; i < CHECK_LISTS; i++)
 		free_lists[i] = NULL;
+}
+
+bool berth_check_is_short(void)
+{
+	return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
 }
 
 void *check_alloc(size_t size)
 {
 	char *memory = (char *)(((uintptr_t)at + 15) & ~(uintptr_t)15);
 
-	if (memory > end || size > (size_t)(end - memory))
+	if (memory > end || size > (size_t)(end - memory)) {
+		if (!is_short)
+			berth_printk("check: its memory is full: from now on it sees less\n");
+		__atomic_store_n(&is_short, true, __ATOMIC_RELAXED);
 		return NULL;
+	}
 	at = memory + size;
 	__builtin_memset(memory, 0, size);
 	return memory;

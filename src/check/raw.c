@@ -104,7 +104,7 @@ static void tell(enum berth_check_rule rule, const char *device, uintptr_t at, u
 		.breaks_on = breaks_on,
 	};
 
-	check_report_finding(&finding, NULL);
+	check_report_finding(&finding);
 }
 
 static void cpu_load(uintptr_t at, uintptr_t end, uintptr_t caller)

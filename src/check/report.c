@@ -59,6 +59,18 @@ static const struct {
 	     "Memory of a dma_pool goes back to that pool, coherent memory to dma_free_coherent()."),
 	RULE(FREE_MAPPED, "free-mapped", "frees memory while a device has it",
 	     "Stop the device and unmap before the memory is freed."),
+	RULE(UNMAP_ADDRESS, "unmap-address", "unmaps at an address where no mapping begins",
+	     "Unmap what dma_map_*() returned: no flags in its low bits, no offset, not the address of a descriptor."),
+	RULE(FREE_TWICE, "free-twice", "frees what was freed before",
+	     "Clear the pointer when it is freed, so that an error path does not do it again."),
+	RULE(FREE_POOL, "free-pool", "gives a block to another pool",
+	     "Give a block back to the dma_pool that it came from."),
+	RULE(POOL_BUSY, "pool-busy", "destroys a pool of which blocks are out",
+	     "Stop the device and free all blocks before dma_pool_destroy()."),
+	RULE(ERROR_LOST, "error-lost", "says that all is well though a mapping failed",
+	     "Return the error when dma_mapping_error() says that there is one."),
+	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
+	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -71,6 +83,30 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
+	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it was never given",
+	     "Take what a device is to read or write from dma_alloc_*(), or map it; a physical address is not enough."),
+	RULE(DEVICE_BEYOND, "device-beyond",
+	     "touches what lies behind the end of what it was given",
+	     "Map or allocate as many bytes as the device is told of."),
+	RULE(DEVICE_MASK, "device-mask", "touches an address whose high bits are missing",
+	     "Set dma_set_mask_and_coherent() to the address lines that the device has, and write the high word as well."),
+	RULE(DEVICE_WORDS, "device-words", "touches an address whose two words are swapped",
+	     "Write the low and the high 32 bits where the device wants them."),
+	RULE(UNORDERED_STORE, "unordered-store",
+	     "gives a descriptor away before what it says is sure to be there",
+	     "Call dma_wmb() between the body of the descriptor and the word that gives it to the device."),
+	RULE(UNORDERED_DOORBELL, "unordered-doorbell",
+	     "tells the device of what it may not see yet",
+	     "Use writel() for the doorbell, or call wmb() before writel_relaxed()."),
+	RULE(UNORDERED_LOAD, "unordered-load",
+	     "reads what may be older than the word which says that it is there",
+	     "Call dma_rmb() between the word that gives the descriptor back and the rest of it."),
+	RULE(DOUBLE_FETCH, "double-fetch", "reads again what a device may have changed meanwhile",
+	     "Copy it once, with READ_ONCE(), and use the copy."),
+	RULE(DEVICE_POINTER, "device-pointer", "follows an address that a device can write",
+	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
+	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
+	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
 	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
 	     "Clean the range after the last write and before the device is started."),
 	RULE(RAW_INVALIDATE, "raw-invalidate",
@@ -86,7 +122,19 @@ static const struct {
 
 static struct berth_check_options options;
 static struct berth_check_report *reports;
-static unsigned int nr_reports;
+static unsigned int nr_reports, nr_notes, max_reports;
+static const char *next_hint;
+
+void check_hint(const char *hint)
+{
+	next_hint = hint;
+}
+
+enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
+{
+	(void)rule;
+	return BERTH_CHECK_ERROR;
+}
 
 const char *berth_check_rule_id(enum berth_check_rule rule)
 {
@@ -118,7 +166,7 @@ void check_place_here(struct berth_check_place *place, uintptr_t caller)
 		place->frame[place->nr++] = frames[first++];
 }
 
-static bool is_same_place(const struct berth_check_place *a, const struct berth_check_place *b)
+bool check_is_same_place(const struct berth_check_place *a, const struct berth_check_place *b)
 {
 	if (a->nr != b->nr)
 		return false;
@@ -132,8 +180,8 @@ static struct berth_check_report *find_same(const struct berth_check_report *rep
 {
 	for (unsigned int i = 0; i < nr_reports; i++)
 		if (reports[i].rule == report->rule &&
-		    is_same_place(&reports[i].touched, &report->touched) &&
-		    is_same_place(&reports[i].mapped, &report->mapped))
+		    check_is_same_place(&reports[i].touched, &report->touched) &&
+		    check_is_same_place(&reports[i].mapped, &report->mapped))
 			return &reports[i];
 	return NULL;
 }
@@ -148,6 +196,18 @@ static const char *breaks_on(enum berth_check_rule rule)
 		return "machines whose caches are not coherent, and those that use bounce buffers";
 	case BERTH_CHECK_LINE_SHARED:
 		return "machines whose caches are not coherent";
+	case BERTH_CHECK_DEVICE_OUTSIDE:
+		return "machines with an IOMMU, or whose caches are not coherent";
+	case BERTH_CHECK_DEVICE_MASK:
+		return "machines with memory that the device cannot address";
+	case BERTH_CHECK_UNORDERED_STORE:
+	case BERTH_CHECK_UNORDERED_DOORBELL:
+	case BERTH_CHECK_UNORDERED_LOAD:
+		return "machines that do not keep the order of accesses to memory, such as Arm and RISC-V";
+	case BERTH_CHECK_DOUBLE_FETCH:
+	case BERTH_CHECK_DEVICE_POINTER:
+	case BERTH_CHECK_WILD_ACCESS:
+		return "machines with a device that is not trusted";
 	default:
 		return NULL;
 	}
@@ -165,52 +225,50 @@ static void tell(const struct berth_check_report *report)
 	berth_printk("check: %s\n", text);
 }
 
-/* Once for each pair of places. */
-static void keep(const struct berth_check_report *report)
+static struct berth_check_report begin(enum berth_check_rule rule)
 {
-	struct berth_check_report *same = find_same(report);
+	const char *hint = next_hint;
 
+	next_hint = NULL;
+	return (struct berth_check_report){
+		.rule = rule,
+		.count = 1,
+		.hint = hint,
+		.severity = berth_check_rule_severity(rule),
+		.breaks_on = breaks_on(rule),
+		.direction = DMA_NONE,
+	};
+}
+
+static void end(const struct berth_check_report *report)
+{
+	struct berth_check_report *same;
+
+	if (report->severity == BERTH_CHECK_NOTE && !options.with_notes)
+		return;
+	same = find_same(report);
 	if (same) {
 		same->count++;
 		return;
 	}
-	if (nr_reports == MAX_REPORTS ||
+	if (nr_reports == max_reports ||
 	    (options.is_suppressed && options.is_suppressed(report, options.data)))
 		return;
+	nr_notes += report->severity == BERTH_CHECK_NOTE;
 	reports[nr_reports++] = *report;
 	tell(report);
 }
 
-void check_report_finding(const struct check_finding *finding, const struct check_record *record)
+void check_report_at(enum berth_check_rule rule, const struct berth_check_place *place,
+		     const char *device, uintptr_t at, uint64_t size)
 {
-	const char *device = !finding->device && record ? record->name : finding->device;
-	struct berth_check_report report = {
-		.rule = finding->rule,
-		.count = 1,
-		.address = finding->at,
-		.length = finding->size,
-		.is_store = finding->is_store,
-		.breaks_on = finding->breaks_on ? finding->breaks_on : breaks_on(finding->rule),
-		.direction = DMA_NONE,
-		.system_call = finding->system_call,
-	};
+	struct berth_check_report report = begin(rule);
 
-	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
-	check_place_here(&report.touched, finding->caller);
-	/* One is taken off again by who looks for the line. */
-	if (finding->is_exact && report.touched.nr)
-		report.touched.frame[0]++;
-	if (record) {
-		report.buffer = record->call.virt;
-		report.buffer_length = record->call.size;
-		report.bus = record->call.bus;
-		report.direction = record->call.dir;
-		report.mapped = record->place;
-	} else {
-		report.mapped.frame[0] = finding->other;
-		report.mapped.nr = finding->other != 0;
-	}
-	keep(&report);
+	berth_strlcpy(report.device, device, sizeof(report.device));
+	report.address = at;
+	report.length = size;
+	report.touched = *place;
+	end(&report);
 }
 
 void check_report(enum berth_check_rule rule, const struct check_record *record, const char *device,
@@ -218,6 +276,7 @@ void check_report(enum berth_check_rule rule, const struct check_record *record,
 {
 	const struct check_finding finding = {
 		.rule = rule,
+		.record = record,
 		.device = device,
 		.at = at,
 		.size = size,
@@ -225,31 +284,82 @@ void check_report(enum berth_check_rule rule, const struct check_record *record,
 		.caller = caller,
 	};
 
-	check_report_finding(&finding, record);
+	check_report_finding(&finding);
+}
+
+void check_report_finding(const struct check_finding *finding)
+{
+	struct berth_check_report report = begin(finding->rule);
+	const struct check_record *record = finding->record;
+	const char *device = finding->device;
+
+	if (!device && record)
+		device = record->name;
+	berth_strlcpy(report.device, device ? device : "", sizeof(report.device));
+	report.address = finding->at;
+	report.length = finding->size;
+	report.is_store = finding->is_store;
+	report.other = finding->other;
+	if (finding->breaks_on)
+		report.breaks_on = finding->breaks_on;
+	if (finding->touched)
+		report.touched = *finding->touched;
+	else
+		check_place_here(&report.touched, finding->caller);
+	/* One is taken off again by who looks for the line. */
+	if (finding->is_exact && report.touched.nr)
+		report.touched.frame[0]++;
+	report.system_call = finding->system_call;
+	if (record) {
+		report.buffer = record->call.virt;
+		report.buffer_length = record->call.size;
+		report.bus = record->call.bus;
+		report.direction = record->call.dir;
+		report.mapped = record->place;
+	} else if (finding->other) {
+		report.mapped.frame[report.mapped.nr++] = finding->other;
+	}
+	end(&report);
 }
 
 void check_reports_reset(const struct berth_check_options *given)
 {
 	options = given ? *given : (struct berth_check_options){ 0 };
-	nr_reports = 0;
-	reports = given ? check_alloc(MAX_REPORTS * sizeof(*reports)) : NULL;
+	nr_reports = nr_notes = max_reports = 0;
+	next_hint = NULL;
+	if (!given)
+		return;
+	/* An eighth of the memory is for them. */
+	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
+	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
+	reports = check_alloc(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)
 {
 	unsigned long flags = check_lock();
-	unsigned int nr = nr_reports;
+	unsigned int nr = nr_reports - nr_notes;
 
 	check_unlock(flags);
 	return nr;
 }
 
+static const struct berth_check_report *report_at(unsigned int i)
+{
+	unsigned long flags = check_lock();
+	const struct berth_check_report *report = i < nr_reports ? &reports[i] : NULL;
+
+	check_unlock(flags);
+	return report;
+}
+
 int berth_check_each(int (*visit)(const struct berth_check_report *report, void *data), void *data)
 {
+	const struct berth_check_report *report;
 	int ret = 0;
 
-	for (unsigned int i = 0; !ret && i < berth_check_count(); i++)
-		ret = visit(&reports[i], data);
+	for (unsigned int i = 0; !ret && (report = report_at(i)); i++)
+		ret = visit(report, data);
 	return ret;
 }
 

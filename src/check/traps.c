@@ -40,7 +40,7 @@ void berth_check_given(const struct check_call *call)
 	unsigned long flags = check_lock();
 	const struct check_record *record = check_record_around(call->dev, call->bus);
 
-	if (record && record->call.virt &&
+	if (record && record->call.virt && check_has_traps(record->call.kind) &&
 	    call->size <= record->call.size - (call->bus - record->call.bus))
 		check_traps_set(record->call.virt + (uintptr_t)(call->bus - record->call.bus),
 				call->size);
@@ -51,7 +51,7 @@ void berth_check_given(const struct check_call *call)
 void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call)
 {
 	const uint8_t wrong = is_write ? SHADOW_DEV_READ | SHADOW_DEV_WRITE : SHADOW_DEV_WRITE;
-	const struct check_finding finding = {
+	struct check_finding finding = {
 		.rule = is_write ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 		.at = at,
 		.size = 1,
@@ -62,7 +62,9 @@ void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *
 	};
 	unsigned long flags = check_lock();
 
-	if (check_shadow_any(at, 1) & wrong)
-		check_report_finding(&finding, check_record_at(at, 0));
+	if (check_shadow_any(at, 1) & wrong) {
+		finding.record = check_record_at(at, 0);
+		check_report_finding(&finding);
+	}
 	check_unlock(flags);
 }

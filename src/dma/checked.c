@@ -42,8 +42,13 @@ static void note_refusal(struct check_call *call)
 	}
 }
 
+bool berth_checked_fails(const struct device *dev)
+{
+	return berth_check_is_on() && berth_check_should_fail(dev_name(dev));
+}
+
 static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_t size,
-		       enum dma_data_direction dir, void *caller)
+		       enum dma_data_direction dir, unsigned long attrs, void *caller)
 {
 	struct check_call call;
 
@@ -51,27 +56,35 @@ static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_
 		return bus;
 	call = berth_checked_call(dev, CHECK_SINGLE, bus, size, dir, caller);
 	call.virt = virt;
-	if (bus == DMA_MAPPING_ERROR)
+	call.is_skipped = (attrs & DMA_ATTR_SKIP_CPU_SYNC) != 0;
+	if (bus == DMA_MAPPING_ERROR) {
 		note_refusal(&call);
-	else
+		berth_check_failed(&call, false);
+	} else {
 		berth_check_added(&call);
+	}
 	return bus;
 }
 
 dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
 				    enum dma_data_direction dir, unsigned long attrs)
 {
-	return note(dev, (uintptr_t)ptr, dma_map_single_attrs(dev, ptr, size, dir, attrs), size,
-		    dir, __builtin_return_address(0));
+	dma_addr_t bus = berth_checked_fails(dev)
+				 ? DMA_MAPPING_ERROR
+				 : dma_map_single_attrs(dev, ptr, size, dir, attrs);
+
+	return note(dev, (uintptr_t)ptr, bus, size, dir, attrs, __builtin_return_address(0));
 }
 
 dma_addr_t berth_checked_map_page(struct device *dev, struct page *page, size_t offset, size_t size,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
 	const uintptr_t virt = PageHighMem(page) ? 0 : (uintptr_t)page_address(page) + offset;
+	dma_addr_t bus = berth_checked_fails(dev)
+				 ? DMA_MAPPING_ERROR
+				 : dma_map_page_attrs(dev, page, offset, size, dir, attrs);
 
-	return note(dev, virt, dma_map_page_attrs(dev, page, offset, size, dir, attrs), size, dir,
-		    __builtin_return_address(0));
+	return note(dev, virt, bus, size, dir, attrs, __builtin_return_address(0));
 }
 
 /* Return: whether the call is to be made. */
@@ -96,7 +109,9 @@ void berth_checked_unmap(struct device *dev, dma_addr_t addr, size_t size,
 dma_addr_t berth_checked_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
 				      enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t bus = dma_map_resource(dev, phys_addr, size, dir, attrs);
+	dma_addr_t bus = berth_checked_fails(dev)
+				 ? DMA_MAPPING_ERROR
+				 : dma_map_resource(dev, phys_addr, size, dir, attrs);
 	struct check_call call;
 
 	if (!berth_check_is_on() || bus == DMA_MAPPING_ERROR)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Lists of checked programs: a record for each entry, whose device address lies in the segment that it is part of. */
+#include <berth/errno.h>
+
 #include "dma/checked.h"
 
 #include "lib/device.h"
@@ -48,7 +50,7 @@ static struct check_call call_of(struct device *dev, const struct walk *walk, in
 }
 
 static void note_list(struct device *dev, struct scatterlist *sgl, int nents,
-		      enum dma_data_direction dir, void *caller)
+		      enum dma_data_direction dir, unsigned long attrs, void *caller)
 {
 	struct walk walk;
 
@@ -56,6 +58,7 @@ static void note_list(struct device *dev, struct scatterlist *sgl, int nents,
 	for (int i = 0; i < nents && walk.entry; i++) {
 		struct check_call call = call_of(dev, &walk, nents, dir, caller);
 
+		call.is_skipped = (attrs & DMA_ATTR_SKIP_CPU_SYNC) != 0;
 		berth_check_added(&call);
 		next(&walk);
 	}
@@ -71,17 +74,19 @@ static void note_refusal(struct device *dev, struct scatterlist *sgl, enum dma_d
 		berth_check_refused(&call, BERTH_CHECK_SEGMENT);
 	else if (berth_last_error()->reason == BERTH_REASON_NOT_LINEAR)
 		berth_check_refused(&call, BERTH_CHECK_NOT_DMA_MEMORY);
+	berth_check_failed(&call, false);
 }
 
 unsigned int berth_checked_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
 				  enum dma_data_direction dir, unsigned long attrs)
 {
-	unsigned int mapped = dma_map_sg_attrs(dev, sgl, nents, dir, attrs);
+	unsigned int mapped =
+		berth_checked_fails(dev) ? 0 : dma_map_sg_attrs(dev, sgl, nents, dir, attrs);
 
 	if (!berth_check_is_on() || nents <= 0)
 		return mapped;
 	if (mapped)
-		note_list(dev, sgl, nents, dir, __builtin_return_address(0));
+		note_list(dev, sgl, nents, dir, attrs, __builtin_return_address(0));
 	else
 		note_refusal(dev, sgl, dir, __builtin_return_address(0));
 	return mapped;
@@ -90,12 +95,13 @@ unsigned int berth_checked_map_sg(struct device *dev, struct scatterlist *sgl, i
 int berth_checked_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
 			      unsigned long attrs)
 {
-	int err = dma_map_sgtable(dev, sgt, dir, attrs);
+	int err = berth_checked_fails(dev) ? -ENOMEM : dma_map_sgtable(dev, sgt, dir, attrs);
 
 	if (!berth_check_is_on() || !sgt->orig_nents)
 		return err;
 	if (!err)
-		note_list(dev, sgt->sgl, (int)sgt->orig_nents, dir, __builtin_return_address(0));
+		note_list(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs,
+			  __builtin_return_address(0));
 	else
 		note_refusal(dev, sgt->sgl, dir, __builtin_return_address(0));
 	return err;

@@ -4,75 +4,166 @@
 
 #include "lib/device.h"
 
-static void note(struct device *dev, enum check_kind kind, void *virt, dma_addr_t bus, size_t size,
-		 enum dma_data_direction dir, void *caller)
-{
-	struct check_call call;
+#define HERE __builtin_return_address(0)
 
-	if (!virt || !berth_check_is_on())
+void berth_checked_note(struct check_call *call, void *virt)
+{
+	if (!berth_check_is_on())
 		return;
-	call = berth_checked_call(dev, kind, bus, size, dir, caller);
-	call.virt = (uintptr_t)virt;
-	berth_check_added(&call);
+	if (!virt) {
+		berth_check_failed(call, true);
+		return;
+	}
+	call->virt = (uintptr_t)virt;
+	berth_check_added(call);
 }
 
-static bool forget(struct device *dev, enum check_kind kind, void *virt, dma_addr_t bus,
-		   size_t size, enum dma_data_direction dir, void *caller)
+bool berth_checked_forget(struct check_call *call, void *virt)
 {
-	struct check_call call;
-
 	if (!virt || !berth_check_is_on())
 		return true;
-	call = berth_checked_call(dev, kind, bus, size, dir, caller);
-	call.virt = (uintptr_t)virt;
-	return berth_check_removing(&call);
+	call->virt = (uintptr_t)virt;
+	return berth_check_removing(call);
 }
 
 void *berth_checked_alloc(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
 			  unsigned long attrs)
 {
-	void *virt = dma_alloc_attrs(dev, size, dma_handle, gfp, attrs);
+	void *virt = berth_checked_fails(dev) ? NULL
+					      : dma_alloc_attrs(dev, size, dma_handle, gfp, attrs);
+	struct check_call call = berth_checked_call(dev, CHECK_COHERENT, virt ? *dma_handle : 0,
+						    size, DMA_BIDIRECTIONAL, HERE);
 
-	if (!(attrs & DMA_ATTR_NO_KERNEL_MAPPING))
-		note(dev, CHECK_COHERENT, virt, virt ? *dma_handle : 0, size, DMA_BIDIRECTIONAL,
-		     __builtin_return_address(0));
+	/* Without an address nobody can touch it. */
+	if (virt && attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		berth_check_unseen(dev);
+	else
+		berth_checked_note(&call, virt);
 	return virt;
 }
 
 void berth_checked_free(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
 			unsigned long attrs)
 {
-	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING ||
-	    forget(dev, CHECK_COHERENT, cpu_addr, dma_handle, size, DMA_BIDIRECTIONAL,
-		   __builtin_return_address(0)))
+	struct check_call call =
+		berth_checked_call(dev, CHECK_COHERENT, dma_handle, size, DMA_BIDIRECTIONAL, HERE);
+
+	if (attrs & DMA_ATTR_NO_KERNEL_MAPPING || berth_checked_forget(&call, cpu_addr))
 		dma_free_attrs(dev, size, cpu_addr, dma_handle, attrs);
 }
 
 void *berth_checked_alloc_managed(struct device *dev, size_t size, dma_addr_t *dma_handle,
 				  gfp_t gfp, unsigned long attrs)
 {
-	/* It goes with the driver: nothing can leak. */
-	return dmam_alloc_attrs(dev, size, dma_handle, gfp, attrs);
+	void *virt = berth_checked_fails(dev) ? NULL
+					      : dmam_alloc_attrs(dev, size, dma_handle, gfp, attrs);
+	struct check_call call = berth_checked_call(dev, CHECK_COHERENT, virt ? *dma_handle : 0,
+						    size, DMA_BIDIRECTIONAL, HERE);
+
+	call.is_managed = true;
+	if (virt && attrs & DMA_ATTR_NO_KERNEL_MAPPING)
+		berth_check_unseen(dev);
+	else
+		berth_checked_note(&call, virt);
+	return virt;
 }
 
 void berth_checked_free_managed(struct device *dev, size_t size, void *vaddr, dma_addr_t dma_handle)
 {
-	dmam_free_coherent(dev, size, vaddr, dma_handle);
+	struct check_call call =
+		berth_checked_call(dev, CHECK_COHERENT, dma_handle, size, DMA_BIDIRECTIONAL, HERE);
+
+	call.is_managed = true;
+	if (berth_checked_forget(&call, vaddr))
+		dmam_free_coherent(dev, size, vaddr, dma_handle);
 }
 
 void *berth_checked_alloc_noncoherent(struct device *dev, size_t size, dma_addr_t *dma_handle,
 				      enum dma_data_direction dir, gfp_t gfp)
 {
-	void *virt = dma_alloc_noncoherent(dev, size, dma_handle, dir, gfp);
+	void *virt = berth_checked_fails(dev)
+			     ? NULL
+			     : dma_alloc_noncoherent(dev, size, dma_handle, dir, gfp);
+	struct check_call call =
+		berth_checked_call(dev, CHECK_PAGES, virt ? *dma_handle : 0, size, dir, HERE);
 
-	note(dev, CHECK_PAGES, virt, virt ? *dma_handle : 0, size, dir,
-	     __builtin_return_address(0));
+	berth_checked_note(&call, virt);
 	return virt;
 }
 
 void berth_checked_free_noncoherent(struct device *dev, size_t size, void *vaddr,
 				    dma_addr_t dma_handle, enum dma_data_direction dir)
 {
-	if (forget(dev, CHECK_PAGES, vaddr, dma_handle, size, dir, __builtin_return_address(0)))
+	struct check_call call = berth_checked_call(dev, CHECK_PAGES, dma_handle, size, dir, HERE);
+
+	if (berth_checked_forget(&call, vaddr))
 		dma_free_noncoherent(dev, size, vaddr, dma_handle, dir);
+}
+
+/* Where the CPU sees the pages: nowhere, if they are above the linear map. */
+static void *address_of(struct page *page)
+{
+	return page && !PageHighMem(page) ? page_address(page) : NULL;
+}
+
+struct page *berth_checked_alloc_pages(struct device *dev, size_t size, dma_addr_t *dma_handle,
+				       enum dma_data_direction dir, gfp_t gfp)
+{
+	struct page *page =
+		berth_checked_fails(dev) ? NULL : dma_alloc_pages(dev, size, dma_handle, dir, gfp);
+	struct check_call call =
+		berth_checked_call(dev, CHECK_PAGES, page ? *dma_handle : 0, size, dir, HERE);
+
+	if (page && !address_of(page))
+		berth_check_unseen(dev);
+	else
+		berth_checked_note(&call, address_of(page));
+	return page;
+}
+
+void berth_checked_free_pages(struct device *dev, size_t size, struct page *page,
+			      dma_addr_t dma_handle, enum dma_data_direction dir)
+{
+	struct check_call call = berth_checked_call(dev, CHECK_PAGES, dma_handle, size, dir, HERE);
+
+	if (berth_checked_forget(&call, address_of(page)))
+		dma_free_pages(dev, size, page, dma_handle, dir);
+}
+
+/*
+ * One segment for the device, and one record: of the memory where the CPU sees it, if that is one piece. What lies
+ * scattered is seen through other addresses, and not followed.
+ */
+struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
+					   enum dma_data_direction dir, gfp_t gfp,
+					   unsigned long attrs)
+{
+	struct sg_table *sgt = berth_checked_fails(dev)
+				       ? NULL
+				       : dma_alloc_noncontiguous(dev, size, dir, gfp, attrs);
+	struct check_call call = berth_checked_call(
+		dev, CHECK_TABLE, sgt ? sg_dma_address(sgt->sgl) : 0, size, dir, HERE);
+
+	if (!berth_check_is_on())
+		return sgt;
+	if (!sgt) {
+		berth_check_failed(&call, true);
+		return NULL;
+	}
+	call.owner = sgt;
+	if (sgt->orig_nents == 1)
+		call.virt = (uintptr_t)address_of(sg_page(sgt->sgl));
+	berth_check_added(&call);
+	return sgt;
+}
+
+void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,
+			      enum dma_data_direction dir)
+{
+	struct check_call call = berth_checked_call(
+		dev, CHECK_TABLE, sgt ? sg_dma_address(sgt->sgl) : 0, size, dir, HERE);
+
+	call.owner = sgt;
+	if (!sgt || !berth_check_is_on() || berth_check_removing(&call))
+		dma_free_noncontiguous(dev, size, sgt, dir);
 }

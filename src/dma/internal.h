@@ -149,6 +149,8 @@ bool berth_swiotlb_free(struct device *dev, struct page *page);
 void berth_bounce_register(struct device *dev);
 /* The device gives back the runs it keeps: its limits change. */
 void berth_bounce_forget(struct device *dev);
+/* Whether anything of the device is bounced now, whatever its limits say. */
+bool berth_bounce_is_live(const struct device *dev);
 /* The same for one that goes; what it has mapped is free. */
 void berth_bounce_gone(struct device *dev);
 
@@ -159,6 +161,11 @@ void berth_swiotlb_start(void);
 /* After all devices. */
 void berth_swiotlb_stop(void);
 void berth_swiotlb_reset_counts(void);
+
+struct page_pool;
+const struct page_pool_params *berth_page_pool_params(struct page_pool *pool);
+/* Of a page of the pool's that is out; DMA_MAPPING_ERROR for any other. */
+dma_addr_t berth_page_pool_addr(struct page_pool *pool, const struct page *page);
 
 /* A restricted-dma-pool. NULL, with the reason, if it is not in the linear map, or for want of memory. */
 struct bounce_pool *berth_swiotlb_restricted(phys_addr_t base, uint64_t size);

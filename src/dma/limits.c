@@ -122,7 +122,8 @@ void berth_dma_limits_changed(struct device *dev)
 	berth_bounce_forget(dev);
 	berth_iommu_dma_limits_changed(dev);
 	if (dev->backend == BERTH_DMA_DIRECT && dev->dma_mask) {
-		if (may_bounce(dev))
+		/* What is bounced already has to end so. */
+		if (may_bounce(dev) || berth_bounce_is_live(dev))
 			dev->flags |= BERTH_DEVICE_MAY_BOUNCE;
 		if (dev_is_dma_coherent(dev) && !(dev->flags & BERTH_DEVICE_BOUNCE) &&
 		    !berth_is_traced())

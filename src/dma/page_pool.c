@@ -466,6 +466,18 @@ static int check(const struct page_pool_params *p)
 	return 0;
 }
 
+const struct page_pool_params *berth_page_pool_params(struct page_pool *pool)
+{
+	return &of(pool)->p;
+}
+
+dma_addr_t berth_page_pool_addr(struct page_pool *pool, const struct page *page)
+{
+	const struct berth_pp_item *item = item_of(of(pool), page);
+
+	return item && item->users ? item->dma : DMA_MAPPING_ERROR;
+}
+
 struct page_pool *page_pool_create(const struct page_pool_params *params)
 {
 	unsigned int nr_items;

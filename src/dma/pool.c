@@ -468,6 +468,11 @@ struct device *berth_dma_pool_device(const struct dma_pool *pool)
 	return pool->core->dev;
 }
 
+size_t berth_dma_pool_block(const struct dma_pool *pool)
+{
+	return pool->core->size;
+}
+
 uint64_t berth_dma_pool_used(struct dma_pool *pool)
 {
 	struct berth_dma_pool_core *core = pool->core;

@@ -6,6 +6,8 @@
 #include <berth/dmapool.h>
 
 struct device *berth_dma_pool_device(const struct dma_pool *pool);
+/* Bytes of a block. */
+size_t berth_dma_pool_block(const struct dma_pool *pool);
 /* Bytes of blocks that are out. */
 uint64_t berth_dma_pool_used(struct dma_pool *pool);
 

@@ -155,17 +155,42 @@ void berth_bounce_forget(struct device *dev)
 	spin_unlock_irqrestore(&devices.lock, irq);
 }
 
+/* The next slot from *@at on in which a mapping of @owner begins; NULL. */
+static struct bounce_slot *next_live(const struct bounce_pool *pool, uint32_t owner, uint64_t *at)
+{
+	while (*at < pool->size / SLOT_SIZE) {
+		struct bounce_slot *slot = &pool->slots[(*at)++];
+
+		if (__atomic_load_n(&slot->owner, __ATOMIC_RELAXED) == owner &&
+		    __atomic_load_n(&slot->size, __ATOMIC_RELAXED))
+			return slot;
+	}
+	return NULL;
+}
+
+bool berth_bounce_is_live(const struct device *dev)
+{
+	const uint32_t owner = dev->p->bounce_owner;
+	uint64_t at = 0;
+
+	if (dev->p->pool && next_live(dev->p->pool, owner, &at))
+		return true;
+	for (struct bounce_pool *pool = bounce_newest(); pool; pool = pool->next) {
+		at = 0;
+		if (next_live(pool, owner, &at))
+			return true;
+	}
+	return false;
+}
+
 /* What a device has mapped when it goes is nobody's any more. */
 static unsigned int release_live(struct bounce_pool *pool, uint32_t owner)
 {
+	struct bounce_slot *slot;
 	unsigned int nr = 0;
+	uint64_t at = 0;
 
-	for (uint64_t i = 0; i < pool->size / SLOT_SIZE; i++) {
-		struct bounce_slot *slot = &pool->slots[i];
-
-		if (__atomic_load_n(&slot->owner, __ATOMIC_RELAXED) != owner ||
-		    !__atomic_load_n(&slot->size, __ATOMIC_RELAXED))
-			continue;
+	while ((slot = next_live(pool, owner, &at)) != NULL) {
 		__atomic_store_n(&slot->size, 0, __ATOMIC_RELAXED);
 		berth_port_poison(bounce_virt(pool, slot), (size_t)slot->nr << SLOT_SHIFT);
 		berth_pool_give(pool, slot);

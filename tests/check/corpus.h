@@ -15,6 +15,9 @@
  * @seen: where a driver puts what it has read
  * @to_free: memory that the test frees when the driver has gone
  * @free_ring: coherent memory of 4096 bytes, by its right size
+ * @fail_nth: let the n-th mapping or allocation for devices from now on fail
+ * @returned: what the driver's operation has returned
+ * @other: another device
  */
 struct rig {
 	struct device *dev;
@@ -23,6 +26,9 @@ struct rig {
 	void (*free_ring)(void *ring, dma_addr_t addr);
 	volatile unsigned char *seen;
 	void **to_free;
+	void (*fail_nth)(uint64_t nth);
+	void (*returned)(int ret);
+	struct device *other;
 };
 
 /*
@@ -50,6 +56,9 @@ struct mistake {
 	}
 
 extern const struct mistake corpus_streaming[];
+extern const struct mistake corpus_rings[];
+extern const struct mistake corpus_api[];
+extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include <link.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -15,9 +16,12 @@
 #include <cmocka.h>
 
 #include <berth/berth.h>
+#include <berth/check-run.h>
 #include <berth/check.h>
 #include <berth/dma-mapping.h>
 #include <berth/model.h>
+#include <berth/of.h>
+#include <berth/platform_device.h>
 #include <berth/slab.h>
 
 #include "check/corpus.h"
@@ -28,9 +32,10 @@
 #define RAM 0x80000000u
 #define RAM_SIZE (16u << 20)
 #define MEMORY (64u << 20)
-#define SEEDS 5u
+#define SEEDS 50u
 
-static const struct mistake *const corpus[] = { corpus_streaming, corpus_raw };
+static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
+						corpus_rings, corpus_raw };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \
@@ -38,7 +43,7 @@ static const struct mistake *const corpus[] = { corpus_streaming, corpus_raw };
 
 static struct model_device *player;
 static volatile unsigned char seen;
-static struct device dev;
+static struct device dev, other;
 
 static void device_reads(dma_addr_t addr, size_t size)
 {
@@ -67,7 +72,8 @@ static void free_ring(void *ring, dma_addr_t addr)
 
 static const struct model_device_type player_type = { .compatible = "test,player" };
 
-static const void *tree(void)
+/* With memory above 4 GiB, which is handed out first, or without. */
+static const void *tree(bool is_high)
 {
 	static struct fdt fdt;
 
@@ -76,6 +82,12 @@ static const void *tree(void)
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, RAM, 0, RAM_SIZE);
 	fdt_end(&fdt);
+	if (is_high) {
+		fdt_begin(&fdt, "memory@100000000");
+		fdt_text(&fdt, "device_type", "memory");
+		fdt_cells(&fdt, "reg", 1, 0, 0, RAM_SIZE);
+		fdt_end(&fdt);
+	}
 	fdt_begin(&fdt, "player@10000000");
 	fdt_text(&fdt, "compatible", "test,player");
 	fdt_cells(&fdt, "reg", 0, 0x10000000, 0, 0x1000);
@@ -149,29 +161,106 @@ static void keep(const struct berth_check_report *report, void *data)
 		reports[nr_reports++] = *report;
 }
 
+static sigjmp_buf crash;
+
+static void crashed(int signal)
+{
+	siglongjmp(crash, signal);
+}
+
+/* A driver that uses memory that it was not given crashes, after it was told of. */
+static void run_driver(const struct mistake *mistake, const struct rig *rig, bool is_mended)
+{
+	const struct sigaction action = { .sa_handler = crashed };
+	struct sigaction before;
+
+	sigaction(SIGSEGV, &action, &before);
+	if (!sigsetjmp(crash, 1))
+		mistake->driver(rig, is_mended);
+	sigaction(SIGSEGV, &before, NULL);
+}
+
+static struct device *bound;
+
+static void returned(int ret)
+{
+	berth_check_returned(bound, ret);
+}
+
+static struct rig make_rig(void **to_free)
+{
+	return (struct rig){
+		.dev = bound,
+		.device_reads = device_reads,
+		.device_writes = device_writes,
+		.free_ring = free_ring,
+		.seen = &seen,
+		.to_free = to_free,
+		.fail_nth = berth_check_fail_map_nth,
+		.returned = returned,
+		.other = &other,
+	};
+}
+
+struct play {
+	const struct mistake *mistake;
+	bool is_mended;
+};
+
+static int bind(struct platform_device *pdev)
+{
+	bound = &pdev->dev;
+	return dma_set_mask_and_coherent(bound, DMA_BIT_MASK(40));
+}
+
+static const struct of_device_id player_ids[] = { { .compatible = "test,player" }, {} };
+static const struct platform_driver player_driver = {
+	.probe = bind,
+	.driver = { .name = "player", .of_match_table = player_ids },
+};
+static const struct berth_driver drivers[] = { BERTH_PLATFORM_DRIVER(&player_driver),
+					       BERTH_NO_MORE_DRIVERS };
+
+static int play_driver(void *data)
+{
+	const struct play *play = data;
+	void *to_free = NULL;
+	const struct rig rig = make_rig(&to_free);
+
+	player = model_find("/player@10000000");
+	memset(&other, 0, sizeof(other));
+	assert_int_equal(device_register(&other, "other"), 0);
+	run_driver(play->mistake, &rig, play->is_mended);
+	device_unregister(&other);
+	if (to_free)
+		device_unregister(bound);
+	kfree(to_free);
+	return 0;
+}
+
+/* On the machine of a seed. What a mistake leaves behind is no news. */
 static void play(const struct mistake *mistake, bool is_mended, unsigned int seed)
 {
-	const struct berth_model_config config = { .seed = seed, .line_size = mistake->line_size };
-	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
-	const struct berth_check_options check = {
-		.memory = memory, .size = MEMORY, .on_report = keep, .has_raw = true
+	static const struct model_device_type *const types[] = { &player_type, NULL };
+	struct play what = { mistake, is_mended };
+	const struct berth_check_run run = {
+		.board = tree(!strcmp(mistake->file, "corpus-address.c")),
+		.drivers = drivers,
+		.devices = types,
+		.test = play_driver,
+		.data = &what,
+		.on_report = keep,
+		.check_memory = MEMORY,
+		.has_raw = true,
 	};
-	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	struct berth_check_machine machine;
+	struct berth_check_outcome outcome;
 
 	nr_reports = 0;
-	model_add_type(&player_type);
-	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), NULL, &options), 0);
-	player = model_find("/player@10000000");
-	memset(&dev, 0, sizeof(dev));
-	assert_int_equal(device_register(&dev, "player@10000000"), 0);
-	berth_device_set_coherent(&dev, seed % 2);
-	mistake->driver(&rig, is_mended);
-	device_unregister(&dev);
-	kfree(to_free);
-	berth_stop(); /* what a mistake leaves behind is no news */
-	berth_check_stop();
+	berth_check_machine(seed, &machine);
+	if (mistake->line_size)
+		machine.line_size = mistake->line_size;
+	assert_int_equal(berth_check_run(&run, &machine, &outcome), 0);
 }
 
 static void find(const struct mistake *mistake, unsigned int seed, bool look_at_lines)
@@ -231,7 +320,7 @@ static void told_once(void **state)
 	struct berth_check_options quiet = check, small = check;
 	const struct berth_options options = { .machine = &berth_model };
 	void *to_free = NULL;
-	const struct rig rig = { &dev, device_reads, device_writes, free_ring, &seen, &to_free };
+	struct rig rig;
 	uint64_t total = 0;
 	char text[200];
 
@@ -243,12 +332,13 @@ static void told_once(void **state)
 		nr_reports = 0;
 		assert_int_equal(berth_check_start(i ? &quiet : &check), 0);
 		assert_int_equal(berth_check_start(&check), -EBUSY);
-		assert_int_equal(berth_start(tree(), NULL, &options), 0);
+		assert_int_equal(berth_start(tree(false), NULL, &options), 0);
 		player = model_find("/player@10000000");
 		memset(&dev, 0, sizeof(dev));
 		assert_int_equal(device_register(&dev, "player@10000000"), 0);
-		/* One place, not ten: no copies of the loop's body. */
-		for (volatile unsigned int n = 0; n < 10; n++)
+		bound = &dev;
+		rig = make_rig(&to_free);
+		for (unsigned int n = 0; n < 10; n++)
 			corpus_streaming[0].driver(&rig, false);
 		device_unregister(&dev);
 		assert_int_equal(berth_stop(), 0);
@@ -269,11 +359,27 @@ static void is_the_checked_library(void **state)
 {
 	(void)state;
 	assert_true(berth_is_checked());
-	assert_int_equal(berth_start_abi(tree(), NULL, NULL, BERTH_ABI), -EINVAL);
+	assert_int_equal(berth_start_abi(tree(false), NULL, NULL, BERTH_ABI), -EINVAL);
 	assert_int_equal(berth_last_error()->reason, BERTH_REASON_ABI);
 }
 
-int main(void)
+/* For the table beside another checker: what it tells of each mistake and of its twin. */
+static int list(void)
+{
+	FOREACH_MISTAKE(mistake)
+	{
+		unsigned int nr;
+
+		play(mistake, false, 1);
+		nr = nr_reports;
+		play(mistake, true, 1);
+		printf("%u %s %s %s\n", mistake->bug_class, mistake->name, nr ? "yes" : "no",
+		       nr_reports ? "yes" : "no");
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
@@ -282,5 +388,7 @@ int main(void)
 	};
 
 	memory = malloc(MEMORY);
+	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
+		return list();
 	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

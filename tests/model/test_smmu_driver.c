@@ -5,8 +5,11 @@
  */
 #include "soc.h"
 
+#include <pthread.h>
+
 #include <berth/berth.h>
 #include <berth/gfp.h>
+#include <berth/io.h>
 #include <berth/iommu.h>
 #include <berth/mm.h>
 #include <berth/of.h>
@@ -25,6 +28,7 @@ static const struct berth_driver drivers[] = {
 
 static const void *tree(bool is_coherent)
 {
+	static const char names[] = "eventq\0gerror";
 	static struct fdt fdt;
 
 	fdt_start(&fdt, 2, 2);
@@ -32,11 +36,22 @@ static const void *tree(bool is_coherent)
 	fdt_text(&fdt, "device_type", "memory");
 	fdt_cells(&fdt, "reg", 0, (uint32_t)RAM, 0, (uint32_t)(4 * RAM_SIZE));
 	fdt_end(&fdt);
+	fdt_begin(&fdt, "interrupt-controller@8001000");
+	fdt_text(&fdt, "compatible", "arm,cortex-a15-gic");
+	fdt_cells(&fdt, "reg", 0, 0x8001000, 0, 0x1000, 0, 0x8002000, 0, 0x1000);
+	fdt_cells(&fdt, "#interrupt-cells", 3);
+	fdt_flag(&fdt, "interrupt-controller");
+	fdt_cells(&fdt, "phandle", 2);
+	fdt_end(&fdt);
 	fdt_begin(&fdt, "smmu@20000000");
 	fdt_text(&fdt, "compatible", "arm,smmu-v3");
 	fdt_cells(&fdt, "reg", 0, 0x20000000, 0, 0x20000);
 	fdt_cells(&fdt, "#iommu-cells", 1);
 	fdt_cells(&fdt, "phandle", 1);
+	fdt_cells(&fdt, "interrupt-parent", 2);
+	fdt_cells(&fdt, "interrupts", 0, 40, 1, 0, 41, 1);
+	fdt_property(&fdt, "interrupt-names", sizeof(names));
+	fdt_bytes(&fdt, names, sizeof(names));
 	if (is_coherent)
 		fdt_flag(&fdt, "dma-coherent");
 	fdt_end(&fdt);
@@ -47,6 +62,16 @@ static const void *tree(bool is_coherent)
 	fdt_flag(&fdt, "dma-coherent");
 	fdt_end(&fdt);
 	return fdt_finish(&fdt);
+}
+
+static unsigned int wrong_reasons;
+static uint32_t nr_looks, is_over;
+
+static void hear(const struct berth_iommu_fault *fault, void *data)
+{
+	(void)data;
+	if (fault->reason != BERTH_IOMMU_FAULT_TRANSLATION)
+		__atomic_fetch_add(&wrong_reasons, 1, __ATOMIC_RELAXED);
 }
 
 static uint32_t seed;
@@ -112,6 +137,8 @@ static void run(bool is_coherent, const struct berth_model_smmu_config *smmu, un
 	client = model_find("/client@10000000");
 	dev = &of_find_device_by_node(of_find_node_by_path("/client@10000000"))->dev;
 	assert_true(device_iommu_mapped(dev));
+	berth_iommu_set_listener(hear, NULL);
+	wrong_reasons = 0;
 	domain = iommu_domain_alloc(dev);
 	assert_non_null(domain);
 	assert_int_equal(iommu_attach_device(domain, dev), 0);
@@ -122,6 +149,7 @@ static void run(bool is_coherent, const struct berth_model_smmu_config *smmu, un
 	assert_int_equal(stats.stale_hits, 0);
 	assert_int_equal(stats.command_errors, 0);
 	assert_true(stats.faults > 0 && stats.iotlb_hits > 0);
+	assert_int_equal(wrong_reasons, 0);
 	__free_pages(virt_to_page(pages), 6);
 	iommu_detach_device(domain, dev);
 	iommu_domain_free(domain);
@@ -157,12 +185,84 @@ static void slow_and_simple(void **state)
 	run(false, &simple, 7);
 }
 
+/* The entry of client@10000000, as it is in memory. */
+static const uint64_t *stream_table_entry(void)
+{
+	void __iomem *registers = ioremap(0x20000000, 0x1000);
+	const uint64_t base = readq((char *)registers + 0x80) & 0xfffffffffffc0ull;
+	const uint64_t *first = (const uint64_t *)berth_model_memory(base), *second;
+
+	second = (const uint64_t *)berth_model_memory(first[0x123 >> 8] & 0xfffffffffffc0ull);
+	iounmap(registers);
+	return second + (0x123 & 0xff) * 8;
+}
+
+static const uint64_t *entry;
+
+/* How often the entry was none of its three values. */
+static void *watch_entry(void *wanted)
+{
+	const uint64_t *const values = wanted;
+	unsigned int nr = 0;
+
+	while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
+		const uint64_t now = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+
+		nr += now != values[0] && now != values[1] && now != values[2];
+		nr += __atomic_load_n(entry + 1, __ATOMIC_RELAXED) != values[3];
+		__atomic_fetch_add(&nr_looks, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_fetch_add(&wrong_reasons, nr, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* While its entry changes a device is served by the old one or by the new one, and by nothing in between. */
+static void class_24_an_entry_is_never_torn(void **state)
+{
+	const struct berth_options options = { .machine = &berth_model };
+	struct iommu_domain *domain[2];
+	uint64_t values[4];
+	struct device *dev;
+	pthread_t thread;
+
+	(void)state;
+	model_add_type(&test_type);
+	assert_int_equal(berth_start(tree(false), drivers, &options), 0);
+	dev = &of_find_device_by_node(of_find_node_by_path("/client@10000000"))->dev;
+	domain[0] = iommu_domain_alloc(dev);
+	domain[1] = iommu_domain_alloc(dev);
+	entry = stream_table_entry();
+	values[2] = entry[0];
+	values[3] = entry[1];
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(iommu_attach_device(domain[i], dev), 0);
+		values[i] = entry[0];
+		assert_int_not_equal(values[i], values[2]);
+		iommu_detach_device(domain[i], dev);
+		assert_int_equal(entry[0], values[2]);
+	}
+	wrong_reasons = nr_looks = is_over = 0;
+	assert_int_equal(pthread_create(&thread, NULL, watch_entry, values), 0);
+	for (unsigned int i = 0; i < 500 || __atomic_load_n(&nr_looks, __ATOMIC_RELAXED) < 100000;
+	     i++) {
+		assert_int_equal(iommu_attach_device(domain[i % 2], dev), 0);
+		iommu_detach_device(domain[i % 2], dev);
+	}
+	__atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	assert_int_equal(wrong_reasons, 0);
+	iommu_domain_free(domain[0]);
+	iommu_domain_free(domain[1]);
+	assert_int_equal(berth_stop(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(behind_the_caches),
 		cmocka_unit_test(in_the_caches),
 		cmocka_unit_test(slow_and_simple),
+		cmocka_unit_test(class_24_an_entry_is_never_torn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,26 +94,16 @@ static void test_restart(void)
 	}
 }
 
-/* As berth's spinlock uses the port: 0 free, 1 held, 2 held and somebody waits. */
+/* As berth's spinlock uses the port. */
 static void lock(uint32_t *word)
 {
-	uint32_t unlocked = 0;
-
-	if (__atomic_compare_exchange_n(word, &unlocked, 1, false, __ATOMIC_ACQUIRE,
-					__ATOMIC_RELAXED))
-		return;
-	while (__atomic_exchange_n(word, 2, __ATOMIC_ACQUIRE))
-		berth_port_lock_wait(word, 2);
+	while (__atomic_exchange_n(word, 1, __ATOMIC_ACQUIRE))
+		berth_port_lock_wait(word, 1);
 }
 
 static void unlock(uint32_t *word)
 {
-#ifdef BERTH_PORT_LOCKS_SPIN
 	__atomic_store_n(word, 0, __ATOMIC_RELEASE);
-#else
-	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) == 2)
-		berth_port_lock_wake(word);
-#endif
 }
 
 struct locked {

@@ -98,11 +98,6 @@ void berth_port_relax(void)
 	sched_yield();
 }
 
-void berth_port_lock_wake(uint32_t *word)
-{
-	(void)word;
-}
-
 uint64_t berth_port_now(void)
 {
 	static uint64_t stepped;

@@ -172,6 +172,7 @@ static void write_peer(struct model_device *peer, uint64_t offset, const uint8_t
 		uint64_t value = 0;
 
 		memcpy(&value, buffer, bytes);
+		watch_told(peer, false);
 		if (peer->type->write)
 			peer->type->write(peer, offset, bytes, value);
 		buffer += bytes;
@@ -210,6 +211,14 @@ static struct piece next_piece(struct model_device *dev, enum space space, uint6
 	return piece;
 }
 
+static void tell_where(bool is_lost)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+
+	if (watch && watch->reached)
+		watch->reached(is_lost);
+}
+
 /* @to or @from is NULL. */
 static int transfer(struct model_device *dev, enum space space, uint64_t bus, uint8_t *to,
 		    const uint8_t *from, size_t size)
@@ -220,6 +229,9 @@ static int transfer(struct model_device *dev, enum space space, uint64_t bus, ui
 	while (size) {
 		struct piece piece = next_piece(dev, space, bus, size);
 
+		/* Behind an IOMMU what leads somewhere was mapped by somebody. */
+		if (space == BUS && !piece.peer && piece.is_mapped)
+			tell_where(false);
 		if (to) {
 			if (piece.peer)
 				read_peer(piece.peer, piece.phys - piece.peer->base, to,
@@ -301,24 +313,26 @@ static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, co
 	return ret;
 }
 
-static void tell(const struct model_device *dev, uint64_t bus, size_t size, bool is_write)
-{
-	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
-
-	if (watch && size)
-		watch->device(name_of(dev), bus, size, is_write);
-}
-
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
-	tell(dev, bus, size, false);
-	return access_memory(dev, bus, buffer, NULL, size);
+	int err;
+
+	watch_device(dev, bus, size, false);
+	err = access_memory(dev, bus, buffer, NULL, size);
+	if (err)
+		tell_where(true);
+	return err;
 }
 
 int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, size_t size)
 {
-	tell(dev, bus, size, true);
-	return access_memory(dev, bus, NULL, buffer, size);
+	int err;
+
+	watch_device(dev, bus, size, true);
+	err = access_memory(dev, bus, NULL, buffer, size);
+	if (err)
+		tell_where(true);
+	return err;
 }
 
 int dma_read_physical(struct model_device *dev, phys_addr_t phys, void *buffer, size_t size)

@@ -52,6 +52,7 @@ struct event {
 	struct model_device *dev;
 	void (*step)(struct model_device *dev, uint64_t arg);
 	uint64_t arg;
+	uint64_t cause; /* as of the model */
 };
 
 /*
@@ -102,6 +103,7 @@ struct soc {
 
 	struct model_device *devices;
 	struct model_device *current; /* the one that acts now */
+	uint64_t nr_told, cause; /* writes of registers; the one that led to what happens now */
 
 	struct model_ram ram;
 	unsigned int line;
@@ -169,8 +171,14 @@ uint64_t sched_now(void);
 int sched_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns);
 void sched_wake(const uint32_t *word);
 void sched_delay(uint64_t ns);
-void sched_barrier(void);
+void sched_barrier(unsigned int orders);
 void sched_kick(void);
+
+/* watch.c: the checker is told. With the lock. */
+void watch_device(const struct model_device *dev, uint64_t bus, size_t size, bool is_write);
+void watch_told(const struct model_device *dev, bool by_cpu);
+/* Without. */
+void watch_ordered(unsigned int what);
 
 /* irq.c */
 int gic_unmask(unsigned int irq, bool level);

@@ -112,6 +112,7 @@ static void run_irq(unsigned int irq)
 	soc.stats.interrupts++;
 	model_note(NOTE_IRQ, irq, soc.now);
 	pthread_mutex_unlock(&soc.lock);
+	watch_ordered(BERTH_ORDERS_READS);
 	is_handled = berth_irq_handle(irq);
 	pthread_mutex_lock(&soc.lock);
 	line->is_running = false;
@@ -133,6 +134,7 @@ static void run_alarm(void)
 	soc.alarm_at = UINT64_MAX;
 	model_note(NOTE_ALARM, 0, soc.now);
 	pthread_mutex_unlock(&soc.lock);
+	watch_ordered(BERTH_ORDERS_READS);
 	berth_timer_handle();
 	pthread_mutex_lock(&soc.lock);
 	soc.is_alarm_running = false;

@@ -112,6 +112,7 @@ void mmio_write(volatile void *cookie, unsigned int bytes, uint64_t value)
 {
 	struct model_device *dev, *outer;
 	phys_addr_t phys;
+	uint64_t cause;
 
 	model_enter(100);
 	soc.stats.register_accesses++;
@@ -121,9 +122,12 @@ void mmio_write(volatile void *cookie, unsigned int bytes, uint64_t value)
 		bus_error(phys, bytes);
 	} else if (dev && dev->type->write) {
 		outer = soc.current;
+		cause = soc.cause;
 		soc.current = dev;
+		watch_told(dev, true);
 		dev->type->write(dev, phys - dev->base, bytes, value);
 		soc.current = outer;
+		soc.cause = cause;
 	}
 	model_leave();
 }

@@ -43,6 +43,8 @@
 #define model_cancel berth_model_cancel
 #define model_chance berth_model_chance
 #define model_decoder berth_model_decoder
+#define model_device berth_model_device
+#define model_device_type berth_model_device_type
 #define model_device_types berth_model_device_types
 #define model_display berth_model_display
 #define model_dma_read berth_model_dma_read
@@ -64,6 +66,7 @@
 #define model_rtl8139 berth_model_rtl8139
 #define model_smmu berth_model_smmu
 #define model_random berth_model_random
+#define model_window berth_model_window
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
 #define ram_access berth_model_ram_access
@@ -110,5 +113,8 @@
 #define view_share berth_model_view_share
 #define view_show berth_model_view_show
 #define view_unshare berth_model_view_unshare
+#define watch_device berth_model_watch_device
+#define watch_ordered berth_model_watch_ordered
+#define watch_told berth_model_watch_told
 
 #endif

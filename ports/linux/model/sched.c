@@ -61,6 +61,7 @@ void model_after(struct model_device *dev, uint64_t delay_ns,
 		.dev = dev,
 		.step = step,
 		.arg = arg,
+		.cause = soc.cause,
 	};
 	sift_up(soc.nr_events - 1);
 	soc.has_news = true;
@@ -86,6 +87,7 @@ static void run_first(void)
 {
 	struct event event = soc.events[0];
 	struct model_device *outer = soc.current;
+	uint64_t cause = soc.cause;
 
 	soc.events[0] = soc.events[--soc.nr_events];
 	if (soc.nr_events)
@@ -93,8 +95,10 @@ static void run_first(void)
 	soc.stats.events++;
 	model_note(NOTE_EVENT, event.at, (uint64_t)box_of(event.dev)->index << 48 ^ event.arg);
 	soc.current = event.dev;
+	soc.cause = event.cause;
 	event.step(event.dev, event.arg);
 	soc.current = outer;
+	soc.cause = cause;
 }
 
 /* Read without the lock by who traces. */
@@ -140,10 +144,11 @@ uint64_t sched_now(void)
 	return now;
 }
 
-void sched_barrier(void)
+void sched_barrier(unsigned int orders)
 {
 	model_enter(10);
 	model_leave();
+	watch_ordered(orders);
 }
 
 /* Whoever sleeps looks again. Return: how many are to be woken, without the lock: they want it at once. */
@@ -337,6 +342,7 @@ int sched_wait(const uint32_t *word, uint32_t value, uint64_t deadline_ns)
 			leave_waiters(&own);
 		model_leave();
 	} while (ret == -EAGAIN);
+	watch_ordered(BERTH_ORDERS_READS);
 	return ret;
 }
 

@@ -191,8 +191,9 @@ static void no_cache(phys_addr_t phys, uint64_t size)
 }
 
 /* A program that spins is told of interrupts, too; somebody who has the lock tells it all the same. */
-static void barrier(void)
+static void barrier(unsigned int orders)
 {
+	(void)orders;
 	if (pthread_mutex_trylock(&board.lock))
 		return;
 	if (!board.is_gone)

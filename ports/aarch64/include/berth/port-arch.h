@@ -11,8 +11,6 @@ extern "C" {
 
 #define BERTH_PORT_MAX_SLOTS 8
 #define BERTH_PORT_REDZONE 0
-/* berth_port_lock_wait() spins. */
-#define BERTH_PORT_LOCKS_SPIN 1
 
 /* A CPU is a slot; its number is in TPIDR_EL1 from the first instructions on. */
 static inline unsigned int berth_port_slot(void)

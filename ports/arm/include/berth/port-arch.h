@@ -12,8 +12,6 @@ extern "C" {
 #define BERTH_PORT_ONE_CPU 1
 #define BERTH_PORT_MAX_SLOTS 1
 #define BERTH_PORT_REDZONE 0
-/* berth_port_lock_wait() spins. */
-#define BERTH_PORT_LOCKS_SPIN 1
 
 static inline unsigned int berth_port_slot(void)
 {

@@ -64,7 +64,7 @@ struct berth_machine {
 	void (*clean)(phys_addr_t phys, uint64_t size);
 	void (*invalidate)(phys_addr_t phys, uint64_t size);
 	void (*flush)(phys_addr_t phys, uint64_t size);
-	void (*barrier)(void);
+	void (*barrier)(unsigned int orders);
 	void (*fresh)(void *virt, size_t size);
 	bool (*can_trap)(void);
 	int (*irq_unmask)(unsigned int irq, bool level);

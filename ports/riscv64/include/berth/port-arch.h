@@ -11,8 +11,6 @@ extern "C" {
 
 #define BERTH_PORT_MAX_SLOTS 4
 #define BERTH_PORT_REDZONE 0
-/* berth_port_lock_wait() spins. */
-#define BERTH_PORT_LOCKS_SPIN 1
 #define BERTH_PORT_DMA_DEFAULT_COHERENT 1
 
 /* A CPU is a slot. Hart 0 is none: see ports/riscv64/board.h. */
