@@ -66,6 +66,7 @@ enum berth_check_rule {
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
 	BERTH_CHECK_LINE_SHARED, /* wrote beside what a device writes, in the same cache line */
+	BERTH_CHECK_UNWRITTEN, /* read what a device was to write and has not, nor anybody else */
 	/* Accesses of devices. */
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
@@ -74,6 +75,7 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_BEYOND, /* a device touched what lies behind the end of what it was given */
 	BERTH_CHECK_DEVICE_MASK, /* the high bits of an address are missing */
 	BERTH_CHECK_DEVICE_WORDS, /* the two words of an address are swapped */
+	BERTH_CHECK_UNINITIALISED, /* a device read what nobody has written */
 	/* The order of accesses to coherent memory. */
 	BERTH_CHECK_UNORDERED_STORE, /* no barrier between what a descriptor says and the word that gives it away */
 	BERTH_CHECK_UNORDERED_DOORBELL, /* no barrier between a store and the register that tells the device of it */

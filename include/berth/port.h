@@ -557,6 +557,7 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * @is_cache_off: no access is cached: devices see what the CPU does
  * @trapped: somebody has done at @at what berth_port_trap() lets be told, by the instruction at @pc, or by the system
  *	call @call, if not NULL. Any context, perhaps a signal handler on the thread that has, or another thread
+ * @data: a device has read these bytes, or written them, where it was told @bus. A lock of the port's is held
  * @has_traps: berth_port_trap() is wanted: read when the RAM is mapped
  *
  * A port may tell nothing: bare metal does not.
@@ -575,6 +576,7 @@ struct berth_port_watch {
 	bool is_cache_off;
 	void (*trapped)(uintptr_t at, bool is_write, uintptr_t pc, const char *call);
 	bool has_traps;
+	void (*data)(const char *name, uint64_t bus, const void *bytes, size_t size, bool is_write);
 };
 
 /* NULL: nobody. */
@@ -587,6 +589,12 @@ extern const struct berth_port_watch *berth_port_watch;
  * between berth_port_ram() and berth_port_stop().
  */
 extern bool (*berth_port_trap)(uintptr_t at, uint64_t size, enum berth_port_access access);
+
+/*
+ * What was put into the eight bytes at @at, which are aligned and in the linear map, when the memory was handed out. Any
+ * context. False: nothing. NULL: this port fills no memory; set as berth_port_trap().
+ */
+extern bool (*berth_port_fresh)(uintptr_t at, uint64_t *word);
 
 /* Open all pages that the bytes are in. */
 static inline void berth_port_open_pages(uintptr_t at, uint64_t size)

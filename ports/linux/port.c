@@ -46,13 +46,21 @@ bool berth_port_reserved(unsigned int index, struct berth_range *range)
 	return false;
 }
 
+static bool fresh_word(uintptr_t at, uint64_t *word)
+{
+	return running->fresh_word((const void *)at, word);
+}
+
 int berth_port_ram(const struct berth_port_ram *ram)
 {
 	int ret = running->ram(ram, &berth_port_linear);
 
-	if (!ret)
-		berth_port_traps_start();
-	return ret;
+	if (ret)
+		return ret;
+	berth_port_traps_start();
+	__atomic_store_n(&berth_port_fresh, running->fresh_word ? fresh_word : NULL,
+			 __ATOMIC_RELEASE);
+	return 0;
 }
 
 void berth_port_stop(void)
@@ -61,6 +69,7 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
+	__atomic_store_n(&berth_port_fresh, NULL, __ATOMIC_RELEASE);
 	berth_port_traps_stop();
 	berth_port_user_stop();
 	berth_port_share_stop();

@@ -39,9 +39,13 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_order_cpu(at, size, is_store, caller);
 	if (is_store && any & SHADOW_MAPPED)
 		check_shadow_written(at, size);
-	if (!(any & (wrong | SHADOW_FAILED)))
+	if (!(any & (wrong | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	if (any & SHADOW_BACK && is_store)
+		check_shadow_clear(at, size, SHADOW_BACK);
+	else if (any & SHADOW_BACK)
+		check_bytes_load(at, size, caller);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
@@ -74,9 +78,10 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 		check_raw_forget(at, size);
 		check_unlock(flags);
 	}
-	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
+	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	check_shadow_clear(at, size, SHADOW_BACK);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, SHADOW_MAPPED);

@@ -141,6 +141,9 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call);
 /* Memory of the allocators is free. */
 void berth_check_freed(uintptr_t at, uint64_t size);
+/* A device has read @bytes, or written them. */
+void berth_check_data(const char *name, dma_addr_t bus, const void *bytes, uint64_t size,
+		      bool is_write);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 /* That access has led to RAM, or (@is_lost) nowhere. */
@@ -186,6 +189,7 @@ struct check_record {
 	bool is_error_seen;
 	bool is_with_cpu; /* all of it was synced for the CPU */
 	bool is_loose; /* it has not been given to the device yet, which may not matter */
+	bool is_written; /* a device has written some of it since it was given to it */
 	bool is_fresh; /* handed out by a pool, and nobody has used it */
 	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
@@ -237,6 +241,8 @@ enum {
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
 	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
+	SHADOW_BACK =
+		64, /* a device was to write it and has written beside it; nobody has since, that was seen */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -260,6 +266,10 @@ static inline bool check_has_traps(enum check_kind kind)
 {
 	return kind == CHECK_SINGLE || kind == CHECK_LIST;
 }
+
+/* Bytes that nobody has written (bytes.c). With the lock. */
+void check_bytes_back(const struct check_record *record, uintptr_t at, uint64_t size);
+void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller);
 
 /* Reports (report.c). With the lock. */
 

@@ -107,6 +107,11 @@ static const struct {
 	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
 	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
 	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(UNWRITTEN, "unwritten",
+	     "reads what the device has left out, and nobody else has written",
+	     "Ask the device how much it has written, and read no more; what was there before may be anything."),
+	RULE(UNINITIALISED, "uninitialised", "reads what nobody has written",
+	     "Fill all that the device reads, reserved fields as well, or allocate with kzalloc()."),
 	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
 	     "Clean the range after the last write and before the device is started."),
 	RULE(RAW_INVALIDATE, "raw-invalidate",
@@ -383,7 +388,7 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
-	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN || report->rule == BERTH_CHECK_UNWRITTEN)
 		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
 				   rules[report->rule].id, who, rules[report->rule].text,
 				   (unsigned long long)report->length,

@@ -60,5 +60,6 @@ extern const struct mistake corpus_rings[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
+extern const struct mistake corpus_bytes[];
 
 #endif

@@ -35,7 +35,7 @@
 #define SEEDS 50u
 
 static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_address,
-						corpus_rings, corpus_raw };
+						corpus_rings,	  corpus_raw, corpus_bytes };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
 	for (size_t subject = 0; subject < sizeof(corpus) / sizeof(corpus[0]); subject++) \

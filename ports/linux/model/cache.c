@@ -385,6 +385,15 @@ void cache_fresh(void *virt, size_t size)
 	pthread_mutex_unlock(&soc.lock);
 }
 
+/* Changes at start only: no lock. */
+bool cache_fresh_word(const void *virt, uint64_t *word)
+{
+	uint64_t at = (uint64_t)((uintptr_t)virt - (uintptr_t)soc.ram.c);
+
+	*word = raw_fill_word(soc.ram.base + at, soc.fresh_key);
+	return !soc.config.no_fresh_pattern && at < soc.ram.size;
+}
+
 unsigned int cache_line_size(void)
 {
 	return soc.line;

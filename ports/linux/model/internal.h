@@ -235,6 +235,7 @@ void cache_clean(phys_addr_t phys, uint64_t size);
 void cache_invalidate(phys_addr_t phys, uint64_t size);
 void cache_flush(phys_addr_t phys, uint64_t size);
 void cache_fresh(void *virt, size_t size);
+bool cache_fresh_word(const void *virt, uint64_t *word);
 /* The same without counting as an operation, for the model's own use; whole lines. */
 void cache_flush_lines(phys_addr_t phys, uint64_t size);
 void cache_drop_lines(phys_addr_t phys, uint64_t size);
@@ -258,6 +259,10 @@ int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, siz
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);
 void raw_write(uint8_t *memory, const void *buffer, uint64_t size);
 void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size);
+static inline uint64_t raw_fill_word(phys_addr_t phys, uint64_t key)
+{
+	return ((phys & ~7ull) ^ key) * 0x9e3779b97f4a7c15ull | 1;
+}
 void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key);
 
 #endif

@@ -334,6 +334,7 @@ const struct berth_machine berth_model = {
 	.barrier = sched_barrier,
 	.fresh = cache_fresh,
 	.can_trap = ram_can_trap,
+	.fresh_word = cache_fresh_word,
 	.irq_unmask = gic_unmask,
 	.irq_mask = gic_mask,
 	.irq_poll = irq_deliver,

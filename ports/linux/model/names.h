@@ -13,6 +13,7 @@
 #define cache_flush berth_model_cache_flush
 #define cache_flush_lines berth_model_cache_flush_lines
 #define cache_fresh berth_model_cache_fresh
+#define cache_fresh_word berth_model_cache_fresh_word
 #define cache_invalidate berth_model_cache_invalidate
 #define cache_line_size berth_model_cache_line_size
 #define cache_set_chances berth_model_cache_set_chances

@@ -39,6 +39,8 @@ BERTH_BEGIN_DECLS
  * other processes to see; the machine's own threads that store meanwhile wait as others do. Without @area no
  * process can be shown anything.
  *
+ * @fresh_word says what @fresh has put into eight aligned bytes; false: nothing.
+ *
  * @can_trap says whether the machine itself reaches RAM past the linear map, so that pages of that may be closed.
  */
 struct berth_machine {
@@ -67,6 +69,7 @@ struct berth_machine {
 	void (*barrier)(unsigned int orders);
 	void (*fresh)(void *virt, size_t size);
 	bool (*can_trap)(void);
+	bool (*fresh_word)(const void *virt, uint64_t *word);
 	int (*irq_unmask)(unsigned int irq, bool level);
 	void (*irq_mask)(unsigned int irq);
 	void (*irq_poll)(void);
