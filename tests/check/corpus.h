@@ -82,5 +82,6 @@ extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
 
 #endif

@@ -36,8 +36,8 @@
 #define SEEDS 50u
 
 static const struct mistake *const corpus[] = {
-	corpus_streaming, corpus_rings, corpus_order,  corpus_api,
-	corpus_address,	  corpus_buf,	corpus_engine, corpus_raw,
+	corpus_streaming, corpus_rings,	 corpus_order, corpus_api,   corpus_address,
+	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes,
 };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
