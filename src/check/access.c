@@ -17,6 +17,12 @@ static bool take_fresh(struct check_record *record)
 	return true;
 }
 
+/* Nearly all accesses are of memory that nobody has ever mapped. */
+static bool is_plain(uintptr_t at, uint64_t size)
+{
+	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on;
+}
+
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
@@ -25,6 +31,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (is_plain(at, size))
+		return;
 	if (check_raw_is_on)
 		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
@@ -35,8 +43,11 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);
-	if (is_store && any & SHADOW_MAPPED)
+	if (is_store && (any & (SHADOW_MAPPED | SHADOW_COHERENT)) == SHADOW_MAPPED) {
+		flags = check_lock();
 		check_shadow_written(at, size);
+		check_unlock(flags);
+	}
 	if (!(any & (wrong | SHADOW_FAILED)))
 		return;
 	flags = check_lock();
