@@ -170,8 +170,8 @@ static void mark(const struct check_record *record)
 	if (!record->call.virt)
 		return;
 	check_raw_forget(record->call.virt, record->call.size);
-	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK);
-	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
+	check_shadow_change(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK,
+			    bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
 	if (check_has_traps(record->call.kind))

@@ -318,11 +318,21 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
 /* The states that all of them have. No lock. */
 uint8_t check_shadow_all(uintptr_t at, uint64_t size);
-/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+/* The CPU writes: what is streaming and the CPU's was written. With the lock. */
 void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
+/* Both at once. */
+bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set);
+/* No byte below the one has a state, and none from the other on. */
+extern uintptr_t check_low, check_high;
+
+static inline bool check_shadow_may(uintptr_t at, uint64_t size)
+{
+	return at < __atomic_load_n(&check_high, __ATOMIC_RELAXED) &&
+	       at + size > __atomic_load_n(&check_low, __ATOMIC_RELAXED);
+}
 void check_shadow_reset(void);
 
 /* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */

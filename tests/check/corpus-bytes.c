@@ -150,10 +150,10 @@ static void legal_answers(const struct rig *rig, bool is_mended)
 }
 
 const struct mistake corpus_bytes[] = {
-	MISTAKE(fields_left_out, 28),
-	MISTAKE(length_too_long, 28),
-	MISTAKE(more_than_came, 29),
-	MISTAKE(more_than_came_yet, 29),
+	MISTAKE_ON(fields_left_out, 28, ON_FRESH, 0),
+	MISTAKE_ON(length_too_long, 28, ON_FRESH, 0),
+	MISTAKE_ON(more_than_came, 29, ON_FRESH, 0),
+	MISTAKE_ON(more_than_came_yet, 29, ON_FRESH, 0),
 	LEGAL(legal_sends),
 	LEGAL(legal_answers),
 	CORPUS_END,
