@@ -294,7 +294,8 @@ bool check_record_has_gone_sibling(const struct check_record *record);
 bool check_device_is_foreign(const char *name);
 /* Of all that begin at @bus: which one was meant cannot be told. */
 void check_record_error_seen(const void *dev, dma_addr_t bus);
-void check_records_reset(void);
+/* @size: of the checker's memory. */
+void check_records_reset(size_t size);
 /* One that was removed not long ago; NULL. */
 const struct check_record *check_record_gone(const struct check_call *call);
 

@@ -37,7 +37,7 @@
 
 static const struct mistake *const corpus[] = {
 	corpus_streaming, corpus_rings,	 corpus_order, corpus_api,   corpus_address,
-	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes,
+	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes, corpus_lifetime,
 };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
