@@ -85,7 +85,7 @@ static _Noreturn void unusable(const char *why)
 /* The library that comes with the command, for programs that do not say where theirs is. */
 static void *load_library(void)
 {
-	static const char *const places[] = { "../..", "../" BERTH_LIBDIR, "../lib" };
+	static const char *const places[] = { "../..", ("../" BERTH_LIBDIR), "../lib" };
 	char own[PATH_MAX], path[PATH_MAX + 64];
 	const ssize_t got = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	void *library = NULL;
