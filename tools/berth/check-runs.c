@@ -417,6 +417,7 @@ static void add_how_it_ended(struct child *child)
 	if (child->has_crash) {
 		add_crash(child);
 	} else if (child->timed_out) {
+		child->results->hangs++;
 		snprintf(what, sizeof(what), "has not ended after %u s",
 			 child->results->options->timeout_s);
 		add_end(child, "hang", what, child->has_where);

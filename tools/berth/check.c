@@ -10,6 +10,9 @@
 #include "command.h"
 #include "run.h"
 
+/* Of one test: each takes as long as the limit. */
+#define MOST_HANGS 3u
+
 static const char usage[] =
 	"Usage: berth check PROGRAM.so [OPTION]...\n"
 	"Run a driver and its tests under the checker, each test on the machine of each seed, in a\n"
@@ -176,9 +179,14 @@ static int run_all(struct check_results *results)
 	for (unsigned int test = 0; test < results->nr_tests; test++) {
 		if (options->test && strcmp(options->test, results->tests[test]) != 0)
 			continue;
-		for (unsigned int i = 0; i < options->nr_seeds; i++)
+		results->hangs = 0;
+		for (unsigned int i = 0; i < options->nr_seeds && results->hangs < MOST_HANGS; i++)
 			if (check_run(results, test, options->first_seed + i))
 				return RUN_UNUSABLE;
+		if (results->hangs == MOST_HANGS && options->nr_seeds > MOST_HANGS)
+			fprintf(stderr,
+				"berth check: %s hangs again and again: its other seeds are left out\n",
+				results->tests[test]);
 	}
 	return RUN_DONE;
 }

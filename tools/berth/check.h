@@ -165,6 +165,7 @@ struct check_results {
 	struct check_finding *findings;
 	unsigned int nr_findings, nr_suppressed;
 	unsigned int runs;
+	unsigned int hangs; /* of the test that runs */
 	const char *modules[CHECK_NO_MODULE]; /* of the last child */
 	const char *command; /* its own file */
 	struct check_suppression *suppressions;
