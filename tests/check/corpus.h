@@ -44,6 +44,7 @@ enum {
 	/* Of the machines of 50 seeds, those on which the mistake does harm. */
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
+	ON_FRESH = 32, /* new memory has a pattern */
 	BY_CHANCE = 16, /* not with each seed */
 };
 
@@ -82,5 +83,6 @@ extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
 
 #endif
