@@ -43,7 +43,7 @@ BUILDS = (
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini",), ("boards", "port"), quick=("boards",)),
     Build("arm", "", ("--cross-file=cross/arm.ini",), ("boards", "port")),
     Build("riscv64", "", ("--cross-file=cross/riscv64.ini",), ("boards", "port")),
-    Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib", "-Dchecked=true"), (*PROCESS, "check"), quick=(),
+    Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib", "-Dchecked=true"), (*PROCESS, "check", "checked"), quick=(),
           targets=("libberth.a", "libberth.so.0")),
     Build("clang-asan", "clang", ("-Db_sanitize=address,undefined", "-Db_lundef=false"), PROCESS),
     # clang: gcc's thread sanitizer refuses fences
@@ -69,6 +69,7 @@ CHECKS = (
     Check("freestanding", ("plain", "aarch64", "arm", "riscv64")),
     Check("install", ("plain",), quick=False),
     Check("docs", ("plain",), quick=False),
+    Check("guide", ("plain",), quick=False),
 )
 
 RESULT = re.compile(r"^(not )?ok\b\s*\d*[\s-]*(.*)$")

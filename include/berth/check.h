@@ -62,6 +62,12 @@ enum berth_check_rule {
 	BERTH_CHECK_POOL_BUSY, /* a pool destroyed of which blocks are out */
 	BERTH_CHECK_ERROR_LOST, /* a mapping failed, and the operation said that all is well */
 	BERTH_CHECK_ALLOC_UNCHECKED, /* used memory though its allocation failed */
+	BERTH_CHECK_TRANSFER_BUSY, /* unmapped or freed what a DMA controller's transfer uses */
+	BERTH_CHECK_TRANSFER_TWICE, /* submitted a descriptor that is under way */
+	BERTH_CHECK_TRANSFER_RELEASED, /* released a channel whose transfers go on */
+	BERTH_CHECK_BUF_GONE, /* used a dma-buf or an attachment that is no more */
+	BERTH_CHECK_BUF_ATTACHED, /* put the last reference to a dma-buf while devices are attached */
+	BERTH_CHECK_BUF_MAPPED, /* detached a device that has a dma-buf mapped */
 	/* Accesses of the CPU. */
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
@@ -82,6 +88,11 @@ enum berth_check_rule {
 	BERTH_CHECK_DOUBLE_FETCH, /* read twice what the device may change between */
 	BERTH_CHECK_DEVICE_POINTER, /* followed an address out of memory that the device can write */
 	BERTH_CHECK_WILD_ACCESS, /* used a number of the device's without asking whether it can be */
+	/* Memory that no call has mapped, of a driver that works the caches itself. */
+	BERTH_CHECK_RAW_CLEAN, /* a device read what the CPU has written and not cleaned */
+	BERTH_CHECK_RAW_INVALIDATE, /* the CPU read what a device has written, not invalidated since */
+	BERTH_CHECK_RAW_DIRTY, /* a device wrote in a line that is dirty in the cache */
+	BERTH_CHECK_RAW_LOST, /* read what an invalidate or a write-back has destroyed */
 	BERTH_CHECK_RULES
 };
 
@@ -152,6 +163,8 @@ struct berth_check_report {
  * @is_suppressed: whether a report is not wanted; NULL: all are
  * @with_notes: tell notes as well
  * @hostile: not 0: devices write what they please into coherent memory, each number in a way of its own
+ * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped
+ *	is followed as well
  *
  * When the memory is full that is said once, on the console, and what comes then is followed in part: less is found,
  * and nothing is reported that is not so.
@@ -164,6 +177,7 @@ struct berth_check_options {
 	bool (*is_suppressed)(const struct berth_check_report *report, void *data);
 	bool with_notes;
 	uint64_t hostile;
+	bool has_raw;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

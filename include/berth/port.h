@@ -554,6 +554,8 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  *	0: another device does. A lock of the port's is held
  * @cause: what the device that comes next in @device does was brought about by that write of a register;
  *	0: not known. A lock of the port's is held
+ * @ram: it is about to touch RAM of the linear map that is seen there, and is cached. A lock of the port's is held
+ * @is_cache_off: no access is cached: devices see what the CPU does
  *
  * A port may tell nothing: bare metal does not.
  */
@@ -567,6 +569,8 @@ struct berth_port_watch {
 	void (*ordered)(unsigned int what);
 	void (*told)(const char *name, uint64_t cause);
 	void (*cause)(uint64_t cause);
+	void (*ram)(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent);
+	bool is_cache_off;
 };
 
 /* NULL: nobody. */

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
-#include "check/check.h"
-
-/* Bytes of the longest cache line. */
-#define LINE_MOST 128u
+#include "check/raw.h"
 
 /*
  * What a pool has just handed out, synced for the device, may as well be written by the CPU first: it is right if it is
@@ -20,6 +17,15 @@ static bool take_fresh(struct check_record *record)
 	return true;
 }
 
+static void hint(uintptr_t at)
+{
+	const struct check_record *record = check_record_at(at, 0);
+
+	if (record && record->call.kind == CHECK_BUF_VIEW)
+		check_hint(
+			"It is the CPU's from dma_buf_begin_cpu_access() to dma_buf_end_cpu_access().");
+}
+
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
@@ -28,6 +34,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (check_raw_is_on)
+		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
 		flags = check_lock();
 		check_failure_used(at, size, is_store, caller);
@@ -38,6 +46,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);
+	if (is_store && any & SHADOW_MAPPED)
+		check_shadow_written(at, size);
 	if (!(any & (wrong | SHADOW_FAILED)))
 		return;
 	flags = check_lock();
@@ -45,10 +55,12 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
 	if (first < at + size && is_store && take_fresh(check_record_at(first, 0))) {
+		check_shadow_written(at, size);
 		check_unlock(flags);
 		return;
 	}
 	if (first < at + size) {
+		hint(first);
 		check_report(is_store ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 			     check_record_at(first, 0), NULL, first, at + size - first, is_store,
 			     caller);
@@ -65,6 +77,11 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 	unsigned long flags;
 	uintptr_t first;
 
+	if (check_raw_is_on) {
+		flags = check_lock();
+		check_raw_forget(at, size);
+		check_unlock(flags);
+	}
 	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
 		return;
 	flags = check_lock();

@@ -73,3 +73,14 @@ __attribute__((visibility("default"))) void *__asan_memset(void *to, int byte, s
 	look((uintptr_t)to, size, true, HERE);
 	return __builtin_memset(to, byte, size);
 }
+
+/* What front/memory.h makes of memcmp(). */
+int berth_checked_memcmp(const void *a, const void *b, size_t size);
+
+__attribute__((visibility("default"))) int berth_checked_memcmp(const void *a, const void *b,
+								size_t size)
+{
+	look((uintptr_t)a, size, false, HERE);
+	look((uintptr_t)b, size, false, HERE);
+	return __builtin_memcmp(a, b, size);
+}

@@ -3,7 +3,7 @@
 #include <berth/errno.h>
 #include <berth/port.h>
 
-#include "check/check.h"
+#include "check/raw.h"
 #include "lib/device.h"
 #include "lib/error.h"
 
@@ -45,14 +45,26 @@ static void told(const char *name, uint64_t cause)
 		check_told(name, cause);
 }
 
-static const struct berth_port_watch watch = {
+static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent)
+{
+	if (berth_check_is_on() && check_raw_is_on)
+		check_raw_device(name, at, size, is_write, is_coherent);
+}
+
+static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
 	.reached = reached,
 	.ordered = ordered,
 	.told = told,
 	.cause = check_order_cause,
+	.ram = ram,
 };
+
+void check_watch_cache(bool is_on)
+{
+	__atomic_store_n(&watch.is_cache_off, !is_on, __ATOMIC_RELAXED);
+}
 
 int berth_check_start(const struct berth_check_options *options)
 {
@@ -67,6 +79,9 @@ int berth_check_start(const struct berth_check_options *options)
 	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
+	check_raw_reset(options->has_raw);
+	check_transfers_reset();
+	check_buffers_reset();
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -139,29 +154,33 @@ static void mark(const struct check_record *record)
 {
 	if (!record->call.virt)
 		return;
+	check_raw_forget(record->call.virt, record->call.size);
+	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN);
 	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
 }
 
-/* What others have of the bytes that a record has left, or of their lines. */
-static void mark_again(uintptr_t page, const struct check_call *gone)
+struct range {
+	uintptr_t first, end;
+	const struct check_record *but;
+};
+
+/* What another one has of a range that a record has left, or of its lines. */
+static void mark_again(struct check_record *record, void *data)
 {
-	const uintptr_t reach = has_lines(&(struct check_record){ .call = *gone }) ? 128 : 0;
-	const uintptr_t first = gone->virt - reach, last = gone->virt + (uintptr_t)gone->size;
+	const struct range *left = data;
+	const struct check_call *call = &record->call;
+	const uintptr_t end = call->virt + (uintptr_t)call->size;
+	const uintptr_t from = call->virt > left->first ? call->virt : left->first;
+	const uintptr_t to = end < left->end ? end : left->end;
 
-	for (const struct check_link *link = check_shadow_links(page); link; link = link->next) {
-		const struct check_call *call = &link->record->call;
-		const uintptr_t end = call->virt + (uintptr_t)call->size;
-		const uintptr_t from = call->virt > gone->virt ? call->virt : gone->virt;
-		const uintptr_t to = end < last ? end : last;
-
-		if (from < to)
-			check_shadow_set(from, to - from, bits_of(link->record));
-		if (has_lines(link->record) && !link->record->is_with_cpu &&
-		    call->virt < last + reach && end > first)
-			mark_lines(call, true);
-	}
+	if (record == left->but)
+		return;
+	if (from < to)
+		check_shadow_set(from, to - from, bits_of(record));
+	if (has_lines(record) && !record->is_with_cpu)
+		mark_lines(call, true);
 }
 
 /* A record goes: its bytes are the CPU's, as far as nobody else has them. */
@@ -169,7 +188,8 @@ void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
-	const uintptr_t page = call.virt & ~(uintptr_t)(PAGE_SIZE - 1);
+	const uintptr_t reach = had_lines ? LINE_MOST : 0;
+	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
 	if (call.virt && !check_has_owner(call.kind))
 		check_order_forget(call.virt, call.size);
@@ -177,11 +197,11 @@ void check_record_drop(struct check_record *record)
 	if (!call.virt)
 		return;
 	check_shadow_clear(call.virt, call.size,
-			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT);
+			   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED | SHADOW_COHERENT |
+				   SHADOW_WRITTEN);
 	if (had_lines)
 		mark_lines(&call, false);
-	for (uintptr_t at = page; at < call.virt + call.size; at += PAGE_SIZE)
-		mark_again(at, &call);
+	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -257,7 +277,7 @@ static enum berth_check_rule unmap_problem(const struct check_record *record,
 		return BERTH_CHECK_UNMAP_SIZE;
 	if (record->call.dir != call->dir)
 		return BERTH_CHECK_UNMAP_DIRECTION;
-	if (call->kind != CHECK_LIST && !record->is_error_seen)
+	if ((call->kind == CHECK_SINGLE || call->kind == CHECK_RESOURCE) && !record->is_error_seen)
 		return BERTH_CHECK_ERROR_UNCHECKED;
 	return BERTH_CHECK_NOTHING;
 }
@@ -310,6 +330,9 @@ bool berth_check_removing(const struct check_call *call)
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
 		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
+			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
+				     call->caller);
 		if (is_to_end)
 			check_record_drop(record);
 	}
@@ -317,22 +340,38 @@ bool berth_check_removing(const struct check_call *call)
 	return is_to_end;
 }
 
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
+{
+	const struct check_call call = { .dev = dev, .bus = bus, .size = size };
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_find(&call);
+
+	if (record && record->call.dev == dev)
+		check_record_drop(record);
+	check_unlock(flags);
+}
+
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
 {
 	const uintptr_t at = record->call.virt + (uintptr_t)(call->bus - record->call.bus);
+	struct range left = { at, at + (uintptr_t)call->size, record };
 
 	record->is_fresh = false;
 	if (call->size == record->call.size)
 		record->is_with_cpu = for_cpu;
 	if (!for_cpu)
 		record->is_loose = false;
-	if (!record->call.virt)
+	if (!record->call.virt || !call->size)
 		return;
-	if (for_cpu)
+	if (!for_cpu || record->call.dir == DMA_FROM_DEVICE)
+		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
+	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
-	else
-		check_shadow_set(at, call->size, check_rights(record->call.dir));
-	if (!for_cpu && has_lines(record))
+		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
+		return;
+	}
+	check_shadow_set(at, call->size, check_rights(record->call.dir));
+	if (has_lines(record))
 		mark_lines(&record->call, true);
 }
 
@@ -393,6 +432,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 	struct check_record *record;
 
 	check_failures_forget(dev);
+	check_transfers_forget(dev);
 	while ((record = check_record_first(dev))) {
 		if (check_record_has_gone_sibling(record))
 			check_hint("Others that were mapped at the same place were unmapped.");

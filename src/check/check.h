@@ -10,6 +10,11 @@
 #include <berth/check.h>
 #include <berth/mm.h>
 
+#include "check/tree.h"
+
+/* Bytes of the longest cache line. */
+#define LINE_MOST 256u
+
 enum check_kind {
 	CHECK_SINGLE, /* dma_map_single(), dma_map_page() */
 	CHECK_LIST, /* dma_map_sg() */
@@ -52,7 +57,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
- * @owner: the pool, or what else it belongs to
+ * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
  * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
@@ -66,7 +71,7 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
-	const void *owner;
+	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;
 };
@@ -91,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* The states of bytes with which a mapping lets the device do what it is for. */
+uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
 void berth_check_error_seen(const void *dev, dma_addr_t bus);
 /* What the device had is all to be back: its driver has gone. */
@@ -107,6 +114,65 @@ void berth_check_handed_back(const struct check_call *call);
 /* What has handed out memory is about to go: @rule is broken if some of it is out. */
 void berth_check_owner_going(const void *dev, const char *name, const void *owner,
 			     enum berth_check_rule rule, uintptr_t caller);
+
+/* Buffers that devices share (buffer.c). */
+
+/* There is an object, that was made where another one may have been; it goes; it is used: false, if it has gone. */
+void berth_check_object_made(const void *object);
+void berth_check_object_gone(const void *object, const char *name, uintptr_t caller);
+bool berth_check_object_used(const void *object, uintptr_t caller);
+/* The CPU sees the buffer (@owner) somewhere; no more. */
+void berth_check_viewed(const struct check_call *call);
+void berth_check_unviewed(const void *buf);
+/* It says when it looks. */
+void berth_check_cpu_access(const void *buf, bool begin, bool writes);
+/* Devices that use it, after one more or less. */
+unsigned int berth_check_attached(const void *buf, int change);
+/* A segment is mapped for an attachment (@owner), in a table (@part_of). @buf: whose bytes are followed, or NULL. */
+void berth_check_buf_mapped(const struct check_call *call, const void *buf);
+/* That table, or with DMA_NONE all, is unmapped. */
+void berth_check_buf_unmapped(const struct check_call *call);
+void berth_check_buf_problem(enum berth_check_rule rule, const struct check_call *call);
+void check_buffers_reset(void);
+
+/* Transfers of DMA controllers (transfer.c). */
+
+/*
+ * struct check_transfer - memory of a transfer
+ * @desc, @chan: its descriptor and channel
+ * @dev: the controller
+ * @bus, @size: the memory, or a part of it
+ * @is_done: whether that of a cookie is done, or (-1) nothing of the channel can go on. Any context
+ */
+struct check_transfer {
+	const void *desc, *chan, *dev;
+	dma_addr_t bus;
+	uint64_t size;
+	bool (*is_done)(const void *chan, int32_t cookie);
+};
+
+/* A descriptor is new (@is_first), or has one more part. */
+void berth_check_prepared(const struct check_transfer *transfer, const char *name, bool is_first,
+			  uintptr_t caller);
+/* False: it is under way already. */
+bool berth_check_submitting(const void *desc, uintptr_t caller);
+void berth_check_submitted(const void *desc, int32_t cookie);
+void berth_check_descriptor_freed(const void *desc);
+void berth_check_terminated(const void *chan);
+/* Around the wait. */
+void berth_check_synchronizing(const void *chan);
+void berth_check_synchronized(const void *chan);
+void berth_check_channel_going(const void *chan, uintptr_t caller);
+/* The library unmaps what the program has mapped. */
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size);
+/* Whether a transfer uses such memory, with a hint if that is going to end. With the lock. */
+bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
+/* The controller goes. With the lock. */
+void check_transfers_forget(const void *dev);
+void check_transfers_reset(void);
+
+/* The CPU sees memory that is scattered there, until it is freed. */
+void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt);
 
 /* Failures (failure.c). */
 
@@ -154,13 +220,16 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 void check_order_forget(uintptr_t at, uint64_t size);
 void check_order_reset(uint64_t hostile);
 
+/* Whether accesses are cached at all (calls.c). */
+void check_watch_cache(bool is_on);
+
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_OF_LINKS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -170,7 +239,7 @@ void check_unlock(unsigned long flags);
 /* Records (record.c). All with the lock. */
 
 struct check_record {
-	struct check_record *next; /* in its row */
+	struct check_node by_bus, by_virt;
 	struct check_call call;
 	char name[64];
 	struct berth_check_place place;
@@ -184,6 +253,8 @@ struct check_record {
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* The CPU sees it at @virt from now on. */
+void check_record_move(struct check_record *record, uintptr_t virt);
 /* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
 void check_record_drop(struct check_record *record);
 /* What a mapping lets the device do. */
@@ -196,6 +267,9 @@ struct check_record *check_record_find(const struct check_call *call);
 struct check_record *check_record_around(const void *dev, dma_addr_t bus);
 /* The newest one that the CPU sees at @at, or within @near bytes of it; NULL. */
 struct check_record *check_record_at(uintptr_t at, uintptr_t near);
+/* Those with a byte that the CPU sees from @first to @last. */
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data);
 /* The device that has had records under a name; NULL. */
 const void *check_device_of(const char *name);
 /* One that was removed not long ago and contained @bus; NULL. */
@@ -224,6 +298,7 @@ enum {
 	SHADOW_MAPPED = 4,
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
+	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -231,17 +306,11 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
-/* Who has bytes of a page. With the lock. */
-struct check_link {
-	struct check_link *next;
-	struct check_record *record;
-};
-bool check_shadow_link(struct check_record *record);
-void check_shadow_unlink(struct check_record *record);
-const struct check_link *check_shadow_links(uintptr_t at);
 void check_shadow_reset(void);
 
 /* Reports (report.c). With the lock. */
@@ -260,7 +329,8 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
 /*
  * struct check_finding - the same, and what only some have
  * @touched: who did it, if that was not just now
- * @other: the return address of the other access that it is about
+ * @other: the return address of the other access that it is about; without @record it counts as who had the memory
+ * @breaks_on: where, if that depends on more than the rule; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
@@ -271,6 +341,7 @@ struct check_finding {
 	bool is_store;
 	uintptr_t caller, other;
 	const struct berth_check_place *touched;
+	const char *breaks_on;
 };
 
 void check_report_finding(const struct check_finding *finding);

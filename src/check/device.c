@@ -3,10 +3,14 @@
  * Accesses of devices, judged by what the device was told and not by where that leads: behind a bounce buffer or an
  * IOMMU the bytes are elsewhere.
  */
+#include <berth/port.h>
+
 #include "check/check.h"
 #include "lib/string.h"
 
 #define LINE 128u
+/* Bytes of a bounce buffer that are one mapping's at least. */
+#define SLOT 2048u
 
 /*
  * An access outside of all that is known, and whether that is wrong is seen when it has led somewhere. The port holds
@@ -20,19 +24,32 @@ static struct {
 	bool is_write;
 } pending;
 
+/*
+ * What was synced for the CPU and is still as it was then may be left with a device: it reads the right bytes, and what it writes
+ * nothing overwrites. From then on they are the device's. If the CPU has written, that may be in its cache still, and may fall
+ * over a line of the device's later.
+ */
 static enum berth_check_rule owner_problem(const struct check_record *record, dma_addr_t bus,
 					   uint64_t size, bool is_write)
 {
-	const uintptr_t at = record->call.virt + (uintptr_t)(bus - record->call.bus);
-	const uint8_t may = is_write ? SHADOW_DEV_WRITE : SHADOW_DEV_READ | SHADOW_DEV_WRITE;
+	const uintptr_t first = record->call.virt, end = first + (uintptr_t)record->call.size;
+	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
+	uintptr_t at = first + (uintptr_t)(bus - record->call.bus), from = at, to = at + size;
 
 	if (is_write && record->call.dir == DMA_TO_DEVICE)
 		return BERTH_CHECK_DEVICE_DIRECTION;
 	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF)
 		return BERTH_CHECK_NOTHING;
-	for (uint64_t i = 0; i < size; i++)
-		if (!(check_shadow_any(at + i, 1) & may))
-			return BERTH_CHECK_DEVICE_EARLY;
+	if (is_write) {
+		from &= ~(line - 1);
+		to = (to + line - 1) & ~(line - 1);
+		from = from < first ? first : from;
+		to = to > end ? end : to;
+	}
+	if (check_shadow_any(from, to - from) & SHADOW_WRITTEN)
+		return BERTH_CHECK_DEVICE_EARLY;
+	if (is_write)
+		check_shadow_set(at, size, check_rights(record->call.dir));
 	return BERTH_CHECK_NOTHING;
 }
 
@@ -88,6 +105,20 @@ static uint64_t judge(struct check_record *record, const char *name, dma_addr_t 
 	return 0;
 }
 
+static bool is_behind(struct check_record *record, void *bus)
+{
+	return record->call.bus + record->call.size == *(const dma_addr_t *)bus;
+}
+
+/*
+ * What ends where the access begins, inside a page: there is nothing else in the pages of a mapping behind an IOMMU, nor
+ * in the slots of a bounce buffer.
+ */
+static struct check_record *find_behind(const char *name, dma_addr_t bus)
+{
+	return bus % SLOT ? check_record_each(name, is_behind, &bus) : NULL;
+}
+
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write)
 {
 	unsigned long flags = check_lock();
@@ -116,6 +147,11 @@ void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is
 		tell(BERTH_CHECK_DEVICE_UNMAPPED, gone, name, bus, size, is_write);
 		goto out;
 	}
+	last = find_behind(name, bus);
+	if (last && !check_device_is_foreign(name)) {
+		tell(BERTH_CHECK_DEVICE_BEYOND, last, name, bus, size, is_write);
+		goto out;
+	}
 	pending.is_there = true;
 	berth_strlcpy(pending.name, name, sizeof(pending.name));
 	pending.bus = bus;
@@ -136,12 +172,6 @@ static bool is_same(struct check_record *record, void *data)
 {
 	(void)data;
 	return contains(record, pending.bus);
-}
-
-static bool is_behind(struct check_record *record, void *data)
-{
-	(void)data;
-	return record->call.bus + record->call.size == pending.bus;
 }
 
 static bool is_truncated(struct check_record *record, void *data)
@@ -183,7 +213,7 @@ static void tell_outside(bool is_lost)
 	const struct check_record *record;
 
 	for (unsigned int i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-		record = check_record_each(pending.name, causes[i].fits, NULL);
+		record = check_record_each(pending.name, causes[i].fits, &pending.bus);
 		if (!record)
 			continue;
 		check_hint(causes[i].hint);

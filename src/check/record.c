@@ -4,12 +4,11 @@
 #include "lib/device.h"
 #include "lib/string.h"
 
-#define ROWS 4096u
 #define GONE 256u
 
-static struct check_record *rows[ROWS];
+static struct check_node *by_bus, *by_virt;
 static struct check_record gone[GONE];
-static uint64_t nr_added, nr_gone, longest;
+static uint64_t nr_added, nr_gone;
 
 #define DEVICES 128u
 
@@ -20,9 +19,21 @@ static struct {
 } devices[DEVICES];
 static unsigned int nr_devices;
 
-static unsigned int row_of(dma_addr_t bus)
+static struct check_record *of_bus(struct check_node *node)
 {
-	return (unsigned int)((bus >> 12) * 0x9e3779b97f4a7c15ull >> 52) % ROWS;
+	return container_of(node, struct check_record, by_bus);
+}
+
+static struct check_record *of_virt(struct check_node *node)
+{
+	return container_of(node, struct check_record, by_virt);
+}
+
+static void insert(struct check_node **root, struct check_node *node, uint64_t first, uint64_t size)
+{
+	node->first = first;
+	node->last = first + (size ? size - 1 : 0);
+	check_tree_insert(root, node);
 }
 
 const void *check_device_of(const char *name)
@@ -76,7 +87,6 @@ void berth_check_foreign(struct device *dev)
 struct check_record *check_record_add(const struct check_call *call)
 {
 	struct check_record *record = check_get(CHECK_OF_RECORDS, sizeof(*record));
-	unsigned int row = row_of(call->bus);
 
 	if (!record)
 		return NULL;
@@ -85,26 +95,27 @@ struct check_record *check_record_add(const struct check_call *call)
 	record->call.name = record->name;
 	check_place_here(&record->place, call->caller);
 	record->order = ++nr_added;
-	record->next = rows[row];
-	rows[row] = record;
-	if (call->size > longest)
-		longest = call->size;
+	insert(&by_bus, &record->by_bus, call->bus, call->size);
 	if (call->dev)
 		note_device(record->name, call->dev, false);
 	if (call->virt)
-		check_shadow_link(record);
+		insert(&by_virt, &record->by_virt, call->virt, call->size);
 	return record;
+}
+
+void check_record_move(struct check_record *record, uintptr_t virt)
+{
+	if (record->call.virt)
+		check_tree_remove(&by_virt, &record->by_virt);
+	record->call.virt = virt;
+	insert(&by_virt, &record->by_virt, virt, record->call.size);
 }
 
 void check_record_remove(struct check_record *record)
 {
-	struct check_record **link = &rows[row_of(record->call.bus)];
-
-	while (*link != record)
-		link = &(*link)->next;
-	*link = record->next;
+	check_tree_remove(&by_bus, &record->by_bus);
 	if (record->call.virt)
-		check_shadow_unlink(record);
+		check_tree_remove(&by_virt, &record->by_virt);
 	gone[nr_gone++ % GONE] = *record;
 	check_put(CHECK_OF_RECORDS, record);
 }
@@ -129,21 +140,35 @@ static unsigned int fit(const struct check_record *record, const struct check_ca
 	return points;
 }
 
+struct search {
+	const struct check_call *call;
+	const void *dev, *owner;
+	dma_addr_t bus;
+	unsigned int points;
+	struct check_record *best;
+};
+
+static bool look_at_fit(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct search *search = data;
+	unsigned int points = fit(record, search->call);
+
+	/* Of several alike the oldest. */
+	if (points && (points > search->points ||
+		       (points == search->points && record->order < search->best->order))) {
+		search->best = record;
+		search->points = points;
+	}
+	return false;
+}
+
 struct check_record *check_record_find(const struct check_call *call)
 {
-	struct check_record *best = NULL;
-	unsigned int most = 0;
+	struct search search = { .call = call };
 
-	for (struct check_record *r = rows[row_of(call->bus)]; r; r = r->next) {
-		unsigned int points = fit(r, call);
-
-		/* Of several alike the oldest. */
-		if (points && (points > most || (points == most && r->order < best->order))) {
-			best = r;
-			most = points;
-		}
-	}
-	return best;
+	check_tree_each(by_bus, call->bus, call->bus, look_at_fit, &search);
+	return search.best;
 }
 
 const struct check_record *check_record_gone(const struct check_call *call)
@@ -168,85 +193,168 @@ const struct check_record *check_record_gone_around(const void *dev, dma_addr_t 
 	return NULL;
 }
 
+static bool take_newest(struct search *search, struct check_record *record)
+{
+	if (!search->best || record->order > search->best->order)
+		search->best = record;
+	return false;
+}
+
+static bool look_around(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct search *search = data;
+
+	return record->call.dev == search->dev &&
+	       search->bus - record->call.bus < record->call.size && take_newest(search, record);
+}
+
 struct check_record *check_record_around(const void *dev, dma_addr_t bus)
 {
-	for (uint64_t back = 0; back <= longest + 4096 && back <= bus + 4096; back += 4096) {
-		for (struct check_record *r = rows[row_of(bus - back)]; r; r = r->next)
-			if (r->call.dev == dev && bus - r->call.bus < r->call.size)
-				return r;
-		if (bus < back)
-			break;
-	}
-	return NULL;
+	struct search search = { .dev = dev, .bus = bus };
+
+	check_tree_each(by_bus, bus, bus, look_around, &search);
+	return search.best;
+}
+
+static bool look_at(struct check_node *node, void *data)
+{
+	return take_newest(data, of_virt(node));
 }
 
 struct check_record *check_record_at(uintptr_t at, uintptr_t near)
 {
-	struct check_record *best = NULL;
+	struct search search = { 0 };
 
-	for (const struct check_link *link = check_shadow_links(at); link; link = link->next) {
-		const struct check_call *call = &link->record->call;
+	check_tree_each(by_virt, at - near, at + near, look_at, &search);
+	return search.best;
+}
 
-		if (at + near >= call->virt && at < call->virt + call->size + near &&
-		    (!best || link->record->order > best->order))
-			best = link->record;
-	}
-	return best;
+struct visitor {
+	void (*visit)(struct check_record *record, void *data);
+	void *data;
+};
+
+static bool visit_one(struct check_node *node, void *data)
+{
+	const struct visitor *visitor = data;
+
+	visitor->visit(of_virt(node), visitor->data);
+	return false;
+}
+
+void check_record_overlaps(uintptr_t first, uintptr_t last,
+			   void (*visit)(struct check_record *record, void *data), void *data)
+{
+	struct visitor visitor = { visit, data };
+
+	check_tree_each(by_virt, first, last, visit_one, &visitor);
+}
+
+static bool look_at_oldest(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct search *search = data;
+
+	if (record->call.dev == search->dev &&
+	    (!search->best || record->order < search->best->order))
+		search->best = record;
+	return false;
 }
 
 struct check_record *check_record_first(const void *dev)
 {
-	struct check_record *first = NULL;
+	struct search search = { .dev = dev };
 
-	for (unsigned int row = 0; row < ROWS; row++)
-		for (struct check_record *r = rows[row]; r; r = r->next)
-			if (r->call.dev == dev && (!first || r->order < first->order))
-				first = r;
-	return first;
+	check_tree_each(by_bus, 0, UINT64_MAX, look_at_oldest, &search);
+	return search.best;
 }
 
 void check_records_reset(void)
 {
-	__builtin_memset(rows, 0, sizeof(rows));
-	nr_added = nr_gone = longest = 0;
+	by_bus = by_virt = NULL;
+	nr_added = nr_gone = 0;
 	nr_devices = 0;
+}
+
+static bool see_error(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	const struct search *search = data;
+
+	if (record->call.dev == search->dev && record->call.bus == search->bus)
+		record->is_error_seen = true;
+	return false;
 }
 
 void check_record_error_seen(const void *dev, dma_addr_t bus)
 {
-	for (struct check_record *r = rows[row_of(bus)]; r; r = r->next)
-		if (r->call.dev == dev && r->call.bus == bus)
-			r->is_error_seen = true;
+	struct search search = { .dev = dev, .bus = bus };
+
+	check_tree_each(by_bus, bus, bus, see_error, &search);
+}
+
+static bool look_for_memory(struct check_node *node, void *data)
+{
+	struct check_record *record = of_virt(node);
+	struct search *search = data;
+
+	return record->call.virt == search->call->virt && check_is_memory(record->call.kind) &&
+	       take_newest(search, record);
+}
+
+static bool look_at_owner(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct search *search = data;
+
+	return record->call.dev == search->dev && record->call.owner == search->owner &&
+	       take_newest(search, record);
 }
 
 struct check_record *check_record_owned(const void *dev, const void *owner)
 {
-	for (unsigned int row = 0; row < ROWS; row++)
-		for (struct check_record *r = rows[row]; r; r = r->next)
-			if (r->call.dev == dev && r->call.owner == owner)
-				return r;
-	return NULL;
+	struct search search = { .dev = dev, .owner = owner };
+
+	check_tree_each(by_bus, 0, UINT64_MAX, look_at_owner, &search);
+	return search.best;
 }
 
 struct check_record *check_record_of_virt(const struct check_call *call)
 {
-	const struct check_link *link = check_shadow_links(call->virt);
+	struct search search = { .call = call };
 
-	while (link &&
-	       (link->record->call.virt != call->virt || !check_is_memory(link->record->call.kind)))
-		link = link->next;
-	return link ? link->record : NULL;
+	check_tree_each(by_virt, call->virt, call->virt, look_for_memory, &search);
+	return search.best;
+}
+
+struct named {
+	const char *name;
+	bool (*visit)(struct check_record *record, void *data);
+	void *data;
+	struct check_record *found;
+};
+
+static bool visit_named(struct check_node *node, void *data)
+{
+	struct check_record *record = of_bus(node);
+	struct named *named = data;
+
+	if (!record->call.dev || berth_strcmp(record->name, named->name) ||
+	    !named->visit(record, named->data))
+		return false;
+	named->found = record;
+	return true;
 }
 
 struct check_record *check_record_each(const char *name,
 				       bool (*visit)(struct check_record *record, void *data),
 				       void *data)
 {
-	for (unsigned int row = 0; row < ROWS; row++)
-		for (struct check_record *r = rows[row]; r; r = r->next)
-			if (r->call.dev && !berth_strcmp(r->name, name) && visit(r, data))
-				return r;
-	return NULL;
+	struct named named = { name, visit, data, NULL };
+
+	check_tree_each(by_bus, 0, UINT64_MAX, visit_named, &named);
+	return named.found;
 }
 
 bool check_record_has_gone_sibling(const struct check_record *record)

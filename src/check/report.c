@@ -71,6 +71,19 @@ static const struct {
 	     "Return the error when dma_mapping_error() says that there is one."),
 	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
 	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
+	RULE(TRANSFER_BUSY, "transfer-busy", "unmaps or frees what a transfer uses",
+	     "Wait until the cookie is complete, or call dmaengine_terminate_sync(), before the memory goes."),
+	RULE(TRANSFER_TWICE, "transfer-twice", "submits a descriptor that is under way",
+	     "Prepare a new one for each transfer, or submit one that is kept when it is complete."),
+	RULE(TRANSFER_RELEASED, "transfer-released", "releases a channel whose transfers go on",
+	     "Call dmaengine_terminate_sync() before dma_release_channel()."),
+	RULE(BUF_GONE, "buf-gone", "uses a dma-buf, or an attachment, that is no more",
+	     "Keep a reference with get_dma_buf() as long as it is used; nothing comes after dma_buf_detach()."),
+	RULE(BUF_ATTACHED, "buf-attached",
+	     "puts its last reference to a dma-buf while a device is attached",
+	     "Call dma_buf_detach() before dma_buf_put(): on Linux an attachment does not hold the buffer."),
+	RULE(BUF_MAPPED, "buf-mapped", "detaches a device that has the dma-buf mapped",
+	     "Call dma_buf_unmap_attachment() before dma_buf_detach()."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -107,6 +120,16 @@ static const struct {
 	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
 	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
 	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
+	     "Clean the range after the last write and before the device is started."),
+	RULE(RAW_INVALIDATE, "raw-invalidate",
+	     "reads what a device has written, not invalidated since",
+	     "Invalidate the range after the transfer, too: between the two the cache may fetch it on its own."),
+	RULE(RAW_DIRTY, "raw-dirty",
+	     "writes in a cache line that the CPU has written, and that may be written back at any time",
+	     "Invalidate or clean the lines before the device is started, and give the buffer lines of its own."),
+	RULE(RAW_LOST, "raw-lost", "reads what a cache call has destroyed",
+	     "Give the buffer lines of its own, at both ends; clean what is to survive an invalidate."),
 #undef RULE
 };
 
@@ -122,8 +145,14 @@ void check_hint(const char *hint)
 
 enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 {
-	(void)rule;
-	return BERTH_CHECK_ERROR;
+	switch (rule) {
+	case BERTH_CHECK_TRANSFER_RELEASED:
+	case BERTH_CHECK_BUF_ATTACHED:
+	case BERTH_CHECK_BUF_MAPPED:
+		return BERTH_CHECK_WARNING;
+	default:
+		return BERTH_CHECK_ERROR;
+	}
 }
 
 const char *berth_check_rule_id(enum berth_check_rule rule)
@@ -290,6 +319,8 @@ void check_report_finding(const struct check_finding *finding)
 	report.length = finding->size;
 	report.is_store = finding->is_store;
 	report.other = finding->other;
+	if (finding->breaks_on)
+		report.breaks_on = finding->breaks_on;
 	if (finding->touched)
 		report.touched = *finding->touched;
 	else
@@ -300,6 +331,8 @@ void check_report_finding(const struct check_finding *finding)
 		report.bus = record->call.bus;
 		report.direction = record->call.dir;
 		report.mapped = record->place;
+	} else if (finding->other) {
+		report.mapped.frame[report.mapped.nr++] = finding->other;
 	}
 	end(&report);
 }
@@ -363,6 +396,12 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
+				   rules[report->rule].id, who, rules[report->rule].text,
+				   (unsigned long long)report->length,
+				   report->length == 1 ? "" : "s",
+				   (unsigned long long)report->address);
 	else
 		n = berth_snprintf(text, size, "%s: %s: %s", rules[report->rule].id, who,
 				   rules[report->rule].text);

@@ -155,48 +155,23 @@ void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits)
 	}
 }
 
-bool check_shadow_link(struct check_record *record)
+void check_shadow_written(uintptr_t at, uint64_t size)
 {
-	const uintptr_t first = record->call.virt >> PAGE_BITS;
-	const uintptr_t last = (record->call.virt + (uintptr_t)record->call.size - 1) >> PAGE_BITS;
+	while (size) {
+		const uint64_t part = in_page(at, size);
+		struct page_shadow *page = page_of(at);
 
-	for (uintptr_t at = first; at <= last; at++) {
-		struct page_shadow *page = make_shadow(at << PAGE_BITS);
-		struct check_link *link = page ? check_get(CHECK_OF_LINKS, sizeof(*link)) : NULL;
+		for (uint64_t i = 0; page && i < part; i++) {
+			const uint8_t is = state(page->state, at + i);
 
-		if (!link)
-			return false;
-		link->record = record;
-		link->next = page->links;
-		page->links = link;
+			if (is & SHADOW_MAPPED && !(is & (SHADOW_COHERENT | SHADOW_WRITTEN |
+							  SHADOW_DEV_READ | SHADOW_DEV_WRITE)))
+				__atomic_fetch_or(&page->state[(at + i) & ((1u << PAGE_BITS) - 1)],
+						  SHADOW_WRITTEN, __ATOMIC_RELAXED);
+		}
+		at += part;
+		size -= part;
 	}
-	return true;
-}
-
-void check_shadow_unlink(struct check_record *record)
-{
-	const uintptr_t first = record->call.virt >> PAGE_BITS;
-	const uintptr_t last = (record->call.virt + (uintptr_t)record->call.size - 1) >> PAGE_BITS;
-
-	for (uintptr_t at = first; at <= last; at++) {
-		struct page_shadow *page = page_of(at << PAGE_BITS);
-		struct check_link **link = page ? &page->links : NULL, *old;
-
-		while (link && *link && (*link)->record != record)
-			link = &(*link)->next;
-		if (!link || !*link)
-			continue;
-		old = *link;
-		*link = old->next;
-		check_put(CHECK_OF_LINKS, old);
-	}
-}
-
-const struct check_link *check_shadow_links(uintptr_t at)
-{
-	const struct page_shadow *page = page_of(at);
-
-	return page ? page->links : NULL;
 }
 
 void check_shadow_reset(void)

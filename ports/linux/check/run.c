@@ -94,10 +94,12 @@ static int run_checked(const struct berth_check_run *run, const struct berth_che
 {
 	struct berth_check_options check = {
 		.size = run->check_memory ? run->check_memory : MEMORY,
+		.has_raw = run->has_raw,
 		.on_report = run->on_report,
 		.is_suppressed = run->is_suppressed,
+		.with_notes = run->with_notes,
+		.hostile = run->is_hostile ? machine->seed + 1 : 0,
 		.data = run->data,
-		.hostile = run->hostile,
 	};
 	int err;
 

@@ -75,12 +75,37 @@ static bool is_reachable(struct model_device *dev, enum space space, uint64_t bu
 	return true;
 }
 
+/* By the name that its node gives it. */
+static const char *name_of(const struct model_device *dev)
+{
+	const char *name = strrchr(dev->path, '/');
+
+	return name ? name + 1 : dev->path;
+}
+
+/* Return: whether the device sees what is in the caches. */
+static bool tell_ram(const struct model_device *dev, phys_addr_t phys, uint64_t size, bool is_write)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+	bool is_coherent = dev->coherent;
+
+	if (!watch || ram_is_uncached(phys) ||
+	    ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) != size)
+		return is_coherent;
+	if (__atomic_load_n(&watch->is_cache_off, __ATOMIC_RELAXED))
+		is_coherent = true;
+	if (watch->ram)
+		watch->ram(name_of(dev), (uintptr_t)soc.ram.c + (uintptr_t)(phys - soc.ram.base),
+			   size, is_write, is_coherent);
+	return is_coherent;
+}
+
 static void read_piece(struct model_device *dev, phys_addr_t phys, bool is_mapped, uint8_t *buffer,
 		       uint64_t size)
 {
 	uint64_t at = phys - soc.ram.base;
 
-	if (is_mapped && dev->coherent) {
+	if (is_mapped && tell_ram(dev, phys, size, false)) {
 		cache_before_coherent_read(phys, size);
 		raw_read(buffer, soc.ram.c + at, size);
 	} else {
@@ -95,7 +120,7 @@ static void write_piece(struct model_device *dev, phys_addr_t phys, bool is_mapp
 {
 	uint64_t at = phys - soc.ram.base;
 
-	if (is_mapped && dev->coherent) {
+	if (is_mapped && tell_ram(dev, phys, size, true)) {
 		cache_before_coherent_write(phys, size);
 		cache_coherent_write(phys, buffer, size);
 	} else {
