@@ -109,6 +109,24 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 	return any;
 }
 
+uint8_t check_shadow_all(uintptr_t at, uint64_t size)
+{
+	uint8_t all = 0xff;
+
+	while (size && all) {
+		const uint64_t part = in_page(at, size);
+		const uint8_t *shadow = shadow_of(at);
+
+		if (!shadow)
+			return 0;
+		for (uint64_t i = 0; all && i < part; i++)
+			all &= state(shadow, at + i);
+		at += part;
+		size -= part;
+	}
+	return all;
+}
+
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits)
 {
 	while (size) {

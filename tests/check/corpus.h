@@ -9,6 +9,7 @@
 #define TESTS_CHECK_CORPUS_H
 
 #include <berth/device.h>
+#include <berth/io.h>
 
 /*
  * struct rig - a device, which the test plays
@@ -43,8 +44,7 @@ enum {
 	/* Of the machines of 50 seeds, those on which the mistake does harm. */
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
-	/* On one of the 50 at least: what a device makes up is not always what does harm. */
-	BY_CHANCE = 16,
+	BY_CHANCE = 16, /* not with each seed */
 };
 
 /*
@@ -75,12 +75,13 @@ struct mistake {
 	}
 
 extern const struct mistake corpus_streaming[];
-extern const struct mistake corpus_order[];
 extern const struct mistake corpus_rings[];
+extern const struct mistake corpus_order[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
 
 #endif
