@@ -62,6 +62,12 @@ enum berth_check_rule {
 	BERTH_CHECK_POOL_BUSY, /* a pool destroyed of which blocks are out */
 	BERTH_CHECK_ERROR_LOST, /* a mapping failed, and the operation said that all is well */
 	BERTH_CHECK_ALLOC_UNCHECKED, /* used memory though its allocation failed */
+	BERTH_CHECK_TRANSFER_BUSY, /* unmapped or freed what a DMA controller's transfer uses */
+	BERTH_CHECK_TRANSFER_TWICE, /* submitted a descriptor that is under way */
+	BERTH_CHECK_TRANSFER_RELEASED, /* released a channel whose transfers go on */
+	BERTH_CHECK_BUF_GONE, /* used a dma-buf or an attachment that is no more */
+	BERTH_CHECK_BUF_ATTACHED, /* put the last reference to a dma-buf while devices are attached */
+	BERTH_CHECK_BUF_MAPPED, /* detached a device that has a dma-buf mapped */
 	/* Accesses of the CPU. */
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */

@@ -19,6 +19,15 @@ static bool take_fresh(struct check_record *record)
 	return true;
 }
 
+static void hint(uintptr_t at)
+{
+	const struct check_record *record = check_record_at(at, 0);
+
+	if (record && record->call.kind == CHECK_BUF_VIEW)
+		check_hint(
+			"It is the CPU's from dma_buf_begin_cpu_access() to dma_buf_end_cpu_access().");
+}
+
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
@@ -55,6 +64,7 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		return;
 	}
 	if (first < at + size) {
+		hint(first);
 		check_report(is_store ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 			     check_record_at(first, 0), NULL, first, at + size - first, is_store,
 			     caller);

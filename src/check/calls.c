@@ -95,6 +95,8 @@ int berth_check_start(const struct berth_check_options *options)
 	check_failures_reset();
 	check_raw_reset(options->has_raw);
 	watch.has_traps = !options->no_traps;
+	check_transfers_reset();
+	check_buffers_reset();
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -296,7 +298,7 @@ static enum berth_check_rule unmap_problem(const struct check_record *record,
 		return BERTH_CHECK_UNMAP_SIZE;
 	if (record->call.dir != call->dir)
 		return BERTH_CHECK_UNMAP_DIRECTION;
-	if (call->kind != CHECK_LIST && !record->is_error_seen)
+	if ((call->kind == CHECK_SINGLE || call->kind == CHECK_RESOURCE) && !record->is_error_seen)
 		return BERTH_CHECK_ERROR_UNCHECKED;
 	return BERTH_CHECK_NOTHING;
 }
@@ -349,11 +351,25 @@ bool berth_check_removing(const struct check_call *call)
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
 		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
+			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
+				     call->caller);
 		if (is_to_end)
 			check_record_drop(record);
 	}
 	check_unlock(flags);
 	return is_to_end;
+}
+
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
+{
+	const struct check_call call = { .dev = dev, .bus = bus, .size = size };
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_find(&call);
+
+	if (record && record->call.dev == dev)
+		check_record_drop(record);
+	check_unlock(flags);
 }
 
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
@@ -439,6 +455,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 	struct check_record *record;
 
 	check_failures_forget(dev);
+	check_transfers_forget(dev);
 	while ((record = check_record_first(dev))) {
 		if (check_record_has_gone_sibling(record))
 			check_hint("Others that were mapped at the same place were unmapped.");

@@ -57,7 +57,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
- * @owner: the pool, or what else it belongs to
+ * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
  * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
@@ -71,7 +71,7 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
-	const void *owner;
+	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;
 };
@@ -116,6 +116,65 @@ void berth_check_handed_back(const struct check_call *call);
 /* What has handed out memory is about to go: @rule is broken if some of it is out. */
 void berth_check_owner_going(const void *dev, const char *name, const void *owner,
 			     enum berth_check_rule rule, uintptr_t caller);
+
+/* Buffers that devices share (buffer.c). */
+
+/* There is an object, that was made where another one may have been; it goes; it is used: false, if it has gone. */
+void berth_check_object_made(const void *object);
+void berth_check_object_gone(const void *object, const char *name, uintptr_t caller);
+bool berth_check_object_used(const void *object, uintptr_t caller);
+/* The CPU sees the buffer (@owner) somewhere; no more. */
+void berth_check_viewed(const struct check_call *call);
+void berth_check_unviewed(const void *buf);
+/* It says when it looks. */
+void berth_check_cpu_access(const void *buf, bool begin, bool writes);
+/* Devices that use it, after one more or less. */
+unsigned int berth_check_attached(const void *buf, int change);
+/* A segment is mapped for an attachment (@owner), in a table (@part_of). @buf: whose bytes are followed, or NULL. */
+void berth_check_buf_mapped(const struct check_call *call, const void *buf);
+/* That table, or with DMA_NONE all, is unmapped. */
+void berth_check_buf_unmapped(const struct check_call *call);
+void berth_check_buf_problem(enum berth_check_rule rule, const struct check_call *call);
+void check_buffers_reset(void);
+
+/* Transfers of DMA controllers (transfer.c). */
+
+/*
+ * struct check_transfer - memory of a transfer
+ * @desc, @chan: its descriptor and channel
+ * @dev: the controller
+ * @bus, @size: the memory, or a part of it
+ * @is_done: whether that of a cookie is done, or (-1) nothing of the channel can go on. Any context
+ */
+struct check_transfer {
+	const void *desc, *chan, *dev;
+	dma_addr_t bus;
+	uint64_t size;
+	bool (*is_done)(const void *chan, int32_t cookie);
+};
+
+/* A descriptor is new (@is_first), or has one more part. */
+void berth_check_prepared(const struct check_transfer *transfer, const char *name, bool is_first,
+			  uintptr_t caller);
+/* False: it is under way already. */
+bool berth_check_submitting(const void *desc, uintptr_t caller);
+void berth_check_submitted(const void *desc, int32_t cookie);
+void berth_check_descriptor_freed(const void *desc);
+void berth_check_terminated(const void *chan);
+/* Around the wait. */
+void berth_check_synchronizing(const void *chan);
+void berth_check_synchronized(const void *chan);
+void berth_check_channel_going(const void *chan, uintptr_t caller);
+/* The library unmaps what the program has mapped. */
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size);
+/* Whether a transfer uses such memory, with a hint if that is going to end. With the lock. */
+bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
+/* The controller goes. With the lock. */
+void check_transfers_forget(const void *dev);
+void check_transfers_reset(void);
+
+/* The CPU sees memory that is scattered there, until it is freed. */
+void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt);
 
 /* Failures (failure.c). */
 
@@ -172,7 +231,7 @@ void *check_alloc(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -197,6 +256,8 @@ struct check_record {
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* The CPU sees it at @virt from now on. */
+void check_record_move(struct check_record *record, uintptr_t virt);
 /* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
 void check_record_drop(struct check_record *record);
 /* What a mapping lets the device do. */

@@ -103,6 +103,14 @@ struct check_record *check_record_add(const struct check_call *call)
 	return record;
 }
 
+void check_record_move(struct check_record *record, uintptr_t virt)
+{
+	if (record->call.virt)
+		check_tree_remove(&by_virt, &record->by_virt);
+	record->call.virt = virt;
+	insert(&by_virt, &record->by_virt, virt, record->call.size);
+}
+
 void check_record_remove(struct check_record *record)
 {
 	check_tree_remove(&by_bus, &record->by_bus);

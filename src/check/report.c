@@ -71,6 +71,19 @@ static const struct {
 	     "Return the error when dma_mapping_error() says that there is one."),
 	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
 	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
+	RULE(TRANSFER_BUSY, "transfer-busy", "unmaps or frees what a transfer uses",
+	     "Wait until the cookie is complete, or call dmaengine_terminate_sync(), before the memory goes."),
+	RULE(TRANSFER_TWICE, "transfer-twice", "submits a descriptor that is under way",
+	     "Prepare a new one for each transfer, or submit one that is kept when it is complete."),
+	RULE(TRANSFER_RELEASED, "transfer-released", "releases a channel whose transfers go on",
+	     "Call dmaengine_terminate_sync() before dma_release_channel()."),
+	RULE(BUF_GONE, "buf-gone", "uses a dma-buf, or an attachment, that is no more",
+	     "Keep a reference with get_dma_buf() as long as it is used; nothing comes after dma_buf_detach()."),
+	RULE(BUF_ATTACHED, "buf-attached",
+	     "puts its last reference to a dma-buf while a device is attached",
+	     "Call dma_buf_detach() before dma_buf_put(): on Linux an attachment does not hold the buffer."),
+	RULE(BUF_MAPPED, "buf-mapped", "detaches a device that has the dma-buf mapped",
+	     "Call dma_buf_unmap_attachment() before dma_buf_detach()."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -137,8 +150,14 @@ void check_hint(const char *hint)
 
 enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 {
-	(void)rule;
-	return BERTH_CHECK_ERROR;
+	switch (rule) {
+	case BERTH_CHECK_TRANSFER_RELEASED:
+	case BERTH_CHECK_BUF_ATTACHED:
+	case BERTH_CHECK_BUF_MAPPED:
+		return BERTH_CHECK_WARNING;
+	default:
+		return BERTH_CHECK_ERROR;
+	}
 }
 
 const char *berth_check_rule_id(enum berth_check_rule rule)

@@ -131,8 +131,8 @@ void berth_checked_free_pages(struct device *dev, size_t size, struct page *page
 }
 
 /*
- * One segment for the device, and one record: of the memory where the CPU sees it, if that is one piece. What lies
- * scattered is seen through other addresses, and not followed.
+ * One segment for the device, and one record: of the memory where the CPU sees it, if that is one piece; or where it is
+ * seen by dma_vmap_noncontiguous().
  */
 struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 					   enum dma_data_direction dir, gfp_t gfp,
@@ -155,6 +155,15 @@ struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 		call.virt = (uintptr_t)address_of(sg_page(sgt->sgl));
 	berth_check_added(&call);
 	return sgt;
+}
+
+void *berth_checked_vmap_table(struct device *dev, size_t size, struct sg_table *sgt)
+{
+	void *virt = dma_vmap_noncontiguous(dev, size, sgt);
+
+	if (virt && berth_check_is_on())
+		berth_check_seen_at(dev, sg_dma_address(sgt->sgl), (uintptr_t)virt);
+	return virt;
 }
 
 void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,

@@ -31,28 +31,41 @@ struct rig {
 	struct device *other;
 };
 
+/* On which machines a driver is run. */
+enum {
+	/* The machine is made so, for the mistake and for its twin. */
+	MADE_DIRECT = 1, /* no IOMMU, no bounce buffers */
+	MADE_HOSTILE = 2, /* devices write what they please */
+	/* Of the machines of 50 seeds, those on which the mistake does harm. */
+	ON_DIRECT = 4,
+	ON_NONCOHERENT = 8,
+};
+
 /*
  * struct mistake - a driver
  * @file: where its source is, in this folder
  * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ * @machines: of these; 0: on all
  * @line_size: of the machine on which it breaks, or for which it is written; 0: any
  */
 struct mistake {
 	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
 	unsigned int bug_class;
+	unsigned int machines;
 	unsigned int line_size;
 };
 
-#define MISTAKE_AT(name, bug_class, line_size)            \
-	{                                                 \
-#name, CORPUS, name, bug_class, line_size \
+#define MISTAKE_ON(name, bug_class, machines, line_size)            \
+	{                                                           \
+#name, CORPUS, name, bug_class, machines, line_size \
 	}
-#define MISTAKE(name, bug_class) MISTAKE_AT(name, bug_class, 0)
+#define MISTAKE(name, bug_class) MISTAKE_ON(name, bug_class, 0, 0)
+#define MISTAKE_DIRECT(name, bug_class) MISTAKE_ON(name, bug_class, ON_DIRECT, 0)
 #define LEGAL(name) MISTAKE(name, 0)
-#define CORPUS_END                     \
-	{                              \
-		NULL, NULL, NULL, 0, 0 \
+#define CORPUS_END                        \
+	{                                 \
+		NULL, NULL, NULL, 0, 0, 0 \
 	}
 
 extern const struct mistake corpus_streaming[];
@@ -61,5 +74,7 @@ extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_bytes[];
+extern const struct mistake corpus_buf[];
+extern const struct mistake corpus_engine[];
 
 #endif

@@ -97,6 +97,8 @@ static int run_checked(const struct berth_check_run *run, const struct berth_che
 		.has_raw = run->has_raw,
 		.on_report = run->on_report,
 		.is_suppressed = run->is_suppressed,
+		.with_notes = run->with_notes,
+		.hostile = run->is_hostile ? machine->seed + 1 : 0,
 		.data = run->data,
 	};
 	int err;

@@ -69,7 +69,7 @@ size_t berth_check_machine_text(const struct berth_check_machine *machine, char 
  * What the board says of a device itself stays. Return: a tree for free(); NULL with -EINVAL (TREE) or -ENOMEM.
  */
 void *berth_check_board(const void *board, const struct berth_model_device_type *const *devices,
-		       const struct berth_check_machine *machine);
+			const struct berth_check_machine *machine);
 
 /**
  * struct berth_check_run - what is run
@@ -84,6 +84,8 @@ void *berth_check_board(const void *board, const struct berth_model_device_type 
  * @on_stopped: called while the reports can still be asked for (berth_check_each()); may be NULL
  * @has_raw: as in &struct berth_check_options
  * @check_memory: for the checker's records; 0: 64 MiB
+ * @with_notes: as in &struct berth_check_options
+ * @is_hostile: devices write what they please into coherent memory, for each seed in a way of its own
  */
 struct berth_check_run {
 	const void *board;
@@ -97,6 +99,8 @@ struct berth_check_run {
 	void (*on_stopped)(void *data);
 	bool has_raw;
 	size_t check_memory;
+	bool with_notes;
+	bool is_hostile;
 };
 
 /**
