@@ -39,6 +39,7 @@ enum {
 	/* Of the machines of 50 seeds, those on which the mistake does harm. */
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
+	ON_FILLED = 16, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
