@@ -548,7 +548,8 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * @reached: what @device told of has come to RAM of the linear map or, @is_lost, nowhere; or not called. As @device
  * @ordered: of this thread, what it did before is done before what it does from now on: BERTH_ORDERS_READS,
  *	BERTH_ORDERS_WRITES, or both. After each barrier, and after devices had their turn in it; for reads also
- *	where an interrupt or an alarm begins, and where a wait ends. Any context
+ *	where an interrupt or an alarm begins, and where a wait ends. With 0 devices had their turn, and nothing is
+ *	ordered. Any context
  * @told: this thread writes a register of a device, by its name. @cause is the number of this write, from 1 on;
  *	0: another device does. A lock of the port's is held
  * @cause: what the device that comes next in @device does was brought about by that write of a register;

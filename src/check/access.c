@@ -43,6 +43,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_failure_used(at, size, is_store, caller);
 		check_unlock(flags);
 	}
+	if (__builtin_expect(check_hostile != 0, 0))
+		check_hostile_access(at, size, is_store, caller);
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);

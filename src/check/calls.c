@@ -90,13 +90,13 @@ int berth_check_start(const struct berth_check_options *options)
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
 	check_records_reset();
-	check_order_reset();
+	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
 	check_raw_reset(options->has_raw);
-	watch.has_traps = !options->no_traps;
 	check_transfers_reset();
 	check_buffers_reset();
+	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);

@@ -215,12 +215,17 @@ void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 void check_ordered(unsigned int what);
 void check_told(const char *name, uint64_t number);
 void check_order_cause(uint64_t of);
+/* With devices that are not trusted: hostile.c. */
+extern uint64_t check_hostile;
+void check_hostile_access(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* ksize(), as soon as it is known; NULL. */
+extern size_t (*check_object_size)(const void *object);
 /* With it. */
 struct check_record;
 void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
 			uint64_t size, bool is_write);
 void check_order_forget(uintptr_t at, uint64_t size);
-void check_order_reset(void);
+void check_order_reset(uint64_t hostile);
 
 /* Whether accesses are cached at all (calls.c). */
 void check_watch_cache(bool is_on);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Memory for devices, of checked programs. */
+#include <berth/slab.h>
+
 #include "dma/checked.h"
 
 #include "lib/device.h"
@@ -15,6 +17,7 @@ void berth_checked_note(struct check_call *call, void *virt)
 		return;
 	}
 	call->virt = (uintptr_t)virt;
+	__atomic_store_n(&check_object_size, ksize, __ATOMIC_RELAXED);
 	berth_check_added(call);
 }
 

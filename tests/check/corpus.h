@@ -9,6 +9,7 @@
 #define TESTS_CHECK_CORPUS_H
 
 #include <berth/device.h>
+#include <berth/io.h>
 
 /*
  * struct rig - a device, which the test plays
@@ -18,6 +19,7 @@
  * @fail_nth: let the n-th mapping or allocation for devices from now on fail
  * @returned: what the driver's operation has returned
  * @other: another device
+ * @engine, @regs, @irq: one with registers: engine.h
  */
 struct rig {
 	struct device *dev;
@@ -29,6 +31,9 @@ struct rig {
 	void (*fail_nth)(uint64_t nth);
 	void (*returned)(int ret);
 	struct device *other;
+	struct device *engine;
+	unsigned char __iomem *regs;
+	unsigned int irq;
 };
 
 /* On which machines a driver is run. */
@@ -39,7 +44,8 @@ enum {
 	/* Of the machines of 50 seeds, those on which the mistake does harm. */
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
-	ON_FILLED = 16, /* memory that is handed out is filled, so that it can be told who has written */
+	BY_CHANCE = 16, /* not with each seed */
+	ON_FILLED = 32, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
@@ -71,11 +77,12 @@ struct mistake {
 
 extern const struct mistake corpus_streaming[];
 extern const struct mistake corpus_rings[];
+extern const struct mistake corpus_order[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
-extern const struct mistake corpus_bytes[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
 
 #endif
