@@ -233,6 +233,8 @@ void check_watch_cache(bool is_on);
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
+/* Not cleared: a large table that may never be used costs nothing. */
+void *check_take(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);

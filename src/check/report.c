@@ -362,7 +362,7 @@ void check_reports_reset(const struct berth_check_options *given)
 	/* An eighth of the memory is for them. */
 	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
 	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
-	reports = check_alloc(max_reports * sizeof(*reports));
+	reports = check_take(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)
