@@ -320,15 +320,15 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 static const char *of_dma_debug(const struct mistake *mistake)
 {
 	static char answer[8];
-	char text[200], name[100];
+	char text[200], name[100], of_twin[8];
 	FILE *file = fopen(FOLDER "/dma-debug.txt", "r");
 	const char *found = "?";
 
 	assert_non_null(file);
 	while (fgets(text, sizeof(text), file))
-		if (sscanf(text, "%*u %99s %7s", name, answer) == 2 &&
+		if (sscanf(text, "%*u %99s %7s %7s", name, answer, of_twin) == 3 &&
 		    !strcmp(name, mistake->name)) {
-			found = answer;
+			found = strcmp(of_twin, "no") ? "twin, too" : answer;
 			break;
 		}
 	fclose(file);
