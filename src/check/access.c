@@ -114,5 +114,7 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 			     at + size - first, false, 0);
 	/* Who gets it next does nothing wrong. */
 	berth_port_open_pages(at, size);
+	/* Whoever has it next is told of it no more. */
+	check_shadow_clear(at, size, SHADOW_MAPPED);
 	check_unlock(flags);
 }

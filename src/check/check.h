@@ -233,6 +233,8 @@ void check_watch_cache(bool is_on);
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
+/* Not cleared: a large table that may never be used costs nothing. */
+void *check_take(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
@@ -294,7 +296,8 @@ bool check_record_has_gone_sibling(const struct check_record *record);
 bool check_device_is_foreign(const char *name);
 /* Of all that begin at @bus: which one was meant cannot be told. */
 void check_record_error_seen(const void *dev, dma_addr_t bus);
-void check_records_reset(void);
+/* @size: of the checker's memory. */
+void check_records_reset(size_t size);
 /* One that was removed not long ago; NULL. */
 const struct check_record *check_record_gone(const struct check_call *call);
 

@@ -44,8 +44,9 @@ enum {
 	/* Of the machines of 50 seeds, those on which the mistake does harm. */
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
-	ON_FRESH = 32, /* new memory has a pattern */
 	BY_CHANCE = 16, /* not with each seed */
+	ON_FILLED =
+		32, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
@@ -84,5 +85,6 @@ extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
 extern const struct mistake corpus_bytes[];
+extern const struct mistake corpus_lifetime[];
 
 #endif
