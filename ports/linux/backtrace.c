@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unwind.h>
 
-#include <berth/port.h>
+#include "host.h"
 
 #define KEPT 32u
 #define DEPTH 40u
@@ -25,7 +25,17 @@ struct walk {
 	bool is_first, is_odd;
 };
 
-static __thread struct stack kept[KEPT];
+/*
+ * Of one thread each, which gives it back when it goes. Not thread-local: a library that is loaded into a running
+ * program has little room for that. Who comes too late keeps nothing.
+ */
+static struct table {
+	uint32_t is_taken;
+	struct stack kept[KEPT];
+} tables[BERTH_PORT_MAX_SLOTS];
+
+static __thread struct table *table;
+static __thread bool has_looked;
 static __thread uintptr_t low, high;
 
 #ifdef __x86_64__
@@ -87,11 +97,35 @@ is_same(const struct stack *stack, uintptr_t here, uintptr_t caller, unsigned in
 	return true;
 }
 
+static struct table *find_table(void)
+{
+	if (has_looked)
+		return table;
+	has_looked = true;
+	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS && !table; i++)
+		if (!__atomic_exchange_n(&tables[i].is_taken, 1, __ATOMIC_ACQUIRE))
+			table = &tables[i];
+	/* Another thread's stack may be gone. */
+	for (unsigned int i = 0; table && i < KEPT; i++)
+		table->kept[i].nr = 0;
+	return table;
+}
+
+void berth_port_backtrace_leave(void)
+{
+	if (table)
+		__atomic_store_n(&table->is_taken, 0, __ATOMIC_RELEASE);
+	table = NULL;
+	has_looked = false;
+}
+
 __attribute__((noinline)) unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max)
 {
 	const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	const uintptr_t caller = (uintptr_t)__builtin_return_address(0);
-	struct stack *stack = &kept[(here >> 4 ^ caller) % KEPT];
+	struct table *own = find_table();
+	struct stack once = { .nr = 0 };
+	struct stack *stack = own ? &own->kept[(here >> 4 ^ caller) % KEPT] : &once;
 	struct walk walk = { stack, true, false };
 	unsigned int nr;
 

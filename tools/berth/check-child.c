@@ -105,17 +105,20 @@ static void *load_library(void)
 static void *load(const char *path)
 {
 	void *program;
-	const char *why;
+	char why[1024];
 
 	check_crash_loading(true);
 	program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	why = program ? NULL : dlerror();
-	if (why && strstr(why, LIBRARY ": cannot open") && load_library()) {
-		program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		why = program ? NULL : dlerror();
+	if (!program) {
+		snprintf(why, sizeof(why), "%s", dlerror());
+		if (strstr(why, LIBRARY ": cannot open") && load_library())
+			program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (!program) {
+			const char *again = dlerror();
+
+			unusable(again ? again : why);
+		}
 	}
-	if (!program)
-		unusable(why);
 	check_modules_look(&frame, fd);
 	check_crash_loading(false);
 	return program;

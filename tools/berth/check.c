@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth check`: the command line. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -179,6 +180,12 @@ static int prepare(struct check_results *results)
 		return unusable(NULL, error);
 	if (options->test && !has_test(results))
 		return unusable(options->program, "has no such test");
+	/* Then they are the sanitizer's. */
+	if (!results->warning[0] && dlsym(RTLD_DEFAULT, "__asan_load8_noabort"))
+		snprintf(
+			results->warning, sizeof(results->warning),
+			"its loads and stores are not seen: this command is built with the address "
+			"sanitizer");
 	if (results->warning[0])
 		fprintf(stderr, "berth check: warning: %s: %s\n", options->program,
 			results->warning);
