@@ -61,11 +61,21 @@ uint64_t check_word_cpu_load(uintptr_t at)
 
 void check_words_forget(uintptr_t at, uint64_t size)
 {
+	const uintptr_t end = at + (uintptr_t)size;
+
 	if (!words)
 		return;
-	for (unsigned int i = 0; i < WORDS; i++)
-		if (words[i].at && check_overlap(words[i].at, ORDER_WORD, at, size))
-			words[i] = (struct check_word){ 0 };
+	at = check_word_of(at);
+	for (unsigned int i = 0; i < WORDS && at < end; i++, at += ORDER_WORD) {
+		struct check_word *word = check_word(at, false);
+
+		if (word)
+			*word = (struct check_word){ .lost = word->lost };
+	}
+	/* More than there are: all that lie in it. */
+	for (unsigned int i = 0; i < WORDS && at < end; i++)
+		if (words[i].at >= at && words[i].at < end)
+			words[i] = (struct check_word){ .lost = words[i].lost };
 }
 
 void check_words_reset(void)
