@@ -59,23 +59,22 @@ uint64_t check_word_cpu_load(uintptr_t at)
 	return word ? later(word->cpu_load, word->lost) : UINT64_MAX;
 }
 
+static void forget(struct check_word *word, uintptr_t at, uint64_t size)
+{
+	if (word->at && check_overlap(word->at, ORDER_WORD, at, size))
+		*word = (struct check_word){ .lost = word->lost };
+}
+
 void check_words_forget(uintptr_t at, uint64_t size)
 {
-	const uintptr_t end = at + (uintptr_t)size;
+	const uintptr_t first = at / ORDER_WORD, last = (at + size - 1) / ORDER_WORD;
 
-	if (!words)
+	if (!words || !size)
 		return;
-	at = check_word_of(at);
-	for (unsigned int i = 0; i < WORDS && at < end; i++, at += ORDER_WORD) {
-		struct check_word *word = check_word(at, false);
-
-		if (word)
-			*word = (struct check_word){ .lost = word->lost };
-	}
-	/* More than there are: all that lie in it. */
-	for (unsigned int i = 0; i < WORDS && at < end; i++)
-		if (words[i].at >= at && words[i].at < end)
-			words[i] = (struct check_word){ .lost = words[i].lost };
+	for (unsigned int i = 0; last - first >= WORDS && i < WORDS; i++)
+		forget(&words[i], at, size);
+	for (uintptr_t i = first; last - first < WORDS && i <= last; i++)
+		forget(&words[i % WORDS], at, size);
 }
 
 void check_words_reset(void)

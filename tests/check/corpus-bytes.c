@@ -149,11 +149,13 @@ static void legal_answers(const struct rig *rig, bool is_mended)
 	kfree(buf);
 }
 
+#define MISTAKE_FILLED(name, bug_class) MISTAKE_ON(name, bug_class, ON_FILLED, 0)
+
 const struct mistake corpus_bytes[] = {
-	MISTAKE(fields_left_out, 28),
-	MISTAKE(length_too_long, 28),
-	MISTAKE(more_than_came, 29),
-	MISTAKE(more_than_came_yet, 29),
+	MISTAKE_FILLED(fields_left_out, 28),
+	MISTAKE_FILLED(length_too_long, 28),
+	MISTAKE_FILLED(more_than_came, 29),
+	MISTAKE_FILLED(more_than_came_yet, 29),
 	LEGAL(legal_sends),
 	LEGAL(legal_answers),
 	CORPUS_END,

@@ -37,7 +37,7 @@
 
 static const struct mistake *const corpus[] = {
 	corpus_streaming, corpus_rings,	 corpus_order, corpus_api,   corpus_address,
-	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes,
+	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes, corpus_lifetime,
 };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
@@ -285,6 +285,8 @@ static bool is_harmful(const struct mistake *mistake, unsigned int seed)
 	berth_check_machine(seed, &machine);
 	fit(mistake, &machine);
 	if (mistake->machines & ON_DIRECT && (machine.has_iommu || machine.bounces))
+		return false;
+	if (mistake->machines & ON_FILLED && machine.no_fresh_pattern)
 		return false;
 	return !(mistake->machines & ON_NONCOHERENT && machine.is_coherent);
 }
