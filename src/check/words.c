@@ -62,7 +62,7 @@ uint64_t check_word_cpu_load(uintptr_t at)
 static void forget(struct check_word *word, uintptr_t at, uint64_t size)
 {
 	if (word->at && check_overlap(word->at, ORDER_WORD, at, size))
-		*word = (struct check_word){ 0 };
+		*word = (struct check_word){ .lost = word->lost };
 }
 
 void check_words_forget(uintptr_t at, uint64_t size)
