@@ -383,16 +383,6 @@ void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
 	check_unlock(flags);
 }
 
-/* A clean is of whole lines. */
-static void forget_writes(uintptr_t first, uintptr_t end)
-{
-	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
-
-	first &= ~(line - 1);
-	end = (end + line - 1) & ~(line - 1);
-	check_shadow_clear(first, end - first, SHADOW_WRITTEN);
-}
-
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
 {
 	const uintptr_t at = record->call.virt + (uintptr_t)(call->bus - record->call.bus);
@@ -406,7 +396,7 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 	if (!record->call.virt || !call->size)
 		return;
 	if (!for_cpu)
-		forget_writes(left.first, left.end);
+		check_shadow_cleaned(at, call->size);
 	else if (record->call.dir == DMA_FROM_DEVICE)
 		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
 	if (for_cpu) {

@@ -325,6 +325,8 @@ uint8_t check_shadow_all(uintptr_t at, uint64_t size);
 void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
+/* What the CPU wrote in these lines is in memory. */
+void check_shadow_cleaned(uintptr_t at, uint64_t size);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
 /* Both at once. */
 bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set);

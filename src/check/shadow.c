@@ -3,6 +3,8 @@
  * The state of each byte that somebody has mapped: a byte of shadow per byte, by page, found through two tables. Pages
  * that were never mapped have none. A page's shadow stays until the checker stops: who looks needs no lock.
  */
+#include <berth/port.h>
+
 #include "check/check.h"
 
 #define PAGE_BITS 12
@@ -272,4 +274,13 @@ void check_shadow_reset(void)
 	__builtin_memset(rows, 0, sizeof(rows));
 	check_low = UINTPTR_MAX;
 	check_high = 0;
+}
+
+void check_shadow_cleaned(uintptr_t at, uint64_t size)
+{
+	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
+	const uintptr_t first = at & ~(line - 1);
+	const uintptr_t end = (at + (uintptr_t)size + line - 1) & ~(line - 1);
+
+	check_shadow_clear(first, end - first, SHADOW_WRITTEN);
 }
