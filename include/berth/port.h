@@ -592,8 +592,8 @@ extern const struct berth_port_watch *berth_port_watch;
 extern bool (*berth_port_trap)(uintptr_t at, uint64_t size, enum berth_port_access access);
 
 /*
- * What was put into the eight bytes at @at, which are aligned and in the linear map, when the memory was handed out. Any
- * context. False: nothing. NULL: this port fills no memory; set as berth_port_trap().
+ * What was put into the eight bytes at @at, which are aligned and in the linear map, when the memory was handed out, and is
+ * still there as the CPU sees them. Any context. False: something else is. NULL: this port fills no memory; set as berth_port_trap().
  */
 extern bool (*berth_port_fresh)(uintptr_t at, uint64_t *word);
 

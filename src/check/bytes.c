@@ -11,12 +11,16 @@
 /* As far as one load of the program reaches; what copies more may copy what nobody looks at. */
 #define LOAD_MOST 16u
 
+/* @bytes: as a device has read them, or NULL. What it has read may be old: the CPU has written since, and not cleaned. */
 static bool is_fresh(uintptr_t at, const void *bytes)
 {
 	uint64_t fresh, word;
 
-	__builtin_memcpy(&word, bytes, sizeof(word));
-	return berth_port_fresh(at, &fresh) && fresh == word;
+	if (!berth_port_fresh(at, &fresh))
+		return false;
+	if (bytes)
+		__builtin_memcpy(&word, bytes, sizeof(word));
+	return !bytes || fresh == word;
 }
 
 /* A device has read @bytes at @at: the first run of words in them that nobody has written. */
@@ -83,10 +87,7 @@ void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller)
 	if (!berth_port_fresh || size > LOAD_MOST)
 		return;
 	for (; word < end; word += WORD) {
-		/* What a device has may be closed to us. */
-		if (!(check_shadow_all(word, WORD) & SHADOW_BACK) ||
-		    check_shadow_any(word, WORD) & SHADOW_DEV_WRITE ||
-		    !is_fresh(word, (const void *)word))
+		if (!(check_shadow_all(word, WORD) & SHADOW_BACK) || !is_fresh(word, NULL))
 			return;
 	}
 	check_report(BERTH_CHECK_UNWRITTEN, NULL, NULL, at, size, false, caller);

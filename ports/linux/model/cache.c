@@ -385,13 +385,16 @@ void cache_fresh(void *virt, size_t size)
 	pthread_mutex_unlock(&soc.lock);
 }
 
-/* Changes at start only: no lock. */
+/* The key changes at start only: no lock. */
 bool cache_fresh_word(const void *virt, uint64_t *word)
 {
-	uint64_t at = (uint64_t)((uintptr_t)virt - (uintptr_t)soc.ram.c);
+	uint64_t at = (uint64_t)((uintptr_t)virt - (uintptr_t)soc.ram.c), now;
 
 	*word = raw_fill_word(soc.ram.base + at, soc.fresh_key);
-	return !soc.config.no_fresh_pattern && at < soc.ram.size;
+	if (soc.config.no_fresh_pattern || at >= soc.ram.size)
+		return false;
+	raw_read(&now, c_at(at), sizeof(now));
+	return now == *word;
 }
 
 unsigned int cache_line_size(void)

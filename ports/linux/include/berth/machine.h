@@ -39,7 +39,7 @@ BERTH_BEGIN_DECLS
  * other processes to see; the machine's own threads that store meanwhile wait as others do. Without @area no
  * process can be shown anything.
  *
- * @fresh_word says what @fresh has put into eight aligned bytes; false: nothing.
+ * @fresh_word says what @fresh has put into eight aligned bytes; false: nothing, or the CPU sees something else there by now.
  *
  * @can_trap says whether the machine itself reaches RAM past the linear map, so that pages of that may be closed.
  */
