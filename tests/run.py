@@ -69,6 +69,7 @@ CHECKS = (
     Check("freestanding", ("plain", "aarch64", "arm", "riscv64")),
     Check("install", ("plain",), quick=False),
     Check("docs", ("plain",), quick=False),
+    Check("guide", ("plain",), quick=False),
 )
 
 RESULT = re.compile(r"^(not )?ok\b\s*\d*[\s-]*(.*)$")

@@ -59,6 +59,7 @@ void berth_checked_free_pages(struct device *dev, size_t size, struct page *page
 struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 					   enum dma_data_direction dir, gfp_t gfp,
 					   unsigned long attrs);
+void *berth_checked_vmap_table(struct device *dev, size_t size, struct sg_table *sgt);
 void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,
 			      enum dma_data_direction dir);
 
@@ -121,6 +122,7 @@ BERTH_END_DECLS
 #define berth_dma_free_pages berth_checked_free_pages
 #define berth_dma_alloc_noncontiguous berth_checked_alloc_table
 #define berth_dma_free_noncontiguous berth_checked_free_table
+#define berth_dma_vmap_noncontiguous berth_checked_vmap_table
 #endif
 
 #ifdef BERTH_NO_SHORT_NAMES

@@ -463,6 +463,10 @@ void dma_buf_vunmap_unlocked(struct dma_buf *dmabuf, struct iosys_map *map);
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-dma-buf.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

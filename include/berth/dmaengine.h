@@ -673,6 +673,10 @@ void dma_set_unmap(struct dma_async_tx_descriptor *tx, struct dmaengine_unmap_da
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-dmaengine.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

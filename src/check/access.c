@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
+#include <berth/port.h>
+
 #include "check/raw.h"
 
 /*
@@ -17,10 +19,20 @@ static bool take_fresh(struct check_record *record)
 	return true;
 }
 
+static void hint(uintptr_t at)
+{
+	const struct check_record *record = check_record_at(at, 0);
+
+	if (record && record->call.kind == CHECK_BUF_VIEW)
+		check_hint(
+			"It is the CPU's from dma_buf_begin_cpu_access() to dma_buf_end_cpu_access().");
+}
+
 /* Nearly all accesses are of memory that nobody has ever mapped. */
 static bool is_plain(uintptr_t at, uint64_t size)
 {
-	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on;
+	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on &&
+	       !check_hostile;
 }
 
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
@@ -40,6 +52,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_failure_used(at, size, is_store, caller);
 		check_unlock(flags);
 	}
+	if (__builtin_expect(check_hostile != 0, 0))
+		check_hostile_access(at, size, is_store, caller);
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);
@@ -48,9 +62,13 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_shadow_written(at, size);
 		check_unlock(flags);
 	}
-	if (!(any & (wrong | SHADOW_FAILED)))
+	if (!(any & (wrong | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	if (any & SHADOW_BACK && is_store)
+		check_shadow_clear(at, size, SHADOW_BACK);
+	else if (any & SHADOW_BACK)
+		check_bytes_load(at, size, caller);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
@@ -60,9 +78,12 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		return;
 	}
 	if (first < at + size) {
+		hint(first);
 		check_report(is_store ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 			     check_record_at(first, 0), NULL, first, at + size - first, is_store,
 			     caller);
+		/* It is told of: the access itself is not to be told of once more. */
+		berth_port_open_pages(at, size);
 	} else if ((first = check_shadow_find(at, size, wrong)) < at + size) {
 		check_report(BERTH_CHECK_LINE_SHARED, check_record_at(first, LINE_MOST), NULL,
 			     first, at + size - first, is_store, caller);
@@ -81,14 +102,19 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 		check_raw_forget(at, size);
 		check_unlock(flags);
 	}
-	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
+	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	check_shadow_clear(at, size, SHADOW_BACK);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, SHADOW_MAPPED);
 	if (first < at + size && !(check_shadow_any(first, 1) & SHADOW_COHERENT))
 		check_report(BERTH_CHECK_FREE_MAPPED, check_record_at(first, 0), NULL, first,
 			     at + size - first, false, 0);
+	/* Who gets it next does nothing wrong. */
+	berth_port_open_pages(at, size);
+	/* Whoever has it next is told of it no more. */
+	check_shadow_clear(at, size, SHADOW_MAPPED);
 	check_unlock(flags);
 }

@@ -51,6 +51,18 @@ static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool
 		check_raw_device(name, at, size, is_write, is_coherent);
 }
 
+static void trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *call)
+{
+	if (berth_check_is_on())
+		berth_check_trapped(at, is_write, pc, call);
+}
+
+static void data(const char *name, uint64_t bus, const void *bytes, size_t size, bool is_write)
+{
+	if (berth_check_is_on())
+		berth_check_data(name, bus, bytes, size, is_write);
+}
+
 static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
@@ -59,6 +71,8 @@ static struct berth_port_watch watch = {
 	.told = told,
 	.cause = check_order_cause,
 	.ram = ram,
+	.trapped = trapped,
+	.data = data,
 };
 
 void check_watch_cache(bool is_on)
@@ -75,11 +89,14 @@ int berth_check_start(const struct berth_check_options *options)
 					options->size, BERTH_CHECK_MEMORY_LEAST);
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
-	check_records_reset();
-	check_order_reset();
+	check_records_reset(options->size);
+	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
 	check_raw_reset(options->has_raw);
+	check_transfers_reset();
+	check_buffers_reset();
+	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -153,9 +170,12 @@ static void mark(const struct check_record *record)
 	if (!record->call.virt)
 		return;
 	check_raw_forget(record->call.virt, record->call.size);
-	check_shadow_change(record->call.virt, record->call.size, SHADOW_WRITTEN, bits_of(record));
+	check_shadow_change(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK,
+			    bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
+	if (check_has_traps(record->call.kind))
+		check_traps_set(record->call.virt, record->call.size);
 }
 
 struct range {
@@ -185,6 +205,7 @@ void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
+	const bool was_written = record->is_written && record->call.dir == DMA_FROM_DEVICE;
 	const uintptr_t reach = had_lines ? LINE_MOST : 0;
 	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
@@ -199,6 +220,9 @@ void check_record_drop(struct check_record *record)
 	if (had_lines)
 		mark_lines(&call, false);
 	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
+	check_traps_set(call.virt, call.size);
+	if (had_lines && was_written)
+		check_shadow_set(call.virt, call.size, SHADOW_BACK);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -220,14 +244,17 @@ void berth_check_added(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record;
+	/* Coherent memory that is mapped for one more device stays what it is. */
+	const bool is_shared = check_has_owner(call->kind) && call->virt &&
+			       check_shadow_any(call->virt, call->size) & SHADOW_COHERENT;
 
 	check_failure_retried(call);
 	look_for_overlap(call);
 	record = check_record_add(call);
 	if (record) {
 		/* Allocated memory is the CPU's; so is what was mapped without a sync. */
-		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped;
-		record->is_loose = call->is_skipped;
+		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped || is_shared;
+		record->is_loose = call->is_skipped || is_shared;
 		mark(record);
 	}
 	check_unlock(flags);
@@ -274,7 +301,7 @@ static enum berth_check_rule unmap_problem(const struct check_record *record,
 		return BERTH_CHECK_UNMAP_SIZE;
 	if (record->call.dir != call->dir)
 		return BERTH_CHECK_UNMAP_DIRECTION;
-	if (call->kind != CHECK_LIST && !record->is_error_seen)
+	if ((call->kind == CHECK_SINGLE || call->kind == CHECK_RESOURCE) && !record->is_error_seen)
 		return BERTH_CHECK_ERROR_UNCHECKED;
 	return BERTH_CHECK_NOTHING;
 }
@@ -310,10 +337,18 @@ static void report_unknown(const struct check_call *call)
 	check_report(rule, record, call->name, call->virt, call->size, false, call->caller);
 }
 
+/* Another device may have been given the same address; it is meant only if this one never was. */
+static struct check_record *find_own(const struct check_call *call)
+{
+	struct check_record *record = check_record_find(call);
+
+	return record && record->call.dev != call->dev && check_record_gone(call) ? NULL : record;
+}
+
 bool berth_check_removing(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_find(call);
+	struct check_record *record = find_own(call);
 	/* What is not known may have come when there was no memory for it. */
 	bool is_to_end = record || berth_check_is_short();
 	enum berth_check_rule rule;
@@ -326,12 +361,26 @@ bool berth_check_removing(const struct check_call *call)
 			check_hint("It is the address of memory that was allocated, not mapped.");
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
-		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS && rule != BERTH_CHECK_UNMAP_DEVICE;
+		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
+			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
+				     call->caller);
 		if (is_to_end)
 			check_record_drop(record);
 	}
 	check_unlock(flags);
 	return is_to_end;
+}
+
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size)
+{
+	const struct check_call call = { .dev = dev, .bus = bus, .size = size };
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_find(&call);
+
+	if (record && record->call.dev == dev)
+		check_record_drop(record);
+	check_unlock(flags);
 }
 
 static void sync_bytes(struct check_record *record, const struct check_call *call, bool for_cpu)
@@ -351,6 +400,8 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
 		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
+		check_traps_set(at, call->size);
+		check_bytes_back(record, at, call->size);
 		return;
 	}
 	check_shadow_set(at, call->size, check_rights(record->call.dir));
@@ -415,6 +466,7 @@ void berth_check_driver_gone(const void *dev, const char *name)
 	struct check_record *record;
 
 	check_failures_forget(dev);
+	check_transfers_forget(dev);
 	while ((record = check_record_first(dev))) {
 		if (check_record_has_gone_sibling(record))
 			check_hint("Others that were mapped at the same place were unmapped.");

@@ -57,7 +57,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
- * @owner: the pool, or what else it belongs to
+ * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
  * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
@@ -71,7 +71,7 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
-	const void *owner;
+	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;
 };
@@ -96,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* After a part of it has been handed to the device: the bytes are where they are to be. */
+void berth_check_given(const struct check_call *call);
 /* The states of bytes with which a mapping lets the device do what it is for. */
 uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
@@ -114,6 +116,65 @@ void berth_check_handed_back(const struct check_call *call);
 /* What has handed out memory is about to go: @rule is broken if some of it is out. */
 void berth_check_owner_going(const void *dev, const char *name, const void *owner,
 			     enum berth_check_rule rule, uintptr_t caller);
+
+/* Buffers that devices share (buffer.c). */
+
+/* There is an object, that was made where another one may have been; it goes; it is used: false, if it has gone. */
+void berth_check_object_made(const void *object);
+void berth_check_object_gone(const void *object, const char *name, uintptr_t caller);
+bool berth_check_object_used(const void *object, uintptr_t caller);
+/* The CPU sees the buffer (@owner) somewhere; no more. */
+void berth_check_viewed(const struct check_call *call);
+void berth_check_unviewed(const void *buf);
+/* It says when it looks. */
+void berth_check_cpu_access(const void *buf, bool begin, bool writes);
+/* Devices that use it, after one more or less. */
+unsigned int berth_check_attached(const void *buf, int change);
+/* A segment is mapped for an attachment (@owner), in a table (@part_of). @buf: whose bytes are followed, or NULL. */
+void berth_check_buf_mapped(const struct check_call *call, const void *buf);
+/* That table, or with DMA_NONE all, is unmapped. */
+void berth_check_buf_unmapped(const struct check_call *call);
+void berth_check_buf_problem(enum berth_check_rule rule, const struct check_call *call);
+void check_buffers_reset(void);
+
+/* Transfers of DMA controllers (transfer.c). */
+
+/*
+ * struct check_transfer - memory of a transfer
+ * @desc, @chan: its descriptor and channel
+ * @dev: the controller
+ * @bus, @size: the memory, or a part of it
+ * @is_done: whether that of a cookie is done, or (-1) nothing of the channel can go on. Any context
+ */
+struct check_transfer {
+	const void *desc, *chan, *dev;
+	dma_addr_t bus;
+	uint64_t size;
+	bool (*is_done)(const void *chan, int32_t cookie);
+};
+
+/* A descriptor is new (@is_first), or has one more part. */
+void berth_check_prepared(const struct check_transfer *transfer, const char *name, bool is_first,
+			  uintptr_t caller);
+/* False: it is under way already. */
+bool berth_check_submitting(const void *desc, uintptr_t caller);
+void berth_check_submitted(const void *desc, int32_t cookie);
+void berth_check_descriptor_freed(const void *desc);
+void berth_check_terminated(const void *chan);
+/* Around the wait. */
+void berth_check_synchronizing(const void *chan);
+void berth_check_synchronized(const void *chan);
+void berth_check_channel_going(const void *chan, uintptr_t caller);
+/* The library unmaps what the program has mapped. */
+void berth_check_forget(const void *dev, dma_addr_t bus, uint64_t size);
+/* Whether a transfer uses such memory, with a hint if that is going to end. With the lock. */
+bool check_transfer_uses(const void *dev, dma_addr_t bus, uint64_t size);
+/* The controller goes. With the lock. */
+void check_transfers_forget(const void *dev);
+void check_transfers_reset(void);
+
+/* The CPU sees memory that is scattered there, until it is freed. */
+void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt);
 
 /* Failures (failure.c). */
 
@@ -135,8 +196,13 @@ void check_failures_reset(void);
 /* Accesses (access.c, device.c). */
 
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* Code that is not instrumented: by the instruction at @pc, or the call. */
+void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call);
 /* Memory of the allocators is free. */
 void berth_check_freed(uintptr_t at, uint64_t size);
+/* A device has read @bytes, or written them. */
+void berth_check_data(const char *name, dma_addr_t bus, const void *bytes, uint64_t size,
+		      bool is_write);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 /* That access has led to RAM, or (@is_lost) nowhere. */
@@ -149,12 +215,17 @@ void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 void check_ordered(unsigned int what);
 void check_told(const char *name, uint64_t number);
 void check_order_cause(uint64_t of);
+/* With devices that are not trusted: hostile.c. */
+extern uint64_t check_hostile;
+void check_hostile_access(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* ksize(), as soon as it is known; NULL. */
+extern size_t (*check_object_size)(const void *object);
 /* With it. */
 struct check_record;
 void check_order_device(const void *dev, const struct check_record *record, uintptr_t at,
 			uint64_t size, bool is_write);
 void check_order_forget(uintptr_t at, uint64_t size);
-void check_order_reset(void);
+void check_order_reset(uint64_t hostile);
 
 /* Whether accesses are cached at all (calls.c). */
 void check_watch_cache(bool is_on);
@@ -162,10 +233,12 @@ void check_watch_cache(bool is_on);
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
+/* Not cleared: a large table that may never be used costs nothing. */
+void *check_take(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
-enum { CHECK_OF_RECORDS, CHECK_LISTS };
+enum { CHECK_OF_RECORDS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
 
 /* The lock (memory.c). */
@@ -182,6 +255,7 @@ struct check_record {
 	bool is_error_seen;
 	bool is_with_cpu; /* all of it was synced for the CPU */
 	bool is_loose; /* it has not been given to the device yet, which may not matter */
+	bool is_written; /* a device has written some of it since it was given to it */
 	bool is_fresh; /* handed out by a pool, and nobody has used it */
 	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
@@ -189,6 +263,8 @@ struct check_record {
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
+/* The CPU sees it at @virt from now on. */
+void check_record_move(struct check_record *record, uintptr_t virt);
 /* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
 void check_record_drop(struct check_record *record);
 /* What a mapping lets the device do. */
@@ -220,7 +296,8 @@ bool check_record_has_gone_sibling(const struct check_record *record);
 bool check_device_is_foreign(const char *name);
 /* Of all that begin at @bus: which one was meant cannot be told. */
 void check_record_error_seen(const void *dev, dma_addr_t bus);
-void check_records_reset(void);
+/* @size: of the checker's memory. */
+void check_records_reset(size_t size);
 /* One that was removed not long ago; NULL. */
 const struct check_record *check_record_gone(const struct check_call *call);
 
@@ -233,6 +310,8 @@ enum {
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
 	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
+	SHADOW_BACK =
+		64, /* a device was to write it and has written beside it; nobody has since, that was seen */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -240,6 +319,8 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
+/* The states that all of them have. No lock. */
+uint8_t check_shadow_all(uintptr_t at, uint64_t size);
 /* The CPU writes: what is streaming and the CPU's was written. With the lock. */
 void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
@@ -256,6 +337,18 @@ static inline bool check_shadow_may(uintptr_t at, uint64_t size)
 	       at + size > __atomic_load_n(&check_low, __ATOMIC_RELAXED);
 }
 void check_shadow_reset(void);
+
+/* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */
+void check_traps_set(uintptr_t at, uint64_t size);
+/* What is handed out before it is used, as by a pool, may still be written. */
+static inline bool check_has_traps(enum check_kind kind)
+{
+	return kind == CHECK_SINGLE || kind == CHECK_LIST;
+}
+
+/* Bytes that nobody has written (bytes.c). With the lock. */
+void check_bytes_back(const struct check_record *record, uintptr_t at, uint64_t size);
+void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller);
 
 /* Reports (report.c). With the lock. */
 
@@ -275,6 +368,8 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
  * @touched: who did it, if that was not just now
  * @other: the return address of the other access that it is about; without @record it counts as who had the memory
  * @breaks_on: where, if that depends on more than the rule; NULL
+ * @is_exact: @caller is the instruction itself
+ * @system_call: which one has done it; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
@@ -282,10 +377,11 @@ struct check_finding {
 	const char *device;
 	uintptr_t at;
 	uint64_t size;
-	bool is_store;
+	bool is_store, is_exact;
 	uintptr_t caller, other;
 	const struct berth_check_place *touched;
 	const char *breaks_on;
+	const char *system_call;
 };
 
 void check_report_finding(const struct check_finding *finding);

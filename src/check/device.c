@@ -9,6 +9,8 @@
 #include "lib/string.h"
 
 #define LINE 128u
+/* Bytes of a bounce buffer that are one mapping's at least. */
+#define SLOT 2048u
 
 /*
  * An access outside of all that is known, and whether that is wrong is seen when it has led somewhere. The port holds
@@ -36,7 +38,9 @@ static enum berth_check_rule owner_problem(const struct check_record *record, dm
 
 	if (is_write && record->call.dir == DMA_TO_DEVICE)
 		return BERTH_CHECK_DEVICE_DIRECTION;
-	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF)
+	/* With its memory full the states of some bytes are not known. */
+	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF ||
+	    berth_check_is_short())
 		return BERTH_CHECK_NOTHING;
 	if (is_write) {
 		from &= ~(line - 1);
@@ -103,6 +107,20 @@ static uint64_t judge(struct check_record *record, const char *name, dma_addr_t 
 	return 0;
 }
 
+static bool is_behind(struct check_record *record, void *bus)
+{
+	return record->call.bus + record->call.size == *(const dma_addr_t *)bus;
+}
+
+/*
+ * What ends where the access begins, inside a page: there is nothing else in the pages of a mapping behind an IOMMU, nor
+ * in the slots of a bounce buffer.
+ */
+static struct check_record *find_behind(const char *name, dma_addr_t bus)
+{
+	return bus % SLOT ? check_record_each(name, is_behind, &bus) : NULL;
+}
+
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write)
 {
 	unsigned long flags = check_lock();
@@ -131,6 +149,11 @@ void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is
 		tell(BERTH_CHECK_DEVICE_UNMAPPED, gone, name, bus, size, is_write);
 		goto out;
 	}
+	last = find_behind(name, bus);
+	if (last && !check_device_is_foreign(name)) {
+		tell(BERTH_CHECK_DEVICE_BEYOND, last, name, bus, size, is_write);
+		goto out;
+	}
 	pending.is_there = true;
 	berth_strlcpy(pending.name, name, sizeof(pending.name));
 	pending.bus = bus;
@@ -151,12 +174,6 @@ static bool is_same(struct check_record *record, void *data)
 {
 	(void)data;
 	return contains(record, pending.bus);
-}
-
-static bool is_behind(struct check_record *record, void *data)
-{
-	(void)data;
-	return record->call.bus + record->call.size == pending.bus;
 }
 
 static bool is_truncated(struct check_record *record, void *data)
@@ -198,7 +215,7 @@ static void tell_outside(bool is_lost)
 	const struct check_record *record;
 
 	for (unsigned int i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-		record = check_record_each(pending.name, causes[i].fits, NULL);
+		record = check_record_each(pending.name, causes[i].fits, &pending.bus);
 		if (!record)
 			continue;
 		check_hint(causes[i].hint);

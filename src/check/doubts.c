@@ -60,7 +60,7 @@ void check_doubt_pair(const void *dev, const struct check_store *body,
 
 	doubt->body = *body;
 	doubt->valid = *valid;
-	doubt->body_at = check_word_of(body_at);
+	doubt->body_at = body_at;
 	doubt->valid_at = check_word_of(valid_at);
 }
 
@@ -78,8 +78,22 @@ static void report(struct doubt *doubt)
 		.other = doubt->body.caller,
 	};
 
-	doubt->kind = NO_DOUBT;
 	check_report_finding(&finding);
+	/* One is enough, whatever else it seems to speak for. */
+	for (unsigned int i = 0; i < DOUBTS; i++)
+		if (&doubts[i] != doubt && doubts[i].kind == DOUBT_PAIR &&
+		    doubts[i].valid_at == doubt->valid_at)
+			doubts[i].kind = NO_DOUBT;
+	doubt->kind = NO_DOUBT;
+}
+
+/* What the store has of that word. */
+static uint64_t body_size(const struct doubt *doubt)
+{
+	const uintptr_t word_end = check_word_of(doubt->body_at) + ORDER_WORD;
+	const uintptr_t end = doubt->body.at + (uintptr_t)doubt->body.size;
+
+	return (end < word_end ? end : word_end) - doubt->body_at;
 }
 
 /* What it reads again it has not made use of. */
@@ -112,7 +126,7 @@ static const struct check_store *find_body(const struct doubt *block,
 				continue;
 			nearest = far;
 			best = store;
-			*body_at = at;
+			*body_at = store->at > at ? store->at : at;
 		}
 	}
 	return best;
@@ -122,12 +136,14 @@ static const struct check_store *find_body(const struct doubt *block,
 static void block_is_given_back(struct doubt *block, uintptr_t at, uint64_t size)
 {
 	for (uintptr_t word = check_word_of(at); word < at + size; word += ORDER_WORD) {
+		const uintptr_t from = word > at ? word : at;
+		const uintptr_t to = word + ORDER_WORD < at + size ? word + ORDER_WORD : at + size;
 		const struct check_store *valid, *body;
 		uintptr_t body_at = 0;
 
 		if (!check_overlap(block->at, block->size, word, ORDER_WORD))
 			continue;
-		valid = check_store_in(block->thread, block->epoch, word, ORDER_WORD);
+		valid = check_store_in(block->thread, block->epoch, from, to - from);
 		if (!valid || valid->first > block->tick)
 			continue;
 		body = find_body(block, valid, word, &body_at);
@@ -148,7 +164,7 @@ void check_doubts_device_writes(const void *dev, uintptr_t at, uint64_t size)
 			continue;
 		if (doubt->kind == DOUBT_BLOCK)
 			block_is_given_back(doubt, at, size);
-		else if (check_overlap(doubt->body_at, ORDER_WORD, at, size) &&
+		else if (check_overlap(doubt->body_at, body_size(doubt), at, size) &&
 			 !check_overlap(doubt->valid_at, ORDER_WORD, at, size))
 			doubt->kind = NO_DOUBT;
 	}

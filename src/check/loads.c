@@ -55,18 +55,29 @@ static bool is_body(const struct check_thread *self, const struct check_word *wo
 	       word->cpu_store < word->dev_write;
 }
 
-static void report(const struct check_thread *self, uintptr_t at, uint64_t size, uintptr_t caller)
+static void report(enum berth_check_rule rule, uintptr_t at, uint64_t size, uintptr_t caller,
+		   uintptr_t other)
 {
 	const struct check_finding finding = {
-		.rule = BERTH_CHECK_UNORDERED_LOAD,
+		.rule = rule,
 		.record = check_record_at(at, 0),
 		.at = at,
 		.size = size,
 		.caller = caller,
-		.other = self->valid_caller,
+		.other = other,
 	};
 
 	check_report_finding(&finding);
+}
+
+/* The same bytes, elsewhere in the program, with nothing between that would have made them new ones. */
+static bool is_fetched_again(const struct check_thread *self, const struct check_word *word,
+			     uintptr_t at, uint64_t size, uintptr_t caller)
+{
+	return word->dev_write && word->reader == self && word->loader != caller &&
+	       check_overlap(word->seen_at, word->seen_size, at, size) &&
+	       word->cpu_load > word->dev_write && word->cpu_load > word->cpu_store &&
+	       word->cpu_load > check_turn();
 }
 
 void check_order_load(struct check_thread *self, uintptr_t at, uint64_t size, uintptr_t caller)
@@ -80,14 +91,17 @@ void check_order_load(struct check_thread *self, uintptr_t at, uint64_t size, ui
 		if (!word)
 			return;
 		if (is_news(word) && !is_told && is_body(self, word)) {
-			report(self, at, size, caller);
+			report(BERTH_CHECK_UNORDERED_LOAD, at, size, caller, self->valid_caller);
 			self->valid = 0;
 			is_told = true;
 		} else if (is_news(word) && size <= ORDER_WORD) {
 			look_for_change(self, word, at, size, caller);
 		}
+		if (check_hostile && is_fetched_again(self, word, at, size, caller))
+			report(BERTH_CHECK_DOUBLE_FETCH, at, size, caller, word->loader);
 		word->cpu_load = check_tick();
 		word->reader = self;
+		word->loader = caller;
 		word->seen_at = at;
 		word->seen_size = size;
 		word->seen = size <= ORDER_WORD ? value_at(at, size) : 0;

@@ -53,15 +53,24 @@ struct follower {
 static struct check_thread *threads[BERTH_PORT_MAX_SLOTS];
 static struct follower *followers;
 static unsigned int nr_followers;
-static uint64_t reads_ordered, cause;
+static uint64_t reads_ordered, turn, cause;
 static bool is_in_use;
 
-struct check_thread *check_thread_self(void)
+/* The port is asked for the slot without the lock: it may have to tell others of a new thread. NULL: no memory. */
+static struct check_thread *thread_of(unsigned int slot)
 {
-	const unsigned int slot = berth_port_slot();
-
 	if (!threads[slot])
 		threads[slot] = check_alloc(sizeof(*threads[slot]));
+	return threads[slot];
+}
+
+uint64_t check_turn(void)
+{
+	return turn;
+}
+
+const struct check_thread *check_thread_at(unsigned int slot)
+{
 	return threads[slot];
 }
 
@@ -133,8 +142,9 @@ static void order_store(struct check_thread *self, uintptr_t at, uint64_t size, 
 
 void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
+	const unsigned int slot = berth_port_slot();
 	unsigned long flags = check_lock();
-	struct check_thread *self = is_descriptor_memory(at) ? check_thread_self() : NULL;
+	struct check_thread *self = is_descriptor_memory(at) ? thread_of(slot) : NULL;
 
 	if (self) {
 		__atomic_store_n(&is_in_use, true, __ATOMIC_RELAXED);
@@ -142,6 +152,8 @@ void check_order_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 			order_store(self, at, size, caller);
 		else
 			check_order_load(self, at, size, caller);
+		if (check_hostile && !is_store)
+			check_hostile_load(self, at, size, caller);
 	}
 	check_unlock(flags);
 }
@@ -150,15 +162,18 @@ void check_ordered(unsigned int what)
 {
 	struct check_thread *self;
 	unsigned long flags;
+	unsigned int slot;
 
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
+	slot = berth_port_slot();
 	flags = check_lock();
-	self = threads[berth_port_slot()];
+	self = threads[slot];
 	if (what & BERTH_ORDERS_WRITES && self)
 		self->epoch++;
+	turn = check_tick();
 	if (what & BERTH_ORDERS_READS)
-		reads_ordered = check_tick();
+		reads_ordered = turn;
 	check_unlock(flags);
 }
 
@@ -179,11 +194,13 @@ void check_told(const char *name, uint64_t number)
 	const struct check_thread *self;
 	struct follower *follower;
 	unsigned long flags;
+	unsigned int slot;
 
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
+	slot = berth_port_slot();
 	flags = check_lock();
-	self = threads[berth_port_slot()];
+	self = threads[slot];
 	follower = follower_of(check_device_of(name));
 	if (follower) {
 		follower->told = check_tick();
@@ -250,6 +267,7 @@ static bool look_for_bell(const struct follower *follower, const char *name, uin
 static void look_for_body(struct follower *follower, uintptr_t at, uint64_t size)
 {
 	const struct check_store *valid = &follower->saw;
+	bool is_found = false;
 
 	if (!valid->size || follower->accesses > follower->until)
 		return;
@@ -268,9 +286,10 @@ static void look_for_body(struct follower *follower, uintptr_t at, uint64_t size
 		    word->is_polled || check_word_dev_read(body) >= follower->before)
 			continue;
 		check_doubt_pair(follower->dev, store, valid, body, follower->saw_at);
-		follower->saw.size = 0;
-		return;
+		is_found = true;
 	}
+	if (is_found)
+		follower->saw.size = 0;
 }
 
 /* A word that the device has read before, and that has changed since: it may speak for others. */
@@ -291,7 +310,8 @@ static void look_for_valid(struct follower *follower, const struct check_thread 
 		open++;
 		word = check_word(from, false);
 		if (follower->saw.size || !word || word->is_shared || !word->dev_read ||
-		    word->dev != follower->dev || word->dev_read > store->first)
+		    word->dev != follower->dev || word->dev_read > store->first ||
+		    word->dev_seen == check_word_value(word->at))
 			continue;
 		follower->saw = *store;
 		follower->saw_by = thread;
@@ -316,6 +336,8 @@ static void note_device(const struct follower *follower, uintptr_t at, uint64_t 
 		word->dev = follower->dev;
 		word->is_polled |= !is_write && word->dev_read > word->cpu_store &&
 				   word->dev_read > word->dev_write;
+		if (!is_write)
+			word->dev_seen = check_word_value(at_word);
 		*(is_write ? &word->dev_write : &word->dev_read) = now;
 	}
 }
@@ -326,7 +348,9 @@ static void device_reads(struct follower *follower, const char *name, uintptr_t 
 	if (look_for_bell(follower, name, at, size))
 		return;
 	look_for_body(follower, at, size);
-	if (follower->accesses > follower->until)
+	/* It looks again: that was not yet what it waits for. */
+	if (follower->accesses > follower->until ||
+	    check_overlap(check_word_of(follower->saw_at), ORDER_WORD, at, size))
 		follower->saw.size = 0;
 	for (unsigned int i = 0; i < BERTH_PORT_MAX_SLOTS; i++)
 		if (has_open(threads[i]))
@@ -350,6 +374,7 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 		return;
 	__atomic_store_n(&is_in_use, true, __ATOMIC_RELAXED);
 	follower->accesses++;
+	check_hostile_restore();
 	if (is_write)
 		check_doubts_device_writes(dev, at, size);
 	else
@@ -363,6 +388,7 @@ void check_order_forget(uintptr_t at, uint64_t size)
 	if (!__atomic_load_n(&is_in_use, __ATOMIC_RELAXED))
 		return;
 	check_doubts_forget(at, size);
+	check_hostile_forget(at, size);
 	check_words_forget(at, size);
 	for (unsigned int i = 0; i < nr_followers; i++)
 		if (check_overlap(followers[i].saw_at, 1, at, size))
@@ -377,13 +403,14 @@ void check_order_forget(uintptr_t at, uint64_t size)
 	}
 }
 
-void check_order_reset(void)
+void check_order_reset(uint64_t hostile)
 {
 	__builtin_memset(threads, 0, sizeof(threads));
 	followers = NULL;
 	nr_followers = 0;
-	reads_ordered = cause = 0;
+	reads_ordered = turn = cause = 0;
 	is_in_use = false;
 	check_words_reset();
 	check_doubts_reset();
+	check_hostile_reset(hostile);
 }

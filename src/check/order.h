@@ -18,7 +18,9 @@
  * @dev: the device that touched it; two have: nobody, and @is_shared
  * @dev_read, @dev_write, @cpu_load, @cpu_store: ticks; 0: not since it is kept
  * @seen: what the last load has read: @seen_size bytes at @seen_at
+ * @dev_seen: what the last read of a device has read
  * @reader: the thread that has loaded it last
+ * @loader: the return address of that load
  * @lost: the newest tick of what was kept here before
  * @is_polled: a device has read it twice though nobody had written it between
  */
@@ -26,9 +28,10 @@ struct check_word {
 	uintptr_t at;
 	const void *dev;
 	uint64_t dev_read, dev_write, cpu_load, cpu_store, lost;
-	uint64_t seen, seen_size;
+	uint64_t seen, seen_size, dev_seen;
 	uintptr_t seen_at;
 	const void *reader;
+	uintptr_t loader;
 	bool is_shared, is_polled;
 };
 
@@ -77,9 +80,11 @@ void check_words_reset(void);
 
 /* order.c */
 
-/* The calling thread; NULL: no memory. */
-struct check_thread *check_thread_self(void);
-/* Not before this tick was anything of any thread's that came before ordered for reads. */
+/* What is known of the thread with that slot; NULL: nothing yet. */
+const struct check_thread *check_thread_at(unsigned int slot);
+/* The tick at which devices had their turn last, as a thread let time pass. */
+uint64_t check_turn(void);
+/* The tick at which some thread has ordered its loads last. */
 uint64_t check_reads_ordered(void);
 
 /* doubts.c: pairs of stores that a device saw though nothing had ordered them; see there. */
@@ -94,12 +99,26 @@ void check_doubts_cpu_stores(uintptr_t at, uint64_t size);
 void check_doubts_forget(uintptr_t at, uint64_t size);
 void check_doubts_reset(void);
 
+/* hostile.c: devices that are not trusted. */
+
+void check_hostile_load(const struct check_thread *self, uintptr_t at, uint64_t size,
+			uintptr_t caller);
+void check_hostile_restore(void);
+void check_hostile_forget(uintptr_t at, uint64_t size);
+void check_hostile_reset(uint64_t seed);
+
 /* loads.c: what the CPU reads of what a device has written. */
 void check_order_load(struct check_thread *self, uintptr_t at, uint64_t size, uintptr_t caller);
 
 static inline bool check_overlap(uintptr_t a, uint64_t a_size, uintptr_t b, uint64_t b_size)
 {
 	return a < b + b_size && b < a + a_size;
+}
+
+/* What a word is now, whatever others do meanwhile. */
+static inline uint64_t check_word_value(uintptr_t at)
+{
+	return __atomic_load_n((const uint64_t *)at, __ATOMIC_RELAXED);
 }
 
 static inline uintptr_t check_word_of(uintptr_t at)

@@ -13,6 +13,23 @@ void berth_check_owner_going(const void *dev, const char *name, const void *owne
 	check_unlock(flags);
 }
 
+void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt)
+{
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_around(dev, bus);
+
+	/* From now on it is followed there, and no more in the linear map. */
+	if (record && record->call.kind == CHECK_TABLE && record->call.virt != virt) {
+		if (record->call.virt)
+			check_shadow_clear(record->call.virt, record->call.size,
+					   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED);
+		check_record_move(record, virt);
+		if (!record->is_with_cpu)
+			check_shadow_set(virt, record->call.size, check_rights(record->call.dir));
+	}
+	check_unlock(flags);
+}
+
 /* A page, or one more part of one: parts come back one by one, and which one is not said. */
 void berth_check_handed_out(const struct check_call *call, unsigned int from, unsigned int len)
 {

@@ -71,6 +71,23 @@ static const struct {
 	     "Return the error when dma_mapping_error() says that there is one."),
 	RULE(ALLOC_UNCHECKED, "alloc-unchecked", "uses memory whose allocation failed",
 	     "Ask whether the allocation returned NULL, and return -ENOMEM."),
+	RULE(TRANSFER_BUSY, "transfer-busy", "unmaps or frees what a transfer uses",
+	     "Wait until the cookie is complete, or call dmaengine_terminate_sync(), before the memory goes."),
+	RULE(TRANSFER_TWICE, "transfer-twice", "submits a descriptor that is under way",
+	     "Prepare a new one for each transfer, or submit one that is kept when it is complete."),
+	RULE(TRANSFER_RELEASED, "transfer-released", "releases a channel whose transfers go on",
+	     "Call dmaengine_terminate_sync() before dma_release_channel()."),
+	RULE(BUF_GONE, "buf-gone", "uses a dma-buf, or an attachment, that is no more",
+	     "Keep a reference with get_dma_buf() as long as it is used; nothing comes after dma_buf_detach()."),
+	RULE(BUF_ATTACHED, "buf-attached",
+	     "puts its last reference to a dma-buf while a device is attached",
+	     "Call dma_buf_detach() before dma_buf_put(): on Linux an attachment does not hold the buffer."),
+	RULE(BUF_MAPPED, "buf-mapped", "detaches a device that has the dma-buf mapped",
+	     "Call dma_buf_unmap_attachment() before dma_buf_detach()."),
+	RULE(MEMORY_TYPE, "memory-type", "maps memory that is mapped already, with another type",
+	     "Use the address that the memory has, or memory from dma_alloc_*() or of a no-map reservation."),
+	RULE(SYNC_NEEDLESS, "sync-needless", "syncs what this device sees without",
+	     "Ask dma_need_sync() once, and leave the call out where it says no."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -83,7 +100,7 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
-	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it was never given",
+	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it has not been given",
 	     "Take what a device is to read or write from dma_alloc_*(), or map it; a physical address is not enough."),
 	RULE(DEVICE_BEYOND, "device-beyond",
 	     "touches what lies behind the end of what it was given",
@@ -107,6 +124,11 @@ static const struct {
 	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
 	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
 	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(UNWRITTEN, "unwritten",
+	     "reads what the device has left out, and nobody else has written",
+	     "Ask the device how much it has written, and read no more; what was there before may be anything."),
+	RULE(UNINITIALISED, "uninitialised", "reads what nobody has written",
+	     "Fill all that the device reads, reserved fields as well, or allocate with kzalloc()."),
 	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
 	     "Clean the range after the last write and before the device is started."),
 	RULE(RAW_INVALIDATE, "raw-invalidate",
@@ -132,8 +154,16 @@ void check_hint(const char *hint)
 
 enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 {
-	(void)rule;
-	return BERTH_CHECK_ERROR;
+	switch (rule) {
+	case BERTH_CHECK_TRANSFER_RELEASED:
+	case BERTH_CHECK_BUF_ATTACHED:
+	case BERTH_CHECK_BUF_MAPPED:
+		return BERTH_CHECK_WARNING;
+	case BERTH_CHECK_SYNC_NEEDLESS:
+		return BERTH_CHECK_NOTE;
+	default:
+		return BERTH_CHECK_ERROR;
+	}
 }
 
 const char *berth_check_rule_id(enum berth_check_rule rule)
@@ -306,6 +336,10 @@ void check_report_finding(const struct check_finding *finding)
 		report.touched = *finding->touched;
 	else
 		check_place_here(&report.touched, finding->caller);
+	/* One is taken off again by who looks for the line. */
+	if (finding->is_exact && report.touched.nr)
+		report.touched.frame[0]++;
+	report.system_call = finding->system_call;
 	if (record) {
 		report.buffer = record->call.virt;
 		report.buffer_length = record->call.size;
@@ -328,7 +362,7 @@ void check_reports_reset(const struct berth_check_options *given)
 	/* An eighth of the memory is for them. */
 	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
 	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
-	reports = check_alloc(max_reports * sizeof(*reports));
+	reports = check_take(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)
@@ -365,19 +399,21 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 	int n;
 
 	if (report->buffer_length && report->address)
-		n = berth_snprintf(text, size,
-				   "%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s",
-				   rules[report->rule].id, rules[report->rule].text,
-				   (unsigned long long)report->length,
-				   report->length == 1 ? "" : "s",
-				   (long long)(report->address - report->buffer),
-				   (unsigned long long)report->buffer_length, who);
+		n = berth_snprintf(
+			text, size,
+			"%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s%s%s",
+			rules[report->rule].id, rules[report->rule].text,
+			(unsigned long long)report->length, report->length == 1 ? "" : "s",
+			(long long)(report->address - report->buffer),
+			(unsigned long long)report->buffer_length, who,
+			report->system_call ? ", by " : "",
+			report->system_call ? report->system_call : "");
 	else if (report->buffer_length)
 		n = berth_snprintf(text, size, "%s: %s: %llu bytes at %#llx, of %s",
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
-	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN || report->rule == BERTH_CHECK_UNWRITTEN)
 		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
 				   rules[report->rule].id, who, rules[report->rule].text,
 				   (unsigned long long)report->length,

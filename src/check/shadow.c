@@ -153,6 +153,30 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 	return any;
 }
 
+static uint8_t all_in(struct page_shadow *page, uintptr_t at, uint64_t size)
+{
+	uint8_t all = 0xff;
+
+	for (; size && all; at++, size--)
+		all &= state(page, at);
+	return all;
+}
+
+uint8_t check_shadow_all(uintptr_t at, uint64_t size)
+{
+	uint8_t all = 0xff;
+
+	while (size && all) {
+		const uint64_t part = in_page(at, size);
+		struct page_shadow *page = page_of(at);
+
+		all &= page ? all_in(page, at, part) : 0;
+		at += part;
+		size -= part;
+	}
+	return all;
+}
+
 static uintptr_t find_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t bits)
 {
 	const uintptr_t end = at + size;

@@ -17,6 +17,17 @@ void berth_dma_buf_trace(enum berth_trace_kind kind, const struct dma_buf *dmabu
 		    .length = dmabuf->size);
 }
 
+void (*berth_dma_buf_made)(const void *object);
+
+/* A checker may know one that was there before. */
+static void note_made(const void *object)
+{
+	void (*tell)(const void *) = __atomic_load_n(&berth_dma_buf_made, __ATOMIC_ACQUIRE);
+
+	if (tell)
+		tell(object);
+}
+
 static bool is_legal(const struct dma_buf_export_info *info)
 {
 	const struct dma_buf_ops *ops = info->ops;
@@ -53,6 +64,7 @@ struct dma_buf *dma_buf_export(const struct dma_buf_export_info *info)
 	init_waitqueue_head(&dmabuf->poll_queue);
 	dma_resv_init(&dmabuf->own_resv);
 	dmabuf->resv = info->resv ? info->resv : &dmabuf->own_resv;
+	note_made(dmabuf);
 	berth_dma_buf_trace(BERTH_TRACE_BUF_EXPORT, dmabuf, NULL, 0);
 	return dmabuf;
 }
@@ -137,6 +149,7 @@ struct dma_buf_attachment *dma_buf_dynamic_attach(struct dma_buf *dmabuf, struct
 	berth_dma_buf_lock(dmabuf);
 	list_add_tail(&attach->node, &dmabuf->attachments);
 	dma_resv_unlock(dmabuf->resv);
+	note_made(attach);
 	berth_dma_buf_trace(BERTH_TRACE_BUF_ATTACH, dmabuf, dev, 0);
 	return attach;
 }

@@ -17,6 +17,9 @@ extern const struct file_operations berth_dma_buf_fops;
 void berth_dma_buf_trace(enum berth_trace_kind kind, const struct dma_buf *dmabuf,
 			 const struct device *dev, int detail);
 
+/* Told of each buffer and attachment that is made; NULL: nobody is. */
+extern void (*berth_dma_buf_made)(const void *object);
+
 /* -ENODEV, with the reason, if the exporter has taken the buffer back; or 0. */
 int berth_dma_buf_refuse_revoked(const struct dma_buf *dmabuf);
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Memory for devices, of checked programs. */
+#include <berth/slab.h>
+
 #include "dma/checked.h"
 
 #include "lib/device.h"
@@ -15,6 +17,7 @@ void berth_checked_note(struct check_call *call, void *virt)
 		return;
 	}
 	call->virt = (uintptr_t)virt;
+	__atomic_store_n(&check_object_size, ksize, __ATOMIC_RELAXED);
 	berth_check_added(call);
 }
 
@@ -131,8 +134,8 @@ void berth_checked_free_pages(struct device *dev, size_t size, struct page *page
 }
 
 /*
- * One segment for the device, and one record: of the memory where the CPU sees it, if that is one piece. What lies
- * scattered is seen through other addresses, and not followed.
+ * One segment for the device, and one record: of the memory where the CPU sees it, if that is one piece; or where it is
+ * seen by dma_vmap_noncontiguous().
  */
 struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 					   enum dma_data_direction dir, gfp_t gfp,
@@ -155,6 +158,15 @@ struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 		call.virt = (uintptr_t)address_of(sg_page(sgt->sgl));
 	berth_check_added(&call);
 	return sgt;
+}
+
+void *berth_checked_vmap_table(struct device *dev, size_t size, struct sg_table *sgt)
+{
+	void *virt = dma_vmap_noncontiguous(dev, size, sgt);
+
+	if (virt && berth_check_is_on())
+		berth_check_seen_at(dev, sg_dma_address(sgt->sgl), (uintptr_t)virt);
+	return virt;
 }
 
 void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,

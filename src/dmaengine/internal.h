@@ -35,6 +35,9 @@ void berth_dma_withdraw(struct dma_chan *chan);
 void berth_dma_leave(struct dma_device *device);
 
 /* How the device tree's channels are found: the floor above says. NULL: there is no tree. */
+/* Told of what is unmapped when a transfer is done; NULL: nobody is. */
+extern void (*berth_dma_unmapping)(const struct dmaengine_unmap_data *unmap);
+
 typedef struct dma_chan *(*berth_dma_lookup)(struct device *dev, const char *name);
 void berth_dmaengine_set_lookup(berth_dma_lookup lookup);
 

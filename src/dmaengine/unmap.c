@@ -61,10 +61,16 @@ struct dmaengine_unmap_data *dmaengine_get_unmap_data(struct device *dev, int nr
 	return unmap;
 }
 
+void (*berth_dma_unmapping)(const struct dmaengine_unmap_data *unmap);
+
 static void unmap_all(const struct dmaengine_unmap_data *unmap)
 {
+	void (*tell)(const struct dmaengine_unmap_data *) =
+		__atomic_load_n(&berth_dma_unmapping, __ATOMIC_ACQUIRE);
 	unsigned int from = unmap->to_cnt, bidi = from + unmap->from_cnt;
 
+	if (tell)
+		tell(unmap);
 	for (unsigned int i = 0; i < bidi + unmap->bidi_cnt; i++)
 		dma_unmap_page(unmap->dev, unmap->addr[i], unmap->len,
 			       i < from	  ? DMA_TO_DEVICE

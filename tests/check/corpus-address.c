@@ -177,8 +177,11 @@ static void legal_run(const struct rig *rig, bool is_mended)
 		sg_set_buf(&list[i], buf + i * SIZE, SIZE);
 	if (!dma_map_sg(rig->dev, list, 4, DMA_BIDIRECTIONAL))
 		return;
-	rig->device_writes(sg_dma_address(list), 4 * SIZE);
-	rig->device_reads(sg_dma_address(list) + 100, 3 * SIZE);
+	if (sg_dma_len(list) == 4 * SIZE ||
+	    sg_dma_address(&list[3]) == sg_dma_address(list) + 3 * SIZE) {
+		rig->device_writes(sg_dma_address(list), 4 * SIZE);
+		rig->device_reads(sg_dma_address(list) + 100, 3 * SIZE);
+	}
 	dma_unmap_sg(rig->dev, list, 4, DMA_BIDIRECTIONAL);
 	kfree(buf);
 }
@@ -201,11 +204,11 @@ static void legal_fetch(const struct rig *rig, bool is_mended)
 }
 
 const struct mistake corpus_address[] = {
-	MISTAKE(mask_too_wide, 19),
-	MISTAKE(mask_too_wide_for_the_ring, 19),
-	MISTAKE(high_word_missing, 42),
-	MISTAKE(words_swapped, 42),
-	MISTAKE(tracker_never_mapped, 16),
+	MISTAKE_DIRECT(mask_too_wide, 19),
+	MISTAKE_DIRECT(mask_too_wide_for_the_ring, 19),
+	MISTAKE_DIRECT(high_word_missing, 42),
+	MISTAKE_DIRECT(words_swapped, 42),
+	MISTAKE_DIRECT(tracker_never_mapped, 16),
 	MISTAKE(ring_too_small, 32),
 	MISTAKE(buffer_too_small, 32),
 	MISTAKE(next_burst, 32),

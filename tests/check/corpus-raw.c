@@ -348,25 +348,29 @@ static void zephyr_legal(const struct rig *rig, bool is_mended)
 	kfree(buf);
 }
 
+/* A device is told physical addresses. */
+#define RAW(name, bug_class, line_size) \
+	MISTAKE_ON(name, bug_class, MADE_DIRECT | ON_NONCOHERENT, line_size)
+
 const struct mistake corpus_raw[] = {
-	MISTAKE_AT(m7_no_clean, 2, 32),
-	MISTAKE_AT(m7_clean_too_early, 2, 32),
-	MISTAKE_AT(m7_no_invalidate, 1, 32),
-	MISTAKE_AT(m7_invalidate_before_only, 49, 32),
-	MISTAKE_AT(m7_invalidate_after_only, 49, 32),
-	MISTAKE_AT(m7_neighbour_dropped, 17, 32),
-	MISTAKE_AT(m7_all_dropped, 17, 32),
-	MISTAKE(xil_no_flush, 2),
-	MISTAKE(xil_no_invalidate, 1),
-	MISTAKE(xil_neighbour_written_back, 17),
-	MISTAKE(zephyr_no_flush, 2),
-	MISTAKE(zephyr_no_invd, 1),
-	MISTAKE(zephyr_two_in_a_line, 17),
-	MISTAKE_AT(zephyr_line_assumed, 45, 128),
-	MISTAKE_AT(line_assumed, 45, 128),
-	LEGAL(m7_legal_off),
-	MISTAKE_AT(m7_legal, 0, 32),
-	LEGAL(xil_legal),
-	LEGAL(zephyr_legal),
+	RAW(m7_no_clean, 2, 32),
+	RAW(m7_clean_too_early, 2, 32),
+	RAW(m7_no_invalidate, 1, 32),
+	RAW(m7_invalidate_before_only, 49, 32),
+	RAW(m7_invalidate_after_only, 49, 32),
+	RAW(m7_neighbour_dropped, 17, 32),
+	RAW(m7_all_dropped, 17, 32),
+	RAW(xil_no_flush, 2, 0),
+	RAW(xil_no_invalidate, 1, 0),
+	RAW(xil_neighbour_written_back, 17, 0),
+	RAW(zephyr_no_flush, 2, 0),
+	RAW(zephyr_no_invd, 1, 0),
+	RAW(zephyr_two_in_a_line, 17, 0),
+	RAW(zephyr_line_assumed, 45, 128),
+	MISTAKE_ON(line_assumed, 45, 0, 128),
+	RAW(m7_legal_off, 0, 0),
+	RAW(m7_legal, 0, 32),
+	RAW(xil_legal, 0, 0),
+	RAW(zephyr_legal, 0, 0),
 	CORPUS_END,
 };

@@ -9,6 +9,7 @@
 #define TESTS_CHECK_CORPUS_H
 
 #include <berth/device.h>
+#include <berth/io.h>
 
 /*
  * struct rig - a device, which the test plays
@@ -18,6 +19,7 @@
  * @fail_nth: let the n-th mapping or allocation for devices from now on fail
  * @returned: what the driver's operation has returned
  * @other: another device
+ * @engine, @regs, @irq: one with registers: engine.h
  */
 struct rig {
 	struct device *dev;
@@ -29,36 +31,60 @@ struct rig {
 	void (*fail_nth)(uint64_t nth);
 	void (*returned)(int ret);
 	struct device *other;
+	struct device *engine;
+	unsigned char __iomem *regs;
+	unsigned int irq;
+};
+
+/* On which machines a driver is run. */
+enum {
+	/* The machine is made so, for the mistake and for its twin. */
+	MADE_DIRECT = 1, /* no IOMMU, no bounce buffers */
+	MADE_HOSTILE = 2, /* devices write what they please */
+	/* Of the machines of 50 seeds, those on which the mistake does harm. */
+	ON_DIRECT = 4,
+	ON_NONCOHERENT = 8,
+	BY_CHANCE = 16, /* not with each seed */
+	ON_FILLED =
+		32, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
  * struct mistake - a driver
  * @file: where its source is, in this folder
  * @bug_class: its number in docs/bug-classes.md; 0: it is legal, and nothing may be said
+ * @machines: of these; 0: on all
  * @line_size: of the machine on which it breaks, or for which it is written; 0: any
  */
 struct mistake {
 	const char *name, *file;
 	void (*driver)(const struct rig *rig, bool is_mended);
 	unsigned int bug_class;
+	unsigned int machines;
 	unsigned int line_size;
 };
 
-#define MISTAKE_AT(name, bug_class, line_size)            \
-	{                                                 \
-#name, CORPUS, name, bug_class, line_size \
+#define MISTAKE_ON(name, bug_class, machines, line_size)            \
+	{                                                           \
+#name, CORPUS, name, bug_class, machines, line_size \
 	}
-#define MISTAKE(name, bug_class) MISTAKE_AT(name, bug_class, 0)
+#define MISTAKE(name, bug_class) MISTAKE_ON(name, bug_class, 0, 0)
+#define MISTAKE_DIRECT(name, bug_class) MISTAKE_ON(name, bug_class, ON_DIRECT, 0)
 #define LEGAL(name) MISTAKE(name, 0)
-#define CORPUS_END                     \
-	{                              \
-		NULL, NULL, NULL, 0, 0 \
+#define CORPUS_END                        \
+	{                                 \
+		NULL, NULL, NULL, 0, 0, 0 \
 	}
 
 extern const struct mistake corpus_streaming[];
 extern const struct mistake corpus_rings[];
+extern const struct mistake corpus_order[];
 extern const struct mistake corpus_api[];
 extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
+extern const struct mistake corpus_buf[];
+extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
+extern const struct mistake corpus_lifetime[];
 
 #endif

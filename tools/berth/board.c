@@ -94,7 +94,9 @@ static void describe_failure(const char *path, int status, int err, char *error,
 	free(said.data);
 }
 
-static bool compile(const char *path, struct bytes *bytes, char *error, size_t size)
+/* @name: how it is called in @error. */
+static bool compile(const char *path, const char *name, struct bytes *bytes, char *error,
+		    size_t size)
 {
 	int out = memfd_create("dtb", MFD_CLOEXEC), err = memfd_create("dtc", MFD_CLOEXEC);
 	int status = 0, reason = 0;
@@ -105,19 +107,19 @@ static bool compile(const char *path, struct bytes *bytes, char *error, size_t s
 	if (!child)
 		exec_dtc(path, out, err);
 	if (child < 0) {
-		snprintf(error, size, "%s: dtc cannot be started: %s", path, strerror(errno));
+		snprintf(error, size, "%s: dtc cannot be started: %s", name, strerror(errno));
 		goto close;
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status) {
-		describe_failure(path, status, err, error, size);
+		describe_failure(name, status, err, error, size);
 		goto close;
 	}
 	lseek(out, 0, SEEK_SET);
 	reason = read_all(out, bytes);
 	if (reason)
-		snprintf(error, size, "%s: %s", path, strerror(reason));
+		snprintf(error, size, "%s: %s", name, strerror(reason));
 	is_good = !reason;
 close:
 	if (out >= 0)
@@ -148,7 +150,7 @@ void *board_load(const char *path, char *error, size_t size)
 				 path);
 			return NULL;
 		}
-		if (!compile(path, &bytes, error, size))
+		if (!compile(path, path, &bytes, error, size))
 			return NULL;
 	}
 	if (is_flattened(&bytes) && big_endian(bytes.data + 4) <= bytes.size)
@@ -156,6 +158,26 @@ void *board_load(const char *path, char *error, size_t size)
 	free(bytes.data);
 	snprintf(error, size, "%s: the device tree is cut short", path);
 	return NULL;
+}
+
+void *board_compile(const char *source, char *error, size_t size)
+{
+	/* dtc is to find it. */
+	const int file = memfd_create("dts", 0);
+	const size_t length = strlen(source);
+	struct bytes bytes = { 0 };
+	bool is_good = false;
+	char path[40];
+
+	if (file < 0 || write(file, source, length) != (ssize_t)length) {
+		snprintf(error, size, "board: %s", strerror(errno));
+	} else {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+		is_good = compile(path, "board", &bytes, error, size);
+	}
+	if (file >= 0)
+		close(file);
+	return is_good ? bytes.data : NULL;
 }
 
 static bool is_all_placed(void)

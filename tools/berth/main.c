@@ -4,6 +4,7 @@
 
 #include <berth/berth.h>
 
+#include "check.h"
 #include "dmatest.h"
 #include "exec.h"
 #include "explain.h"
@@ -15,6 +16,7 @@ static const char usage[] =
 	"The DMA memory stack, driven on a modelled SoC.\n"
 	"\n"
 	"Commands:\n"
+	"  check       run a driver and its tests under the checker\n"
 	"  dmatest     transfers on every DMA channel of a board, each one compared\n"
 	"  exec        run a program with the nodes of a server\n"
 	"  explain     what each device of a board gets, and what is wrong with its description\n"
@@ -30,8 +32,8 @@ static const struct {
 	const char *name;
 	int (*command)(int argc, char **argv);
 } commands[] = {
-	{ "dmatest", dmatest_command }, { "exec", exec_command },   { "explain", explain_command },
-	{ "run", run_command },		{ "serve", serve_command },
+	{ "check", check_command },	{ "dmatest", dmatest_command }, { "exec", exec_command },
+	{ "explain", explain_command }, { "run", run_command },		{ "serve", serve_command },
 };
 
 int main(int argc, char **argv)

@@ -104,6 +104,8 @@ int run_command(int argc, char **argv);
 
 /* Read a board: a .dtb, or a .dts through dtc. Freed by the caller; NULL with a line in @error. */
 void *board_load(const char *path, char *error, size_t size);
+/* The same of a source in memory. */
+void *board_compile(const char *source, char *error, size_t size);
 
 /*
  * Boot arguments with which a board has @least bytes of memory and no more, or as many as all its

@@ -362,4 +362,5 @@ void sched_delay(uint64_t ns)
 		model_enter(0);
 	}
 	model_leave();
+	watch_ordered(0);
 }

@@ -59,6 +59,6 @@ void watch_ordered(unsigned int what)
 {
 	const struct berth_port_watch *told = watch();
 
-	if (told && what)
+	if (told)
 		told->ordered(what);
 }

@@ -69,7 +69,7 @@ size_t berth_check_machine_text(const struct berth_check_machine *machine, char 
  * What the board says of a device itself stays. Return: a tree for free(); NULL with -EINVAL (TREE) or -ENOMEM.
  */
 void *berth_check_board(const void *board, const struct berth_model_device_type *const *devices,
-		       const struct berth_check_machine *machine);
+			const struct berth_check_machine *machine);
 
 /**
  * struct berth_check_run - what is run
@@ -84,6 +84,10 @@ void *berth_check_board(const void *board, const struct berth_model_device_type 
  * @on_stopped: called while the reports can still be asked for (berth_check_each()); may be NULL
  * @has_raw: as in &struct berth_check_options
  * @check_memory: for the checker's records; 0: 64 MiB
+ * @with_notes: as in &struct berth_check_options
+ * @fail_nth: the @fail_nth mapping or allocation of DMA memory fails, the drivers' probes included; 0: none. See
+ *	berth_check_fail_map_nth()
+ * @is_hostile: devices write what they please into coherent memory, for each seed in a way of its own
  */
 struct berth_check_run {
 	const void *board;
@@ -97,6 +101,9 @@ struct berth_check_run {
 	void (*on_stopped)(void *data);
 	bool has_raw;
 	size_t check_memory;
+	bool with_notes;
+	bool is_hostile;
+	uint64_t fail_nth;
 };
 
 /**
@@ -105,12 +112,14 @@ struct berth_check_run {
  * @reports: how many different ones there were
  * @has_leaked: berth_stop() found memory still in use
  * @leaked_bytes: how much
+ * @has_failed: the mapping that was to fail has
  */
 struct berth_check_outcome {
 	int result;
 	unsigned int reports;
 	bool has_leaked;
 	uint64_t leaked_bytes;
+	bool has_failed;
 };
 
 /** berth_check_run_abi() - berth_check_run(), told which headers the caller was built with. */
