@@ -13,8 +13,6 @@ struct ring {
 	struct check_record *gone;
 	uint64_t nr;
 };
-
-static struct check_node *by_bus, *by_virt;
 static struct ring rings[RINGS];
 static uint64_t ring_size, nr_added;
 
