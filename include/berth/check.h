@@ -74,6 +74,7 @@ enum berth_check_rule {
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
 	BERTH_CHECK_LINE_SHARED, /* wrote beside what a device writes, in the same cache line */
+	BERTH_CHECK_UNWRITTEN, /* read what a device was to write and has not, nor anybody else */
 	/* Accesses of devices. */
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
@@ -82,6 +83,7 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_BEYOND, /* a device touched what lies behind the end of what it was given */
 	BERTH_CHECK_DEVICE_MASK, /* the high bits of an address are missing */
 	BERTH_CHECK_DEVICE_WORDS, /* the two words of an address are swapped */
+	BERTH_CHECK_UNINITIALISED, /* a device read what nobody has written */
 	/* The order of accesses to coherent memory. */
 	BERTH_CHECK_UNORDERED_STORE, /* no barrier between what a descriptor says and the word that gives it away */
 	BERTH_CHECK_UNORDERED_DOORBELL, /* no barrier between a store and the register that tells the device of it */
@@ -136,6 +138,7 @@ struct berth_check_place {
  * @count: how often, with the same two places
  * @severity: berth_check_rule_severity() of the rule
  * @hint: what more is known of this case, as one sentence; NULL: nothing
+ * @system_call: the system call that has done it, such as "read()"; NULL: none
  */
 struct berth_check_report {
 	enum berth_check_rule rule;
@@ -153,6 +156,7 @@ struct berth_check_report {
 	uint64_t count;
 	enum berth_check_severity severity;
 	const char *hint;
+	const char *system_call;
 };
 
 /**
@@ -167,6 +171,7 @@ struct berth_check_report {
  * @hostile: not 0: devices write what they please into coherent memory, each number in a way of its own
  * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped
  *	is followed as well
+ * @no_traps: do not close pages that a device has whole to code that is not instrumented
  *
  * When the memory is full that is said once, on the console, and what comes then is followed in part: less is found,
  * and nothing is reported that is not so.
@@ -180,6 +185,7 @@ struct berth_check_options {
 	bool with_notes;
 	uint64_t hostile;
 	bool has_raw;
+	bool no_traps;
 };
 
 #define BERTH_CHECK_MEMORY_LEAST (1u << 20)

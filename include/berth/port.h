@@ -556,6 +556,10 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  *	0: not known. A lock of the port's is held
  * @ram: it is about to touch RAM of the linear map that is seen there, and is cached. A lock of the port's is held
  * @is_cache_off: no access is cached: devices see what the CPU does
+ * @trapped: somebody has done at @at what berth_port_trap() lets be told, by the instruction at @pc, or by the system
+ *	call @call, if not NULL. Any context, perhaps a signal handler on the thread that has, or another thread
+ * @data: a device has read these bytes, or written them, where it was told @bus. A lock of the port's is held
+ * @has_traps: berth_port_trap() is wanted: read when the RAM is mapped
  *
  * A port may tell nothing: bare metal does not.
  */
@@ -571,10 +575,38 @@ struct berth_port_watch {
 	void (*cause)(uint64_t cause);
 	void (*ram)(const char *name, uintptr_t at, size_t size, bool is_write, bool is_coherent);
 	bool is_cache_off;
+	void (*trapped)(uintptr_t at, bool is_write, uintptr_t pc, const char *call);
+	bool has_traps;
+	void (*data)(const char *name, uint64_t bus, const void *bytes, size_t size, bool is_write);
 };
 
 /* NULL: nobody. */
 extern const struct berth_port_watch *berth_port_watch;
+
+/*
+ * Have it told when the program touches whole pages of the linear map, or writes there; with BERTH_ACCESS_WRITE no more.
+ * The first who does goes on, and the page is open to all from then on. berth's own accesses count as well: pages that a
+ * CPU works on instead of a device are opened before. Any context. False: not these pages. NULL: this port cannot; set
+ * between berth_port_ram() and berth_port_stop().
+ */
+extern bool (*berth_port_trap)(uintptr_t at, uint64_t size, enum berth_port_access access);
+
+/*
+ * What was put into the eight bytes at @at, which are aligned and in the linear map, when the memory was handed out, and is
+ * still there as the CPU sees them. Any context. False: something else is. NULL: this port fills no memory; set as berth_port_trap().
+ */
+extern bool (*berth_port_fresh)(uintptr_t at, uint64_t *word);
+
+/* Open all pages that the bytes are in. */
+static inline void berth_port_open_pages(uintptr_t at, uint64_t size)
+{
+	const uintptr_t first = at & ~(uintptr_t)4095;
+	bool (*trap)(uintptr_t at, uint64_t size, enum berth_port_access access) =
+		__atomic_load_n(&berth_port_trap, __ATOMIC_ACQUIRE);
+
+	if (trap && size)
+		trap(first, ((at + size + 4095) & ~(uint64_t)4095) - first, BERTH_ACCESS_WRITE);
+}
 
 /** berth_port_panic() - an internal rule of berth's is broken: print and stop. Never for bad input. */
 void berth_port_panic(const char *message) __attribute__((noreturn));

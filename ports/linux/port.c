@@ -5,6 +5,7 @@
 #include <berth/model.h>
 
 #include "share.h"
+#include "trap.h"
 
 struct berth_port_linear berth_port_linear;
 uint32_t berth_port_irq_pending;
@@ -45,9 +46,21 @@ bool berth_port_reserved(unsigned int index, struct berth_range *range)
 	return false;
 }
 
+static bool fresh_word(uintptr_t at, uint64_t *word)
+{
+	return running->fresh_word((const void *)at, word);
+}
+
 int berth_port_ram(const struct berth_port_ram *ram)
 {
-	return running->ram(ram, &berth_port_linear);
+	int ret = running->ram(ram, &berth_port_linear);
+
+	if (ret)
+		return ret;
+	berth_port_traps_start();
+	__atomic_store_n(&berth_port_fresh, running->fresh_word ? fresh_word : NULL,
+			 __ATOMIC_RELEASE);
+	return 0;
 }
 
 void berth_port_stop(void)
@@ -56,6 +69,8 @@ void berth_port_stop(void)
 
 	if (!machine)
 		return;
+	__atomic_store_n(&berth_port_fresh, NULL, __ATOMIC_RELEASE);
+	berth_port_traps_stop();
 	berth_port_user_stop();
 	berth_port_share_stop();
 	berth_port_ranges_stop();

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Accesses: who does one may it, as the bytes are now? */
+#include <berth/port.h>
+
 #include "check/raw.h"
 
 /*
@@ -26,6 +28,13 @@ static void hint(uintptr_t at)
 			"It is the CPU's from dma_buf_begin_cpu_access() to dma_buf_end_cpu_access().");
 }
 
+/* Nearly all accesses are of memory that nobody has ever mapped. */
+static bool is_plain(uintptr_t at, uint64_t size)
+{
+	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on &&
+	       !check_hostile;
+}
+
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
@@ -34,6 +43,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (is_plain(at, size))
+		return;
 	if (check_raw_is_on)
 		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
@@ -46,11 +57,18 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);
-	if (is_store && any & SHADOW_MAPPED)
+	if (is_store && (any & (SHADOW_MAPPED | SHADOW_COHERENT)) == SHADOW_MAPPED) {
+		flags = check_lock();
 		check_shadow_written(at, size);
-	if (!(any & (wrong | SHADOW_FAILED)))
+		check_unlock(flags);
+	}
+	if (!(any & (wrong | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	if (any & SHADOW_BACK && is_store)
+		check_shadow_clear(at, size, SHADOW_BACK);
+	else if (any & SHADOW_BACK)
+		check_bytes_load(at, size, caller);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, (uint8_t)(wrong & ~SHADOW_LINE));
@@ -64,6 +82,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		check_report(is_store ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
 			     check_record_at(first, 0), NULL, first, at + size - first, is_store,
 			     caller);
+		/* It is told of: the access itself is not to be told of once more. */
+		berth_port_open_pages(at, size);
 	} else if ((first = check_shadow_find(at, size, wrong)) < at + size) {
 		check_report(BERTH_CHECK_LINE_SHARED, check_record_at(first, LINE_MOST), NULL,
 			     first, at + size - first, is_store, caller);
@@ -82,15 +102,18 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 		check_raw_forget(at, size);
 		check_unlock(flags);
 	}
-	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED)))
+	if (!(any & (SHADOW_MAPPED | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
+	check_shadow_clear(at, size, SHADOW_BACK);
 	if (any & SHADOW_FAILED)
 		check_failure_touched(at, size);
 	first = check_shadow_find(at, size, SHADOW_MAPPED);
 	if (first < at + size && !(check_shadow_any(first, 1) & SHADOW_COHERENT))
 		check_report(BERTH_CHECK_FREE_MAPPED, check_record_at(first, 0), NULL, first,
 			     at + size - first, false, 0);
+	/* Who gets it next does nothing wrong. */
+	berth_port_open_pages(at, size);
 	/* Whoever has it next is told of it no more. */
 	check_shadow_clear(at, size, SHADOW_MAPPED);
 	check_unlock(flags);

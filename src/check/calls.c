@@ -51,6 +51,18 @@ static void ram(const char *name, uintptr_t at, size_t size, bool is_write, bool
 		check_raw_device(name, at, size, is_write, is_coherent);
 }
 
+static void trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *call)
+{
+	if (berth_check_is_on())
+		berth_check_trapped(at, is_write, pc, call);
+}
+
+static void data(const char *name, uint64_t bus, const void *bytes, size_t size, bool is_write)
+{
+	if (berth_check_is_on())
+		berth_check_data(name, bus, bytes, size, is_write);
+}
+
 static struct berth_port_watch watch = {
 	.freed = freed,
 	.device = device,
@@ -59,6 +71,8 @@ static struct berth_port_watch watch = {
 	.told = told,
 	.cause = check_order_cause,
 	.ram = ram,
+	.trapped = trapped,
+	.data = data,
 };
 
 void check_watch_cache(bool is_on)
@@ -82,6 +96,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_raw_reset(options->has_raw);
 	check_transfers_reset();
 	check_buffers_reset();
+	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
 	__atomic_store_n(&berth_check_running, true, __ATOMIC_RELEASE);
@@ -155,10 +170,12 @@ static void mark(const struct check_record *record)
 	if (!record->call.virt)
 		return;
 	check_raw_forget(record->call.virt, record->call.size);
-	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN);
-	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
+	check_shadow_change(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK,
+			    bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
+	if (check_has_traps(record->call.kind))
+		check_traps_set(record->call.virt, record->call.size);
 }
 
 struct range {
@@ -188,6 +205,7 @@ void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
 	const bool had_lines = has_lines(record);
+	const bool was_written = record->is_written && record->call.dir == DMA_FROM_DEVICE;
 	const uintptr_t reach = had_lines ? LINE_MOST : 0;
 	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
 
@@ -202,6 +220,9 @@ void check_record_drop(struct check_record *record)
 	if (had_lines)
 		mark_lines(&call, false);
 	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
+	check_traps_set(call.virt, call.size);
+	if (had_lines && was_written)
+		check_shadow_set(call.virt, call.size, SHADOW_BACK);
 }
 
 /* Two devices may read the same bytes; who writes has them alone. */
@@ -384,6 +405,8 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
 		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
+		check_traps_set(at, call->size);
+		check_bytes_back(record, at, call->size);
 		return;
 	}
 	check_shadow_set(at, call->size, check_rights(record->call.dir));

@@ -96,6 +96,8 @@ bool berth_check_removing(const struct check_call *call);
 unsigned int berth_check_list_entries(const struct check_call *call);
 /* Before a part of it changes hands. False: there is no such part. */
 bool berth_check_syncing(const struct check_call *call, bool for_cpu);
+/* After a part of it has been handed to the device: the bytes are where they are to be. */
+void berth_check_given(const struct check_call *call);
 /* The states of bytes with which a mapping lets the device do what it is for. */
 uint8_t check_rights(enum dma_data_direction dir);
 /* The program has asked whether @bus is an error. */
@@ -194,8 +196,13 @@ void check_failures_reset(void);
 /* Accesses (access.c, device.c). */
 
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller);
+/* Code that is not instrumented: by the instruction at @pc, or the call. */
+void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call);
 /* Memory of the allocators is free. */
 void berth_check_freed(uintptr_t at, uint64_t size);
+/* A device has read @bytes, or written them. */
+void berth_check_data(const char *name, dma_addr_t bus, const void *bytes, uint64_t size,
+		      bool is_write);
 /* A device of that name reads or writes. */
 void berth_check_device(const char *name, dma_addr_t bus, uint64_t size, bool is_write);
 /* That access has led to RAM, or (@is_lost) nowhere. */
@@ -226,6 +233,8 @@ void check_watch_cache(bool is_on);
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
+/* Not cleared: a large table that may never be used costs nothing. */
+void *check_take(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
@@ -246,6 +255,7 @@ struct check_record {
 	bool is_error_seen;
 	bool is_with_cpu; /* all of it was synced for the CPU */
 	bool is_loose; /* it has not been given to the device yet, which may not matter */
+	bool is_written; /* a device has written some of it since it was given to it */
 	bool is_fresh; /* handed out by a pool, and nobody has used it */
 	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
@@ -300,6 +310,8 @@ enum {
 	SHADOW_LINE = 8, /* in a line in which a device may write */
 	SHADOW_COHERENT = 16,
 	SHADOW_WRITTEN = 32, /* the CPU has written it since it was synced for it */
+	SHADOW_BACK =
+		64, /* a device was to write it and has written beside it; nobody has since, that was seen */
 	SHADOW_FAILED = 128, /* it was to be mapped, and that failed */
 };
 
@@ -307,14 +319,38 @@ enum {
 uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 /* The first byte with one of @bits; @at + @size if there is none. No lock. */
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
-/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+/* The states that all of them have. No lock. */
+uint8_t check_shadow_all(uintptr_t at, uint64_t size);
+/* The CPU writes: what is streaming and the CPU's was written. With the lock. */
 void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
 /* What the CPU wrote in these lines is in memory. */
 void check_shadow_cleaned(uintptr_t at, uint64_t size);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
+/* Both at once. */
+bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set);
+/* No byte below the one has a state, and none from the other on. */
+extern uintptr_t check_low, check_high;
+
+static inline bool check_shadow_may(uintptr_t at, uint64_t size)
+{
+	return at < __atomic_load_n(&check_high, __ATOMIC_RELAXED) &&
+	       at + size > __atomic_load_n(&check_low, __ATOMIC_RELAXED);
+}
 void check_shadow_reset(void);
+
+/* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */
+void check_traps_set(uintptr_t at, uint64_t size);
+/* What is handed out before it is used, as by a pool, may still be written. */
+static inline bool check_has_traps(enum check_kind kind)
+{
+	return kind == CHECK_SINGLE || kind == CHECK_LIST;
+}
+
+/* Bytes that nobody has written (bytes.c). With the lock. */
+void check_bytes_back(const struct check_record *record, uintptr_t at, uint64_t size);
+void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller);
 
 /* Reports (report.c). With the lock. */
 
@@ -334,6 +370,8 @@ void check_report_at(enum berth_check_rule rule, const struct berth_check_place 
  * @touched: who did it, if that was not just now
  * @other: the return address of the other access that it is about; without @record it counts as who had the memory
  * @breaks_on: where, if that depends on more than the rule; NULL
+ * @is_exact: @caller is the instruction itself
+ * @system_call: which one has done it; NULL
  */
 struct check_finding {
 	enum berth_check_rule rule;
@@ -341,10 +379,11 @@ struct check_finding {
 	const char *device;
 	uintptr_t at;
 	uint64_t size;
-	bool is_store;
+	bool is_store, is_exact;
 	uintptr_t caller, other;
 	const struct berth_check_place *touched;
 	const char *breaks_on;
+	const char *system_call;
 };
 
 void check_report_finding(const struct check_finding *finding);

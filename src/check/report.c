@@ -124,6 +124,11 @@ static const struct {
 	     "Keep addresses and free lists in memory of the CPU's, and numbers of entries in the device's."),
 	RULE(WILD_ACCESS, "wild-access", "uses a number of a device's as it comes",
 	     "Ask whether it is in range, and aligned, before it is an index, a length or an offset."),
+	RULE(UNWRITTEN, "unwritten",
+	     "reads what the device has left out, and nobody else has written",
+	     "Ask the device how much it has written, and read no more; what was there before may be anything."),
+	RULE(UNINITIALISED, "uninitialised", "reads what nobody has written",
+	     "Fill all that the device reads, reserved fields as well, or allocate with kzalloc()."),
 	RULE(RAW_CLEAN, "raw-clean", "reads what the CPU has written and not cleaned",
 	     "Clean the range after the last write and before the device is started."),
 	RULE(RAW_INVALIDATE, "raw-invalidate",
@@ -331,6 +336,10 @@ void check_report_finding(const struct check_finding *finding)
 		report.touched = *finding->touched;
 	else
 		check_place_here(&report.touched, finding->caller);
+	/* One is taken off again by who looks for the line. */
+	if (finding->is_exact && report.touched.nr)
+		report.touched.frame[0]++;
+	report.system_call = finding->system_call;
 	if (record) {
 		report.buffer = record->call.virt;
 		report.buffer_length = record->call.size;
@@ -353,7 +362,7 @@ void check_reports_reset(const struct berth_check_options *given)
 	/* An eighth of the memory is for them. */
 	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
 	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
-	reports = check_alloc(max_reports * sizeof(*reports));
+	reports = check_take(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)
@@ -390,19 +399,21 @@ size_t berth_check_text(const struct berth_check_report *report, char *text, siz
 	int n;
 
 	if (report->buffer_length && report->address)
-		n = berth_snprintf(text, size,
-				   "%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s",
-				   rules[report->rule].id, rules[report->rule].text,
-				   (unsigned long long)report->length,
-				   report->length == 1 ? "" : "s",
-				   (long long)(report->address - report->buffer),
-				   (unsigned long long)report->buffer_length, who);
+		n = berth_snprintf(
+			text, size,
+			"%s: %s: %llu byte%s at offset %lld of a buffer of %llu, of %s%s%s",
+			rules[report->rule].id, rules[report->rule].text,
+			(unsigned long long)report->length, report->length == 1 ? "" : "s",
+			(long long)(report->address - report->buffer),
+			(unsigned long long)report->buffer_length, who,
+			report->system_call ? ", by " : "",
+			report->system_call ? report->system_call : "");
 	else if (report->buffer_length)
 		n = berth_snprintf(text, size, "%s: %s: %llu bytes at %#llx, of %s",
 				   rules[report->rule].id, rules[report->rule].text,
 				   (unsigned long long)report->buffer_length,
 				   (unsigned long long)report->bus, who);
-	else if (report->rule >= BERTH_CHECK_RAW_CLEAN && report->rule <= BERTH_CHECK_RAW_LOST)
+	else if (report->rule >= BERTH_CHECK_RAW_CLEAN || report->rule == BERTH_CHECK_UNWRITTEN)
 		n = berth_snprintf(text, size, "%s: %s %s: %llu byte%s at %#llx",
 				   rules[report->rule].id, who, rules[report->rule].text,
 				   (unsigned long long)report->length,

@@ -160,6 +160,13 @@ void berth_checked_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size
 void berth_checked_sync_for_device(struct device *dev, dma_addr_t addr, size_t size,
 				   enum dma_data_direction dir)
 {
-	if (may_sync(dev, addr, size, dir, false, __builtin_return_address(0)))
-		dma_sync_single_for_device(dev, addr, size, dir);
+	struct check_call call;
+
+	if (!may_sync(dev, addr, size, dir, false, __builtin_return_address(0)))
+		return;
+	dma_sync_single_for_device(dev, addr, size, dir);
+	if (berth_check_is_on()) {
+		call = berth_checked_call(dev, CHECK_SINGLE, addr, size, dir, NULL);
+		berth_check_given(&call);
+	}
 }

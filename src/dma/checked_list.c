@@ -153,6 +153,23 @@ static void sync_list(struct device *dev, struct scatterlist *sgl, int nents,
 	}
 }
 
+/* After it: see berth_check_given(). */
+static void give_list(struct device *dev, struct scatterlist *sgl, int nents,
+		      enum dma_data_direction dir)
+{
+	struct walk walk;
+
+	if (!berth_check_is_on() || nents <= 0)
+		return;
+	begin(&walk, sgl);
+	for (int i = 0; i < nents && walk.entry; i++) {
+		struct check_call call = call_of(dev, &walk, nents, dir, NULL);
+
+		berth_check_given(&call);
+		next(&walk);
+	}
+}
+
 void berth_checked_sync_sg_for_cpu(struct device *dev, struct scatterlist *sgl, int nents,
 				   enum dma_data_direction dir)
 {
@@ -165,6 +182,7 @@ void berth_checked_sync_sg_for_device(struct device *dev, struct scatterlist *sg
 {
 	sync_list(dev, sgl, nents, dir, false, __builtin_return_address(0));
 	dma_sync_sg_for_device(dev, sgl, nents, dir);
+	give_list(dev, sgl, nents, dir);
 }
 
 void berth_checked_unmap_sgtable(struct device *dev, struct sg_table *sgt,
@@ -192,4 +210,5 @@ void berth_checked_sync_sgtable_for_device(struct device *dev, struct sg_table *
 {
 	sync_list(dev, sgt->sgl, (int)sgt->orig_nents, dir, false, __builtin_return_address(0));
 	dma_sync_sgtable_for_device(dev, sgt, dir);
+	give_list(dev, sgt->sgl, (int)sgt->orig_nents, dir);
 }

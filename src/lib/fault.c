@@ -44,3 +44,5 @@ bool berth_test_failed(void)
 }
 
 const struct berth_port_watch *berth_port_watch;
+bool (*berth_port_fresh)(uintptr_t at, uint64_t *word);
+bool (*berth_port_trap)(uintptr_t at, uint64_t size, enum berth_port_access access);

@@ -45,6 +45,8 @@ enum {
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
 	BY_CHANCE = 16, /* not with each seed */
+	ON_FILLED =
+		32, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
@@ -82,6 +84,7 @@ extern const struct mistake corpus_address[];
 extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
+extern const struct mistake corpus_bytes[];
 extern const struct mistake corpus_lifetime[];
 
 #endif

@@ -359,6 +359,7 @@ bool device_access(const struct client *c, dma_addr_t iova, void *bytes, size_t 
 		}
 		MUST(phys >= RAM && phys + piece <= RAM + RAM_SIZE);
 		memory = c->is_coherent ? phys_to_virt(phys) : berth_model_memory(phys);
+		berth_port_open_pages((uintptr_t)memory, piece);
 		copy_raw(is_write ? memory : at, is_write ? at : memory, piece);
 		at += piece;
 		iova += piece;

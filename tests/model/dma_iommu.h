@@ -312,6 +312,8 @@ static inline bool device_access(uint32_t id, uint64_t iova, void *bytes, size_t
 			return false;
 		if (piece > size)
 			piece = size;
+		/* A CPU does the device's work here. */
+		berth_port_open_pages((uintptr_t)phys_to_virt(phys), piece);
 		if (is_write)
 			copy_raw(phys_to_virt(phys), at, piece);
 		else

@@ -57,17 +57,17 @@ static void for_each_run(phys_addr_t phys, uint64_t size,
 
 static inline unsigned int look(uint64_t at)
 {
-	return line_look(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+	return line_look(c_at(at), soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
 static inline bool clean(uint64_t at)
 {
-	return line_clean(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+	return line_clean(c_at(at), soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
 static inline void refill(uint64_t at)
 {
-	line_refill(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+	line_refill(c_at(at), soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
 static void evict(uint64_t at)
@@ -192,7 +192,7 @@ static void flush_run(uint64_t at, uint64_t end)
 static void drop_run(uint64_t at, uint64_t end)
 {
 	for (; at < end; at += soc.line)
-		line_drop(soc.ram.c + at, soc.ram.d + at, soc.ram.s + at, soc.line);
+		line_drop(c_at(at), soc.ram.d + at, soc.ram.s + at, soc.line);
 }
 
 static void drop_run_counted(uint64_t at, uint64_t end)
@@ -346,7 +346,7 @@ void cache_coherent_write(phys_addr_t phys, const void *buffer, uint64_t size)
 	uint64_t at = phys - soc.ram.base, end = at + size, draws = 0;
 	const uint8_t *bytes = buffer;
 
-	raw_write(soc.ram.c + at, bytes, size);
+	raw_write(c_at(at), bytes, size);
 	if (soc.config.cache != BERTH_MODEL_CACHE_RANDOM) {
 		mark_dirty(at, bytes, size);
 		return;
@@ -378,11 +378,23 @@ void cache_fresh(void *virt, size_t size)
 		return;
 	pthread_mutex_lock(&soc.lock);
 	if (ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) == size) {
-		raw_fill(soc.ram.c + at, phys, size, soc.fresh_key);
+		raw_fill(c_at(at), phys, size, soc.fresh_key);
 		raw_fill(soc.ram.d + at, phys, size, soc.fresh_key);
 		raw_fill(soc.ram.s + at, phys, size, soc.fresh_key);
 	}
 	pthread_mutex_unlock(&soc.lock);
+}
+
+/* The key changes at start only: no lock. */
+bool cache_fresh_word(const void *virt, uint64_t *word)
+{
+	uint64_t at = (uint64_t)((uintptr_t)virt - (uintptr_t)soc.ram.c), now;
+
+	*word = raw_fill_word(soc.ram.base + at, soc.fresh_key);
+	if (soc.config.no_fresh_pattern || at >= soc.ram.size)
+		return false;
+	raw_read(&now, c_at(at), sizeof(now));
+	return now == *word;
 }
 
 unsigned int cache_line_size(void)

@@ -107,7 +107,7 @@ static void read_piece(struct model_device *dev, phys_addr_t phys, bool is_mappe
 
 	if (is_mapped && tell_ram(dev, phys, size, false)) {
 		cache_before_coherent_read(phys, size);
-		raw_read(buffer, soc.ram.c + at, size);
+		raw_read(buffer, c_at(at), size);
 	} else {
 		if (is_mapped)
 			cache_before_device_read(phys, size);
@@ -215,8 +215,12 @@ static void tell_where(bool is_lost)
 {
 	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
 
-	if (watch && watch->reached)
-		watch->reached(is_lost);
+	if (!watch || !watch->reached)
+		return;
+	/* Not in the middle of what a device does, as in watch.c. */
+	berth_port_thread.irq_depth++;
+	watch->reached(is_lost);
+	berth_port_thread.irq_depth--;
 }
 
 /* @to or @from is NULL. */
@@ -313,6 +317,15 @@ static int access_memory(struct model_device *dev, uint64_t bus, uint8_t *to, co
 	return ret;
 }
 
+static void tell_data(const struct model_device *dev, uint64_t bus, const void *bytes, size_t size,
+		      bool is_write)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+
+	if (watch && watch->data)
+		watch->data(name_of(dev), bus, bytes, size, is_write);
+}
+
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
 	int err;
@@ -321,6 +334,8 @@ int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t 
 	err = access_memory(dev, bus, buffer, NULL, size);
 	if (err)
 		tell_where(true);
+	else
+		tell_data(dev, bus, buffer, size, false);
 	return err;
 }
 
@@ -332,6 +347,8 @@ int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, 
 	err = access_memory(dev, bus, NULL, buffer, size);
 	if (err)
 		tell_where(true);
+	else
+		tell_data(dev, bus, buffer, size, true);
 	return err;
 }
 
@@ -356,6 +373,6 @@ int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, siz
 		return -EFAULT;
 	is_mapped = ram_run(soc.ram.mapped, soc.ram.nr_mapped, phys, size) == size ||
 		    view_is_cached(phys);
-	raw_read(buffer, (is_mapped && dev->coherent ? soc.ram.c : soc.ram.d) + at, size);
+	raw_read(buffer, is_mapped && dev->coherent ? c_at(at) : soc.ram.d + at, size);
 	return 0;
 }

@@ -64,9 +64,11 @@ struct model_ram {
 	phys_addr_t base;
 	uint64_t size; /* 0: there is none yet */
 	uint8_t *c, *d, *s;
-	void *area[3]; /* as reserved, before alignment */
+	void *area[4]; /* as reserved, before alignment */
 	uint64_t area_size;
 	int fd[2]; /* of C and D */
+	uint8_t *alias; /* C once more, if pages of it are closed to the program; else NULL */
+	uint8_t *direct; /* with it, per page: it shows something else there, and C is never closed */
 	uint8_t *uncached; /* a bit per page: has an uncached mapping */
 	uint16_t *views; /* per page: cached views of it outside the linear map */
 	uint64_t nr_viewed; /* pages that have some */
@@ -133,6 +135,15 @@ struct soc {
 
 extern struct soc soc;
 
+/* Where the model itself reaches C. */
+static RAW inline uint8_t *c_at(uint64_t at)
+{
+	if (__builtin_expect(soc.ram.alias != NULL, 0) &&
+	    !__atomic_load_n(&soc.ram.direct[at / MODEL_PAGE], __ATOMIC_RELAXED))
+		return soc.ram.alias + at;
+	return soc.ram.c + at;
+}
+
 /* model.c */
 void model_enter(uint64_t cost_ns);
 void model_leave(void);
@@ -189,6 +200,9 @@ void mmio_stop(void);
 /* ram.c */
 int ram_start(const struct berth_port_ram *ram, struct berth_port_linear *linear);
 void ram_stop(void);
+bool ram_can_trap(void);
+/* Pages that get another file, or none of the linear map's. */
+void ram_set_direct(phys_addr_t phys, uint64_t size, bool is_direct);
 void *ram_remap(phys_addr_t phys, uint64_t size, enum berth_memory_type type);
 void ram_unremap(void *virt, phys_addr_t phys, uint64_t size);
 int ram_locate(phys_addr_t phys, uint64_t size, uint64_t *offset);
@@ -221,6 +235,7 @@ void cache_clean(phys_addr_t phys, uint64_t size);
 void cache_invalidate(phys_addr_t phys, uint64_t size);
 void cache_flush(phys_addr_t phys, uint64_t size);
 void cache_fresh(void *virt, size_t size);
+bool cache_fresh_word(const void *virt, uint64_t *word);
 /* The same without counting as an operation, for the model's own use; whole lines. */
 void cache_flush_lines(phys_addr_t phys, uint64_t size);
 void cache_drop_lines(phys_addr_t phys, uint64_t size);
@@ -244,6 +259,10 @@ int dma_peek(const struct model_device *dev, phys_addr_t phys, void *buffer, siz
 void raw_read(void *buffer, const uint8_t *memory, uint64_t size);
 void raw_write(uint8_t *memory, const void *buffer, uint64_t size);
 void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size);
+static inline uint64_t raw_fill_word(phys_addr_t phys, uint64_t key)
+{
+	return ((phys & ~7ull) ^ key) * 0x9e3779b97f4a7c15ull | 1;
+}
 void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key);
 
 #endif

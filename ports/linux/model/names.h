@@ -13,6 +13,7 @@
 #define cache_flush berth_model_cache_flush
 #define cache_flush_lines berth_model_cache_flush_lines
 #define cache_fresh berth_model_cache_fresh
+#define cache_fresh_word berth_model_cache_fresh_word
 #define cache_invalidate berth_model_cache_invalidate
 #define cache_line_size berth_model_cache_line_size
 #define cache_set_chances berth_model_cache_set_chances
@@ -70,12 +71,14 @@
 #define model_type berth_model_type
 #define model_unlock berth_model_unlock
 #define ram_access berth_model_ram_access
+#define ram_can_trap berth_model_ram_can_trap
 #define ram_copy berth_model_ram_copy
 #define ram_locate berth_model_ram_locate
 #define ram_is_uncached berth_model_ram_is_uncached
 #define ram_offset berth_model_ram_offset
 #define ram_remap berth_model_ram_remap
 #define ram_run berth_model_ram_run
+#define ram_set_direct berth_model_ram_set_direct
 #define ram_start berth_model_ram_start
 #define ram_stop berth_model_ram_stop
 #define ram_unremap berth_model_ram_unremap

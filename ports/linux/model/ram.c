@@ -62,6 +62,36 @@ static struct berth_range *copy_list(const struct berth_range *list, unsigned in
 	return copy;
 }
 
+/* The same file a second time. */
+static int map_alias(void)
+{
+	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
+	struct model_ram *ram = &soc.ram;
+
+	if (!watch || !watch->has_traps)
+		return 0;
+	ram->direct = mmap(NULL, ram->size / MODEL_PAGE, PROT_READ | PROT_WRITE, RESERVE, -1, 0);
+	if (ram->direct == MAP_FAILED)
+		return -ENOMEM;
+	ram->alias = reserve(3, PROT_NONE);
+	return ram->alias ? map_file(ram->fd[0], ram->alias, ram->mapped, ram->nr_mapped) : -ENOMEM;
+}
+
+bool ram_can_trap(void)
+{
+	return soc.ram.alias != NULL;
+}
+
+void ram_set_direct(phys_addr_t phys, uint64_t size, bool is_direct)
+{
+	const struct model_ram *ram = &soc.ram;
+
+	for (uint64_t at = phys - ram->base; ram->alias && size; at += MODEL_PAGE) {
+		__atomic_store_n(&ram->direct[at / MODEL_PAGE], is_direct, __ATOMIC_RELAXED);
+		size -= MODEL_PAGE;
+	}
+}
+
 static int create(const struct berth_port_ram *given)
 {
 	struct model_ram *ram = &soc.ram;
@@ -99,7 +129,7 @@ static int create(const struct berth_port_ram *given)
 			return -ENOMEM;
 	}
 	ram->size = extent;
-	if (map_file(ram->fd[0], ram->c, ram->mapped, ram->nr_mapped))
+	if (map_file(ram->fd[0], ram->c, ram->mapped, ram->nr_mapped) || map_alias())
 		return -ENOMEM;
 	return map_file(ram->fd[1], ram->d, ram->banks, ram->nr_banks);
 }
@@ -131,11 +161,13 @@ void ram_stop(void)
 {
 	struct model_ram *ram = &soc.ram;
 
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < 4; i++)
 		if (ram->area[i])
 			munmap(ram->area[i], ram->area_size);
 	if (ram->uncached && ram->uncached != MAP_FAILED)
 		munmap(ram->uncached, (ram->area_size - ALIGNMENT) / MODEL_PAGE / 8 + 1);
+	if (ram->direct && ram->direct != MAP_FAILED)
+		munmap(ram->direct, ram->size / MODEL_PAGE);
 	if (ram->views && ram->views != MAP_FAILED)
 		munmap(ram->views, (ram->area_size - ALIGNMENT) / MODEL_PAGE * sizeof(*ram->views));
 	for (unsigned int i = 0; i < 2; i++)
@@ -228,8 +260,12 @@ RAW void ram_copy(phys_addr_t to, phys_addr_t from, uint64_t size)
 {
 	const struct model_ram *ram = &soc.ram;
 
-	raw_invert(ram->s + (to - ram->base), ram->c + (from - ram->base), size);
-	raw_write(ram->c + (to - ram->base), ram->c + (from - ram->base), size);
+	for (uint64_t done = 0; done < size; done += MODEL_PAGE) {
+		const uint64_t there = to - ram->base + done, here = from - ram->base + done;
+
+		raw_invert(ram->s + there, c_at(here), MODEL_PAGE);
+		raw_write(c_at(there), c_at(here), MODEL_PAGE);
+	}
 }
 
 bool ram_access(phys_addr_t phys, unsigned int bytes, uint64_t *value, bool is_write)

@@ -75,7 +75,7 @@ RAW void raw_invert(uint8_t *memory, const uint8_t *other, uint64_t size)
 RAW void raw_fill(uint8_t *memory, phys_addr_t phys, uint64_t size, uint64_t key)
 {
 	while (size) {
-		uint64_t word = ((phys & ~7ull) ^ key) * 0x9e3779b97f4a7c15ull | 1;
+		uint64_t word = raw_fill_word(phys, key);
 
 		if (size >= 8 && !(phys & 7)) {
 			*(volatile word64 *)(void *)memory = word;

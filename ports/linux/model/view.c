@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "model/internal.h"
+#include "trap.h"
 
 static uint16_t *views_of(phys_addr_t phys)
 {
@@ -24,6 +25,7 @@ static int appear(phys_addr_t page)
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, ram->fd[0],
 		 (off_t)ram_offset(page)) == MAP_FAILED)
 		return -ENOMEM;
+	ram_set_direct(page, MODEL_PAGE, true);
 	raw_write(ram->c + at, ram->d + at, MODEL_PAGE);
 	raw_write(ram->s + at, ram->d + at, MODEL_PAGE);
 	soc.ram.nr_viewed++;
@@ -146,6 +148,10 @@ int view_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uin
 
 	pthread_mutex_lock(&soc.lock);
 	ret = begin_view(phys, size, type, offset);
+	if (ret >= 0 && type == BERTH_MEMORY_CACHED && is_linear(phys, size)) {
+		berth_port_traps_refuse(phys, size);
+		ram_set_direct(phys, size, true);
+	}
 	pthread_mutex_unlock(&soc.lock);
 	if (ret < 0)
 		berth_port_fail(ret, BERTH_REASON_MAPPING, "RAM for another process", phys, size);
@@ -155,6 +161,10 @@ int view_share(phys_addr_t phys, uint64_t size, enum berth_memory_type type, uin
 void view_unshare(phys_addr_t phys, uint64_t size, enum berth_memory_type type)
 {
 	pthread_mutex_lock(&soc.lock);
+	if (soc.ram.size && type == BERTH_MEMORY_CACHED && is_linear(phys, size)) {
+		ram_set_direct(phys, size, false);
+		berth_port_traps_allow(phys, size);
+	}
 	end_view(phys, size, type);
 	pthread_mutex_unlock(&soc.lock);
 }

@@ -38,6 +38,10 @@ BERTH_BEGIN_DECLS
  * port puts another file with the same bytes in the place of what @share has named, there and in ranges, for
  * other processes to see; the machine's own threads that store meanwhile wait as others do. Without @area no
  * process can be shown anything.
+ *
+ * @fresh_word says what @fresh has put into eight aligned bytes; false: nothing, or the CPU sees something else there by now.
+ *
+ * @can_trap says whether the machine itself reaches RAM past the linear map, so that pages of that may be closed.
  */
 struct berth_machine {
 	const char *name;
@@ -64,6 +68,8 @@ struct berth_machine {
 	void (*flush)(phys_addr_t phys, uint64_t size);
 	void (*barrier)(unsigned int orders);
 	void (*fresh)(void *virt, size_t size);
+	bool (*can_trap)(void);
+	bool (*fresh_word)(const void *virt, uint64_t *word);
 	int (*irq_unmask)(unsigned int irq, bool level);
 	void (*irq_mask)(unsigned int irq);
 	void (*irq_poll)(void);

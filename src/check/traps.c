@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Code that is not instrumented: pages that a device has whole are closed to the program. */
+#include <berth/port.h>
+
+#include "check/check.h"
+
+#define PAGE 4096u
+
+/* What the program may do with a page follows from its bytes, whoever has them. */
+static enum berth_port_access access_of(uintptr_t page)
+{
+	const uint8_t all = check_shadow_all(page, PAGE);
+
+	if (all & SHADOW_DEV_WRITE)
+		return BERTH_ACCESS_NONE;
+	return all & SHADOW_DEV_READ ? BERTH_ACCESS_READ : BERTH_ACCESS_WRITE;
+}
+
+void check_traps_set(uintptr_t at, uint64_t size)
+{
+	const uintptr_t end = (at + (uintptr_t)size + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
+	uintptr_t page = at & ~(uintptr_t)(PAGE - 1);
+
+	if (!at || !size || !__atomic_load_n(&berth_port_trap, __ATOMIC_ACQUIRE))
+		return;
+	while (page < end) {
+		const enum berth_port_access access = access_of(page);
+		uintptr_t next = page + PAGE;
+
+		while (next < end && access_of(next) == access)
+			next += PAGE;
+		if (!berth_port_trap(page, next - page, access))
+			return;
+		page = next;
+	}
+}
+
+void berth_check_given(const struct check_call *call)
+{
+	unsigned long flags = check_lock();
+	const struct check_record *record = check_record_around(call->dev, call->bus);
+
+	if (record && record->call.virt && check_has_traps(record->call.kind) &&
+	    call->size <= record->call.size - (call->bus - record->call.bus))
+		check_traps_set(record->call.virt + (uintptr_t)(call->bus - record->call.bus),
+				call->size);
+	check_unlock(flags);
+}
+
+/* The page may have been given back since. */
+void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *system_call)
+{
+	const uint8_t wrong = is_write ? SHADOW_DEV_READ | SHADOW_DEV_WRITE : SHADOW_DEV_WRITE;
+	struct check_finding finding = {
+		.rule = is_write ? BERTH_CHECK_CPU_WRITE : BERTH_CHECK_CPU_READ,
+		.at = at,
+		.size = 1,
+		.is_store = is_write,
+		.caller = pc,
+		.is_exact = !system_call,
+		.system_call = system_call,
+	};
+	unsigned long flags = check_lock();
+
+	if (check_shadow_any(at, 1) & wrong) {
+		finding.record = check_record_at(at, 0);
+		check_report_finding(&finding);
+	}
+	check_unlock(flags);
+}
