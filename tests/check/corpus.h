@@ -45,7 +45,8 @@ enum {
 	ON_DIRECT = 4,
 	ON_NONCOHERENT = 8,
 	BY_CHANCE = 16, /* not with each seed */
-	ON_FILLED = 32, /* memory that is handed out is filled, so that it can be told who has written */
+	ON_FILLED =
+		32, /* memory that is handed out is filled, so that it can be told who has written */
 };
 
 /*
