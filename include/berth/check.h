@@ -68,6 +68,8 @@ enum berth_check_rule {
 	BERTH_CHECK_BUF_GONE, /* used a dma-buf or an attachment that is no more */
 	BERTH_CHECK_BUF_ATTACHED, /* put the last reference to a dma-buf while devices are attached */
 	BERTH_CHECK_BUF_MAPPED, /* detached a device that has a dma-buf mapped */
+	BERTH_CHECK_MEMORY_TYPE, /* mapped memory that is mapped with another type */
+	BERTH_CHECK_SYNC_NEEDLESS, /* a note: synced what needs none */
 	/* Accesses of the CPU. */
 	BERTH_CHECK_CPU_READ, /* read what a device may be writing */
 	BERTH_CHECK_CPU_WRITE, /* wrote what a device has */
@@ -77,7 +79,7 @@ enum berth_check_rule {
 	BERTH_CHECK_DEVICE_UNMAPPED, /* a device touched memory that it was not given */
 	BERTH_CHECK_DEVICE_DIRECTION, /* a device wrote what it was to read */
 	BERTH_CHECK_DEVICE_EARLY, /* a device touched what the CPU has */
-	BERTH_CHECK_DEVICE_OUTSIDE, /* a device touched memory that nobody ever gave it */
+	BERTH_CHECK_DEVICE_OUTSIDE, /* a device touched memory that nobody has given it */
 	BERTH_CHECK_DEVICE_BEYOND, /* a device touched what lies behind the end of what it was given */
 	BERTH_CHECK_DEVICE_MASK, /* the high bits of an address are missing */
 	BERTH_CHECK_DEVICE_WORDS, /* the two words of an address are swapped */

@@ -174,6 +174,10 @@ void free_contig_range(unsigned long pfn, unsigned long nr_pages);
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-gfp.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

@@ -225,6 +225,10 @@ void memunmap(void *addr);
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-io.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

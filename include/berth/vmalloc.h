@@ -102,6 +102,10 @@ unsigned long vmalloc_to_pfn(const void *addr);
 
 BERTH_END_DECLS
 
+#ifdef BERTH_CHECKED
+#include <berth/check-vmalloc.h>
+#endif
+
 #ifdef BERTH_NO_SHORT_NAMES
 #include <berth/names-off.h>
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the process itself provides: barriers, sanitizers, output, the call stack. */
-#include <execinfo.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -122,9 +121,9 @@ void berth_port_clear_poison(void *addr, uint64_t size)
 /* Called once per start: later ones must not have to load libgcc. */
 void berth_port_host_start(bool has_fresh)
 {
-	void *frame;
+	uintptr_t frame;
 
-	backtrace(&frame, 1);
+	berth_port_backtrace(&frame, 1);
 	__atomic_store_n(&berth_port_guarded, has_fresh || __asan_poison_memory_region != NULL,
 			 __ATOMIC_RELAXED);
 }
@@ -139,17 +138,6 @@ void berth_port_print(const char *text, size_t length)
 		text += done;
 		length -= (size_t)done;
 	}
-}
-
-__attribute__((noinline)) unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max)
-{
-	void *found[64];
-	int nr = backtrace(found, max < 63 ? (int)max + 1 : 64);
-
-	/* The first is this function. */
-	for (int i = 1; i < nr; i++)
-		frames[i - 1] = (uintptr_t)found[i];
-	return nr > 1 ? (unsigned int)nr - 1 : 0;
 }
 
 void berth_port_panic(const char *message)

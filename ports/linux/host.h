@@ -38,6 +38,9 @@ static inline void futex_wake(const uint32_t *word, int threads)
 	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 }
 
+/* This thread goes: what it has kept of call stacks is for others. */
+void berth_port_backtrace_leave(void);
+
 /* Record why a call of the caller's failed. Returns @code. */
 int berth_port_fail(int code, enum berth_reason reason, const char *subject, uint64_t address,
 		    uint64_t length);

@@ -45,6 +45,7 @@ static void thread_exit(void *value)
 {
 	uintptr_t slot = (uintptr_t)value - 1;
 
+	berth_port_backtrace_leave();
 	if (slot < BERTH_PORT_MAX_SLOTS)
 		berth_slot_handle((unsigned int)slot);
 	berth_port_thread.slot = 0;

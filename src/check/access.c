@@ -28,6 +28,13 @@ static void hint(uintptr_t at)
 			"It is the CPU's from dma_buf_begin_cpu_access() to dma_buf_end_cpu_access().");
 }
 
+/* Nearly all accesses are of memory that nobody has ever mapped. */
+static bool is_plain(uintptr_t at, uint64_t size)
+{
+	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on &&
+	       !check_hostile;
+}
+
 void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t caller)
 {
 	const uint8_t wrong = is_store ? SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_LINE
@@ -36,6 +43,8 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	uintptr_t first;
 	uint8_t any;
 
+	if (is_plain(at, size))
+		return;
 	if (check_raw_is_on)
 		check_raw_cpu(at, size, is_store, caller);
 	if (at < check_null_reach) {
@@ -48,8 +57,11 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	any = check_shadow_any(at, size);
 	if (any & SHADOW_COHERENT)
 		check_order_cpu(at, size, is_store, caller);
-	if (is_store && any & SHADOW_MAPPED)
+	if (is_store && (any & (SHADOW_MAPPED | SHADOW_COHERENT)) == SHADOW_MAPPED) {
+		flags = check_lock();
 		check_shadow_written(at, size);
+		check_unlock(flags);
+	}
 	if (!(any & (wrong | SHADOW_FAILED | SHADOW_BACK)))
 		return;
 	flags = check_lock();
@@ -102,5 +114,7 @@ void berth_check_freed(uintptr_t at, uint64_t size)
 			     at + size - first, false, 0);
 	/* Who gets it next does nothing wrong. */
 	berth_port_open_pages(at, size);
+	/* Whoever has it next is told of it no more. */
+	check_shadow_clear(at, size, SHADOW_MAPPED);
 	check_unlock(flags);
 }

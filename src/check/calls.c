@@ -89,7 +89,7 @@ int berth_check_start(const struct berth_check_options *options)
 					options->size, BERTH_CHECK_MEMORY_LEAST);
 	check_memory_set(options->memory, options->size);
 	check_shadow_reset();
-	check_records_reset();
+	check_records_reset(options->size);
 	check_order_reset(options->hostile);
 	check_reports_reset(options);
 	check_failures_reset();
@@ -170,8 +170,8 @@ static void mark(const struct check_record *record)
 	if (!record->call.virt)
 		return;
 	check_raw_forget(record->call.virt, record->call.size);
-	check_shadow_clear(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK);
-	check_shadow_set(record->call.virt, record->call.size, bits_of(record));
+	check_shadow_change(record->call.virt, record->call.size, SHADOW_WRITTEN | SHADOW_BACK,
+			    bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
 	if (check_has_traps(record->call.kind))
@@ -244,14 +244,17 @@ void berth_check_added(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record;
+	/* Coherent memory that is mapped for one more device stays what it is. */
+	const bool is_shared = check_has_owner(call->kind) && call->virt &&
+			       check_shadow_any(call->virt, call->size) & SHADOW_COHERENT;
 
 	check_failure_retried(call);
 	look_for_overlap(call);
 	record = check_record_add(call);
 	if (record) {
 		/* Allocated memory is the CPU's; so is what was mapped without a sync. */
-		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped;
-		record->is_loose = call->is_skipped;
+		record->is_with_cpu = check_is_memory(call->kind) || call->is_skipped || is_shared;
+		record->is_loose = call->is_skipped || is_shared;
 		mark(record);
 	}
 	check_unlock(flags);
@@ -334,10 +337,18 @@ static void report_unknown(const struct check_call *call)
 	check_report(rule, record, call->name, call->virt, call->size, false, call->caller);
 }
 
+/* Another device may have been given the same address; it is meant only if this one never was. */
+static struct check_record *find_own(const struct check_call *call)
+{
+	struct check_record *record = check_record_find(call);
+
+	return record && record->call.dev != call->dev && check_record_gone(call) ? NULL : record;
+}
+
 bool berth_check_removing(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_find(call);
+	struct check_record *record = find_own(call);
 	/* What is not known may have come when there was no memory for it. */
 	bool is_to_end = record || berth_check_is_short();
 	enum berth_check_rule rule;
@@ -350,7 +361,7 @@ bool berth_check_removing(const struct check_call *call)
 			check_hint("It is the address of memory that was allocated, not mapped.");
 		if (rule != BERTH_CHECK_NOTHING)
 			check_report(rule, record, call->name, 0, 0, false, call->caller);
-		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS;
+		is_to_end = rule != BERTH_CHECK_UNMAP_ADDRESS && rule != BERTH_CHECK_UNMAP_DEVICE;
 		if (is_to_end && check_transfer_uses(call->dev, call->bus, record->call.size))
 			check_report(BERTH_CHECK_TRANSFER_BUSY, record, call->name, 0, 0, false,
 				     call->caller);
@@ -384,7 +395,9 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 		record->is_loose = false;
 	if (!record->call.virt || !call->size)
 		return;
-	if (!for_cpu || record->call.dir == DMA_FROM_DEVICE)
+	if (!for_cpu)
+		check_shadow_cleaned(at, call->size);
+	else if (record->call.dir == DMA_FROM_DEVICE)
 		check_shadow_clear(at, call->size, SHADOW_WRITTEN);
 	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);

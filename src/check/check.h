@@ -233,6 +233,8 @@ void check_watch_cache(bool is_on);
 /* Memory of the checker's own (memory.c). All with the lock. */
 
 void *check_alloc(size_t size);
+/* Not cleared: a large table that may never be used costs nothing. */
+void *check_take(size_t size);
 /* Of one of the sizes that are given back. */
 void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
@@ -294,7 +296,8 @@ bool check_record_has_gone_sibling(const struct check_record *record);
 bool check_device_is_foreign(const char *name);
 /* Of all that begin at @bus: which one was meant cannot be told. */
 void check_record_error_seen(const void *dev, dma_addr_t bus);
-void check_records_reset(void);
+/* @size: of the checker's memory. */
+void check_records_reset(size_t size);
 /* One that was removed not long ago; NULL. */
 const struct check_record *check_record_gone(const struct check_call *call);
 
@@ -318,11 +321,23 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size);
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits);
 /* The states that all of them have. No lock. */
 uint8_t check_shadow_all(uintptr_t at, uint64_t size);
-/* The CPU writes: what is streaming and the CPU's was written. No lock. */
+/* The CPU writes: what is streaming and the CPU's was written. With the lock. */
 void check_shadow_written(uintptr_t at, uint64_t size);
 /* With the lock. False: no memory for it. */
 bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits);
+/* What the CPU wrote in these lines is in memory. */
+void check_shadow_cleaned(uintptr_t at, uint64_t size);
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits);
+/* Both at once. */
+bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set);
+/* No byte below the one has a state, and none from the other on. */
+extern uintptr_t check_low, check_high;
+
+static inline bool check_shadow_may(uintptr_t at, uint64_t size)
+{
+	return at < __atomic_load_n(&check_high, __ATOMIC_RELAXED) &&
+	       at + size > __atomic_load_n(&check_low, __ATOMIC_RELAXED);
+}
 void check_shadow_reset(void);
 
 /* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */

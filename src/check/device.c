@@ -38,7 +38,9 @@ static enum berth_check_rule owner_problem(const struct check_record *record, dm
 
 	if (is_write && record->call.dir == DMA_TO_DEVICE)
 		return BERTH_CHECK_DEVICE_DIRECTION;
-	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF)
+	/* With its memory full the states of some bytes are not known. */
+	if (!record->call.virt || record->is_loose || record->call.kind == CHECK_BUF ||
+	    berth_check_is_short())
 		return BERTH_CHECK_NOTHING;
 	if (is_write) {
 		from &= ~(line - 1);

@@ -32,6 +32,7 @@ struct doubt {
 };
 
 static struct doubt doubts[DOUBTS];
+/* As long as it is 0 there is nothing to look at: so with most programs, always. */
 static unsigned int nr_doubts;
 
 static struct doubt *new_doubt(enum doubt_kind kind, const void *dev)
@@ -80,7 +81,7 @@ static void report(struct doubt *doubt)
 
 	check_report_finding(&finding);
 	/* One is enough, whatever else it seems to speak for. */
-	for (unsigned int i = 0; i < DOUBTS; i++)
+	for (unsigned int i = 0; i < DOUBTS && i < nr_doubts; i++)
 		if (&doubts[i] != doubt && doubts[i].kind == DOUBT_PAIR &&
 		    doubts[i].valid_at == doubt->valid_at)
 			doubts[i].kind = NO_DOUBT;
@@ -99,7 +100,7 @@ static uint64_t body_size(const struct doubt *doubt)
 /* What it reads again it has not made use of. */
 void check_doubts_device_reads(const void *dev, uintptr_t at, uint64_t size)
 {
-	for (unsigned int i = 0; i < DOUBTS; i++)
+	for (unsigned int i = 0; i < DOUBTS && i < nr_doubts; i++)
 		if (doubts[i].kind == DOUBT_BLOCK && doubts[i].dev == dev &&
 		    check_overlap(doubts[i].at, doubts[i].size, at, size))
 			doubts[i].kind = NO_DOUBT;
@@ -157,7 +158,7 @@ static void block_is_given_back(struct doubt *block, uintptr_t at, uint64_t size
 
 void check_doubts_device_writes(const void *dev, uintptr_t at, uint64_t size)
 {
-	for (unsigned int i = 0; i < DOUBTS; i++) {
+	for (unsigned int i = 0; i < DOUBTS && i < nr_doubts; i++) {
 		struct doubt *doubt = &doubts[i];
 
 		if (doubt->kind == NO_DOUBT || doubt->dev != dev)
@@ -172,7 +173,7 @@ void check_doubts_device_writes(const void *dev, uintptr_t at, uint64_t size)
 
 void check_doubts_cpu_stores(uintptr_t at, uint64_t size)
 {
-	for (unsigned int i = 0; i < DOUBTS; i++)
+	for (unsigned int i = 0; i < DOUBTS && i < nr_doubts; i++)
 		if (doubts[i].kind == DOUBT_PAIR &&
 		    check_overlap(doubts[i].valid_at, ORDER_WORD, at, size))
 			report(&doubts[i]);
@@ -181,7 +182,7 @@ void check_doubts_cpu_stores(uintptr_t at, uint64_t size)
 void check_doubts_forget(uintptr_t at, uint64_t size)
 {
 	check_doubts_cpu_stores(at, size);
-	for (unsigned int i = 0; i < DOUBTS; i++)
+	for (unsigned int i = 0; i < DOUBTS && i < nr_doubts; i++)
 		if (doubts[i].kind == DOUBT_BLOCK &&
 		    check_overlap(doubts[i].at, doubts[i].size, at, size))
 			doubts[i].kind = NO_DOUBT;

@@ -41,7 +41,7 @@ bool berth_check_is_short(void)
 	return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
 }
 
-void *check_alloc(size_t size)
+void *check_take(size_t size)
 {
 	char *memory = (char *)(((uintptr_t)at + 15) & ~(uintptr_t)15);
 
@@ -52,7 +52,15 @@ void *check_alloc(size_t size)
 		return NULL;
 	}
 	at = memory + size;
-	__builtin_memset(memory, 0, size);
+	return memory;
+}
+
+void *check_alloc(size_t size)
+{
+	void *memory = check_take(size);
+
+	if (memory)
+		__builtin_memset(memory, 0, size);
 	return memory;
 }
 

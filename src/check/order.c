@@ -105,7 +105,7 @@ static bool is_descriptor_memory(uintptr_t at)
 {
 	const struct check_record *record = check_record_at(at, 0);
 
-	return record && record->call.kind != CHECK_PAGES;
+	return record && check_is_coherent(record->call.kind);
 }
 
 /* Bytes that follow each other, by one instruction, are one store: a loop that copies. */
@@ -367,7 +367,7 @@ void check_order_device(const void *dev, const struct check_record *record, uint
 {
 	struct follower *follower;
 
-	if (record->call.kind == CHECK_PAGES || size > ORDER_MOST)
+	if (!check_is_coherent(record->call.kind) || size > ORDER_MOST)
 		return;
 	follower = follower_of(dev);
 	if (!follower)

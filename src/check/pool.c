@@ -51,6 +51,8 @@ void berth_check_handed_out(const struct check_call *call, unsigned int from, un
 	/* A pool that does not sync leaves it to the driver, to which it may not matter. */
 	record->is_loose = !len;
 	if (len)
+		check_shadow_cleaned(call->virt + from, len);
+	if (len)
 		check_shadow_set(call->virt + from, len, check_rights(call->dir));
 out:
 	check_unlock(flags);

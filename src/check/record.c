@@ -4,11 +4,19 @@
 #include "lib/device.h"
 #include "lib/string.h"
 
+/* What was removed: the last ones of each device, of so many devices; the others share. */
+#define RINGS 16u
 #define GONE 256u
 
 static struct check_node *by_bus, *by_virt;
-static struct check_record gone[GONE];
-static uint64_t nr_added, nr_gone;
+struct ring {
+	struct check_record *gone;
+	uint64_t nr;
+};
+
+static struct check_node *by_bus, *by_virt;
+static struct ring rings[RINGS];
+static uint64_t ring_size, nr_added;
 
 #define DEVICES 128u
 
@@ -84,6 +92,15 @@ void berth_check_foreign(struct device *dev)
 	check_unlock(flags);
 }
 
+static struct ring *ring_of(const void *dev)
+{
+	unsigned int i = 0;
+
+	while (i < nr_devices && devices[i].dev != dev)
+		i++;
+	return &rings[i < RINGS ? i : RINGS - 1];
+}
+
 struct check_record *check_record_add(const struct check_call *call)
 {
 	struct check_record *record = check_get(CHECK_OF_RECORDS, sizeof(*record));
@@ -116,7 +133,11 @@ void check_record_remove(struct check_record *record)
 	check_tree_remove(&by_bus, &record->by_bus);
 	if (record->call.virt)
 		check_tree_remove(&by_virt, &record->by_virt);
-	gone[nr_gone++ % GONE] = *record;
+	if (ring_size) {
+		struct ring *ring = ring_of(record->call.dev);
+
+		ring->gone[ring->nr++ % ring_size] = *record;
+	}
 	check_put(CHECK_OF_RECORDS, record);
 }
 
@@ -173,8 +194,10 @@ struct check_record *check_record_find(const struct check_call *call)
 
 const struct check_record *check_record_gone(const struct check_call *call)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(call->dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.bus == call->bus && r->call.dev == call->dev)
 			return r;
@@ -184,8 +207,10 @@ const struct check_record *check_record_gone(const struct check_call *call)
 
 const struct check_record *check_record_gone_around(const void *dev, dma_addr_t bus)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.dev == dev && bus - r->call.bus < r->call.size)
 			return r;
@@ -270,11 +295,22 @@ struct check_record *check_record_first(const void *dev)
 	return search.best;
 }
 
-void check_records_reset(void)
+void check_records_reset(size_t size)
 {
+	struct check_record *gone;
+
 	by_bus = by_virt = NULL;
-	nr_added = nr_gone = 0;
+	__builtin_memset(rings, 0, sizeof(rings));
+	nr_added = 0;
 	nr_devices = 0;
+	/* A sixteenth of the memory is for what was. */
+	ring_size = size / 16 / RINGS / sizeof(*gone);
+	ring_size = ring_size < GONE ? ring_size : GONE;
+	gone = check_take(RINGS * ring_size * sizeof(*gone));
+	for (unsigned int i = 0; i < RINGS; i++)
+		rings[i].gone = gone + i * ring_size;
+	if (!gone)
+		ring_size = 0;
 }
 
 static bool see_error(struct check_node *node, void *data)
@@ -359,8 +395,10 @@ struct check_record *check_record_each(const char *name,
 
 bool check_record_has_gone_sibling(const struct check_record *record)
 {
-	for (uint64_t i = nr_gone; i && i + GONE > nr_gone; i--) {
-		const struct check_record *r = &gone[(i - 1) % GONE];
+	const struct ring *ring = ring_of(record->call.dev);
+
+	for (uint64_t i = ring->nr; i && i + ring_size > ring->nr; i--) {
+		const struct check_record *r = &ring->gone[(i - 1) % ring_size];
 
 		if (r->call.dev == record->call.dev &&
 		    check_is_same_place(&r->place, &record->place))

@@ -84,6 +84,10 @@ static const struct {
 	     "Call dma_buf_detach() before dma_buf_put(): on Linux an attachment does not hold the buffer."),
 	RULE(BUF_MAPPED, "buf-mapped", "detaches a device that has the dma-buf mapped",
 	     "Call dma_buf_unmap_attachment() before dma_buf_detach()."),
+	RULE(MEMORY_TYPE, "memory-type", "maps memory that is mapped already, with another type",
+	     "Use the address that the memory has, or memory from dma_alloc_*() or of a no-map reservation."),
+	RULE(SYNC_NEEDLESS, "sync-needless", "syncs what this device sees without",
+	     "Ask dma_need_sync() once, and leave the call out where it says no."),
 	RULE(CPU_READ, "cpu-read", "reads what a device may be writing",
 	     "Call dma_sync_*_for_cpu() or unmap before the CPU looks."),
 	RULE(CPU_WRITE, "cpu-write", "writes what a device has",
@@ -96,7 +100,7 @@ static const struct {
 	     "Map with DMA_FROM_DEVICE or DMA_BIDIRECTIONAL what a device writes."),
 	RULE(DEVICE_EARLY, "device-early", "touches what the CPU has",
 	     "Call dma_sync_*_for_device() before the device is told to go on."),
-	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it was never given",
+	RULE(DEVICE_OUTSIDE, "device-outside", "touches memory that it has not been given",
 	     "Take what a device is to read or write from dma_alloc_*(), or map it; a physical address is not enough."),
 	RULE(DEVICE_BEYOND, "device-beyond",
 	     "touches what lies behind the end of what it was given",
@@ -155,6 +159,8 @@ enum berth_check_severity berth_check_rule_severity(enum berth_check_rule rule)
 	case BERTH_CHECK_BUF_ATTACHED:
 	case BERTH_CHECK_BUF_MAPPED:
 		return BERTH_CHECK_WARNING;
+	case BERTH_CHECK_SYNC_NEEDLESS:
+		return BERTH_CHECK_NOTE;
 	default:
 		return BERTH_CHECK_ERROR;
 	}
@@ -356,7 +362,7 @@ void check_reports_reset(const struct berth_check_options *given)
 	/* An eighth of the memory is for them. */
 	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
 	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
-	reports = check_alloc(max_reports * sizeof(*reports));
+	reports = check_take(max_reports * sizeof(*reports));
 }
 
 unsigned int berth_check_count(void)

@@ -3,16 +3,18 @@
  * The state of each byte that somebody has mapped: a byte of shadow per byte, by page, found through two tables. Pages
  * that were never mapped have none. A page's shadow stays until the checker stops: who looks needs no lock.
  */
+#include <berth/port.h>
+
 #include "check/check.h"
 
 #define PAGE_BITS 12
 #define TABLE_BITS 13
+#define PAGE_WORDS ((1u << PAGE_BITS) / 8)
 #define TABLE_SIZE (1u << TABLE_BITS)
 
-/* A page that somebody has mapped: its bytes, and who has some of them; with the lock. */
+/* A page that somebody has mapped: a byte for each of its bytes, eight to the word. */
 struct page_shadow {
-	uint8_t state[1u << PAGE_BITS];
-	struct check_link *links;
+	uint64_t states[PAGE_WORDS];
 };
 
 struct table {
@@ -29,6 +31,8 @@ struct row {
 };
 
 static struct row *rows[ROWS];
+
+uintptr_t check_low = UINTPTR_MAX, check_high;
 
 static unsigned int hash(uintptr_t key)
 {
@@ -53,11 +57,16 @@ static struct page_shadow *page_of(uintptr_t at)
 		   : NULL;
 }
 
-static const uint8_t *shadow_of(uintptr_t at)
+/* No byte below @check_low has a state, and none from @check_high on. */
+static void reach(uintptr_t at)
 {
-	const struct page_shadow *page = page_of(at);
+	const uintptr_t first = at & ~(uintptr_t)((1u << PAGE_BITS) - 1);
+	const uintptr_t end = first + (1u << PAGE_BITS);
 
-	return page ? page->state : NULL;
+	if (first < check_low)
+		__atomic_store_n(&check_low, first, __ATOMIC_RELAXED);
+	if (end > check_high)
+		__atomic_store_n(&check_high, end, __ATOMIC_RELAXED);
 }
 
 static struct page_shadow *make_shadow(uintptr_t at)
@@ -75,8 +84,10 @@ static struct page_shadow *make_shadow(uintptr_t at)
 		__atomic_store_n(&rows[hash(key)], row, __ATOMIC_RELEASE);
 	}
 	page = &row->table.page[(at >> PAGE_BITS) % TABLE_SIZE];
-	if (!*page)
+	if (!*page) {
+		reach(at);
 		__atomic_store_n(page, check_alloc(sizeof(**page)), __ATOMIC_RELEASE);
+	}
 	return *page;
 }
 
@@ -88,9 +99,45 @@ static uint64_t in_page(uintptr_t at, uint64_t size)
 	return size < room ? size : room;
 }
 
-static uint8_t state(const uint8_t *shadow, uintptr_t at)
+static uint8_t *byte_of(struct page_shadow *page, uintptr_t at)
 {
-	return __atomic_load_n(&shadow[at & ((1u << PAGE_BITS) - 1)], __ATOMIC_RELAXED);
+	return (uint8_t *)page->states + (at & ((1u << PAGE_BITS) - 1));
+}
+
+static uint8_t state(struct page_shadow *page, uintptr_t at)
+{
+	return __atomic_load_n(byte_of(page, at), __ATOMIC_RELAXED);
+}
+
+static uint64_t word_of(struct page_shadow *page, uintptr_t at)
+{
+	return __atomic_load_n((uint64_t *)(void *)byte_of(page, at), __ATOMIC_RELAXED);
+}
+
+/* The same in each byte. */
+static uint64_t each(uint8_t bits)
+{
+	return bits * 0x0101010101010101ull;
+}
+
+static uint8_t fold(uint64_t word)
+{
+	word |= word >> 32;
+	word |= word >> 16;
+	return (uint8_t)(word | word >> 8);
+}
+
+static uint8_t any_in(struct page_shadow *page, uintptr_t at, uint64_t size)
+{
+	uint64_t all = 0;
+
+	for (; size && at % 8; at++, size--)
+		all |= state(page, at);
+	for (; size >= 8; at += 8, size -= 8)
+		all |= word_of(page, at);
+	for (; size; at++, size--)
+		all |= state(page, at);
+	return fold(all);
 }
 
 uint8_t check_shadow_any(uintptr_t at, uint64_t size)
@@ -99,14 +146,22 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 
 	while (size) {
 		const uint64_t part = in_page(at, size);
-		const uint8_t *shadow = shadow_of(at);
+		struct page_shadow *page = page_of(at);
 
-		for (uint64_t i = 0; shadow && i < part; i++)
-			any |= state(shadow, at + i);
+		any |= page ? any_in(page, at, part) : 0;
 		at += part;
 		size -= part;
 	}
 	return any;
+}
+
+static uint8_t all_in(struct page_shadow *page, uintptr_t at, uint64_t size)
+{
+	uint8_t all = 0xff;
+
+	for (; size && all; at++, size--)
+		all &= state(page, at);
+	return all;
 }
 
 uint8_t check_shadow_all(uintptr_t at, uint64_t size)
@@ -115,84 +170,117 @@ uint8_t check_shadow_all(uintptr_t at, uint64_t size)
 
 	while (size && all) {
 		const uint64_t part = in_page(at, size);
-		const uint8_t *shadow = shadow_of(at);
+		struct page_shadow *page = page_of(at);
 
-		if (!shadow)
-			return 0;
-		for (uint64_t i = 0; all && i < part; i++)
-			all &= state(shadow, at + i);
+		all &= page ? all_in(page, at, part) : 0;
 		at += part;
 		size -= part;
 	}
 	return all;
 }
 
+static uintptr_t find_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t bits)
+{
+	const uintptr_t end = at + size;
+
+	while (at < end && !(state(page, at) & bits)) {
+		at++;
+		while (at % 8 == 0 && end - at >= 8 && !(word_of(page, at) & each(bits)))
+			at += 8;
+	}
+	return at;
+}
+
 uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits)
 {
 	while (size) {
 		const uint64_t part = in_page(at, size);
-		const uint8_t *shadow = shadow_of(at);
+		struct page_shadow *page = page_of(at);
+		const uintptr_t found = page ? find_in(page, at, part, bits) : at + part;
 
-		for (uint64_t i = 0; shadow && i < part; i++)
-			if (state(shadow, at + i) & bits)
-				return at + i;
+		if (found < at + part)
+			return found;
 		at += part;
 		size -= part;
 	}
 	return at;
 }
 
-bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits)
+/* Who changes them has the lock: no change is lost. */
+static void change_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t clear,
+		      uint8_t set)
+{
+	uint8_t *byte = byte_of(page, at);
+
+	for (; size && (uintptr_t)byte % 8; byte++, size--)
+		__atomic_store_n(byte, (uint8_t)((*byte & ~clear) | set), __ATOMIC_RELAXED);
+	for (; size >= 8; byte += 8, size -= 8) {
+		uint64_t *word = (uint64_t *)(void *)byte;
+
+		__atomic_store_n(word, (*word & ~each(clear)) | each(set), __ATOMIC_RELAXED);
+	}
+	for (; size; byte++, size--)
+		__atomic_store_n(byte, (uint8_t)((*byte & ~clear) | set), __ATOMIC_RELAXED);
+}
+
+bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set)
 {
 	while (size) {
 		const uint64_t part = in_page(at, size);
-		struct page_shadow *page = make_shadow(at);
+		struct page_shadow *page = set ? make_shadow(at) : page_of(at);
 
-		if (!page)
+		if (page)
+			change_in(page, at, part, clear, set);
+		else if (set)
 			return false;
-		for (uint64_t i = 0; i < part; i++)
-			__atomic_fetch_or(&page->state[(at + i) & ((1u << PAGE_BITS) - 1)], bits,
-					  __ATOMIC_RELAXED);
 		at += part;
 		size -= part;
 	}
 	return true;
 }
 
+bool check_shadow_set(uintptr_t at, uint64_t size, uint8_t bits)
+{
+	return check_shadow_change(at, size, 0, bits);
+}
+
 void check_shadow_clear(uintptr_t at, uint64_t size, uint8_t bits)
 {
-	while (size) {
-		const uint64_t part = in_page(at, size);
-		struct page_shadow *page = page_of(at);
+	check_shadow_change(at, size, bits, 0);
+}
 
-		for (uint64_t i = 0; page && i < part; i++)
-			__atomic_fetch_and(&page->state[(at + i) & ((1u << PAGE_BITS) - 1)],
-					   (uint8_t)~bits, __ATOMIC_RELAXED);
-		at += part;
-		size -= part;
-	}
+static bool becomes_written(struct page_shadow *page, uintptr_t at)
+{
+	const uint8_t is = state(page, at);
+
+	return is & SHADOW_MAPPED &&
+	       !(is & (SHADOW_COHERENT | SHADOW_WRITTEN | SHADOW_DEV_READ | SHADOW_DEV_WRITE));
 }
 
 void check_shadow_written(uintptr_t at, uint64_t size)
 {
-	while (size) {
-		const uint64_t part = in_page(at, size);
-		struct page_shadow *page = page_of(at);
+	struct page_shadow *page = NULL;
 
-		for (uint64_t i = 0; page && i < part; i++) {
-			const uint8_t is = state(page->state, at + i);
-
-			if (is & SHADOW_MAPPED && !(is & (SHADOW_COHERENT | SHADOW_WRITTEN |
-							  SHADOW_DEV_READ | SHADOW_DEV_WRITE)))
-				__atomic_fetch_or(&page->state[(at + i) & ((1u << PAGE_BITS) - 1)],
-						  SHADOW_WRITTEN, __ATOMIC_RELAXED);
-		}
-		at += part;
-		size -= part;
+	for (const uintptr_t end = at + size; at < end; at++) {
+		if (!page || !(at & ((1u << PAGE_BITS) - 1)))
+			page = page_of(at);
+		if (page && becomes_written(page, at))
+			change_in(page, at, 1, 0, SHADOW_WRITTEN);
 	}
 }
 
 void check_shadow_reset(void)
 {
 	__builtin_memset(rows, 0, sizeof(rows));
+	check_low = UINTPTR_MAX;
+	check_high = 0;
+}
+
+void check_shadow_cleaned(uintptr_t at, uint64_t size)
+{
+	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
+	const uintptr_t first = at & ~(line - 1);
+	const uintptr_t end = (at + (uintptr_t)size + line - 1) & ~(line - 1);
+
+	check_shadow_clear(first, end - first, SHADOW_WRITTEN);
 }

@@ -59,13 +59,22 @@ uint64_t check_word_cpu_load(uintptr_t at)
 	return word ? later(word->cpu_load, word->lost) : UINT64_MAX;
 }
 
+static void forget(struct check_word *word, uintptr_t at, uint64_t size)
+{
+	if (word->at && check_overlap(word->at, ORDER_WORD, at, size))
+		*word = (struct check_word){ .lost = word->lost };
+}
+
 void check_words_forget(uintptr_t at, uint64_t size)
 {
-	if (!words)
+	const uintptr_t first = at / ORDER_WORD, last = (at + size - 1) / ORDER_WORD;
+
+	if (!words || !size)
 		return;
-	for (unsigned int i = 0; i < WORDS; i++)
-		if (words[i].at && check_overlap(words[i].at, ORDER_WORD, at, size))
-			words[i] = (struct check_word){ 0 };
+	for (unsigned int i = 0; last - first >= WORDS && i < WORDS; i++)
+		forget(&words[i], at, size);
+	for (uintptr_t i = first; last - first < WORDS && i <= last; i++)
+		forget(&words[i % WORDS], at, size);
 }
 
 void check_words_reset(void)

@@ -143,7 +143,11 @@ static bool may_sync(struct device *dev, dma_addr_t addr, size_t size, enum dma_
 	if (!berth_check_is_on())
 		return true;
 	call = berth_checked_call(dev, CHECK_SINGLE, addr, size, dir, caller);
-	return berth_check_syncing(&call, for_cpu);
+	if (!berth_check_syncing(&call, for_cpu))
+		return false;
+	if (!dma_need_sync(dev, addr))
+		berth_check_refused(&call, BERTH_CHECK_SYNC_NEEDLESS);
+	return true;
 }
 
 void berth_checked_sync_for_cpu(struct device *dev, dma_addr_t addr, size_t size,

@@ -96,6 +96,8 @@ int berth_driver_bind(struct device *dev, const struct device_driver *driver,
 		*berth_port_error() = before;
 	if (err) {
 		release_resources(dev);
+		if (berth_driver_gone)
+			berth_driver_gone(dev);
 		dev->driver = NULL;
 		dev->driver_data = NULL;
 		return err;

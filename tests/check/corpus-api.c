@@ -587,11 +587,14 @@ static void legal_failures(const struct rig *rig, bool is_mended)
 	if (dma_mapping_error(rig->dev, addr))
 		for (unsigned int i = 0; i < SIZE; i++)
 			sum += buf[i];
+	else
+		dma_unmap_single(rig->dev, addr, SIZE, DMA_TO_DEVICE);
 	rig->returned(sum);
 	rig->fail_nth(1);
 	addr = dma_map_single(rig->dev, lost, SIZE, DMA_TO_DEVICE);
-	if (dma_mapping_error(rig->dev, addr))
-		kfree(lost); /* a packet that is dropped */
+	if (!dma_mapping_error(rig->dev, addr))
+		dma_unmap_single(rig->dev, addr, SIZE, DMA_TO_DEVICE);
+	kfree(lost); /* a packet that is dropped */
 	rig->returned(0);
 	kfree(buf);
 }

@@ -196,8 +196,7 @@ static void legal_unmap_data(const struct rig *rig, bool is_mended)
 	dmaengine_unmap_put(data);
 	if (dma_sync_wait(copy.chan, cookie) != DMA_COMPLETE)
 		return;
-	while (berth_dma_set_polled(copy.chan, true)) /* until all of it is over */
-		berth_dma_poll(copy.chan);
+	dmaengine_synchronize(copy.chan); /* until all of it is over */
 	*rig->seen = copy.to[3];
 	copy.to[3] = 1;
 	end(&copy);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <berth/dma-mapping.h>
+#include <berth/dmapool.h>
 #include <berth/interrupt.h>
 #include <berth/io.h>
 #include <berth/completion.h>
@@ -131,6 +132,64 @@ static void busy_engine(const struct rig *rig, bool is_mended)
 	writel(1, rig->regs + ENGINE_KICK);
 	wait_for(&ring->desc[1]);
 	stop(rig, ring);
+}
+
+/* Barriers of another thread's order nothing of this one's. */
+static void *order_much(void *stop_word)
+{
+	volatile unsigned char *word = stop_word;
+
+	while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) {
+		dma_wmb();
+		wmb();
+		mb();
+	}
+	return NULL;
+}
+
+static void busy_neighbour(const struct rig *rig, bool is_mended)
+{
+	struct ring *ring = start(rig, ENGINE_POLL);
+	unsigned char is_over = 0;
+	pthread_t thread;
+
+	if (!ring || pthread_create(&thread, NULL, order_much, &is_over))
+		return;
+	for (unsigned int i = 0; i < 8; i++) {
+		ring->desc[i].addr = 0x1000;
+		ring->desc[i].length = 64;
+		if (is_mended)
+			dma_wmb();
+		ring->desc[i].own = 1; /* BUG unordered-store */
+		wait_for(&ring->desc[i]);
+		udelay(2);
+	}
+	__atomic_store_n(&is_over, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	stop(rig, ring);
+}
+
+/* Blocks of a pool are coherent memory, too. */
+static void block_of_a_pool(const struct rig *rig, bool is_mended)
+{
+	struct dma_pool *pool = dma_pool_create("descriptors", rig->engine, 512, 64, 0);
+	dma_addr_t dma = 0;
+	volatile struct engine_desc *desc = pool ? dma_pool_zalloc(pool, GFP_KERNEL, &dma) : NULL;
+
+	if (!desc)
+		return;
+	writel((uint32_t)dma, rig->regs + ENGINE_RING);
+	writel(ENGINE_POLL, rig->regs + ENGINE_MODE);
+	udelay(5);
+	desc->addr = 0x1000;
+	desc->length = 64;
+	if (is_mended)
+		dma_wmb();
+	desc->own = 1; /* BUG unordered-store */
+	wait_for(desc);
+	writel(0, rig->regs + ENGINE_MODE);
+	dma_pool_free(pool, (void *)desc, dma);
+	dma_pool_destroy(pool);
 }
 
 static void relaxed_doorbell(const struct rig *rig, bool is_mended)
@@ -611,6 +670,8 @@ const struct mistake corpus_order[] = {
 	MISTAKE(no_wmb_before_own_whole, 23),
 	MISTAKE(copied_with_own, 23),
 	MISTAKE(busy_engine, 23),
+	MISTAKE(busy_neighbour, 23),
+	MISTAKE(block_of_a_pool, 23),
 	MISTAKE(relaxed_doorbell, 23),
 	MISTAKE(relaxed_doorbell_of_own, 23),
 	MISTAKE(no_rmb_after_phase, 22),

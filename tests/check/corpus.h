@@ -85,5 +85,6 @@ extern const struct mistake corpus_raw[];
 extern const struct mistake corpus_buf[];
 extern const struct mistake corpus_engine[];
 extern const struct mistake corpus_bytes[];
+extern const struct mistake corpus_lifetime[];
 
 #endif

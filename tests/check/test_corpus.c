@@ -37,7 +37,7 @@
 
 static const struct mistake *const corpus[] = {
 	corpus_streaming, corpus_rings,	 corpus_order, corpus_api,   corpus_address,
-	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes,
+	corpus_buf,	  corpus_engine, corpus_raw,   corpus_bytes, corpus_lifetime,
 };
 
 #define FOREACH_MISTAKE(mistake)                                                          \
@@ -320,15 +320,15 @@ static void play(const struct mistake *mistake, bool is_mended, unsigned int see
 static const char *of_dma_debug(const struct mistake *mistake)
 {
 	static char answer[8];
-	char text[200], name[100];
+	char text[200], name[100], of_twin[8];
 	FILE *file = fopen(FOLDER "/dma-debug.txt", "r");
 	const char *found = "?";
 
 	assert_non_null(file);
 	while (fgets(text, sizeof(text), file))
-		if (sscanf(text, "%*u %99s %7s", name, answer) == 2 &&
+		if (sscanf(text, "%*u %99s %7s %7s", name, answer, of_twin) == 3 &&
 		    !strcmp(name, mistake->name)) {
-			found = answer;
+			found = strcmp(of_twin, "no") ? "twin, too" : answer;
 			break;
 		}
 	fclose(file);
@@ -495,6 +495,29 @@ static int list(void)
 	return 0;
 }
 
+/* One driver on the machine of one seed, with all that is told. */
+static int one(const char *name, bool is_mended, unsigned int seed)
+{
+	struct berth_check_machine machine;
+	char text[400];
+
+	berth_check_machine(seed, &machine);
+	berth_check_machine_text(&machine, text, sizeof(text));
+	puts(text);
+	FOREACH_MISTAKE(mistake)
+	{
+		if (strcmp(mistake->name, name))
+			continue;
+		play(mistake, is_mended, seed);
+		for (unsigned int i = 0; i < nr_reports; i++) {
+			berth_check_text(&reports[i], text, sizeof(text));
+			printf("line %u, mapped at %u: %s\n", line_of(&reports[i].touched),
+			       line_of(&reports[i].mapped), text);
+		}
+	}
+	return nr_reports != 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,5 +529,8 @@ int main(int argc, char **argv)
 	memory = malloc(MEMORY);
 	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
 		return list();
+	/* test_corpus NAME mistake|twin SEED */
+	if (memory && argc == 4)
+		return one(argv[1], !strcmp(argv[2], "twin"), (unsigned int)atoi(argv[3]));
 	return memory ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -23,6 +23,9 @@ int __wrap_berth_start_abi(const void *board, const struct berth_driver *drivers
 int __real_berth_stop(void);
 int __wrap_berth_stop(void);
 
+/* What the test does wrong on purpose: rules, of which each has to be reported. */
+static const char *expected;
+static bool is_seen[BERTH_CHECK_RULES];
 static unsigned int nr_reports, nr_starts;
 static bool is_on;
 static void *memory;
@@ -56,11 +59,25 @@ static void print_place(const char *what, const struct berth_check_place *place)
 		pclose(pipe);
 }
 
+static bool is_expected(const char *rule)
+{
+	const size_t length = strlen(rule);
+
+	for (const char *at = expected; at && (at = strstr(at, rule)); at += length)
+		if ((at == expected || at[-1] == ' ') && (!at[length] || at[length] == ' '))
+			return true;
+	return false;
+}
+
 static int print(const struct berth_check_report *report, void *data)
 {
 	char text[300];
 
 	(void)data;
+	is_seen[report->rule] = true;
+	if (is_expected(berth_check_rule_id(report->rule)))
+		return 0;
+	nr_reports++;
 	berth_check_text(report, text, sizeof(text));
 	printf("# %llu x %s\n", (unsigned long long)report->count, text);
 	print_place("touched", &report->touched);
@@ -77,8 +94,13 @@ static void stop_checking(void)
 		berth_check_each(print, NULL);
 		fflush(stdout);
 	}
-	nr_reports += nr;
 	madvise(memory, MEMORY, MADV_DONTNEED);
+}
+
+/* They are printed at the end. */
+static void quietly(const struct berth_check_report *report, void *data)
+{
+	(void)report, (void)data;
 }
 
 int __wrap_berth_start_abi(const void *board, const struct berth_driver *drivers,
@@ -92,6 +114,8 @@ int __wrap_berth_start_abi(const void *board, const struct berth_driver *drivers
 		memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	check.memory = memory;
+	expected = getenv("BERTH_CHECK_EXPECTED");
+	check.on_report = quietly;
 	is_mine = !berth_check_start(&check);
 	is_on = is_on || is_mine;
 	err = __real_berth_start_abi(board, drivers, options, abi);
@@ -117,8 +141,16 @@ static void __attribute__((destructor)) judge(void)
 	if (owner != getpid())
 		return;
 	stop_checking();
+	for (unsigned int rule = 0; rule < BERTH_CHECK_RULES; rule++)
+		if (is_expected(berth_check_rule_id((enum berth_check_rule)rule)) &&
+		    !is_seen[rule]) {
+			printf("# no %s is reported\n",
+			       berth_check_rule_id((enum berth_check_rule)rule));
+			nr_reports++;
+		}
 	if (nr_reports)
-		printf("Bail out! %u reports of the checker\n", nr_reports);
+		printf("Bail out! %u reports of the checker that should not be, or are missing\n",
+		       nr_reports);
 	else
 		printf("# checked: %u starts, no report\n", nr_starts);
 	fflush(stdout);

@@ -353,6 +353,7 @@ static void bytes_go_through_the_list(void **state)
 			kunmap_local(virt);
 		}
 		addr = dma_map_bvec(&dev, &bvecs[1], DMA_TO_DEVICE, 0);
+		assert_false(dma_mapping_error(&dev, addr));
 		assert_int_equal(addr, page_to_phys(blocks[9]) + 4000);
 		dma_unmap_page(&dev, addr, 1000, DMA_TO_DEVICE);
 		kfree(buf);

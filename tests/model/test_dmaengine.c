@@ -415,6 +415,8 @@ static void what_is_mapped_is_unmapped(void **state)
 		unmap->from_cnt = 1;
 		unmap->addr[0] = dma_map_page(dev, page, 0, 64, DMA_TO_DEVICE);
 		unmap->addr[1] = dma_map_page(dev, page, 128, 64, DMA_FROM_DEVICE);
+		assert_false(dma_mapping_error(dev, unmap->addr[0]));
+		assert_false(dma_mapping_error(dev, unmap->addr[1]));
 		tx = prepare();
 		dma_set_unmap(tx, unmap);
 		dmaengine_unmap_put(unmap);

@@ -312,6 +312,7 @@ static void test_picture_in_pieces(void **state)
 		assert_int_equal(scatter_pages(scatter), 2);
 		memset(from, 0x35, BYTES);
 		at = dma_map_single(find("sifive,fu540-c000-pdma"), from, BYTES, DMA_TO_DEVICE);
+		assert_false(dma_mapping_error(find("sifive,fu540-c000-pdma"), at));
 		dma_unmap_single(find("sifive,fu540-c000-pdma"), at, BYTES, DMA_TO_DEVICE);
 		assert_int_equal(scatter_fill(scatter, from), 0);
 		picture.sgt = scatter_table(scatter);

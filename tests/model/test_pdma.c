@@ -314,6 +314,7 @@ static void test_registers(void **state)
 	struct device *dev = start(NULL);
 	uint8_t *data = kmalloc(64, GFP_KERNEL);
 	char __iomem *regs;
+	dma_addr_t from;
 
 	(void)state;
 	assert_non_null(data);
@@ -335,7 +336,9 @@ static void test_registers(void **state)
 	assert_int_equal(readl(regs), 0x80000001u);
 	writel(0x66000000, regs + 4);
 	writeq(0x40000000, regs + 0x10); /* no RAM there */
-	writeq(dma_map_single(dev, data, 64, DMA_TO_DEVICE), regs + 0x18);
+	from = dma_map_single(dev, data, 64, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dev, from));
+	writeq(from, regs + 0x18);
 	writel(3, regs);
 	writel(0, regs + 0x108); /* read only */
 	msleep(1);
@@ -344,6 +347,7 @@ static void test_registers(void **state)
 	writel(0, regs);
 	assert_int_equal(readl(regs), 0);
 	iounmap(regs);
+	dma_unmap_single(dev, from, 64, DMA_TO_DEVICE);
 	kfree(data);
 	assert_int_equal(berth_pdma_driver.probe(to_platform_device(dev)), 0);
 	must_stop();

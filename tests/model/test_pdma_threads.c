@@ -50,6 +50,7 @@ static void one_copy(struct dma_chan *chan, uint8_t *src, uint8_t *dst, size_t s
 	struct completion ended;
 	dma_cookie_t cookie;
 
+	EXPECT(!dma_mapping_error(dev, from) && !dma_mapping_error(dev, to));
 	init_completion(&ended);
 	tx = dmaengine_prep_dma_memcpy(chan, to, from, size, 0);
 	EXPECT(tx);

@@ -168,6 +168,7 @@ static void copy_there_and_back(size_t offset, size_t size)
 	memcpy(wanted, block->bytes, sizeof(wanted));
 	memcpy(wanted + offset, from, size);
 	memory = dma_map_single(dev, from, size, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(offset, size, DMA_FROM_DEVICE);
 	assert_int_equal(dma_copy(dev, there, memory, size), 0);
 	dma_unmap_resource(dev, there, size, DMA_FROM_DEVICE, 0);
@@ -175,6 +176,7 @@ static void copy_there_and_back(size_t offset, size_t size)
 	assert_memory_equal(block->bytes, wanted, sizeof(wanted));
 
 	memory = dma_map_single(dev, to, size, DMA_FROM_DEVICE);
+	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(offset, size, DMA_TO_DEVICE);
 	assert_int_equal(dma_copy(dev, memory, there, size), 0);
 	dma_unmap_resource(dev, there, size, DMA_TO_DEVICE, 0);
@@ -213,6 +215,7 @@ static void widths(void **state)
 	start(ONE_TO_ONE);
 	from = kzalloc(23, GFP_KERNEL);
 	memory = dma_map_single(dev, from, 23, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(1, 23, DMA_FROM_DEVICE);
 	assert_int_equal(dma_copy(dev, there, memory, 23), 0);
 	assert_memory_equal(block->accesses, wanted, sizeof(wanted));
@@ -235,6 +238,7 @@ static void no_way_there(void **state)
 	from = kzalloc(64, GFP_KERNEL);
 	memset(from, 0x77, 64);
 	memory = dma_map_single(dev, from, 64, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dev, memory));
 	assert_int_equal(dma_copy(dev, BLOCK, memory, 64), -EIO);
 	assert_int_equal(bus_errors(), 1);
 	assert_int_equal(block->bytes[0], 0);
@@ -269,6 +273,7 @@ static void no_way_back(void **state)
 	start(ONE_TO_ONE);
 	from = kzalloc(4, GFP_KERNEL);
 	memory = dma_map_single(dev, from, 4, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(0, 4, DMA_FROM_DEVICE);
 	nested = 1;
 	block->on_write = write_to_engine;

@@ -470,6 +470,7 @@ static void registers_by_bus_address(void **state)
 		src = dma_map_resource(dev, REGISTERS + CARD, 6, DMA_TO_DEVICE, 0);
 		assert_int_equal(src, REGISTERS_BUS + CARD);
 		dst = dma_map_single(dev, to, 6, DMA_FROM_DEVICE);
+		assert_false(dma_mapping_error(dev, src) || dma_mapping_error(dev, dst));
 		assert_int_equal(dma_copy(dev, dst, src, 6), 0);
 		dma_unmap_single(dev, dst, 6, DMA_FROM_DEVICE);
 		dma_unmap_resource(dev, src, 6, DMA_TO_DEVICE, 0);

@@ -112,6 +112,7 @@ static void all_mappings_go_through_the_pool(void **state)
 	memset(buf, 0x31, 5000);
 	addr = dma_map_single(first, buf, 5000, DMA_BIDIRECTIONAL);
 	other = dma_map_single(second, buf, 5000, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(first, addr) || dma_mapping_error(second, other));
 	assert_true(is_in_pool(addr, 5000) && is_in_pool(other, 5000));
 	assert_int_equal(((uint8_t *)berth_model_memory(addr))[4999], 0x31);
 	((uint8_t *)berth_model_memory(addr))[4999] = 0x32;
@@ -121,6 +122,7 @@ static void all_mappings_go_through_the_pool(void **state)
 	dma_unmap_single(second, other, 5000, DMA_TO_DEVICE);
 	assert_int_equal(buf[4999], 0x32);
 	addr = dma_map_single(plain, buf, 5000, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(plain, addr));
 	assert_int_equal(addr, virt_to_phys(buf));
 	dma_unmap_single(plain, addr, 5000, DMA_TO_DEVICE);
 	assert_int_equal(used(first), 0);

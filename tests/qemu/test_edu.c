@@ -168,6 +168,7 @@ static void edu_moves_above_4_gib_with_64_bits(void **state)
 	pages[0] = high_page();
 	pages[1] = high_page();
 	addr = dma_map_page(&edu->dev, pages[0], 0, 4096, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(&edu->dev, addr));
 	assert_int_equal(addr, page_to_phys(pages[0]));
 	dma_unmap_page(&edu->dev, addr, 4096, DMA_TO_DEVICE);
 	move(page_address(pages[0]), page_address(pages[1]));

@@ -332,6 +332,7 @@ static void a_ring_goes_round_until_it_is_stopped(void **state)
 	assert_non_null(ring);
 	memcpy(ring, "01234abcdeFGHIJvwxyz", 20);
 	dma = dma_map_single(dmaengine_get_dma_device(chan), ring, 20, DMA_TO_DEVICE);
+	assert_false(dma_mapping_error(dmaengine_get_dma_device(chan), dma));
 	tx = dmaengine_prep_dma_cyclic(chan, dma, 20, 5, DMA_MEM_TO_DEV, DMA_PREP_INTERRUPT);
 	assert_non_null(tx);
 	called.chan = chan;

@@ -85,7 +85,7 @@ static _Noreturn void unusable(const char *why)
 /* The library that comes with the command, for programs that do not say where theirs is. */
 static void *load_library(void)
 {
-	static const char *const places[] = { "../..", "../" BERTH_LIBDIR, "../lib" };
+	static const char *const places[] = { "../..", ("../" BERTH_LIBDIR), "../lib" };
 	char own[PATH_MAX], path[PATH_MAX + 64];
 	const ssize_t got = readlink("/proc/self/exe", own, sizeof(own) - 1);
 	void *library = NULL;
@@ -105,17 +105,20 @@ static void *load_library(void)
 static void *load(const char *path)
 {
 	void *program;
-	const char *why;
+	char why[1024];
 
 	check_crash_loading(true);
 	program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	why = program ? NULL : dlerror();
-	if (why && strstr(why, LIBRARY ": cannot open") && load_library()) {
-		program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-		why = program ? NULL : dlerror();
+	if (!program) {
+		snprintf(why, sizeof(why), "%s", dlerror());
+		if (strstr(why, LIBRARY ": cannot open") && load_library())
+			program = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (!program) {
+			const char *again = dlerror();
+
+			unusable(again ? again : why);
+		}
 	}
-	if (!program)
-		unusable(why);
 	check_modules_look(&frame, fd);
 	check_crash_loading(false);
 	return program;
@@ -268,7 +271,7 @@ static int call_test(void *data)
 }
 
 static void run(const struct check_options *options, const struct berth_test_program *entry,
-		const struct berth_test *test, const char *path, uint64_t seed)
+		const struct berth_test *test, const char *path, uint64_t seed, uint64_t fail)
 {
 	const struct berth_check_run what = {
 		.board = load_board(test->board ? test->board : entry->board, path),
@@ -281,6 +284,7 @@ static void run(const struct check_options *options, const struct berth_test_pro
 		.on_stopped = on_stopped,
 		.with_notes = options->notes,
 		.is_hostile = options->hostile,
+		.fail_nth = fail,
 	};
 	struct berth_check_machine machine;
 	struct berth_check_outcome outcome;
@@ -301,12 +305,13 @@ static void run(const struct check_options *options, const struct berth_test_pro
 		check_frame_number(&frame, outcome.result != 0);
 		check_frame_text(&frame, lib.error_name(outcome.result));
 		check_frame_number(&frame, outcome.has_leaked ? outcome.leaked_bytes : 0);
+		check_frame_number(&frame, outcome.has_failed);
 	}
 	send();
 }
 
 _Noreturn void check_child(const struct check_options *options, const char *path, unsigned int test,
-			   uint64_t seed, int pipe_fd)
+			   uint64_t seed, uint64_t fail, int pipe_fd)
 {
 	const struct berth_test_program *entry;
 	void *program;
@@ -320,6 +325,6 @@ _Noreturn void check_child(const struct check_options *options, const char *path
 	if (test == CHECK_LIST)
 		list(entry);
 	else
-		run(options, entry, &entry->tests[test], path, seed);
+		run(options, entry, &entry->tests[test], path, seed, fail);
 	_exit(RUN_DONE);
 }

@@ -194,8 +194,15 @@ const struct check_line *check_main_line(const struct check_finding *finding)
 void check_again(const struct check_results *results, const struct check_finding *finding,
 		 char *text, size_t size)
 {
-	snprintf(text, size, "berth check %s --test %s --seed %llu", results->options->program,
-		 finding->test, (unsigned long long)(finding->nr_seeds ? finding->seeds[0] : 0));
+	char fail[32] = "";
+
+	if (finding->fail)
+		snprintf(fail, sizeof(fail), " --fail %llu", (unsigned long long)finding->fail);
+	snprintf(text, size, "berth check %s --test %s --seed %llu%s%s%s",
+		 results->options->program, finding->test,
+		 (unsigned long long)(finding->nr_seeds ? finding->seeds[0] : 0), fail,
+		 results->options->hostile ? " --hostile" : "",
+		 results->options->notes ? " --notes" : "");
 }
 
 const char *check_relative(const char *file)

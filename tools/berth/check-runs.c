@@ -22,7 +22,7 @@
 struct child {
 	struct check_results *results;
 	unsigned int test;
-	uint64_t seed;
+	uint64_t seed, fail;
 	pid_t pid;
 	int pidfd, pipe, output;
 	struct check_input input;
@@ -32,7 +32,7 @@ struct child {
 	unsigned int nr_reports;
 	struct check_finding failure; /* of the test itself */
 	bool has_failure, has_result, has_crash, has_exit, has_where, is_unusable, timed_out;
-	uint64_t failed, left;
+	uint64_t failed, left, map_failed;
 	char result[32], why[2 * CHECK_TEXT];
 	struct check_stack stack;
 	int signal;
@@ -168,6 +168,7 @@ static void read_end(struct child *child, enum check_kind kind, struct check_rea
 		child->failed = check_read_number(reader);
 		check_read_text(reader, child->result, sizeof(child->result));
 		child->left = check_read_number(reader);
+		child->map_failed = check_read_number(reader);
 	} else if (kind == CHECK_SAYS_CRASH) {
 		child->has_crash = true;
 		child->signal = (int)check_read_number(reader);
@@ -274,7 +275,8 @@ static _Noreturn void be_child(const struct child *child, int to)
 	dup2(nothing, STDIN_FILENO);
 	dup2(child->output, STDOUT_FILENO);
 	dup2(child->output, STDERR_FILENO);
-	check_child(child->results->options, child->results->path, child->test, child->seed, to);
+	check_child(child->results->options, child->results->path, child->test, child->seed,
+		    child->fail, to);
 }
 
 static int start(struct child *child)
@@ -366,6 +368,7 @@ static void take(struct child *child, struct check_finding *finding)
 	finding->seeds = malloc(sizeof(*finding->seeds));
 	if (finding->seeds)
 		finding->seeds[finding->nr_seeds++] = child->seed;
+	finding->fail = child->fail;
 	if (!finding->count)
 		finding->count = 1;
 	check_add_finding(child->results, finding);
@@ -417,6 +420,7 @@ static void add_how_it_ended(struct child *child)
 	if (child->has_crash) {
 		add_crash(child);
 	} else if (child->timed_out) {
+		child->results->hangs++;
 		snprintf(what, sizeof(what), "has not ended after %u s",
 			 child->results->options->timeout_s);
 		add_end(child, "hang", what, child->has_where);
@@ -425,14 +429,14 @@ static void add_how_it_ended(struct child *child)
 
 		snprintf(what, sizeof(what), "is killed by SIG%s", name ? name : "?");
 		add_end(child, "crash", what, false);
-	} else if (child->why[0]) {
+	} else if (child->why[0] && !child->fail) {
 		snprintf(what, sizeof(what), "berth cannot start: %s", child->why);
 		add_end(child, "no-start", what, false);
-	} else if (!child->has_result) {
+	} else if (!child->has_result && !child->why[0]) {
 		snprintf(what, sizeof(what), "ends with exit status %d in the middle of the test",
 			 WEXITSTATUS(child->status));
 		add_end(child, "exit", what, child->has_exit);
-	} else if (child->failed || child->has_failure) {
+	} else if (!child->fail && (child->failed || child->has_failure)) {
 		snprintf(what, sizeof(what), "returns -%s", child->result);
 		add_end(child, "test-failed", child->has_failure ? NULL : what, false);
 	}
@@ -501,9 +505,9 @@ int check_list(struct check_results *results, char *error, size_t size)
 	return ret;
 }
 
-int check_run(struct check_results *results, unsigned int test, uint64_t seed)
+int check_run(struct check_results *results, unsigned int test, uint64_t seed, uint64_t fail)
 {
-	struct child child = { .results = results, .test = test, .seed = seed };
+	struct child child = { .results = results, .test = test, .seed = seed, .fail = fail };
 	char *output;
 
 	if (run_child(&child)) {
@@ -520,5 +524,5 @@ int check_run(struct check_results *results, unsigned int test, uint64_t seed)
 			(unsigned long long)seed, output);
 	free(output);
 	end(&child);
-	return 0;
+	return child.map_failed || (!child.has_result && !child.why[0]);
 }

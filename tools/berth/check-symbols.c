@@ -62,18 +62,35 @@ void check_symbols_end(void)
 	}
 }
 
-static struct check_line *add_line(struct check_lines *lines, const char *function,
-				   const char *file, unsigned int line)
+/* A name as the compiler was told it, from the folder in which it was run. */
+static char *full_name(Dwarf_Die *unit, const char *file)
+{
+	Dwarf_Attribute attribute;
+	const char *folder = NULL;
+	char *name = NULL;
+
+	if (!file)
+		return NULL;
+	if (unit && *file != '/')
+		folder = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+	if (!folder)
+		return strdup(file);
+	return asprintf(&name, "%s/%s", folder, file) < 0 ? NULL : name;
+}
+
+static struct check_line *add_line(struct check_lines *lines, const char *function, char *file,
+				   unsigned int line)
 {
 	struct check_line *grown = realloc(lines->line, (lines->nr + 1) * sizeof(*grown)), *added;
 
-	if (!grown)
+	if (!grown) {
+		free(file);
 		return NULL;
+	}
 	lines->line = grown;
 	added = &grown[lines->nr++];
-	*added = (struct check_line){ .line = line };
+	*added = (struct check_line){ .line = line, .file = file };
 	added->function = function ? strdup(function) : NULL;
-	added->file = file ? strdup(file) : NULL;
 	return added;
 }
 
@@ -98,24 +115,39 @@ static Dwarf_Word attribute(Dwarf_Die *die, unsigned int name)
 	return value;
 }
 
+/* Not every compiler writes a table of which unit has which addresses. */
+static Dwarf_Die *find_unit(struct module *module, Dwarf_Addr at, Dwarf_Addr *bias)
+{
+	Dwarf_Die *unit = dwfl_module_addrdie(module->dwfl_module, at, bias);
+
+	if (unit)
+		return unit;
+	while ((unit = dwfl_module_nextcu(module->dwfl_module, unit, bias)))
+		if (dwarf_haspc(unit, at - *bias) > 0)
+			return unit;
+	return NULL;
+}
+
 /* The function, and those that it was inlined into. False: nothing is known of it. */
 static bool add_functions(struct module *module, Dwarf_Addr at, struct check_lines *lines)
 {
 	Dwarf_Addr bias = 0;
-	Dwarf_Die *unit = dwfl_module_addrdie(module->dwfl_module, at, &bias), *scopes = NULL,
-		  *outer = NULL;
-	Dwfl_Line *where = dwfl_module_getsrc(module->dwfl_module, at);
+	Dwarf_Die *unit = find_unit(module, at, &bias), *scopes = NULL, *outer = NULL;
+	Dwarf_Line *where = unit ? dwarf_getsrc_die(unit, at - bias) : NULL;
+	const char *file = where ? dwarf_linesrc(where, NULL, NULL) : NULL;
 	int line = 0, nr = unit ? dwarf_getscopes(unit, at - bias, &scopes) : 0;
-	const char *file = where ? dwfl_lineinfo(where, NULL, &line, NULL, NULL, NULL) : NULL;
 	bool is_done = false;
 
+	if (where)
+		dwarf_lineno(where, &line);
 	nr = nr > 0 ? dwarf_getscopes_die(&scopes[0], &outer) : 0;
 	for (int i = 0; i < nr && !is_done; i++) {
 		const int tag = dwarf_tag(&outer[i]);
 
 		if (tag != DW_TAG_inlined_subroutine && tag != DW_TAG_subprogram)
 			continue;
-		add_line(lines, dwarf_diename(&outer[i]), file, (unsigned int)line);
+		add_line(lines, dwarf_diename(&outer[i]), full_name(unit, file),
+			 (unsigned int)line);
 		is_done = tag == DW_TAG_subprogram;
 		file = file_of(unit, attribute(&outer[i], DW_AT_call_file));
 		line = (int)attribute(&outer[i], DW_AT_call_line);

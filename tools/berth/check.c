@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* `berth check`: the command line. */
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -9,6 +10,10 @@
 #include "check.h"
 #include "command.h"
 #include "run.h"
+
+/* Of one test: each takes as long as the limit. */
+#define MOST_HANGS 3u
+#define MOST_FAULTS 1000u
 
 static const char usage[] =
 	"Usage: berth check PROGRAM.so [OPTION]...\n"
@@ -22,6 +27,9 @@ static const char usage[] =
 	"  --suppress FILE       what is not to be told: RULE and FUNCTION-OR-FILE, a line each\n"
 	"  --json                the findings as JSON\n"
 	"  --sarif FILE          the findings as SARIF 2.1.0, for code review systems\n"
+	"  --faults              then the first seed again and again, each time with the next\n"
+	"                        mapping or allocation of DMA memory failing\n"
+	"  --fail N              the N-th of them fails\n"
 	"  --notes               what is right and not needed, too\n"
 	"  --hostile             devices that are not trusted: they write what they please into coherent\n"
 	"                        memory, and what a driver believes of it is told\n"
@@ -39,6 +47,8 @@ enum {
 	OPT_SUPPRESS,
 	OPT_JSON,
 	OPT_SARIF,
+	OPT_FAULTS,
+	OPT_FAIL,
 	OPT_NOTES,
 	OPT_HOSTILE,
 	OPT_VERBOSE,
@@ -53,6 +63,8 @@ static const struct option long_options[] = {
 	{ "suppress", required_argument, NULL, OPT_SUPPRESS },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "sarif", required_argument, NULL, OPT_SARIF },
+	{ "faults", no_argument, NULL, OPT_FAULTS },
+	{ "fail", required_argument, NULL, OPT_FAIL },
 	{ "notes", no_argument, NULL, OPT_NOTES },
 	{ "hostile", no_argument, NULL, OPT_HOSTILE },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -103,6 +115,11 @@ static int parse_option(void *line, int option, const char *arg)
 	case OPT_JSON:
 		options->json = true;
 		return 0;
+	case OPT_FAULTS:
+		options->faults = true;
+		return 0;
+	case OPT_FAIL:
+		return parse_number(arg, 1, UINT32_MAX, &options->fail);
 	case OPT_NOTES:
 		options->notes = true;
 		return 0;
@@ -163,23 +180,47 @@ static int prepare(struct check_results *results)
 		return unusable(NULL, error);
 	if (options->test && !has_test(results))
 		return unusable(options->program, "has no such test");
+	/* Then they are the sanitizer's. */
+	if (!results->warning[0] && dlsym(RTLD_DEFAULT, "__asan_load8_noabort"))
+		snprintf(
+			results->warning, sizeof(results->warning),
+			"its loads and stores are not seen: this command is built with the address "
+			"sanitizer");
 	if (results->warning[0])
 		fprintf(stderr, "berth check: warning: %s: %s\n", options->program,
 			results->warning);
 	return 0;
 }
 
+/* On the machines of all seeds; then on the first, with one mapping after the other that fails. */
+static int run_test(struct check_results *results, unsigned int test)
+{
+	const struct check_options *options = results->options;
+	int ret = 1;
+
+	results->hangs = 0;
+	for (unsigned int i = 0; i < options->nr_seeds && results->hangs < MOST_HANGS; i++)
+		if (check_run(results, test, options->first_seed + i, options->fail) < 0)
+			return -1;
+	for (uint64_t fail = 1; options->faults && ret > 0 && fail <= MOST_FAULTS; fail++)
+		ret = results->hangs < MOST_HANGS
+			      ? check_run(results, test, options->first_seed, fail)
+			      : 0;
+	if (results->hangs == MOST_HANGS && (options->nr_seeds > MOST_HANGS || options->faults))
+		fprintf(stderr,
+			"berth check: %s hangs again and again: the rest of it is left out\n",
+			results->tests[test]);
+	return ret < 0 ? -1 : 0;
+}
+
 static int run_all(struct check_results *results)
 {
 	const struct check_options *options = results->options;
 
-	for (unsigned int test = 0; test < results->nr_tests; test++) {
-		if (options->test && strcmp(options->test, results->tests[test]) != 0)
-			continue;
-		for (unsigned int i = 0; i < options->nr_seeds; i++)
-			if (check_run(results, test, options->first_seed + i))
+	for (unsigned int test = 0; test < results->nr_tests; test++)
+		if (!options->test || !strcmp(options->test, results->tests[test]))
+			if (run_test(results, test))
 				return RUN_UNUSABLE;
-	}
 	return RUN_DONE;
 }
 

@@ -23,7 +23,8 @@ struct check_options {
 	uint64_t first_seed;
 	unsigned int nr_seeds;
 	unsigned int timeout_s;
-	bool json, verbose, notes, hostile, help;
+	uint64_t fail; /* the n-th mapping fails; 0: none */
+	bool json, verbose, notes, hostile, faults, help;
 };
 
 /* A place in a module's file; without one @offset is an address. */
@@ -94,7 +95,7 @@ void check_read_stack(struct check_reader *reader, struct check_stack *stack);
 /* The child (check-child.c); it does not return. @test: its number; CHECK_LIST: only tell what there is. */
 #define CHECK_LIST (~0u)
 _Noreturn void check_child(const struct check_options *options, const char *path, unsigned int test,
-			   uint64_t seed, int fd);
+			   uint64_t seed, uint64_t fail, int fd);
 /* Its modules (check-modules.c). */
 void check_modules_look(struct check_frame *frame, int fd);
 void check_modules_here(struct check_stack *stack, const uintptr_t *frames, unsigned int nr);
@@ -148,6 +149,7 @@ struct check_finding {
 	uint64_t *seeds;
 	unsigned int nr_seeds;
 	uint64_t count;
+	uint64_t fail; /* which mapping was made to fail; 0: none */
 };
 
 struct check_rule {
@@ -165,6 +167,7 @@ struct check_results {
 	struct check_finding *findings;
 	unsigned int nr_findings, nr_suppressed;
 	unsigned int runs;
+	unsigned int hangs; /* of the test that runs */
 	const char *modules[CHECK_NO_MODULE]; /* of the last child */
 	const char *command; /* its own file */
 	struct check_suppression *suppressions;
@@ -173,7 +176,8 @@ struct check_results {
 
 /* Runs (check-runs.c). 0; or -1 with a line in @error. */
 int check_list(struct check_results *results, char *error, size_t size);
-int check_run(struct check_results *results, unsigned int test, uint64_t seed);
+/* Return: -1; 1: the mapping that was to fail has, or that is not known; 0. */
+int check_run(struct check_results *results, unsigned int test, uint64_t seed, uint64_t fail);
 
 /* Findings (check-findings.c). @finding is taken over. */
 int check_add_finding(struct check_results *results, struct check_finding *finding);

@@ -2,8 +2,7 @@
 /*
  * Linux's dma-debug beside berth's checker: its own source, from the installed linux-source package, included as it is and
  * compiled against berth's headers, which have Linux's names. What a checked program calls is made here as
- * Linux's kernel/dma/mapping.c does: dma-debug is told, then the call. The checker's interface is
- * served as well, so that tests/check/test_corpus.c runs unchanged.
+ * Linux's kernel/dma/mapping.c does: dma-debug is told, then the call. tests/check/test_corpus.c runs unchanged.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -12,10 +11,12 @@
 #include <sys/types.h>
 
 #include <berth/check.h>
+#include <berth/dma-buf.h>
 #include <berth/dma-mapping.h>
 #include <berth/errno.h>
 #include <berth/gfp.h>
 #include <berth/list.h>
+#include <berth/page_pool.h>
 #include <berth/slab.h>
 #include <berth/spinlock.h>
 #include <berth/vmalloc.h>
@@ -194,6 +195,9 @@ static void radix_tree_tag_clear(void *tree, phys_addr_t number, unsigned int ta
 }
 
 /* Its files are not served. */
+/* Others than berth's. */
+#define file_operations debugfs_operations
+#define file debugfs_file
 struct file;
 struct seq_file;
 struct dentry;
@@ -233,7 +237,13 @@ static struct notifier_block *notifier;
 
 #include "kernel/dma/debug.c"
 
-/* The checker's interface. */
+/*
+ * The checker stays off: what is linked in its place (ld --wrap) tells dma-debug and goes on, as kernel/dma/mapping.c does.
+ */
+
+#define WRAP(type, name, ...)            \
+	type __real_##name(__VA_ARGS__); \
+	type __wrap_##name(__VA_ARGS__)
 
 extern void (*berth_driver_gone)(const struct device *dev);
 
@@ -242,7 +252,7 @@ static void driver_gone(const struct device *dev)
 	notifier->notifier_call(notifier, BUS_NOTIFY_UNBOUND_DRIVER, (void *)(uintptr_t)dev);
 }
 
-int berth_check_start(const struct berth_check_options *given)
+int __wrap_berth_check_start(const struct berth_check_options *given)
 {
 	struct dma_debug_entry *entry;
 
@@ -265,194 +275,267 @@ int berth_check_start(const struct berth_check_options *given)
 	return 0;
 }
 
-unsigned int berth_check_stop(void)
+unsigned int __wrap_berth_check_stop(void)
 {
 	berth_driver_gone = NULL;
 	return nr_told;
 }
 
-unsigned int berth_check_count(void)
+WRAP(dma_addr_t, berth_checked_map_page, struct device *dev, struct page *page, size_t offset,
+     size_t size, enum dma_data_direction dir, unsigned long attrs)
 {
-	return nr_told;
-}
-
-int berth_check_each(int (*visit)(const struct berth_check_report *report, void *data), void *data)
-{
-	(void)visit, (void)data;
-	return 0;
-}
-
-size_t berth_check_text(const struct berth_check_report *report, char *text, size_t size)
-{
-	(void)report;
-	return (size_t)snprintf(text, size, "dma-debug");
-}
-
-const char *berth_check_rule_id(enum berth_check_rule rule)
-{
-	(void)rule;
-	return "dma-debug";
-}
-
-/* The calls, as kernel/dma/mapping.c makes them. */
-
-static dma_addr_t map_page(struct device *dev, struct page *page, size_t offset, size_t size,
-			   enum dma_data_direction dir, unsigned long attrs)
-{
-	dma_addr_t addr = dma_map_page_attrs(dev, page, offset, size, dir, attrs);
+	dma_addr_t addr = __real_berth_checked_map_page(dev, page, offset, size, dir, attrs);
 
 	debug_dma_map_page(dev, page, offset, size, dir, addr, attrs);
 	return addr;
 }
 
-dma_addr_t berth_checked_map_page(struct device *dev, struct page *page, size_t offset, size_t size,
-				  enum dma_data_direction dir, unsigned long attrs)
+WRAP(dma_addr_t, berth_checked_map_single, struct device *dev, void *ptr, size_t size,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	return map_page(dev, page, offset, size, dir, attrs);
-}
+	dma_addr_t addr;
 
-dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
-				    enum dma_data_direction dir, unsigned long attrs)
-{
 	if (is_vmalloc_addr(ptr)) {
 		warn(); /* dma_map_single() itself */
 		return DMA_MAPPING_ERROR;
 	}
 	debug_dma_map_single(dev, ptr, size);
-	if (!virt_addr_valid(ptr))
-		return DMA_MAPPING_ERROR;
-	return map_page(dev, virt_to_page(ptr), offset_in_page(ptr), size, dir, attrs);
+	addr = __real_berth_checked_map_single(dev, ptr, size, dir, attrs);
+	if (virt_addr_valid(ptr))
+		debug_dma_map_page(dev, virt_to_page(ptr), offset_in_page(ptr), size, dir, addr,
+				   attrs);
+	return addr;
 }
 
-void berth_checked_unmap(struct device *dev, dma_addr_t addr, size_t size,
-			 enum dma_data_direction dir, unsigned long attrs)
+WRAP(void, berth_checked_unmap, struct device *dev, dma_addr_t addr, size_t size,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_unmap_page_attrs(dev, addr, size, dir, attrs);
+	__real_berth_checked_unmap(dev, addr, size, dir, attrs);
 	debug_dma_unmap_page(dev, addr, size, dir);
 }
 
-int berth_checked_mapping_error(struct device *dev, dma_addr_t addr)
+WRAP(int, berth_checked_mapping_error, struct device *dev, dma_addr_t addr)
 {
 	debug_dma_mapping_error(dev, addr);
-	return dma_mapping_error(dev, addr);
+	return __real_berth_checked_mapping_error(dev, addr);
 }
 
-unsigned int berth_checked_map_sg(struct device *dev, struct scatterlist *sgl, int nents,
-				  enum dma_data_direction dir, unsigned long attrs)
+WRAP(unsigned int, berth_checked_map_sg, struct device *dev, struct scatterlist *sgl, int nents,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	unsigned int mapped = dma_map_sg_attrs(dev, sgl, nents, dir, attrs);
+	unsigned int mapped = __real_berth_checked_map_sg(dev, sgl, nents, dir, attrs);
 
 	if (mapped)
 		debug_dma_map_sg(dev, sgl, nents, (int)mapped, dir, attrs);
 	return mapped;
 }
 
-int berth_checked_map_sgtable(struct device *dev, struct sg_table *sgt, enum dma_data_direction dir,
-			      unsigned long attrs)
+WRAP(int, berth_checked_map_sgtable, struct device *dev, struct sg_table *sgt,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	unsigned int mapped = berth_checked_map_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+	int err = __real_berth_checked_map_sgtable(dev, sgt, dir, attrs);
 
-	sgt->nents = mapped;
-	return mapped ? 0 : -EIO;
+	if (!err)
+		debug_dma_map_sg(dev, sgt->sgl, (int)sgt->orig_nents, (int)sgt->nents, dir, attrs);
+	return err;
 }
 
-void berth_checked_unmap_sg(struct device *dev, struct scatterlist *sgl, int nents,
-			    enum dma_data_direction dir, unsigned long attrs)
+WRAP(void, berth_checked_unmap_sg, struct device *dev, struct scatterlist *sgl, int nents,
+     enum dma_data_direction dir, unsigned long attrs)
 {
 	debug_dma_unmap_sg(dev, sgl, nents, dir);
-	dma_unmap_sg_attrs(dev, sgl, nents, dir, attrs);
+	__real_berth_checked_unmap_sg(dev, sgl, nents, dir, attrs);
 }
 
-void berth_checked_unmap_sgtable(struct device *dev, struct sg_table *sgt,
-				 enum dma_data_direction dir, unsigned long attrs)
+WRAP(void, berth_checked_unmap_sgtable, struct device *dev, struct sg_table *sgt,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	berth_checked_unmap_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir, attrs);
+	debug_dma_unmap_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+	__real_berth_checked_unmap_sgtable(dev, sgt, dir, attrs);
 }
 
-dma_addr_t berth_checked_map_resource(struct device *dev, phys_addr_t phys_addr, size_t size,
-				      enum dma_data_direction dir, unsigned long attrs)
+WRAP(dma_addr_t, berth_checked_map_resource, struct device *dev, phys_addr_t phys_addr, size_t size,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t addr = dma_map_resource(dev, phys_addr, size, dir, attrs);
+	dma_addr_t addr = __real_berth_checked_map_resource(dev, phys_addr, size, dir, attrs);
 
 	debug_dma_map_resource(dev, phys_addr, size, dir, addr, attrs);
 	return addr;
 }
 
-void berth_checked_unmap_resource(struct device *dev, dma_addr_t addr, size_t size,
-				  enum dma_data_direction dir, unsigned long attrs)
+WRAP(void, berth_checked_unmap_resource, struct device *dev, dma_addr_t addr, size_t size,
+     enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_unmap_resource(dev, addr, size, dir, attrs);
+	__real_berth_checked_unmap_resource(dev, addr, size, dir, attrs);
 	debug_dma_unmap_resource(dev, addr, size, dir);
 }
 
-#define SYNC(target)                                                                           \
-	void berth_checked_sync_for_##target(struct device *dev, dma_addr_t addr, size_t size, \
-					     enum dma_data_direction dir)                      \
-	{                                                                                      \
-		dma_sync_single_for_##target(dev, addr, size, dir);                            \
-		debug_dma_sync_single_for_##target(dev, addr, size, dir);                      \
-	}                                                                                      \
-	void berth_checked_sync_sg_for_##target(struct device *dev, struct scatterlist *sgl,   \
-						int nents, enum dma_data_direction dir)        \
-	{                                                                                      \
-		dma_sync_sg_for_##target(dev, sgl, nents, dir);                                \
-		debug_dma_sync_sg_for_##target(dev, sgl, nents, dir);                          \
-	}                                                                                      \
-	void berth_checked_sync_sgtable_for_##target(struct device *dev, struct sg_table *sgt, \
-						     enum dma_data_direction dir)              \
-	{                                                                                      \
-		berth_checked_sync_sg_for_##target(dev, sgt->sgl, (int)sgt->orig_nents, dir);  \
+#define SYNC(target)                                                                      \
+	WRAP(void, berth_checked_sync_for_##target, struct device *dev, dma_addr_t addr,  \
+	     size_t size, enum dma_data_direction dir)                                    \
+	{                                                                                 \
+		__real_berth_checked_sync_for_##target(dev, addr, size, dir);             \
+		debug_dma_sync_single_for_##target(dev, addr, size, dir);                 \
+	}                                                                                 \
+	WRAP(void, berth_checked_sync_sg_for_##target, struct device *dev,                \
+	     struct scatterlist *sgl, int nents, enum dma_data_direction dir)             \
+	{                                                                                 \
+		__real_berth_checked_sync_sg_for_##target(dev, sgl, nents, dir);          \
+		debug_dma_sync_sg_for_##target(dev, sgl, nents, dir);                     \
+	}                                                                                 \
+	WRAP(void, berth_checked_sync_sgtable_for_##target, struct device *dev,           \
+	     struct sg_table *sgt, enum dma_data_direction dir)                           \
+	{                                                                                 \
+		__real_berth_checked_sync_sgtable_for_##target(dev, sgt, dir);            \
+		debug_dma_sync_sg_for_##target(dev, sgt->sgl, (int)sgt->orig_nents, dir); \
 	}
 
 SYNC(cpu)
 SYNC(device)
 
-void *berth_checked_alloc(struct device *dev, size_t size, dma_addr_t *dma_handle, gfp_t gfp,
-			  unsigned long attrs)
+WRAP(void *, berth_checked_alloc, struct device *dev, size_t size, dma_addr_t *dma_handle,
+     gfp_t gfp, unsigned long attrs)
 {
-	void *virt = dma_alloc_attrs(dev, size, dma_handle, gfp, attrs);
+	void *virt = __real_berth_checked_alloc(dev, size, dma_handle, gfp, attrs);
 
 	if (virt)
 		debug_dma_alloc_coherent(dev, size, *dma_handle, virt, attrs);
 	return virt;
 }
 
-void berth_checked_free(struct device *dev, size_t size, void *cpu_addr, dma_addr_t dma_handle,
-			unsigned long attrs)
+WRAP(void, berth_checked_free, struct device *dev, size_t size, void *cpu_addr,
+     dma_addr_t dma_handle, unsigned long attrs)
 {
 	if (!cpu_addr)
 		return;
 	debug_dma_free_coherent(dev, size, cpu_addr, dma_handle);
-	dma_free_attrs(dev, size, cpu_addr, dma_handle, attrs);
+	__real_berth_checked_free(dev, size, cpu_addr, dma_handle, attrs);
 }
 
-/* Loads and stores: dma-debug sees none. */
+WRAP(struct page *, berth_checked_alloc_pages, struct device *dev, size_t size,
+     dma_addr_t *dma_handle, enum dma_data_direction dir, gfp_t gfp)
+{
+	struct page *page = __real_berth_checked_alloc_pages(dev, size, dma_handle, dir, gfp);
 
-#define NOTHING(name)           \
-	void name(uintptr_t at) \
-	{                       \
-		(void)at;       \
+	if (page) {
+		debug_dma_map_page(dev, page, 0, size, dir, *dma_handle, 0);
+		debug_dma_mapping_error(dev, *dma_handle);
 	}
-#define ACCESS(size)                         \
-	NOTHING(__asan_load##size##_noabort) \
-	NOTHING(__asan_store##size##_noabort)
-
-ACCESS(1)
-ACCESS(2)
-ACCESS(4)
-ACCESS(8)
-ACCESS(16)
-
-void __asan_loadN_noabort(uintptr_t at, size_t size)
-{
-	(void)at, (void)size;
+	return page;
 }
 
-void __asan_storeN_noabort(uintptr_t at, size_t size)
+WRAP(void, berth_checked_free_pages, struct device *dev, size_t size, struct page *page,
+     dma_addr_t dma_handle, enum dma_data_direction dir)
 {
-	(void)at, (void)size;
+	debug_dma_unmap_page(dev, dma_handle, size, dir);
+	__real_berth_checked_free_pages(dev, size, page, dma_handle, dir);
 }
 
-void __asan_handle_no_return(void)
+WRAP(struct sg_table *, berth_checked_alloc_table, struct device *dev, size_t size,
+     enum dma_data_direction dir, gfp_t gfp, unsigned long attrs)
 {
+	struct sg_table *sgt = __real_berth_checked_alloc_table(dev, size, dir, gfp, attrs);
+
+	if (sgt) {
+		sgt->nents = 1;
+		debug_dma_map_sg(dev, sgt->sgl, (int)sgt->orig_nents, 1, dir, attrs);
+	}
+	return sgt;
+}
+
+WRAP(void, berth_checked_free_table, struct device *dev, size_t size, struct sg_table *sgt,
+     enum dma_data_direction dir)
+{
+	debug_dma_unmap_sg(dev, sgt->sgl, (int)sgt->orig_nents, dir);
+	__real_berth_checked_free_table(dev, size, sgt, dir);
+}
+
+/* An exporter maps with dma_map_sgtable(). */
+WRAP(struct sg_table *, berth_checked_buf_map_unlocked, struct dma_buf_attachment *attach,
+     enum dma_data_direction dir)
+{
+	struct sg_table *sgt = __real_berth_checked_buf_map_unlocked(attach, dir);
+
+	if (!IS_ERR(sgt))
+		debug_dma_map_sg(attach->dev, sgt->sgl, (int)sgt->orig_nents, (int)sgt->nents, dir,
+				 0);
+	return sgt;
+}
+
+WRAP(void, berth_checked_buf_unmap_unlocked, struct dma_buf_attachment *attach,
+     struct sg_table *sgt, enum dma_data_direction dir)
+{
+	debug_dma_unmap_sg(attach->dev, sgt->sgl, (int)sgt->orig_nents, dir);
+	__real_berth_checked_buf_unmap_unlocked(attach, sgt, dir);
+}
+
+WRAP(void *, berth_checked_alloc_noncoherent, struct device *dev, size_t size,
+     dma_addr_t *dma_handle, enum dma_data_direction dir, gfp_t gfp)
+{
+	void *virt = __real_berth_checked_alloc_noncoherent(dev, size, dma_handle, dir, gfp);
+
+	if (virt) {
+		debug_dma_map_page(dev, virt_to_page(virt), 0, size, dir, *dma_handle, 0);
+		debug_dma_mapping_error(dev, *dma_handle);
+	}
+	return virt;
+}
+
+WRAP(void, berth_checked_free_noncoherent, struct device *dev, size_t size, void *vaddr,
+     dma_addr_t dma_handle, enum dma_data_direction dir)
+{
+	debug_dma_unmap_page(dev, dma_handle, size, dir);
+	__real_berth_checked_free_noncoherent(dev, size, vaddr, dma_handle, dir);
+}
+
+/* A pool maps each page once, and keeps it so. */
+static struct {
+	struct page_pool *pool;
+	dma_addr_t addr;
+} pooled[256];
+static unsigned int nr_pooled;
+
+static struct device *of_pool;
+
+WRAP(struct page_pool *, berth_page_pool_create, const struct page_pool_params *params)
+{
+	of_pool = params->dev;
+	nr_pooled = 0;
+	return __real_berth_page_pool_create(params);
+}
+
+static struct page *note_page(struct page_pool *pool, struct page *page)
+{
+	const dma_addr_t addr = page ? page_pool_get_dma_addr(page) : 0;
+	unsigned int i = 0;
+
+	while (i < nr_pooled && (pooled[i].pool != pool || pooled[i].addr != addr))
+		i++;
+	if (page && i == nr_pooled && i < 256) {
+		pooled[nr_pooled].pool = pool;
+		pooled[nr_pooled++].addr = addr;
+		debug_dma_map_page(of_pool, page, 0, PAGE_SIZE, DMA_FROM_DEVICE, addr, 0);
+		debug_dma_mapping_error(of_pool, addr);
+	}
+	return page;
+}
+
+WRAP(struct page *, berth_checked_page_pool_alloc, struct page_pool *pool, gfp_t gfp)
+{
+	return note_page(pool, __real_berth_checked_page_pool_alloc(pool, gfp));
+}
+
+WRAP(struct page *, berth_checked_page_pool_alloc_frag, struct page_pool *pool,
+     unsigned int *offset, unsigned int size, gfp_t gfp)
+{
+	return note_page(pool, __real_berth_checked_page_pool_alloc_frag(pool, offset, size, gfp));
+}
+
+WRAP(void, berth_page_pool_destroy, struct page_pool *pool)
+{
+	for (unsigned int i = 0; i < nr_pooled; i++)
+		if (pooled[i].pool == pool)
+			debug_dma_unmap_page(of_pool, pooled[i].addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	nr_pooled = 0;
+	__real_berth_page_pool_destroy(pool);
 }

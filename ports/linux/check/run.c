@@ -76,6 +76,7 @@ static int run_machine(const struct berth_check_run *run, const struct berth_che
 
 	make_bootargs(tree, machine, bootargs);
 	berth_test_begin(machine->seed, run->on_failure, run->data);
+	berth_check_fail_map_nth(run->fail_nth);
 	err = berth_start_abi(tree, drivers, &options, abi);
 	if (!err) {
 		outcome->result = run->test(run->data);
@@ -84,6 +85,8 @@ static int run_machine(const struct berth_check_run *run, const struct berth_che
 			outcome->leaked_bytes = berth_last_error()->length;
 		}
 	}
+	outcome->has_failed = run->fail_nth && berth_check_map_failed();
+	berth_check_fail_map_nth(0);
 	berth_test_begin(0, NULL, NULL);
 	return err;
 }

@@ -215,8 +215,12 @@ static void tell_where(bool is_lost)
 {
 	const struct berth_port_watch *watch = __atomic_load_n(&berth_port_watch, __ATOMIC_ACQUIRE);
 
-	if (watch && watch->reached)
-		watch->reached(is_lost);
+	if (!watch || !watch->reached)
+		return;
+	/* Not in the middle of what a device does, as in watch.c. */
+	berth_port_thread.irq_depth++;
+	watch->reached(is_lost);
+	berth_port_thread.irq_depth--;
 }
 
 /* @to or @from is NULL. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A program for `berth check` in which each test goes wrong in its own way; AT_LOAD is what the program does when it is loaded. */
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <berth/barrier.h>
 #include <berth/berth.h>
 #include <berth/completion.h>
 #include <berth/dma-mapping.h>
@@ -186,6 +188,101 @@ static __attribute__((noinline)) void fall(volatile int *at)
 	*at = 1; /* BUG falls */
 }
 
+/* Two buffers; what if there is no second one? */
+static int send_two(bool is_careful)
+{
+	unsigned char *buf = kzalloc(2 * SIZE, GFP_KERNEL);
+	dma_addr_t first = dma_map_single(dev, buf, SIZE, DMA_TO_DEVICE), second;
+	int ret = -ENOMEM;
+
+	if (dma_mapping_error(dev, first))
+		goto free;
+	second = dma_map_single(dev, buf + SIZE, SIZE, DMA_TO_DEVICE);
+	ret = dma_mapping_error(dev, second);
+	if (!ret)
+		dma_unmap_single(dev, second, SIZE, DMA_TO_DEVICE);
+	if (!ret || is_careful)
+		dma_unmap_single(dev, first, SIZE, DMA_TO_DEVICE);
+	if (ret && !is_careful)
+		return ret;
+free:
+	kfree(buf);
+	return ret;
+}
+
+static int careless(void)
+{
+	return send_two(false);
+}
+
+static int careful(void)
+{
+	return send_two(true);
+}
+
+static __attribute__((noinline)) int look_up(const volatile uint32_t *ring)
+{
+	static unsigned char table[64];
+
+	return table[ring[0] % sizeof(table)];
+}
+
+/* The device may change the number after it was looked at. */
+static int believes_the_device(void)
+{
+	dma_addr_t addr;
+	volatile uint32_t *ring = dma_alloc_coherent(dev, 4096, &addr, GFP_KERNEL);
+	int ret = 0;
+
+	BERTH_TEST_ASSERT(ring);
+	ring[0] = 1;
+	dma_wmb();
+	writeq(addr, regs);
+	writel(64, (char __iomem *)regs + WRITE);
+	wait_for_completion(&done);
+	if (ring[0])
+		ret = look_up(ring);
+	dma_free_coherent(dev, 4096, (void *)ring, addr);
+	return ret;
+}
+
+static void *look_again_and_again(void *arg)
+{
+	for (int i = 0; i < 50; i++)
+		seen = *(volatile unsigned char *)arg;
+	return NULL;
+}
+
+static int forgets_in_threads(void)
+{
+	pthread_t threads[4];
+	dma_addr_t addr;
+	unsigned char *buf = receive(&addr);
+
+	BERTH_TEST_ASSERT(buf);
+	wait_for_completion(&done);
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, look_again_and_again, buf);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	return end(buf, addr);
+}
+
+static void *fall_in_thread(void *arg)
+{
+	fall(arg);
+	return NULL;
+}
+
+static int crashes_in_a_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, fall_in_thread, NULL);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 static int crashes(void)
 {
 	fall(NULL);
@@ -316,6 +413,11 @@ static const struct berth_test tests[] = {
 	BERTH_TEST(keeps_a_mapping),
 	BERTH_TEST(unmaps_too_early),
 	BERTH_TEST(keeps_memory),
+	BERTH_TEST(careless),
+	BERTH_TEST(careful),
+	BERTH_TEST(believes_the_device),
+	BERTH_TEST(forgets_in_threads),
+	BERTH_TEST(crashes_in_a_thread),
 	BERTH_TEST(crashes),
 	BERTH_TEST(jumps),
 	BERTH_TEST(overflows),

@@ -85,6 +85,8 @@ void *berth_check_board(const void *board, const struct berth_model_device_type 
  * @has_raw: as in &struct berth_check_options
  * @check_memory: for the checker's records; 0: 64 MiB
  * @with_notes: as in &struct berth_check_options
+ * @fail_nth: the @fail_nth mapping or allocation of DMA memory fails, the drivers' probes included; 0: none. See
+ *	berth_check_fail_map_nth()
  * @is_hostile: devices write what they please into coherent memory, for each seed in a way of its own
  */
 struct berth_check_run {
@@ -101,6 +103,7 @@ struct berth_check_run {
 	size_t check_memory;
 	bool with_notes;
 	bool is_hostile;
+	uint64_t fail_nth;
 };
 
 /**
@@ -109,12 +112,14 @@ struct berth_check_run {
  * @reports: how many different ones there were
  * @has_leaked: berth_stop() found memory still in use
  * @leaked_bytes: how much
+ * @has_failed: the mapping that was to fail has
  */
 struct berth_check_outcome {
 	int result;
 	unsigned int reports;
 	bool has_leaked;
 	uint64_t leaked_bytes;
+	bool has_failed;
 };
 
 /** berth_check_run_abi() - berth_check_run(), told which headers the caller was built with. */
