@@ -29,13 +29,14 @@ static void look_at_read(const struct check_record *record, const char *name, ui
 {
 	uint64_t first = (WORD - (at & (WORD - 1))) & (WORD - 1), last;
 
-	while (first + WORD <= size && !is_fresh(at + first, bytes + first))
+	while (first + WORD <= size && !is_fresh(at + (uintptr_t)first, bytes + first))
 		first += WORD;
 	if (first + WORD > size)
 		return;
-	for (last = first; last + WORD <= size && is_fresh(at + last, bytes + last);)
+	for (last = first; last + WORD <= size && is_fresh(at + (uintptr_t)last, bytes + last);)
 		last += WORD;
-	check_report(BERTH_CHECK_UNINITIALISED, record, name, at + first, last - first, false, 0);
+	check_report(BERTH_CHECK_UNINITIALISED, record, name, at + (uintptr_t)first, last - first,
+		     false, 0);
 }
 
 void berth_check_data(const char *name, dma_addr_t bus, const void *bytes, uint64_t size,

@@ -206,17 +206,18 @@ static void device_writes(const char *name, uintptr_t at, uintptr_t end)
 void check_raw_device(const char *name, uintptr_t at, uint64_t size, bool is_write,
 		      bool is_coherent)
 {
+	const uintptr_t end = at + (uintptr_t)size;
 	unsigned long flags;
 
 	if (!is_followed(at, size))
 		return;
 	flags = check_lock();
 	if (is_coherent && is_write)
-		change(at, at + size, RAW_STALE | RAW_LOST | RAW_FETCHED, 0);
+		change(at, end, RAW_STALE | RAW_LOST | RAW_FETCHED, 0);
 	else if (is_write)
-		device_writes(name, at, at + size);
+		device_writes(name, at, end);
 	else if (!is_coherent)
-		device_reads(name, at, at + size);
+		device_reads(name, at, end);
 	check_unlock(flags);
 }
 

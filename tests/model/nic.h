@@ -84,7 +84,8 @@ static inline int nic_open(struct device *dev, unsigned int ring_bytes, unsigned
 /* @nr places of 2048 bytes for frames, which the cards reach. */
 static inline uint8_t *nic_frames(unsigned int nr)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_DMA32, get_order(nr * 2048ul));
+	struct page *page =
+		alloc_pages(GFP_KERNEL | __GFP_DMA32 | __GFP_ZERO, get_order(nr * 2048ul));
 
 	assert_non_null(page);
 	return page_address(page);

@@ -330,7 +330,7 @@ static struct dma_chan *end_one(const char *engine, struct dma_chan *chan)
 {
 	struct victim *v = malloc(sizeof(*v));
 	struct device *dev = dmaengine_get_dma_device(chan);
-	uint8_t *memory = kmalloc(8192, GFP_KERNEL);
+	uint8_t *memory = kzalloc(8192, GFP_KERNEL);
 	dma_addr_t addr = must_map(dev, memory, 8192, DMA_BIDIRECTIONAL);
 	struct berth_model_fifo_stats before, after;
 

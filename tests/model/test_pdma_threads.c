@@ -71,7 +71,7 @@ static void one_copy(struct dma_chan *chan, uint8_t *src, uint8_t *dst, size_t s
 static void *copy_all(void *data)
 {
 	const struct worker *w = data;
-	uint8_t *src = kmalloc(BYTES, GFP_KERNEL), *dst = kmalloc(BYTES, GFP_KERNEL);
+	uint8_t *src = kzalloc(BYTES, GFP_KERNEL), *dst = kmalloc(BYTES, GFP_KERNEL);
 
 	pdma_seed = w->seed;
 	for (unsigned int i = 0;
@@ -177,7 +177,7 @@ static void ended_while_others_work(void **state)
 	}
 	chan = must_request(PLAIN);
 	dev = dmaengine_get_dma_device(chan);
-	memory = kmalloc(4096, GFP_KERNEL);
+	memory = kzalloc(4096, GFP_KERNEL);
 	addr = must_map(dev, memory, 4096, DMA_BIDIRECTIONAL);
 	must_configure(chan);
 	for (unsigned int i = 0; i < ENDS; i++) {

@@ -213,7 +213,7 @@ static void widths(void **state)
 
 	(void)state;
 	start(ONE_TO_ONE);
-	from = kmalloc(23, GFP_KERNEL);
+	from = kzalloc(23, GFP_KERNEL);
 	memory = dma_map_single(dev, from, 23, DMA_TO_DEVICE);
 	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(1, 23, DMA_FROM_DEVICE);
@@ -235,7 +235,7 @@ static void no_way_there(void **state)
 	assert_int_equal(dma_map_resource(dev, BLOCK, 64, DMA_FROM_DEVICE, 0), DMA_MAPPING_ERROR);
 	assert_reason(BERTH_REASON_WINDOW);
 	assert_int_equal(berth_last_error()->address, BLOCK);
-	from = kmalloc(64, GFP_KERNEL);
+	from = kzalloc(64, GFP_KERNEL);
 	memset(from, 0x77, 64);
 	memory = dma_map_single(dev, from, 64, DMA_TO_DEVICE);
 	assert_false(dma_mapping_error(dev, memory));
@@ -271,7 +271,7 @@ static void no_way_back(void **state)
 
 	(void)state;
 	start(ONE_TO_ONE);
-	from = kmalloc(4, GFP_KERNEL);
+	from = kzalloc(4, GFP_KERNEL);
 	memory = dma_map_single(dev, from, 4, DMA_TO_DEVICE);
 	assert_false(dma_mapping_error(dev, memory));
 	there = must_map(0, 4, DMA_FROM_DEVICE);
