@@ -135,7 +135,7 @@ struct berth_check_place {
  * @touched: who touched it, or called
  * @other: the return address of the other access, where a rule is about two; 0
  * @mapped: who had mapped or allocated it; nr is 0 if nobody had
- * @count: how often, with the same two places
+ * @count: how often, with the same two places and device
  * @severity: berth_check_rule_severity() of the rule
  * @hint: what more is known of this case, as one sentence; NULL: nothing
  * @system_call: the system call that has done it, such as "read()"; NULL: none

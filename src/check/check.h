@@ -59,6 +59,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @caller: the return address into the program
  * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
+ * @is_cpu: the device's transfers are the CPU's, as those of the software engine
  * @is_skipped: it has not changed its owner (DMA_ATTR_SKIP_CPU_SYNC)
  */
 struct check_call {
@@ -74,6 +75,7 @@ struct check_call {
 	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;
+	bool is_cpu;
 };
 
 /* Is anybody to be told? One load. */

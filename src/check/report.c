@@ -210,6 +210,7 @@ static struct berth_check_report *find_same(const struct berth_check_report *rep
 {
 	for (unsigned int i = 0; i < nr_reports; i++)
 		if (reports[i].rule == report->rule &&
+		    !berth_strcmp(reports[i].device, report->device) &&
 		    check_is_same_place(&reports[i].touched, &report->touched) &&
 		    check_is_same_place(&reports[i].mapped, &report->mapped))
 			return &reports[i];

@@ -64,7 +64,8 @@ void berth_check_trapped(uintptr_t at, bool is_write, uintptr_t pc, const char *
 
 	if (check_shadow_any(at, 1) & wrong) {
 		finding.record = check_record_at(at, 0);
-		check_report_finding(&finding);
+		if (!finding.record || !finding.record->call.is_cpu)
+			check_report_finding(&finding);
 	}
 	check_unlock(flags);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "check/names.h"
+
 /*
  * struct check_node - a range, part of what it belongs to
  * @first, @last: its first and last address

@@ -20,6 +20,7 @@ struct check_call berth_checked_call(struct device *dev, enum check_kind kind, d
 		.bus = bus,
 		.size = size,
 		.caller = (uintptr_t)caller,
+		.is_cpu = dev->p && dev->p->is_cpu,
 	};
 }
 

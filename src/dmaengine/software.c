@@ -10,6 +10,7 @@
 
 #include "dmaengine/internal.h"
 #include "dmaengine/software.h"
+#include "lib/device.h"
 #include "lib/error.h"
 #include "lib/interrupt.h"
 #include "lib/printk.h"
@@ -572,6 +573,7 @@ int berth_dma_software_start(unsigned int channels, unsigned int flags)
 		kfree(e);
 		return err;
 	}
+	e->dev.p->is_cpu = true;
 	err = bring_up(e, channels);
 	if (err) {
 		struct berth_error why = *berth_last_error();

@@ -38,6 +38,7 @@ struct device_private {
 	/* How the DMA API serves it there (dma/iommu.h); NULL: it does not. */
 	struct iommu_dma *iommu_dma;
 	/* What the board says of it: its driver may be wrong; bytes of its copies, 0: as many as usual. */
+	bool is_cpu; /* what it moves, the CPU moves */
 	bool is_untrusted;
 	uint32_t shadow_size;
 	const void *match_data;

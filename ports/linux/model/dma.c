@@ -217,10 +217,7 @@ static void tell_where(bool is_lost)
 
 	if (!watch || !watch->reached)
 		return;
-	/* Not in the middle of what a device does, as in watch.c. */
-	berth_port_thread.irq_depth++;
 	watch->reached(is_lost);
-	berth_port_thread.irq_depth--;
 }
 
 /* @to or @from is NULL. */
@@ -326,16 +323,20 @@ static void tell_data(const struct model_device *dev, uint64_t bus, const void *
 		watch->data(name_of(dev), bus, bytes, size, is_write);
 }
 
+/* In the middle of what a device does no interrupt comes, though the checker is told and releases its lock. */
+
 int model_dma_read(struct model_device *dev, uint64_t bus, void *buffer, size_t size)
 {
 	int err;
 
+	berth_port_thread.irq_depth++;
 	watch_device(dev, bus, size, false);
 	err = access_memory(dev, bus, buffer, NULL, size);
 	if (err)
 		tell_where(true);
 	else
 		tell_data(dev, bus, buffer, size, false);
+	berth_port_thread.irq_depth--;
 	return err;
 }
 
@@ -343,12 +344,14 @@ int model_dma_write(struct model_device *dev, uint64_t bus, const void *buffer, 
 {
 	int err;
 
+	berth_port_thread.irq_depth++;
 	watch_device(dev, bus, size, true);
 	err = access_memory(dev, bus, NULL, buffer, size);
 	if (err)
 		tell_where(true);
 	else
 		tell_data(dev, bus, buffer, size, true);
+	berth_port_thread.irq_depth--;
 	return err;
 }
 

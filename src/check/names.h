@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checker's functions and variables that several of its files share, as they are called in its sources: to the linker they
+ * are berth's, so that a driver may have a check_alloc() of its own.
+ */
+#ifndef BERTH_CHECK_NAMES_H
+#define BERTH_CHECK_NAMES_H
+
+#define check_alloc berth_check_alloc
+#define check_buffers_reset berth_check_buffers_reset
+#define check_bytes_back berth_check_bytes_back
+#define check_bytes_load berth_check_bytes_load
+#define check_device_is_foreign berth_check_device_is_foreign
+#define check_device_of berth_check_device_of
+#define check_doubt_block berth_check_doubt_block
+#define check_doubt_pair berth_check_doubt_pair
+#define check_doubts_cpu_stores berth_check_doubts_cpu_stores
+#define check_doubts_device_reads berth_check_doubts_device_reads
+#define check_doubts_device_writes berth_check_doubts_device_writes
+#define check_doubts_forget berth_check_doubts_forget
+#define check_doubts_reset berth_check_doubts_reset
+#define check_failure_retried berth_check_failure_retried
+#define check_failure_touched berth_check_failure_touched
+#define check_failure_used berth_check_failure_used
+#define check_failures_forget berth_check_failures_forget
+#define check_failures_reset berth_check_failures_reset
+#define check_front_reset berth_check_front_reset
+#define check_get berth_check_get
+#define check_high berth_check_high
+#define check_hint berth_check_hint
+#define check_hostile berth_check_hostile
+#define check_hostile_access berth_check_hostile_access
+#define check_hostile_forget berth_check_hostile_forget
+#define check_hostile_load berth_check_hostile_load
+#define check_hostile_reset berth_check_hostile_reset
+#define check_hostile_restore berth_check_hostile_restore
+#define check_is_same_place berth_check_is_same_place
+#define check_lock berth_check_lock
+#define check_low berth_check_low
+#define check_memory_set berth_check_memory_set
+#define check_null_reach berth_check_null_reach
+#define check_object_size berth_check_object_size
+#define check_order_cause berth_check_order_cause
+#define check_order_cpu berth_check_order_cpu
+#define check_order_device berth_check_order_device
+#define check_order_forget berth_check_order_forget
+#define check_order_load berth_check_order_load
+#define check_order_reset berth_check_order_reset
+#define check_ordered berth_check_ordered
+#define check_place_here berth_check_place_here
+#define check_put berth_check_put
+#define check_raw_cpu berth_check_raw_cpu
+#define check_raw_device berth_check_raw_device
+#define check_raw_each berth_check_raw_each
+#define check_raw_forget berth_check_raw_forget
+#define check_raw_is_on berth_check_raw_is_on
+#define check_raw_make berth_check_raw_make
+#define check_raw_op berth_check_raw_op
+#define check_raw_op_all berth_check_raw_op_all
+#define check_raw_page berth_check_raw_page
+#define check_raw_pages_reset berth_check_raw_pages_reset
+#define check_raw_reset berth_check_raw_reset
+#define check_raw_switch berth_check_raw_switch
+#define check_reads_ordered berth_check_reads_ordered
+#define check_record_add berth_check_record_add
+#define check_record_around berth_check_record_around
+#define check_record_at berth_check_record_at
+#define check_record_drop berth_check_record_drop
+#define check_record_each berth_check_record_each
+#define check_record_error_seen berth_check_record_error_seen
+#define check_record_find berth_check_record_find
+#define check_record_first berth_check_record_first
+#define check_record_gone berth_check_record_gone
+#define check_record_gone_around berth_check_record_gone_around
+#define check_record_has_gone_sibling berth_check_record_has_gone_sibling
+#define check_record_move berth_check_record_move
+#define check_record_of_virt berth_check_record_of_virt
+#define check_record_overlaps berth_check_record_overlaps
+#define check_record_owned berth_check_record_owned
+#define check_record_remove berth_check_record_remove
+#define check_records_reset berth_check_records_reset
+#define check_report berth_check_report
+#define check_report_at berth_check_report_at
+#define check_report_finding berth_check_report_finding
+#define check_reports_reset berth_check_reports_reset
+#define check_rights berth_check_rights
+#define check_shadow_all berth_check_shadow_all
+#define check_shadow_any berth_check_shadow_any
+#define check_shadow_change berth_check_shadow_change
+#define check_shadow_clear berth_check_shadow_clear
+#define check_shadow_find berth_check_shadow_find
+#define check_shadow_reset berth_check_shadow_reset
+#define check_shadow_set berth_check_shadow_set
+#define check_shadow_written berth_check_shadow_written
+#define check_store_in berth_check_store_in
+#define check_take berth_check_take
+#define check_thread_at berth_check_thread_at
+#define check_tick berth_check_tick
+#define check_told berth_check_told
+#define check_transfer_uses berth_check_transfer_uses
+#define check_transfers_forget berth_check_transfers_forget
+#define check_transfers_reset berth_check_transfers_reset
+#define check_traps_set berth_check_traps_set
+#define check_tree_each berth_check_tree_each
+#define check_tree_insert berth_check_tree_insert
+#define check_tree_remove berth_check_tree_remove
+#define check_turn berth_check_turn
+#define check_unlock berth_check_unlock
+#define check_watch_cache berth_check_watch_cache
+#define check_word berth_check_word
+#define check_word_cpu_load berth_check_word_cpu_load
+#define check_word_dev_read berth_check_word_dev_read
+#define check_words_forget berth_check_words_forget
+#define check_words_reset berth_check_words_reset
+
+#endif
