@@ -183,7 +183,7 @@ static void bench_measure(const struct bench_case *c, double clock_ns)
 	fflush(stdout);
 }
 
-static int bench_main(int argc, char **argv, const struct bench_case *cases, size_t nr_cases)
+static inline int bench_main(int argc, char **argv, const struct bench_case *cases, size_t nr_cases)
 {
 	const char *wanted = NULL;
 	uint64_t iterations = 0, clock_iterations;
