@@ -541,6 +541,9 @@ void berth_port_print(const char *text, size_t length);
  */
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
 
+/** berth_port_is_stack() - whether @at is on a stack that lies in RAM of the linear map. Any context. */
+bool berth_port_is_stack(uintptr_t at);
+
 /**
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
