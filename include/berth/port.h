@@ -28,7 +28,7 @@
  *                               one access of that width on an __iomem cookie, not ordered against
  *                               memory (io.h adds the barriers)
  *   berth_port_poison() unpoison()
- *                               tell a sanitizer that memory is free, or in use; a no-op without
+ *                               tell a sanitizer, and the checker, that memory is free, or in use; a no-op without
  *   BERTH_PORT_ONE_CPU          defined where there is one CPU, and no threads that share it: locks
  *                               then keep interrupts away, and nothing else
  *   berth_port_is_guarded()     whether these two do anything; constant from berth_port_ram() on
@@ -541,6 +541,9 @@ void berth_port_print(const char *text, size_t length);
  */
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
 
+/** berth_port_is_stack() - whether @at is on a stack that lies in RAM of the linear map. Any context. */
+bool berth_port_is_stack(uintptr_t at);
+
 /**
  * struct berth_port_watch - who is told what happens to memory: the checker
  * @freed: berth_port_poison() was called. Any context
@@ -561,7 +564,7 @@ unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max);
  * @data: a device has read these bytes, or written them, where it was told @bus. A lock of the port's is held
  * @has_traps: berth_port_trap() is wanted: read when the RAM is mapped
  *
- * A port may tell nothing: bare metal does not.
+ * A port may tell nothing. Bare metal tells what is freed, if the watch was there before berth_port_ram().
  */
 #define BERTH_ORDERS_READS 1u
 #define BERTH_ORDERS_WRITES 2u

@@ -99,6 +99,12 @@ unsigned int berth_a64_walk_frames(uintptr_t fp, uintptr_t *frames, unsigned int
 	return count;
 }
 
+bool berth_port_is_stack(uintptr_t at)
+{
+	return at - (uintptr_t)berth_a64_stacks < sizeof(berth_a64_stacks) ||
+	       at - (uintptr_t)berth_a64_trap_stacks < sizeof(berth_a64_trap_stacks);
+}
+
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max)
 {
 	const uintptr_t *record = __builtin_frame_address(0);

@@ -88,6 +88,12 @@ unsigned int berth_arm_walk_frames(uintptr_t fp, uintptr_t *frames, unsigned int
 	return count;
 }
 
+bool berth_port_is_stack(uintptr_t at)
+{
+	return at - (uintptr_t)berth_arm_stack < sizeof(berth_arm_stack) ||
+	       at - (uintptr_t)berth_arm_trap_stack < sizeof(berth_arm_trap_stack);
+}
+
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max)
 {
 	return berth_arm_walk_frames((uintptr_t)__builtin_frame_address(0), frames, max);

@@ -140,3 +140,10 @@ __attribute__((noinline)) unsigned int berth_port_backtrace(uintptr_t *frames, u
 		stack->nr = 0;
 	return nr;
 }
+
+/* Threads have theirs from the system. */
+bool berth_port_is_stack(uintptr_t at)
+{
+	(void)at;
+	return false;
+}

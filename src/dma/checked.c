@@ -62,6 +62,11 @@ static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_
 		note_refusal(&call);
 		berth_check_failed(&call, false);
 	} else {
+		/* What its bytes are is not followed: they are others' soon. */
+		if (berth_port_is_stack(virt)) {
+			berth_check_refused(&call, BERTH_CHECK_STACK);
+			call.virt = 0;
+		}
 		berth_check_added(&call);
 	}
 	return bus;

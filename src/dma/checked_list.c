@@ -59,6 +59,10 @@ static void note_list(struct device *dev, struct scatterlist *sgl, int nents,
 		struct check_call call = call_of(dev, &walk, nents, dir, caller);
 
 		call.is_skipped = (attrs & DMA_ATTR_SKIP_CPU_SYNC) != 0;
+		if (berth_port_is_stack(call.virt)) {
+			berth_check_refused(&call, BERTH_CHECK_STACK);
+			call.virt = 0;
+		}
 		berth_check_added(&call);
 		next(&walk);
 	}

@@ -129,8 +129,8 @@ bool berth_software_copy(struct software_desc *desc, size_t bytes)
 	if (highest >= dev->map_span || bytes > dev->map_span - highest)
 		return copy(desc, desc->dst[0] + desc->done, desc->src[0] + desc->done, bytes);
 	if (__builtin_expect(berth_port_trap != NULL, 0)) {
-		berth_port_open_pages((uintptr_t)base + to, bytes);
-		berth_port_open_pages((uintptr_t)base + from, bytes);
+		berth_port_open_pages((uintptr_t)(base + to), bytes);
+		berth_port_open_pages((uintptr_t)(base + from), bytes);
 	}
 	memmove(base + to, base + from, bytes);
 	return true;
