@@ -65,6 +65,7 @@ CHECKS = (
     Check("spdx"),
     Check("floors"),
     Check("format"),
+    Check("classes"),
     Check("headers", ("plain",)),
     Check("freestanding", ("plain", "aarch64", "arm", "riscv64")),
     Check("install", ("plain",), quick=False),

@@ -676,7 +676,7 @@ const struct mistake corpus_order[] = {
 	MISTAKE(relaxed_doorbell_of_own, 23),
 	MISTAKE(no_rmb_after_phase, 22),
 	MISTAKE(no_rmb_after_phase_whole, 22),
-	MISTAKE(no_rmb_after_own, 22),
+	MISTAKE(no_rmb_after_own, 48),
 	MISTAKE_ON(fetched_twice, 25, MADE_HOSTILE | BY_CHANCE, 0),
 	MISTAKE_ON(index_of_the_device, 26, MADE_HOSTILE | BY_CHANCE, 0),
 	MISTAKE_ON(address_of_the_device, 26, MADE_HOSTILE | BY_CHANCE, 0),

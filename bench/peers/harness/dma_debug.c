@@ -87,9 +87,12 @@ typedef spinlock_t rwlock_t;
 /* Its records outlive berth's memory. */
 #define get_zeroed_page(gfp) ((unsigned long)calloc(1, PAGE_SIZE))
 
-/* The kernel's stacks are vmalloc areas, as on arm64 and x86. */
+/* The kernel's stacks are vmalloc areas, and uncached memory is in one, as on arm64. */
 #undef is_vmalloc_addr
-#define is_vmalloc_addr(addr) (berth_is_vmalloc_addr(addr) || is_on_stack(addr))
+#define is_vmalloc_addr(addr) \
+	(berth_is_vmalloc_addr(addr) || is_on_stack(addr) || !virt_addr_valid(addr))
+#undef vmalloc_to_pfn
+#define vmalloc_to_pfn(addr) ((unsigned long)(addr) >> PAGE_SHIFT)
 static bool is_on_stack(const void *addr)
 {
 	const char here = 0;
@@ -295,7 +298,7 @@ WRAP(dma_addr_t, berth_checked_map_single, struct device *dev, void *ptr, size_t
 {
 	dma_addr_t addr;
 
-	if (is_vmalloc_addr(ptr)) {
+	if (berth_is_vmalloc_addr(ptr) || is_on_stack(ptr)) {
 		warn(); /* dma_map_single() itself */
 		return DMA_MAPPING_ERROR;
 	}
@@ -325,6 +328,9 @@ WRAP(unsigned int, berth_checked_map_sg, struct device *dev, struct scatterlist 
 {
 	unsigned int mapped = __real_berth_checked_map_sg(dev, sgl, nents, dir, attrs);
 
+	/* What berth refuses Linux maps. */
+	for (int i = 0; !mapped && i < nents; i++)
+		check_sg_segment(dev, &sgl[i]);
 	if (mapped)
 		debug_dma_map_sg(dev, sgl, nents, (int)mapped, dir, attrs);
 	return mapped;
