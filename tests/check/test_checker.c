@@ -372,6 +372,50 @@ static void said_coherent(void **state)
 	}
 }
 
+/* Only what a device is to overwrite loses its bytes, and nothing around it. */
+static void overwritten(void **state)
+{
+	static const struct {
+		enum dma_data_direction dir;
+		unsigned long attrs;
+		bool is_lost;
+	} ways[] = {
+		{ DMA_FROM_DEVICE, BERTH_ATTR_OVERWRITE, true },
+		{ DMA_FROM_DEVICE, 0, false },
+		{ DMA_FROM_DEVICE, BERTH_ATTR_OVERWRITE | DMA_ATTR_SKIP_CPU_SYNC, false },
+		{ DMA_TO_DEVICE, BERTH_ATTR_OVERWRITE, false },
+		{ DMA_BIDIRECTIONAL, BERTH_ATTR_OVERWRITE, false },
+	};
+	unsigned char *buf;
+	dma_addr_t addr;
+
+	(void)state;
+	start(MEMORY, false, false);
+	buf = kmalloc(256, GFP_KERNEL);
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(ways); i++) {
+		const enum dma_data_direction dir = ways[i / 2].dir;
+		unsigned int lost = 0;
+
+		memset(buf, 0x17, 256);
+		addr = i % 2 ? dma_map_page_attrs(&players[0].dev, virt_to_page(buf),
+						  offset_in_page(buf) + 67, 101, dir,
+						  ways[i / 2].attrs)
+			     : dma_map_single_attrs(&players[0].dev, buf + 67, 101, dir,
+						    ways[i / 2].attrs);
+		assert_int_equal(dma_mapping_error(&players[0].dev, addr), 0);
+		dma_unmap_single(&players[0].dev, addr, 101, dir);
+		for (unsigned int k = 0; k < 256; k++) {
+			if (k < 67 || k >= 168)
+				assert_int_equal(buf[k], 0x17);
+			lost += buf[k] != 0x17;
+		}
+		assert_true(ways[i / 2].is_lost ? lost > 50 : !lost);
+	}
+	kfree(buf);
+	assert_int_equal(nr_reports, 0);
+	stop();
+}
+
 /* What other code gives to a device is not known, so nothing is said of what lies outside. */
 static void foreign(void **state)
 {
@@ -488,6 +532,7 @@ int main(void)
 		cmocka_unit_test(memory_is_full_of_mistakes),
 		cmocka_unit_test(notes),
 		cmocka_unit_test(said_coherent),
+		cmocka_unit_test(overwritten),
 		cmocka_unit_test(foreign),
 		cmocka_unit_test(fails_on_purpose),
 		cmocka_unit_test(failed_probe),
