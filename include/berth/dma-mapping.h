@@ -29,7 +29,7 @@ BERTH_BEGIN_DECLS
 #define DMA_ATTR_WRITE_COMBINE (1UL << 2) /* dma_alloc_attrs(): writes may be merged */
 #define DMA_ATTR_SKIP_CPU_SYNC (1UL << 5) /* no change of owner: no cache maintenance, no copy */
 #define DMA_ATTR_NO_WARN (1UL << 8) /* a failure is expected: it is not told on the console */
-/* The device overwrites all of a DMA_FROM_DEVICE buffer: what is in it need not be kept. */
+/* The device overwrites all of a DMA_FROM_DEVICE buffer: what is in it need not be kept, from the call on. */
 #define BERTH_ATTR_OVERWRITE (1UL << 16)
 
 /* Limits. */

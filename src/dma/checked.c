@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Single mappings of checked programs: the checker is told, and the call is made. */
 #include <berth/dma-mapping.h>
+#include <berth/port.h>
 
 #include "check/check.h"
 #include "dma/checked.h"
@@ -72,13 +73,39 @@ static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_
 	return bus;
 }
 
+/* Bytes of the linear map that no device has. */
+static bool is_free(uintptr_t virt, size_t size)
+{
+	const struct berth_port_linear *linear = &berth_port_linear;
+
+	return virt - linear->virt < linear->size && size <= linear->size - (virt - linear->virt) &&
+	       !(check_shadow_any(virt, size) &
+		 (SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_COHERENT));
+}
+
+/*
+ * What a device is to overwrite is anything from now on: it gets the pattern of new memory, and what the device leaves out is
+ * found. A bounce buffer gets the pattern by the copy that would have been saved. Return: the attributes to map with.
+ */
+static unsigned long make_new(uintptr_t virt, size_t size, enum dma_data_direction dir,
+			      unsigned long attrs)
+{
+	if (!berth_check_is_on() || !(attrs & BERTH_ATTR_OVERWRITE) ||
+	    attrs & DMA_ATTR_SKIP_CPU_SYNC || dir != DMA_FROM_DEVICE ||
+	    !__atomic_load_n(&berth_port_fresh, __ATOMIC_ACQUIRE) || !is_free(virt, size))
+		return attrs;
+	berth_port_unpoison((const void *)virt, size);
+	return attrs & ~BERTH_ATTR_OVERWRITE;
+}
+
 dma_addr_t berth_checked_map_single(struct device *dev, void *ptr, size_t size,
 				    enum dma_data_direction dir, unsigned long attrs)
 {
-	dma_addr_t bus = berth_checked_fails(dev)
-				 ? DMA_MAPPING_ERROR
-				 : dma_map_single_attrs(dev, ptr, size, dir, attrs);
+	dma_addr_t bus = DMA_MAPPING_ERROR;
 
+	if (!berth_checked_fails(dev))
+		bus = dma_map_single_attrs(dev, ptr, size, dir,
+					   make_new((uintptr_t)ptr, size, dir, attrs));
 	return note(dev, (uintptr_t)ptr, bus, size, dir, attrs, __builtin_return_address(0));
 }
 
@@ -86,10 +113,11 @@ dma_addr_t berth_checked_map_page(struct device *dev, struct page *page, size_t 
 				  enum dma_data_direction dir, unsigned long attrs)
 {
 	const uintptr_t virt = PageHighMem(page) ? 0 : (uintptr_t)page_address(page) + offset;
-	dma_addr_t bus = berth_checked_fails(dev)
-				 ? DMA_MAPPING_ERROR
-				 : dma_map_page_attrs(dev, page, offset, size, dir, attrs);
+	dma_addr_t bus = DMA_MAPPING_ERROR;
 
+	if (!berth_checked_fails(dev))
+		bus = dma_map_page_attrs(dev, page, offset, size, dir,
+					 make_new(virt, size, dir, attrs));
 	return note(dev, virt, bus, size, dir, attrs, __builtin_return_address(0));
 }
 

@@ -88,6 +88,24 @@ static void more_than_came_yet(const struct rig *rig, bool is_mended)
 	kfree(buf);
 }
 
+/* The second answer is short, and behind it is the first one, or what a bounce buffer has held. */
+static void answer_of_before(const struct rig *rig, bool is_mended)
+{
+	unsigned char *buf = kmalloc(SIZE, GFP_KERNEL);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		dma_addr_t addr = dma_map_single_attrs(rig->dev, buf, SIZE, DMA_FROM_DEVICE,
+						       BERTH_ATTR_OVERWRITE);
+
+		if (dma_mapping_error(rig->dev, addr))
+			return;
+		rig->device_writes(addr, i ? 64 : SIZE);
+		dma_unmap_single(rig->dev, addr, SIZE, DMA_FROM_DEVICE);
+		*rig->seen = buf[i && is_mended ? 63 : 128]; /* BUG unwritten */
+	}
+	kfree(buf);
+}
+
 /* What is legal, and must never be reported. */
 
 static void legal_sends(const struct rig *rig, bool is_mended)
@@ -149,6 +167,37 @@ static void legal_answers(const struct rig *rig, bool is_mended)
 	kfree(buf);
 }
 
+/* What a device leaves out keeps its bytes, as long as nobody says that it leaves out nothing. */
+static void legal_answers_again(const struct rig *rig, bool is_mended)
+{
+	unsigned char *buf = kmalloc(SIZE, GFP_KERNEL);
+	dma_addr_t addr;
+
+	(void)is_mended;
+	for (unsigned int i = 0; i < 2; i++) {
+		addr = dma_map_single(rig->dev, buf, SIZE, DMA_FROM_DEVICE);
+		if (dma_mapping_error(rig->dev, addr))
+			return;
+		rig->device_writes(addr, i ? 64 : SIZE);
+		dma_unmap_single(rig->dev, addr, SIZE, DMA_FROM_DEVICE);
+	}
+	*rig->seen = buf[128];
+	/* It does overwrite all of a part; what is around that, in its words and lines, is the driver's own. */
+	addr = dma_map_single_attrs(rig->dev, buf + 68, 60, DMA_FROM_DEVICE, BERTH_ATTR_OVERWRITE);
+	if (dma_mapping_error(rig->dev, addr))
+		return;
+	rig->device_writes(addr, 60);
+	dma_unmap_single(rig->dev, addr, 60, DMA_FROM_DEVICE);
+	for (unsigned int i = 0; i < SIZE; i++)
+		*rig->seen = buf[i];
+	addr = dma_map_single(rig->dev, buf, SIZE, DMA_TO_DEVICE);
+	if (dma_mapping_error(rig->dev, addr))
+		return;
+	rig->device_reads(addr, SIZE);
+	dma_unmap_single(rig->dev, addr, SIZE, DMA_TO_DEVICE);
+	kfree(buf);
+}
+
 #define MISTAKE_FILLED(name, bug_class) MISTAKE_ON(name, bug_class, ON_FILLED, 0)
 
 const struct mistake corpus_bytes[] = {
@@ -156,7 +205,9 @@ const struct mistake corpus_bytes[] = {
 	MISTAKE_FILLED(length_too_long, 28),
 	MISTAKE_FILLED(more_than_came, 29),
 	MISTAKE_FILLED(more_than_came_yet, 29),
+	MISTAKE_FILLED(answer_of_before, 29),
 	LEGAL(legal_sends),
 	LEGAL(legal_answers),
+	LEGAL(legal_answers_again),
 	CORPUS_END,
 };

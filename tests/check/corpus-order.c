@@ -668,7 +668,7 @@ static void two_threads(const struct rig *rig, bool is_mended)
 const struct mistake corpus_order[] = {
 	MISTAKE(no_wmb_before_own, 23),
 	MISTAKE(no_wmb_before_own_whole, 23),
-	MISTAKE(copied_with_own, 23),
+	MISTAKE_ON(copied_with_own, 23, UNSEEN_COPY, 0),
 	MISTAKE(busy_engine, 23),
 	MISTAKE(busy_neighbour, 23),
 	MISTAKE(block_of_a_pool, 23),

@@ -47,7 +47,16 @@ enum {
 	BY_CHANCE = 16, /* not with each seed */
 	ON_FILLED =
 		32, /* memory that is handed out is filled, so that it can be told who has written */
+	UNSEEN =
+		64, /* this compiler does not show the checker what the driver does: it is found with no seed */
 };
+
+/* clang before 16 does not instrument a struct that is copied by an assignment. gcc does, and so do later ones. */
+#if defined(__clang__) && __clang_major__ < 16
+#define UNSEEN_COPY UNSEEN
+#else
+#define UNSEEN_COPY 0
+#endif
 
 /*
  * struct mistake - a driver

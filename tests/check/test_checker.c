@@ -37,11 +37,13 @@ static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, co
 static const struct model_device_type player_type = { .compatible = "test,player" };
 static void *memory;
 
-static const void *tree(void)
+static const void *tree(bool is_coherent)
 {
 	static struct fdt fdt;
 
 	fdt_start(&fdt, 2, 2);
+	if (is_coherent)
+		fdt_property(&fdt, "dma-coherent", 0);
 	fdt_begin(&fdt, "chosen");
 	fdt_text(&fdt, "bootargs", "dma.software=4");
 	fdt_end(&fdt);
@@ -120,7 +122,8 @@ static void keep(const struct berth_check_report *report, void *data)
 
 static const struct berth_driver *drivers;
 
-static void start(size_t size, bool is_coherent, bool with_notes)
+/* Devices that are @is_coherent, and are said to be @is_said_coherent. */
+static void start_said(size_t size, bool is_coherent, bool is_said_coherent, bool with_notes)
 {
 	static const struct berth_model_config config = { .seed = 1 };
 	const struct berth_options options = { .machine = &berth_model, .machine_config = &config };
@@ -134,7 +137,7 @@ static void start(size_t size, bool is_coherent, bool with_notes)
 	nr_reports = 0;
 	model_add_type(&player_type);
 	assert_int_equal(berth_check_start(&check), 0);
-	assert_int_equal(berth_start(tree(), drivers, &options), 0);
+	assert_int_equal(berth_start(tree(is_coherent), drivers, &options), 0);
 	for (unsigned int i = 0; i < THREADS; i++) {
 		struct player *p = &players[i];
 		char name[40], path[41], other[40];
@@ -147,7 +150,7 @@ static void start(size_t size, bool is_coherent, bool with_notes)
 		assert_non_null(p->model);
 		assert_int_equal(device_register(&p->dev, name), 0);
 		assert_int_equal(device_register(&p->other, other), 0);
-		berth_device_set_coherent(&p->dev, is_coherent);
+		berth_device_set_coherent(&p->dev, is_said_coherent);
 		p->rig = (struct rig){
 			.dev = &p->dev,
 			.device_reads = device_reads,
@@ -161,6 +164,11 @@ static void start(size_t size, bool is_coherent, bool with_notes)
 		};
 	}
 	mine = &players[0];
+}
+
+static void start(size_t size, bool is_coherent, bool with_notes)
+{
+	start_said(size, is_coherent, is_coherent, with_notes);
 }
 
 static void stop(void)
@@ -331,7 +339,8 @@ static void notes(void **state)
 
 		start(MEMORY, is_coherent, with_notes);
 		mistake_of("sync_range")->driver(&players[0].rig, true);
-		if (nr_reports != (is_coherent && with_notes))
+		mistake_of("read_before_sync")->driver(&players[0].rig, true);
+		if (nr_reports != (is_coherent && with_notes ? 2 : 0))
 			fail_msg("%u: %u reports, %s", i, nr_reports,
 				 berth_check_rule_id(reports[0].rule));
 		if (nr_reports) {
@@ -343,6 +352,68 @@ static void notes(void **state)
 	}
 	assert_int_equal(berth_check_rule_severity(BERTH_CHECK_LEAK), BERTH_CHECK_ERROR);
 	assert_int_equal(berth_check_rule_severity(BERTH_CHECK_BUF_MAPPED), BERTH_CHECK_WARNING);
+}
+
+/* A device that is said to see the CPU's caches, and does not: what it has written is not what the CPU finds. */
+static void said_coherent(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		start_said(MEMORY, !i, true, false);
+		mistake_of("read_before_sync")->driver(&players[0].rig, true);
+		assert_int_equal(nr_reports, i);
+		if (i) {
+			assert_int_equal(reports[0].rule, BERTH_CHECK_UNWRITTEN);
+			assert_true(players[0].seen != 0x42);
+		} else {
+			assert_int_equal(players[0].seen, 0x42);
+		}
+		stop();
+	}
+}
+
+/* Only what a device is to overwrite loses its bytes, and nothing around it. */
+static void overwritten(void **state)
+{
+	static const struct {
+		enum dma_data_direction dir;
+		unsigned long attrs;
+		bool is_lost;
+	} ways[] = {
+		{ DMA_FROM_DEVICE, BERTH_ATTR_OVERWRITE, true },
+		{ DMA_FROM_DEVICE, 0, false },
+		{ DMA_FROM_DEVICE, BERTH_ATTR_OVERWRITE | DMA_ATTR_SKIP_CPU_SYNC, false },
+		{ DMA_TO_DEVICE, BERTH_ATTR_OVERWRITE, false },
+		{ DMA_BIDIRECTIONAL, BERTH_ATTR_OVERWRITE, false },
+	};
+	unsigned char *buf;
+	dma_addr_t addr;
+
+	(void)state;
+	start(MEMORY, false, false);
+	buf = kmalloc(256, GFP_KERNEL);
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(ways); i++) {
+		const enum dma_data_direction dir = ways[i / 2].dir;
+		unsigned int lost = 0;
+
+		memset(buf, 0x17, 256);
+		addr = i % 2 ? dma_map_page_attrs(&players[0].dev, virt_to_page(buf),
+						  offset_in_page(buf) + 67, 101, dir,
+						  ways[i / 2].attrs)
+			     : dma_map_single_attrs(&players[0].dev, buf + 67, 101, dir,
+						    ways[i / 2].attrs);
+		assert_int_equal(dma_mapping_error(&players[0].dev, addr), 0);
+		dma_unmap_single(&players[0].dev, addr, 101, dir);
+		for (unsigned int k = 0; k < 256; k++) {
+			if (k < 67 || k >= 168)
+				assert_int_equal(buf[k], 0x17);
+			lost += buf[k] != 0x17;
+		}
+		assert_true(ways[i / 2].is_lost ? lost > 50 : !lost);
+	}
+	kfree(buf);
+	assert_int_equal(nr_reports, 0);
+	stop();
 }
 
 /* What other code gives to a device is not known, so nothing is said of what lies outside. */
@@ -426,13 +497,6 @@ static int probe(struct platform_device *pdev)
 	return dma_mapping_error(&pdev->dev, addr) ? -ENOMEM : -ENODEV;
 }
 
-/* Once for all devices of the driver. */
-static int has_count(const struct berth_check_report *report, void *data)
-{
-	(void)data;
-	return report->count == THREADS;
-}
-
 static void failed_probe(void **state)
 {
 	static const struct of_device_id ids[] = { { .compatible = "test,player" }, {} };
@@ -448,12 +512,15 @@ static void failed_probe(void **state)
 	start(MEMORY, true, false);
 	drivers = NULL;
 	assert_int_equal(nr_probed, THREADS);
-	assert_int_equal(nr_reports, 1);
-	assert_int_equal(reports[0].rule, BERTH_CHECK_LEAK);
-	for (unsigned int i = 0; i < THREADS; i++)
+	/* Of each device. */
+	assert_int_equal(nr_reports, THREADS);
+	for (unsigned int i = 0; i < THREADS; i++) {
+		assert_int_equal(reports[i].rule, BERTH_CHECK_LEAK);
+		assert_int_equal(reports[i].count, 1);
+		assert_true(!i || strcmp(reports[i].device, reports[i - 1].device));
 		kfree(probed[i]);
-	assert_int_equal(nr_reports, 1);
-	assert_int_equal(berth_check_each(has_count, NULL), 1);
+	}
+	assert_int_equal(nr_reports, THREADS);
 	stop();
 }
 
@@ -464,6 +531,8 @@ int main(void)
 		cmocka_unit_test(memory_is_full),
 		cmocka_unit_test(memory_is_full_of_mistakes),
 		cmocka_unit_test(notes),
+		cmocka_unit_test(said_coherent),
+		cmocka_unit_test(overwritten),
 		cmocka_unit_test(foreign),
 		cmocka_unit_test(fails_on_purpose),
 		cmocka_unit_test(failed_probe),

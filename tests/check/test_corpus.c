@@ -382,7 +382,8 @@ static void look_at(const struct mistake *mistake)
 {
 	char rule[50] = "nothing";
 	const unsigned int line = bug_of(mistake, rule);
-	const bool by_chance = mistake->machines & BY_CHANCE;
+	const bool by_chance = mistake->machines & BY_CHANCE,
+		   is_unseen = mistake->machines & UNSEEN;
 	unsigned int found = 0, of = 0;
 
 	assert_int_equal(line != 0, mistake->bug_class != 0);
@@ -399,8 +400,14 @@ static void look_at(const struct mistake *mistake)
 	}
 	if (!line)
 		return;
-	printf("# %5u  %-28s %-20s %2u of %u  %s\n", mistake->bug_class, mistake->name, rule, found,
-	       SEEDS, of_dma_debug(mistake));
+	printf("# %5u  %-28s %-20s %2u of %u  %s%s\n", mistake->bug_class, mistake->name, rule,
+	       found, SEEDS, of_dma_debug(mistake),
+	       is_unseen ? ", not shown by this compiler" : "");
+	if (is_unseen) {
+		if (found)
+			problem(mistake, "found, though this compiler does not show it");
+		return;
+	}
 	if (by_chance ? !found : found < of || !of)
 		problem(mistake, "not found with every seed");
 }
