@@ -157,9 +157,9 @@ void berth_exit(int code)
 	a1 = block;
 	/* The three are a sign, of full size and in one page. */
 	for (;;)
-		__asm__ volatile(".option push\n\t"
+		__asm__ volatile(".balign 16\n\t"
+				 ".option push\n\t"
 				 ".option norvc\n\t"
-				 ".balign 16\n\t"
 				 "slli zero, zero, 0x1f\n\t"
 				 "ebreak\n\t"
 				 "srai zero, zero, 7\n\t"
