@@ -41,8 +41,8 @@ PROCESS = ("unit", "model", "qemu", "port", "threads")
 BUILDS = (
     Build("gcc-asan", "gcc", ("-Db_sanitize=address,undefined",), (*PROCESS, "explain"), quick=("unit", "model")),
     Build("aarch64", "", ("--cross-file=cross/aarch64.ini", "-Dchecked=true"), ("boards", "port"), quick=("boards",)),
-    Build("arm", "", ("--cross-file=cross/arm.ini",), ("boards", "port")),
-    Build("riscv64", "", ("--cross-file=cross/riscv64.ini",), ("boards", "port")),
+    Build("arm", "", ("--cross-file=cross/arm.ini", "-Dchecked=true"), ("boards", "port")),
+    Build("riscv64", "", ("--cross-file=cross/riscv64.ini", "-Dchecked=true"), ("boards", "port")),
     Build("plain", "gcc", ("-Doptimization=2", "-Dlibdir=lib", "-Dchecked=true"), (*PROCESS, "check", "checked"), quick=(),
           targets=("libberth.a", "libberth.so.0")),
     Build("clang-asan", "clang", ("-Db_sanitize=address,undefined", "-Db_lundef=false"), PROCESS),

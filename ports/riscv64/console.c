@@ -103,12 +103,6 @@ static __attribute__((noinline)) unsigned int walk(uintptr_t fp, uintptr_t ra, u
 	return count;
 }
 
-bool berth_port_is_stack(uintptr_t at)
-{
-	return at - (uintptr_t)berth_rv_stacks < sizeof(berth_rv_stacks) ||
-	       at - (uintptr_t)berth_rv_trap_stacks < sizeof(berth_rv_trap_stacks);
-}
-
 unsigned int berth_port_backtrace(uintptr_t *frames, unsigned int max)
 {
 	const uintptr_t *end = __builtin_frame_address(0);

@@ -174,3 +174,9 @@ bool berth_port_reserved(unsigned int index, struct berth_range *range)
 	}
 	return false;
 }
+
+bool berth_port_is_stack(uintptr_t at)
+{
+	return at - (uintptr_t)berth_rv_stacks < sizeof(berth_rv_stacks) ||
+	       at - (uintptr_t)berth_rv_trap_stacks < sizeof(berth_rv_trap_stacks);
+}

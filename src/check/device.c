@@ -34,7 +34,8 @@ static enum berth_check_rule owner_problem(const struct check_record *record, dm
 {
 	const uintptr_t first = record->call.virt, end = first + (uintptr_t)record->call.size;
 	const uintptr_t line = berth_port_line_size() ? berth_port_line_size() : 64;
-	uintptr_t at = first + (uintptr_t)(bus - record->call.bus), from = at, to = at + size;
+	uintptr_t at = first + (uintptr_t)(bus - record->call.bus), from = at,
+		  to = at + (uintptr_t)size;
 
 	if (is_write && record->call.dir == DMA_TO_DEVICE)
 		return BERTH_CHECK_DEVICE_DIRECTION;

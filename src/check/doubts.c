@@ -136,9 +136,11 @@ static const struct check_store *find_body(const struct doubt *block,
 /* A word of a block is given back: what was read with it, and stored before, was its body. */
 static void block_is_given_back(struct doubt *block, uintptr_t at, uint64_t size)
 {
-	for (uintptr_t word = check_word_of(at); word < at + size; word += ORDER_WORD) {
+	const uintptr_t end = at + (uintptr_t)size;
+
+	for (uintptr_t word = check_word_of(at); word < end; word += ORDER_WORD) {
 		const uintptr_t from = word > at ? word : at;
-		const uintptr_t to = word + ORDER_WORD < at + size ? word + ORDER_WORD : at + size;
+		const uintptr_t to = word + ORDER_WORD < end ? word + ORDER_WORD : end;
 		const struct check_store *valid, *body;
 		uintptr_t body_at = 0;
 

@@ -304,7 +304,7 @@ void check_records_reset(size_t size)
 	/* A sixteenth of the memory is for what was. */
 	ring_size = size / 16 / RINGS / sizeof(*gone);
 	ring_size = ring_size < GONE ? ring_size : GONE;
-	gone = check_take(RINGS * ring_size * sizeof(*gone));
+	gone = check_take(RINGS * (size_t)ring_size * sizeof(*gone));
 	for (unsigned int i = 0; i < RINGS; i++)
 		rings[i].gone = gone + i * ring_size;
 	if (!gone)

@@ -149,7 +149,7 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 		struct page_shadow *page = page_of(at);
 
 		any |= page ? any_in(page, at, part) : 0;
-		at += part;
+		at += (uintptr_t)part;
 		size -= part;
 	}
 	return any;
@@ -173,7 +173,7 @@ uint8_t check_shadow_all(uintptr_t at, uint64_t size)
 		struct page_shadow *page = page_of(at);
 
 		all &= page ? all_in(page, at, part) : 0;
-		at += part;
+		at += (uintptr_t)part;
 		size -= part;
 	}
 	return all;
@@ -181,7 +181,7 @@ uint8_t check_shadow_all(uintptr_t at, uint64_t size)
 
 static uintptr_t find_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t bits)
 {
-	const uintptr_t end = at + size;
+	const uintptr_t end = at + (uintptr_t)size;
 
 	while (at < end && !(state(page, at) & bits)) {
 		at++;
@@ -196,11 +196,11 @@ uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits)
 	while (size) {
 		const uint64_t part = in_page(at, size);
 		struct page_shadow *page = page_of(at);
-		const uintptr_t found = page ? find_in(page, at, part, bits) : at + part;
+		const uintptr_t found = page ? find_in(page, at, part, bits) : at + (uintptr_t)part;
 
 		if (found < at + part)
 			return found;
-		at += part;
+		at += (uintptr_t)part;
 		size -= part;
 	}
 	return at;
@@ -233,7 +233,7 @@ bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set
 			change_in(page, at, part, clear, set);
 		else if (set)
 			return false;
-		at += part;
+		at += (uintptr_t)part;
 		size -= part;
 	}
 	return true;
@@ -261,7 +261,7 @@ void check_shadow_written(uintptr_t at, uint64_t size)
 {
 	struct page_shadow *page = NULL;
 
-	for (const uintptr_t end = at + size; at < end; at++) {
+	for (const uintptr_t end = at + (uintptr_t)size; at < end; at++) {
 		if (!page || !(at & ((1u << PAGE_BITS) - 1)))
 			page = page_of(at);
 		if (page && becomes_written(page, at))

@@ -67,7 +67,7 @@ static void forget(struct check_word *word, uintptr_t at, uint64_t size)
 
 void check_words_forget(uintptr_t at, uint64_t size)
 {
-	const uintptr_t first = at / ORDER_WORD, last = (at + size - 1) / ORDER_WORD;
+	const uintptr_t first = at / ORDER_WORD, last = (at + (uintptr_t)size - 1) / ORDER_WORD;
 
 	if (!words || !size)
 		return;
