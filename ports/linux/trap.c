@@ -21,7 +21,6 @@
  */
 static pthread_mutex_t traps_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint8_t *pages;
-static uint8_t *shut; /* by their protection, which userfaultfd needs only where somebody was met */
 static uint8_t *refused; /* by how many shares: pages of another file */
 static uint64_t nr_pages;
 static bool has_uffd, is_behind, is_handling;
@@ -61,13 +60,11 @@ static void protect(uintptr_t at, uint64_t size, unsigned int closed)
 	/* Without room for one more mapping, what was to be closed is open; what was closed joins its neighbours. */
 	if (mprotect((void *)at, size, protection) && closed == TRAP_OPEN)
 		berth_port_panic("pages cannot be opened");
-	memset(shut + index_of(at), closed != TRAP_OPEN, size / TRAP_PAGE);
 }
 
 static void open_pages(uintptr_t at, uint64_t size)
 {
-	if (memchr(shut + index_of(at), 1, size / TRAP_PAGE))
-		protect(at, size, TRAP_OPEN);
+	protect(at, size, TRAP_OPEN);
 	if (has_uffd)
 		berth_port_trap_uffd_open(at, size);
 }
@@ -335,12 +332,11 @@ void berth_port_traps_start(void)
 		return;
 	nr_pages = berth_port_linear.size / TRAP_PAGE;
 	pages = bytes(nr_pages);
-	shut = bytes(nr_pages);
 	refused = bytes(nr_pages);
 	if (!is_behind)
 		sigaction(SIGSEGV, NULL, &first);
 	is_handling = true;
-	if (!pages || !shut || !refused || !catch_faults()) {
+	if (!pages || !refused || !catch_faults()) {
 		berth_port_traps_stop();
 		return;
 	}
@@ -366,18 +362,16 @@ void berth_port_traps_stop(void)
 	if (has_uffd)
 		berth_port_trap_uffd_stop();
 	pthread_mutex_lock(&traps_lock);
-	if (pages && shut && refused)
+	if (pages && refused)
 		for (uint64_t i = 0; i < nr_pages; i++)
 			if (pages[i] != TRAP_OPEN)
 				protect(berth_port_linear.virt + i * TRAP_PAGE, TRAP_PAGE,
 					TRAP_OPEN);
 	if (pages)
 		munmap(pages, nr_pages);
-	if (shut)
-		munmap(shut, nr_pages);
 	if (refused)
 		munmap(refused, nr_pages);
-	pages = shut = refused = NULL;
+	pages = refused = NULL;
 	nr_pages = 0;
 	has_uffd = false;
 	pthread_mutex_unlock(&traps_lock);
