@@ -200,10 +200,10 @@ int main(int argc, char **argv)
 	print("check_run_60_frames", run(60));
 	start_card();
 	read_disk(64, 1, DEPTH_MOST, true);
-	print("check_nvme_random_4k", read_disk(4096, 1, 1, true));
-	print("check_nvme_random_4k_32_at_once", read_disk(8192, 1, 32, true));
-	print("check_nvme_sequential_128k", read_disk(1024, 32, 1, false));
-	print("check_nvme_sequential_128k_8_at_once", read_disk(1024, 32, 8, false));
+	print("check_nvme_4k", read_disk(4096, 1, 1, true));
+	print("check_nvme_4k_32_at_once", read_disk(8192, 1, 32, true));
+	print("check_nvme_128k", read_disk(1024, 32, 1, false));
+	print("check_nvme_128k_8_at_once", read_disk(1024, 32, 8, false));
 	stop_card();
 	return 0;
 }

@@ -70,6 +70,8 @@ COPY_BUDGETS = {"bounce_64k_pair": 1.2} | {
 COPY_NS_BUDGETS = {"bounce_4k_pair": 40}
 # So many times what is timed beside it.
 RATIO_BUDGETS = {"dma_fence_wake": 1.3}
+# What the checker may cost; and how often the program is run with it, and without.
+CHECK_BUDGET, CHECK_ROUNDS = 2, 9
 
 
 def output(*command):
@@ -127,7 +129,24 @@ def peer_instructions(harness, case):
     return float(lines[0].split("\t")[3])
 
 
+def measure_check(program):
+    """The same program with the checker and without, in turns: medians of all that they spend, and of the ratio."""
+    rounds = {}
+    for _ in range(CHECK_ROUNDS):
+        without, with_it = time(program), time(program.with_name("checked-" + program.name))
+        for a, b in zip(without, with_it):
+            rounds.setdefault(a["case"], []).append((b["ns"], a["ns"], b["ns"] / a["ns"]))
+    for name, columns in rounds.items():
+        ns, peer, ratio = (statistics.median(column) for column in zip(*columns))
+        RATIO_BUDGETS[name] = CHECK_BUDGET
+        yield {"case": name, "ns": ns, "ir": None, "budget_ir": None,
+               "peer": {"name": "without", "ns": peer, "ir": None}, "ratio": ratio}
+
+
 def measure(program, count_instructions):
+    if program.name == "bench-check":
+        yield from measure_check(program)
+        return
     for case in time(program):
         if "ns" not in case:
             yield case
