@@ -22,8 +22,12 @@ static struct device dev, other;
 
 static const struct mistake *const corpus[] = { corpus_streaming, corpus_api, corpus_buf,
 						corpus_lifetime, corpus_rings };
-/* When it has been told of them they crash. */
-static const char *const crashing[] = { "alloc_not_asked", "pool_not_asked" };
+/* When it has been told of the first two they crash; machine mode has no page tables for vmap(). */
+static const char *const skipped[] = { "alloc_not_asked", "pool_not_asked",
+#ifdef __riscv
+				       "uncached_view"
+#endif
+};
 
 static void say_address(uintptr_t address)
 {
@@ -80,15 +84,19 @@ static void returned(int ret)
 	berth_check_returned(&dev, ret);
 }
 
-static bool crashes(const struct mistake *mistake)
+static bool is_skipped(const struct mistake *mistake)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		const char *a = crashing[i], *b = mistake->name;
+	for (unsigned int i = 0; i < sizeof(skipped) / sizeof(skipped[0]); i++) {
+		const char *a = skipped[i], *b = mistake->name;
 
 		while (*a && *a == *b)
 			a++, b++;
-		if (*a == *b)
-			return true;
+		if (*a != *b)
+			continue;
+		say("# skipped ");
+		say(mistake->name);
+		say("\n");
+		return true;
 	}
 	return false;
 }
@@ -138,7 +146,7 @@ int main(void)
 	for (unsigned int i = 0; i < sizeof(corpus) / sizeof(corpus[0]); i++) {
 		for (const struct mistake *m = corpus[i]; m->name; m++) {
 			check(play(m, true), "nothing of the mended one");
-			if (m->bug_class && !crashes(m))
+			if (m->bug_class && !is_skipped(m))
 				check(play(m, false), "the mistake is found");
 		}
 	}
