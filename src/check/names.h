@@ -87,6 +87,7 @@
 #define check_shadow_all berth_check_shadow_all
 #define check_shadow_any berth_check_shadow_any
 #define check_shadow_change berth_check_shadow_change
+#define check_shadow_cleaned berth_check_shadow_cleaned
 #define check_shadow_clear berth_check_shadow_clear
 #define check_shadow_find berth_check_shadow_find
 #define check_shadow_reset berth_check_shadow_reset
