@@ -6,7 +6,7 @@ void berth_check_owner_going(const void *dev, const char *name, const void *owne
 			     enum berth_check_rule rule, uintptr_t caller)
 {
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_owned(dev, owner);
+	struct check_record *record = check_record_owned(dev, owner, UINT64_MAX);
 
 	if (record)
 		check_report(rule, record, name, 0, 0, false, caller);
