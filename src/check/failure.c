@@ -31,6 +31,8 @@ uintptr_t check_null_reach;
 
 void berth_check_failed(const struct check_call *call, bool is_alloc)
 {
+	/* A port may have to make out which thread it is: not with the lock. */
+	const void *thread = berth_port_error();
 	unsigned long flags = check_lock();
 	struct failure *f = &failures[next++ % FAILURES];
 
@@ -40,7 +42,7 @@ void berth_check_failed(const struct check_call *call, bool is_alloc)
 		.is_there = true,
 		.is_alloc = is_alloc,
 		.dev = call->dev,
-		.thread = berth_port_error(),
+		.thread = thread,
 		.virt = call->virt,
 		.size = call->size,
 	};
