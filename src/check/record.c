@@ -123,7 +123,8 @@ void check_record_move(struct check_record *record, uintptr_t virt)
 	if (record->call.virt)
 		check_tree_remove(&by_virt, &record->by_virt);
 	record->call.virt = virt;
-	insert(&by_virt, &record->by_virt, virt, record->call.size);
+	if (virt)
+		insert(&by_virt, &record->by_virt, virt, record->call.size);
 }
 
 void check_record_remove(struct check_record *record)
