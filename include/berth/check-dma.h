@@ -60,6 +60,7 @@ struct sg_table *berth_checked_alloc_table(struct device *dev, size_t size,
 					   enum dma_data_direction dir, gfp_t gfp,
 					   unsigned long attrs);
 void *berth_checked_vmap_table(struct device *dev, size_t size, struct sg_table *sgt);
+void berth_checked_vunmap_table(struct device *dev, void *vaddr);
 void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,
 			      enum dma_data_direction dir);
 
@@ -123,6 +124,7 @@ BERTH_END_DECLS
 #define berth_dma_alloc_noncontiguous berth_checked_alloc_table
 #define berth_dma_free_noncontiguous berth_checked_free_table
 #define berth_dma_vmap_noncontiguous berth_checked_vmap_table
+#define berth_dma_vunmap_noncontiguous berth_checked_vunmap_table
 #endif
 
 #ifdef BERTH_NO_SHORT_NAMES

@@ -163,10 +163,11 @@ struct berth_check_report {
  * struct berth_check_options - how it is checked
  * @memory: for the checker's records; stays the checker's until berth_check_stop()
  * @size: bytes, at least BERTH_CHECK_MEMORY_LEAST
- * @on_report: called for each new pair of places, once; any context, a lock of the checker's held: it calls nothing
- *	of berth's but what is for any context. NULL: a line on the console
+ * @on_report: called for each new pair of places, once; any context, the checker's lock held: of berth it calls
+ *	berth_check_text() and berth_check_rule_*() at most, it is not built as a driver under test is, and it
+ *	touches no memory of devices. NULL: a line on the console
  * @data: handed to it
- * @is_suppressed: whether a report is not wanted; NULL: all are
+ * @is_suppressed: whether a report is not wanted; as @on_report. NULL: all are
  * @with_notes: tell notes as well
  * @hostile: not 0: devices write what they please into coherent memory, each number in a way of its own
  * @has_raw: the program works the caches itself, without the DMA API (docs/check-raw.md): memory that is not mapped

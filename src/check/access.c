@@ -31,7 +31,8 @@ static void hint(uintptr_t at)
 /* Nearly all accesses are of memory that nobody has ever mapped. */
 static bool is_plain(uintptr_t at, uint64_t size)
 {
-	return !check_shadow_may(at, size) && at >= check_null_reach && !check_raw_is_on &&
+	return !check_shadow_may(at, size) &&
+	       at >= __atomic_load_n(&check_null_reach, __ATOMIC_RELAXED) && !check_raw_is_on &&
 	       !check_hostile;
 }
 
@@ -47,7 +48,7 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 		return;
 	if (check_raw_is_on)
 		check_raw_cpu(at, size, is_store, caller);
-	if (at < check_null_reach) {
+	if (at < __atomic_load_n(&check_null_reach, __ATOMIC_RELAXED)) {
 		flags = check_lock();
 		check_failure_used(at, size, is_store, caller);
 		check_unlock(flags);

@@ -200,30 +200,27 @@ void berth_check_buf_mapped(const struct check_call *call, const void *buf)
 	check_unlock(flags);
 }
 
-static bool is_part(const struct check_record *record, const void *attach, const void *table)
-{
-	return record->call.kind == CHECK_BUF && record->call.owner == attach &&
-	       (!table || record->call.part_of == table);
-}
-
 void berth_check_buf_unmapped(const struct check_call *call)
 {
 	unsigned long flags = check_lock();
 	struct check_record *record;
+	uint64_t before = UINT64_MAX;
 	bool is_told = false;
 
-	while ((record = check_record_owned(call->dev, call->owner)) &&
-	       is_part(record, call->owner, call->part_of)) {
+	while ((record = check_record_owned(call->dev, call->owner, before))) {
+		before = record->order;
+		if (record->call.kind != CHECK_BUF ||
+		    (call->part_of && record->call.part_of != call->part_of))
+			continue;
 		if (record->call.dir != call->dir && call->dir != DMA_NONE && !is_told) {
 			is_told = true;
 			check_report(BERTH_CHECK_UNMAP_DIRECTION, record, call->name, 0, 0, false,
 				     call->caller);
 		}
-		if (record->users > 1 && call->dir != DMA_NONE) {
+		if (record->users > 1 && call->dir != DMA_NONE)
 			record->users--;
-			break;
-		}
-		check_record_drop(record);
+		else
+			check_record_drop(record);
 	}
 	check_unlock(flags);
 }
@@ -231,7 +228,7 @@ void berth_check_buf_unmapped(const struct check_call *call)
 void berth_check_buf_problem(enum berth_check_rule rule, const struct check_call *call)
 {
 	unsigned long flags = check_lock();
-	const struct check_record *record = check_record_owned(call->dev, call->owner);
+	const struct check_record *record = check_record_owned(call->dev, call->owner, UINT64_MAX);
 
 	check_report(rule, record, call->name, 0, 0, false, call->caller);
 	check_unlock(flags);

@@ -14,9 +14,11 @@
 /* @bytes: as a device has read them, or NULL. What it has read may be old: the CPU has written since, and not cleaned. */
 static bool is_fresh(uintptr_t at, const void *bytes)
 {
+	bool (*const ask)(uintptr_t at, uint64_t * word) =
+		__atomic_load_n(&berth_port_fresh, __ATOMIC_ACQUIRE);
 	uint64_t fresh, word;
 
-	if (!berth_port_fresh(at, &fresh))
+	if (!ask || !ask(at, &fresh))
 		return false;
 	if (bytes)
 		__builtin_memcpy(&word, bytes, sizeof(word));
@@ -46,7 +48,7 @@ void berth_check_data(const char *name, dma_addr_t bus, const void *bytes, uint6
 	unsigned long flags;
 	const void *dev;
 
-	if (!berth_port_fresh)
+	if (!__atomic_load_n(&berth_port_fresh, __ATOMIC_RELAXED))
 		return;
 	flags = check_lock();
 	dev = check_device_of(name);
@@ -85,7 +87,7 @@ void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller)
 	const uintptr_t end = at + (uintptr_t)size;
 	uintptr_t word = at & ~(uintptr_t)(WORD - 1);
 
-	if (!berth_port_fresh || size > LOAD_MOST)
+	if (size > LOAD_MOST)
 		return;
 	for (; word < end; word += WORD) {
 		if (!(check_shadow_all(word, WORD) & SHADOW_BACK) || !is_fresh(word, NULL))

@@ -177,6 +177,8 @@ void check_transfers_reset(void);
 
 /* The CPU sees memory that is scattered there, until it is freed. */
 void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt);
+/* No more. */
+void berth_check_unseen_at(const void *dev, uintptr_t virt);
 
 /* Failures (failure.c). */
 
@@ -265,14 +267,12 @@ struct check_record {
 
 struct check_record *check_record_add(const struct check_call *call);
 void check_record_remove(struct check_record *record);
-/* The CPU sees it at @virt from now on. */
+/* The CPU sees it at @virt from now on, or (0) nowhere. */
 void check_record_move(struct check_record *record, uintptr_t virt);
 /* Remove it, and its bytes are the CPU's, as far as nobody else has them (calls.c). */
 void check_record_drop(struct check_record *record);
-/* What a mapping lets the device do. */
-uint8_t check_rights(enum dma_data_direction dir);
-/* The first one of an owner's, of the device; NULL. */
-struct check_record *check_record_owned(const void *dev, const void *owner);
+/* The newest one of an owner's, of the device, that has come before @before; NULL. */
+struct check_record *check_record_owned(const void *dev, const void *owner, uint64_t before);
 /* The one that fits best of those that begin at @bus: of its device and kind, then length and direction. NULL. */
 struct check_record *check_record_find(const struct check_call *call);
 /* One that contains @bus, of the device; NULL. */

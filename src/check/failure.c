@@ -29,8 +29,19 @@ static bool has_failed;
 
 uintptr_t check_null_reach;
 
+/* Who looks has no lock. */
+static void reach(uint64_t size)
+{
+	const uintptr_t most = size > 4096 ? (uintptr_t)size : 4096;
+
+	if (check_null_reach < most)
+		__atomic_store_n(&check_null_reach, most, __ATOMIC_RELAXED);
+}
+
 void berth_check_failed(const struct check_call *call, bool is_alloc)
 {
+	/* A port may have to make out which thread it is: not with the lock. */
+	const void *thread = berth_port_error();
 	unsigned long flags = check_lock();
 	struct failure *f = &failures[next++ % FAILURES];
 
@@ -40,7 +51,7 @@ void berth_check_failed(const struct check_call *call, bool is_alloc)
 		.is_there = true,
 		.is_alloc = is_alloc,
 		.dev = call->dev,
-		.thread = berth_port_error(),
+		.thread = thread,
 		.virt = call->virt,
 		.size = call->size,
 	};
@@ -49,10 +60,8 @@ void berth_check_failed(const struct check_call *call, bool is_alloc)
 	/* Whether it is done without can be told where the CPU can be seen at it. */
 	if (!is_alloc && (!f->virt || !check_shadow_set(f->virt, f->size, SHADOW_FAILED)))
 		f->is_there = false;
-	if (is_alloc && check_null_reach < 4096)
-		check_null_reach = 4096;
-	if (is_alloc && check_null_reach < call->size)
-		check_null_reach = (uintptr_t)call->size;
+	if (is_alloc)
+		reach(call->size);
 	check_unlock(flags);
 }
 

@@ -6,11 +6,25 @@ void berth_check_owner_going(const void *dev, const char *name, const void *owne
 			     enum berth_check_rule rule, uintptr_t caller)
 {
 	unsigned long flags = check_lock();
-	struct check_record *record = check_record_owned(dev, owner);
+	struct check_record *record = check_record_owned(dev, owner, UINT64_MAX);
 
 	if (record)
 		check_report(rule, record, name, 0, 0, false, caller);
 	check_unlock(flags);
+}
+
+/* From now on it is followed there, or (0) nowhere. */
+static void move(struct check_record *record, uintptr_t virt)
+{
+	const uint8_t rights = record->is_with_cpu ? 0 : check_rights(record->call.dir);
+
+	if (record->call.virt)
+		check_shadow_clear(record->call.virt, record->call.size,
+				   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED |
+					   SHADOW_WRITTEN);
+	check_record_move(record, virt);
+	if (virt)
+		check_shadow_set(virt, record->call.size, SHADOW_MAPPED | rights);
 }
 
 void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt)
@@ -18,15 +32,19 @@ void berth_check_seen_at(const void *dev, dma_addr_t bus, uintptr_t virt)
 	unsigned long flags = check_lock();
 	struct check_record *record = check_record_around(dev, bus);
 
-	/* From now on it is followed there, and no more in the linear map. */
-	if (record && record->call.kind == CHECK_TABLE && record->call.virt != virt) {
-		if (record->call.virt)
-			check_shadow_clear(record->call.virt, record->call.size,
-					   SHADOW_DEV_READ | SHADOW_DEV_WRITE | SHADOW_MAPPED);
-		check_record_move(record, virt);
-		if (!record->is_with_cpu)
-			check_shadow_set(virt, record->call.size, check_rights(record->call.dir));
-	}
+	if (record && record->call.kind == CHECK_TABLE && record->call.virt != virt)
+		move(record, virt);
+	check_unlock(flags);
+}
+
+void berth_check_unseen_at(const void *dev, uintptr_t virt)
+{
+	unsigned long flags = check_lock();
+	struct check_record *record = check_record_at(virt, 0);
+
+	if (record && record->call.kind == CHECK_TABLE && record->call.dev == dev &&
+	    record->call.virt == virt)
+		move(record, 0);
 	check_unlock(flags);
 }
 

@@ -123,7 +123,8 @@ void check_record_move(struct check_record *record, uintptr_t virt)
 	if (record->call.virt)
 		check_tree_remove(&by_virt, &record->by_virt);
 	record->call.virt = virt;
-	insert(&by_virt, &record->by_virt, virt, record->call.size);
+	if (virt)
+		insert(&by_virt, &record->by_virt, virt, record->call.size);
 }
 
 void check_record_remove(struct check_record *record)
@@ -164,6 +165,7 @@ struct search {
 	const void *dev, *owner;
 	dma_addr_t bus;
 	unsigned int points;
+	uint64_t before;
 	struct check_record *best;
 };
 
@@ -305,7 +307,7 @@ void check_records_reset(size_t size)
 	ring_size = size / 16 / RINGS / sizeof(*gone);
 	ring_size = ring_size < GONE ? ring_size : GONE;
 	gone = check_take(RINGS * (size_t)ring_size * sizeof(*gone));
-	for (unsigned int i = 0; i < RINGS; i++)
+	for (unsigned int i = 0; gone && i < RINGS; i++)
 		rings[i].gone = gone + i * ring_size;
 	if (!gone)
 		ring_size = 0;
@@ -343,12 +345,12 @@ static bool look_at_owner(struct check_node *node, void *data)
 	struct search *search = data;
 
 	return record->call.dev == search->dev && record->call.owner == search->owner &&
-	       take_newest(search, record);
+	       record->order < search->before && take_newest(search, record);
 }
 
-struct check_record *check_record_owned(const void *dev, const void *owner)
+struct check_record *check_record_owned(const void *dev, const void *owner, uint64_t before)
 {
-	struct search search = { .dev = dev, .owner = owner };
+	struct search search = { .dev = dev, .owner = owner, .before = before };
 
 	check_tree_each(by_bus, 0, UINT64_MAX, look_at_owner, &search);
 	return search.best;

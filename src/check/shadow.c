@@ -157,11 +157,18 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 
 static uint8_t all_in(struct page_shadow *page, uintptr_t at, uint64_t size)
 {
+	uint64_t words = UINT64_MAX;
 	uint8_t all = 0xff;
 
-	for (; size && all; at++, size--)
+	for (; size && at % 8; at++, size--)
 		all &= state(page, at);
-	return all;
+	for (; size >= 8 && words; at += 8, size -= 8)
+		words &= word_of(page, at);
+	for (; size && words; at++, size--)
+		all &= state(page, at);
+	words &= words >> 32;
+	words &= words >> 16;
+	return (uint8_t)(all & words & words >> 8);
 }
 
 uint8_t check_shadow_all(uintptr_t at, uint64_t size)

@@ -20,8 +20,10 @@ void check_traps_set(uintptr_t at, uint64_t size)
 {
 	const uintptr_t end = (at + (uintptr_t)size + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
 	uintptr_t page = at & ~(uintptr_t)(PAGE - 1);
+	bool (*const trap)(uintptr_t at, uint64_t size, enum berth_port_access access) =
+		__atomic_load_n(&berth_port_trap, __ATOMIC_ACQUIRE);
 
-	if (!at || !size || !__atomic_load_n(&berth_port_trap, __ATOMIC_ACQUIRE))
+	if (!at || !size || !trap)
 		return;
 	while (page < end) {
 		const enum berth_port_access access = access_of(page);
@@ -29,7 +31,7 @@ void check_traps_set(uintptr_t at, uint64_t size)
 
 		while (next < end && access_of(next) == access)
 			next += PAGE;
-		if (!berth_port_trap(page, next - page, access))
+		if (!trap(page, next - page, access))
 			return;
 		page = next;
 	}

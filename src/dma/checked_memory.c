@@ -169,6 +169,14 @@ void *berth_checked_vmap_table(struct device *dev, size_t size, struct sg_table 
 	return virt;
 }
 
+/* What the linear map shows as well is followed on. */
+void berth_checked_vunmap_table(struct device *dev, void *vaddr)
+{
+	if (vaddr && berth_check_is_on() && !virt_addr_valid(vaddr))
+		berth_check_unseen_at(dev, (uintptr_t)vaddr);
+	dma_vunmap_noncontiguous(dev, vaddr);
+}
+
 void berth_checked_free_table(struct device *dev, size_t size, struct sg_table *sgt,
 			      enum dma_data_direction dir)
 {

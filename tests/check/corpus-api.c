@@ -224,6 +224,50 @@ static void table_not_synced(const struct rig *rig, bool is_mended)
 	dma_free_noncontiguous(rig->dev, 8192, sgt, DMA_FROM_DEVICE);
 }
 
+static void table_not_given(const struct rig *rig, bool is_mended)
+{
+	struct sg_table *sgt =
+		dma_alloc_noncontiguous(rig->dev, 8192, DMA_TO_DEVICE, GFP_KERNEL, 0);
+	unsigned char *buf = sgt ? dma_vmap_noncontiguous(rig->dev, 8192, sgt) : NULL;
+
+	if (!buf)
+		return;
+	memset(buf, 0, 8192);
+	if (is_mended)
+		dma_sync_sgtable_for_device(rig->dev, sgt, DMA_TO_DEVICE);
+	rig->device_reads(sg_dma_address(sgt->sgl), 512); /* BUG device-early */
+	dma_vunmap_noncontiguous(rig->dev, buf);
+	dma_free_noncontiguous(rig->dev, 8192, sgt, DMA_TO_DEVICE);
+}
+
+/* Where the CPU has seen one table it sees another one later, or none. */
+static void legal_views(const struct rig *rig, bool is_mended)
+{
+	struct sg_table *sgt[2];
+	unsigned char *buf;
+
+	(void)is_mended;
+	for (unsigned int i = 0; i < 2; i++) {
+		sgt[i] = dma_alloc_noncontiguous(rig->dev, 8192, DMA_FROM_DEVICE, GFP_KERNEL, 0);
+		buf = sgt[i] ? dma_vmap_noncontiguous(rig->dev, 8192, sgt[i]) : NULL;
+		if (!buf)
+			return;
+		memset(buf, 0, 8192);
+		dma_sync_sgtable_for_device(rig->dev, sgt[i], DMA_FROM_DEVICE);
+		dma_vunmap_noncontiguous(rig->dev, buf);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		rig->device_writes(sg_dma_address(sgt[i]->sgl), 512);
+		dma_sync_sgtable_for_cpu(rig->dev, sgt[i], DMA_FROM_DEVICE);
+		buf = dma_vmap_noncontiguous(rig->dev, 8192, sgt[i]);
+		if (!buf)
+			return;
+		*rig->seen = buf[100];
+		dma_vunmap_noncontiguous(rig->dev, buf);
+		dma_free_noncontiguous(rig->dev, 8192, sgt[i], DMA_FROM_DEVICE);
+	}
+}
+
 static struct page_pool *new_pool(const struct rig *rig, unsigned int flags)
 {
 	const struct page_pool_params params = {
@@ -615,6 +659,7 @@ const struct mistake corpus_api[] = {
 	MISTAKE(noncoherent_not_synced, 1),
 	MISTAKE(noncoherent_not_given, 2),
 	MISTAKE(table_not_synced, 1),
+	MISTAKE(table_not_given, 2),
 	MISTAKE(pool_page_not_synced, 1),
 	MISTAKE(pool_page_after_put, 27),
 	MISTAKE(descriptor_unmapped, 8),
@@ -633,5 +678,6 @@ const struct mistake corpus_api[] = {
 	LEGAL(legal_neighbours),
 	LEGAL(legal_skip_sync),
 	LEGAL(legal_failures),
+	LEGAL(legal_views),
 	CORPUS_END,
 };

@@ -3,6 +3,9 @@
 #include <berth/dma-buf.h>
 #include <berth/dma-heap.h>
 #include <berth/dma-mapping.h>
+#include <berth/errno.h>
+#include <berth/gfp.h>
+#include <berth/slab.h>
 
 #include "check/corpus.h"
 
@@ -183,6 +186,72 @@ static void device_after_unmap(const struct rig *rig, bool is_mended)
 		rig->device_writes(addr, 64); /* BUG device-unmapped */
 }
 
+/* An exporter of a page, with a table for each mapping. */
+
+static struct sg_table *map_page(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	struct sg_table *sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+
+	if (!sgt || sg_alloc_table(sgt, 1, GFP_KERNEL))
+		return ERR_PTR(-ENOMEM);
+	sg_set_page(sgt->sgl, attach->dmabuf->priv, 4096, 0);
+	return dma_map_sgtable(attach->dev, sgt, dir, 0) ? ERR_PTR(-ENOMEM) : sgt;
+}
+
+static void unmap_page(struct dma_buf_attachment *attach, struct sg_table *sgt,
+		       enum dma_data_direction dir)
+{
+	dma_unmap_sgtable(attach->dev, sgt, dir, 0);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+static void release_page(struct dma_buf *buf)
+{
+	__free_pages(buf->priv, 0);
+}
+
+static const struct dma_buf_ops page_ops = {
+	.map_dma_buf = map_page,
+	.unmap_dma_buf = unmap_page,
+	.release = release_page,
+};
+
+static void device_after_last_unmap(const struct rig *rig, bool is_mended)
+{
+	const struct dma_buf_export_info info = {
+		.exp_name = "page",
+		.ops = &page_ops,
+		.size = 4096,
+		.flags = BERTH_O_RDWR,
+		.priv = alloc_pages(GFP_KERNEL | __GFP_ZERO, 0),
+	};
+	struct dma_buf *buf = info.priv ? dma_buf_export(&info) : NULL;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt[2];
+	dma_addr_t addr;
+
+	if (IS_ERR_OR_NULL(buf))
+		return;
+	attach = dma_buf_attach(buf, rig->dev);
+	if (IS_ERR(attach))
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		sgt[i] = dma_buf_map_attachment_unlocked(attach, DMA_TO_DEVICE);
+		if (IS_ERR(sgt[i]))
+			return;
+	}
+	addr = sg_dma_address(sgt[0]->sgl);
+	rig->device_reads(addr, 64);
+	dma_buf_unmap_attachment_unlocked(attach, sgt[0], DMA_TO_DEVICE);
+	rig->device_reads(sg_dma_address(sgt[1]->sgl), 64);
+	dma_buf_unmap_attachment_unlocked(attach, sgt[1], DMA_TO_DEVICE);
+	if (!is_mended)
+		rig->device_reads(addr, 64); /* BUG device-unmapped */
+	dma_buf_detach(buf, attach);
+	dma_buf_put(buf);
+}
+
 /* What is legal. */
 
 static void legal_sharing(const struct rig *rig, bool is_mended)
@@ -250,6 +319,7 @@ const struct mistake corpus_buf[] = {
 	MISTAKE(used_after_put, 40),
 	MISTAKE(put_twice, 40),
 	MISTAKE(device_after_unmap, 38),
+	MISTAKE(device_after_last_unmap, 38),
 	LEGAL(legal_sharing),
 	LEGAL(legal_again),
 	CORPUS_END,
