@@ -305,10 +305,10 @@ void check_records_reset(size_t size)
 	ring_size = size / 16 / RINGS / sizeof(*gone);
 	ring_size = ring_size < GONE ? ring_size : GONE;
 	gone = check_take(RINGS * ring_size * sizeof(*gone));
-	for (unsigned int i = 0; i < RINGS; i++)
-		rings[i].gone = gone + i * ring_size;
 	if (!gone)
 		ring_size = 0;
+	for (unsigned int i = 0; gone && i < RINGS; i++)
+		rings[i].gone = gone + i * ring_size;
 }
 
 static bool see_error(struct check_node *node, void *data)

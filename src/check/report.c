@@ -364,6 +364,7 @@ void check_reports_reset(const struct berth_check_options *given)
 	max_reports = (unsigned int)(given->size / 8 / sizeof(*reports));
 	max_reports = max_reports < MAX_REPORTS ? max_reports : MAX_REPORTS;
 	reports = check_take(max_reports * sizeof(*reports));
+	max_reports = reports ? max_reports : 0;
 }
 
 unsigned int berth_check_count(void)

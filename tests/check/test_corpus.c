@@ -24,6 +24,7 @@
 #include <berth/platform_device.h>
 #include <berth/slab.h>
 
+#include "check/check.h"
 #include "check/corpus.h"
 #include "check/engine.h"
 #include "model/internal.h"
@@ -174,9 +175,11 @@ static void keep(const struct berth_check_report *report, void *data)
 }
 
 static sigjmp_buf crash;
+static bool has_crashed;
 
 static void crashed(int signal)
 {
+	has_crashed = true;
 	siglongjmp(crash, signal);
 }
 
@@ -415,6 +418,39 @@ static void every_mistake(void **state)
 	assert_int_equal(nr_problems, 0);
 }
 
+/* With the nth piece of the checker's memory missing, or all from there on. Return: whether it came to that. */
+static bool play_short(const struct mistake *mistake, bool is_mended, uint64_t nth, bool and_after)
+{
+	has_crashed = false;
+	check_fail_nth(nth, and_after);
+	play(mistake, is_mended, (unsigned int)(nth % SEEDS) + 1);
+	check_fail_nth(0, false);
+	if (is_mended && has_crashed)
+		problem(mistake, "the twin crashes without piece %u", (unsigned int)nth);
+	return berth_check_is_short();
+}
+
+/* Then less is found, and nothing is said of what is right. */
+static void twins_with_too_little_memory(void **state)
+{
+	unsigned int nr = 0;
+
+	(void)state;
+	nr_problems = 0;
+	FOREACH_MISTAKE(mistake)
+	for (unsigned int i = 0; i < 4; i++)
+		for (uint64_t nth = 1; play_short(mistake, i & 1, nth, i & 2); nth++) {
+			nr++;
+			if (i & 1 && nr_reports)
+				problem(mistake, "%s of the twin, line %u, without piece %u%s",
+					berth_check_rule_id(reports[0].rule),
+					line_of(&reports[0].touched), (unsigned int)nth,
+					i & 2 ? " and what follows" : "");
+		}
+	printf("# %u runs\n", nr);
+	assert_int_equal(nr_problems, 0);
+}
+
 /* Once for the same two places, with a count; not at all if it is not wanted. */
 static bool is_unwanted(const struct berth_check_report *report, void *data)
 {
@@ -523,6 +559,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
+		cmocka_unit_test(twins_with_too_little_memory),
 		cmocka_unit_test(told_once),
 		cmocka_unit_test(is_the_checked_library),
 	};
@@ -530,6 +567,9 @@ int main(int argc, char **argv)
 	memory = malloc(MEMORY);
 	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
 		return list();
+	/* Those tests only. */
+	if (argc == 2)
+		cmocka_set_test_filter(argv[1]);
 	/* test_corpus NAME mistake|twin SEED */
 	if (memory && argc == 4)
 		return one(argv[1], !strcmp(argv[2], "twin"), (unsigned int)atoi(argv[3]));
