@@ -434,7 +434,7 @@ static bool play_short(const struct mistake *mistake, uint64_t nth, bool and_aft
 	return berth_check_is_short();
 }
 
-/* Then less is found, and nothing is said of what is right. */
+/* Then less is found, and nothing is said of what is right. Who takes many pieces is not played without each. */
 static void twins_with_too_little_memory(void **state)
 {
 	unsigned int nr = 0;
@@ -443,7 +443,7 @@ static void twins_with_too_little_memory(void **state)
 	nr_problems = 0;
 	FOREACH_MISTAKE(mistake)
 	for (unsigned int and_after = 0; and_after < 2; and_after++)
-		for (uint64_t nth = 1; play_short(mistake, nth, and_after); nth++)
+		for (uint64_t nth = 1; play_short(mistake, nth, and_after); nth += 1 + nth / 16)
 			nr++;
 	printf("# %u runs\n", nr);
 	assert_int_equal(nr_problems, 0);
