@@ -353,6 +353,9 @@ bool berth_check_removing(const struct check_call *call)
 	bool is_to_end = record || berth_check_is_short();
 	enum berth_check_rule rule;
 
+	/* Nor is what does not fit known to be what is meant. */
+	if (record && berth_check_is_short() && unmap_problem(record, call) != BERTH_CHECK_NOTHING)
+		record = NULL;
 	if (!record && !is_to_end) {
 		report_unknown(call);
 	} else if (record) {

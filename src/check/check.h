@@ -244,6 +244,8 @@ void *check_get(unsigned int which, size_t size);
 void check_put(unsigned int which, void *memory);
 enum { CHECK_OF_RECORDS, CHECK_OF_PARTS, CHECK_OF_BUFFERS, CHECK_LISTS };
 void check_memory_set(void *memory, size_t size);
+/* Let the @nth piece from now on be missing, as if the memory were full, and all @and_after it; 0: none. Without the lock. */
+void check_fail_nth(uint64_t nth, bool and_after);
 
 /* The lock (memory.c). */
 unsigned long check_lock(void);

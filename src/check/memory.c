@@ -12,6 +12,9 @@ struct link {
 static spinlock_t lock;
 static char *at, *end;
 static bool is_short;
+/* On purpose: pieces until the one that is missing, itself included; 0: none. */
+static uint64_t countdown;
+static bool are_all_missing;
 static struct link *free_lists[CHECK_LISTS];
 
 unsigned long check_lock(void)
@@ -41,11 +44,27 @@ bool berth_check_is_short(void)
 	return __atomic_load_n(&is_short, __ATOMIC_RELAXED);
 }
 
+void check_fail_nth(uint64_t nth, bool and_after)
+{
+	unsigned long flags = check_lock();
+
+	countdown = nth;
+	are_all_missing = and_after;
+	check_unlock(flags);
+}
+
+static bool is_missing(void)
+{
+	if (countdown == 1 && are_all_missing)
+		return true;
+	return countdown && --countdown == 0;
+}
+
 void *check_take(size_t size)
 {
 	char *memory = (char *)(((uintptr_t)at + 15) & ~(uintptr_t)15);
 
-	if (memory > end || size > (size_t)(end - memory)) {
+	if (is_missing() || memory > end || size > (size_t)(end - memory)) {
 		if (!is_short)
 			berth_printk("check: its memory is full: from now on it sees less\n");
 		__atomic_store_n(&is_short, true, __ATOMIC_RELAXED);

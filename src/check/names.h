@@ -19,6 +19,7 @@
 #define check_doubts_device_writes berth_check_doubts_device_writes
 #define check_doubts_forget berth_check_doubts_forget
 #define check_doubts_reset berth_check_doubts_reset
+#define check_fail_nth berth_check_fail_nth
 #define check_failure_retried berth_check_failure_retried
 #define check_failure_touched berth_check_failure_touched
 #define check_failure_used berth_check_failure_used

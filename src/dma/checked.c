@@ -15,13 +15,13 @@ struct check_call berth_checked_call(struct device *dev, enum check_kind kind, d
 {
 	return (struct check_call){
 		.dev = dev,
-		.name = dev_name(dev),
+		.name = dev ? dev_name(dev) : NULL,
 		.kind = kind,
 		.dir = dir,
 		.bus = bus,
 		.size = size,
 		.caller = (uintptr_t)caller,
-		.is_cpu = dev->p && dev->p->is_cpu,
+		.is_cpu = dev && dev->p && dev->p->is_cpu,
 	};
 }
 
@@ -46,7 +46,7 @@ static void note_refusal(struct check_call *call)
 
 bool berth_checked_fails(const struct device *dev)
 {
-	return berth_check_is_on() && berth_check_should_fail(dev_name(dev));
+	return berth_check_is_on() && dev && berth_check_should_fail(dev_name(dev));
 }
 
 static dma_addr_t note(struct device *dev, uintptr_t virt, dma_addr_t bus, size_t size,

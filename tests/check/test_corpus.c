@@ -24,6 +24,7 @@
 #include <berth/platform_device.h>
 #include <berth/slab.h>
 
+#include "check/check.h"
 #include "check/corpus.h"
 #include "check/engine.h"
 #include "model/internal.h"
@@ -174,9 +175,11 @@ static void keep(const struct berth_check_report *report, void *data)
 }
 
 static sigjmp_buf crash;
+static bool has_crashed;
 
 static void crashed(int signal)
 {
+	has_crashed = true;
 	siglongjmp(crash, signal);
 }
 
@@ -422,6 +425,37 @@ static void every_mistake(void **state)
 	assert_int_equal(nr_problems, 0);
 }
 
+/* Its twin, with the nth piece of the checker's memory missing, or all from there on. Return: whether it came to that. */
+static bool play_short(const struct mistake *mistake, uint64_t nth, bool and_after)
+{
+	has_crashed = false;
+	check_fail_nth(nth, and_after);
+	play(mistake, true, (unsigned int)(nth % SEEDS) + 1);
+	check_fail_nth(0, false);
+	if (has_crashed)
+		problem(mistake, "the twin crashes without piece %u", (unsigned int)nth);
+	if (nr_reports)
+		problem(mistake, "%s of the twin, line %u, without piece %u%s",
+			berth_check_rule_id(reports[0].rule), line_of(&reports[0].touched),
+			(unsigned int)nth, and_after ? " and what follows" : "");
+	return berth_check_is_short();
+}
+
+/* Then less is found, and nothing is said of what is right. Who takes many pieces is not played without each. */
+static void twins_with_too_little_memory(void **state)
+{
+	unsigned int nr = 0;
+
+	(void)state;
+	nr_problems = 0;
+	FOREACH_MISTAKE(mistake)
+	for (unsigned int and_after = 0; and_after < 2; and_after++)
+		for (uint64_t nth = 1; play_short(mistake, nth, and_after); nth += 1 + nth / 16)
+			nr++;
+	printf("# %u runs\n", nr);
+	assert_int_equal(nr_problems, 0);
+}
+
 /* Once for the same two places, with a count; not at all if it is not wanted. */
 static bool is_unwanted(const struct berth_check_report *report, void *data)
 {
@@ -530,6 +564,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_mistake),
+		cmocka_unit_test(twins_with_too_little_memory),
 		cmocka_unit_test(told_once),
 		cmocka_unit_test(is_the_checked_library),
 	};
@@ -537,6 +572,9 @@ int main(int argc, char **argv)
 	memory = malloc(MEMORY);
 	if (memory && argc > 1 && !strcmp(argv[1], "--list"))
 		return list();
+	/* Those tests only. */
+	if (argc == 2)
+		cmocka_set_test_filter(argv[1]);
 	/* test_corpus NAME mistake|twin SEED */
 	if (memory && argc == 4)
 		return one(argv[1], !strcmp(argv[2], "twin"), (unsigned int)atoi(argv[3]));

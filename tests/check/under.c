@@ -152,7 +152,7 @@ static void __attribute__((destructor)) judge(void)
 		printf("Bail out! %u reports of the checker that should not be, or are missing\n",
 		       nr_reports);
 	else
-		printf("# checked: %u starts, no report\n", nr_starts);
+		fprintf(stderr, "# checked: %u starts, no report\n", nr_starts);
 	fflush(stdout);
 	if (nr_reports)
 		_exit(1);

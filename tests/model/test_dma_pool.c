@@ -121,12 +121,9 @@ static void item_39_blocks(void **state)
 		memory = pages_used() - used;
 		assert_true(most_blocks(memory, size, boundary) <
 			    nr + nr / 8 + 2 * (65536 / size) + 2);
-		for (uint64_t i = 0; i < nr; i++)
-			dma_pool_free(pool, block[(i * 7) % nr], addr[(i * 7) % nr]);
-		if (nr % 7 == 0) /* then not every block came up */
-			for (uint64_t i = 0; i < nr; i++)
-				if (i % 7)
-					dma_pool_free(pool, block[i], addr[i]);
+		for (uint64_t first = 0; first < 7; first++)
+			for (uint64_t i = first; i < nr; i += 7)
+				dma_pool_free(pool, block[i], addr[i]);
 		/* Pages stay with the pool: as many blocks again need nothing more. */
 		memory = pages_used();
 		for (uint64_t i = 0; i < nr; i++)
