@@ -65,6 +65,9 @@ void berth_check_cpu(uintptr_t at, uint64_t size, bool is_store, uintptr_t calle
 	}
 	if (!(any & (wrong | SHADOW_FAILED | SHADOW_BACK)))
 		return;
+	/* Nearly all of what was received and is looked at was written. */
+	if (!is_store && !(any & (wrong | SHADOW_FAILED)) && !check_bytes_are_fresh(at, size))
+		return;
 	flags = check_lock();
 	if (any & SHADOW_BACK && is_store)
 		check_shadow_clear(at, size, SHADOW_BACK);

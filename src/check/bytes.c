@@ -82,16 +82,24 @@ void check_bytes_back(const struct check_record *record, uintptr_t at, uint64_t 
 		check_shadow_set(at, size, SHADOW_BACK);
 }
 
-void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller)
+bool check_bytes_are_fresh(uintptr_t at, uint64_t size)
 {
 	const uintptr_t end = at + (uintptr_t)size;
 	uintptr_t word = at & ~(uintptr_t)(WORD - 1);
 
-	if (size > LOAD_MOST)
+	while (size <= LOAD_MOST && word < end && is_fresh(word, NULL))
+		word += WORD;
+	return word >= end;
+}
+
+void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller)
+{
+	const uintptr_t end = at + (uintptr_t)size;
+
+	if (!check_bytes_are_fresh(at, size))
 		return;
-	for (; word < end; word += WORD) {
-		if (!(check_shadow_all(word, WORD) & SHADOW_BACK) || !is_fresh(word, NULL))
+	for (uintptr_t word = at & ~(uintptr_t)(WORD - 1); word < end; word += WORD)
+		if (!(check_shadow_all(word, WORD) & SHADOW_BACK))
 			return;
-	}
 	check_report(BERTH_CHECK_UNWRITTEN, NULL, NULL, at, size, false, caller);
 }

@@ -96,6 +96,7 @@ int berth_check_start(const struct berth_check_options *options)
 	check_raw_reset(options->has_raw);
 	check_transfers_reset();
 	check_buffers_reset();
+	check_traps_reset();
 	watch.has_traps = !options->no_traps;
 	berth_driver_gone = driver_gone;
 	__atomic_store_n(&berth_port_watch, &watch, __ATOMIC_RELEASE);
@@ -165,7 +166,7 @@ static bool has_lines(const struct check_record *record)
 	return record->call.kind == CHECK_SINGLE || record->call.kind == CHECK_LIST;
 }
 
-static void mark(const struct check_record *record)
+static void mark(struct check_record *record)
 {
 	if (!record->call.virt)
 		return;
@@ -174,7 +175,9 @@ static void mark(const struct check_record *record)
 			    bits_of(record));
 	if (has_lines(record) && !record->is_with_cpu)
 		mark_lines(&record->call, true);
-	if (check_has_traps(record->call.kind))
+	record->has_traps = check_has_traps(record->call.kind) &&
+			    check_traps_wanted(record->call.caller);
+	if (record->has_traps)
 		check_traps_set(record->call.virt, record->call.size);
 }
 
@@ -204,7 +207,7 @@ static void mark_again(struct check_record *record, void *data)
 void check_record_drop(struct check_record *record)
 {
 	const struct check_call call = record->call;
-	const bool had_lines = has_lines(record);
+	const bool had_lines = has_lines(record), had_traps = record->has_traps;
 	const bool was_written = record->is_written && record->call.dir == DMA_FROM_DEVICE;
 	const uintptr_t reach = had_lines ? LINE_MOST : 0;
 	struct range left = { call.virt, call.virt + (uintptr_t)call.size, NULL };
@@ -220,7 +223,8 @@ void check_record_drop(struct check_record *record)
 	if (had_lines)
 		mark_lines(&call, false);
 	check_record_overlaps(left.first - reach, left.end + reach, mark_again, &left);
-	check_traps_set(call.virt, call.size);
+	if (had_traps)
+		check_traps_set(call.virt, call.size);
 	if (had_lines && was_written)
 		check_shadow_set(call.virt, call.size, SHADOW_BACK);
 }
@@ -408,7 +412,8 @@ static void sync_bytes(struct check_record *record, const struct check_call *cal
 	if (for_cpu) {
 		check_shadow_clear(at, call->size, SHADOW_DEV_READ | SHADOW_DEV_WRITE);
 		check_record_overlaps(left.first, left.end - 1, mark_again, &left);
-		check_traps_set(at, call->size);
+		if (record->has_traps)
+			check_traps_set(at, call->size);
 		check_bytes_back(record, at, call->size);
 		return;
 	}

@@ -263,6 +263,7 @@ struct check_record {
 	bool is_loose; /* it has not been given to the device yet, which may not matter */
 	bool is_written; /* a device has written some of it since it was given to it */
 	bool is_fresh; /* handed out by a pool, and nobody has used it */
+	bool has_traps; /* its pages are closed while a device has them */
 	unsigned int users; /* parts of a page of a pool that are out */
 	uint64_t order; /* in which they came */
 };
@@ -346,6 +347,9 @@ void check_shadow_reset(void);
 
 /* Traps (traps.c). With the lock: the pages that the bytes are in are open or closed as their bytes are. */
 void check_traps_set(uintptr_t at, uint64_t size);
+/* Whether the pages of a mapping that was made there are to be closed. With the lock. */
+bool check_traps_wanted(uintptr_t caller);
+void check_traps_reset(void);
 /* What is handed out before it is used, as by a pool, may still be written. */
 static inline bool check_has_traps(enum check_kind kind)
 {
@@ -354,6 +358,8 @@ static inline bool check_has_traps(enum check_kind kind)
 
 /* Bytes that nobody has written (bytes.c). With the lock. */
 void check_bytes_back(const struct check_record *record, uintptr_t at, uint64_t size);
+/* Without the lock: whether they may be as they were handed out. */
+bool check_bytes_are_fresh(uintptr_t at, uint64_t size);
 void check_bytes_load(uintptr_t at, uint64_t size, uintptr_t caller);
 
 /* Reports (report.c). With the lock. */

@@ -8,6 +8,7 @@
 
 #define check_alloc berth_check_alloc
 #define check_buffers_reset berth_check_buffers_reset
+#define check_bytes_are_fresh berth_check_bytes_are_fresh
 #define check_bytes_back berth_check_bytes_back
 #define check_bytes_load berth_check_bytes_load
 #define check_device_is_foreign berth_check_device_is_foreign
@@ -102,7 +103,9 @@
 #define check_transfer_uses berth_check_transfer_uses
 #define check_transfers_forget berth_check_transfers_forget
 #define check_transfers_reset berth_check_transfers_reset
+#define check_traps_reset berth_check_traps_reset
 #define check_traps_set berth_check_traps_set
+#define check_traps_wanted berth_check_traps_wanted
 #define check_tree_each berth_check_tree_each
 #define check_tree_insert berth_check_tree_insert
 #define check_tree_remove berth_check_tree_remove

@@ -39,12 +39,20 @@ static unsigned int hash(uintptr_t key)
 	return (unsigned int)((uint64_t)key * 0x9e3779b97f4a7c15ull >> 54) % ROWS;
 }
 
+/* Mostly the linear map's. */
+static struct row *found_last;
+
 static struct row *find_row(uintptr_t key)
 {
-	struct row *row = __atomic_load_n(&rows[hash(key)], __ATOMIC_ACQUIRE);
+	struct row *row = __atomic_load_n(&found_last, __ATOMIC_ACQUIRE);
 
+	if (row && row->key == key)
+		return row;
+	row = __atomic_load_n(&rows[hash(key)], __ATOMIC_ACQUIRE);
 	while (row && row->key != key)
 		row = row->next;
+	if (row)
+		__atomic_store_n(&found_last, row, __ATOMIC_RELEASE);
 	return row;
 }
 
@@ -144,6 +152,12 @@ uint8_t check_shadow_any(uintptr_t at, uint64_t size)
 {
 	uint8_t any = 0;
 
+	/* A word, as most accesses are of. */
+	if (size == 8 && !(at & 7)) {
+		struct page_shadow *page = page_of(at);
+
+		return page ? fold(word_of(page, at)) : 0;
+	}
 	while (size) {
 		const uint64_t part = in_page(at, size);
 		struct page_shadow *page = page_of(at);
@@ -279,6 +293,7 @@ void check_shadow_written(uintptr_t at, uint64_t size)
 void check_shadow_reset(void)
 {
 	__builtin_memset(rows, 0, sizeof(rows));
+	found_last = NULL;
 	check_low = UINTPTR_MAX;
 	check_high = 0;
 }

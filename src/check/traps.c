@@ -16,6 +16,28 @@ static enum berth_port_access access_of(uintptr_t page)
 	return all & SHADOW_DEV_READ ? BERTH_ACCESS_READ : BERTH_ACCESS_WRITE;
 }
 
+/*
+ * To close a page and to open it takes system calls, longer than a short transfer. A place that maps has the pages of its
+ * first mappings closed, and of one in so many from then on.
+ */
+#define PLACES 1024u
+#define ALWAYS 64u
+#define ONE_IN 64u
+
+static uint32_t nr_of_place[PLACES];
+
+bool check_traps_wanted(uintptr_t caller)
+{
+	const uint32_t nr = nr_of_place[(uint64_t)caller * 0x9e3779b97f4a7c15ull >> 54]++;
+
+	return nr < ALWAYS || nr % ONE_IN == 0;
+}
+
+void check_traps_reset(void)
+{
+	__builtin_memset(nr_of_place, 0, sizeof(nr_of_place));
+}
+
 void check_traps_set(uintptr_t at, uint64_t size)
 {
 	const uintptr_t end = (at + (uintptr_t)size + PAGE - 1) & ~(uintptr_t)(PAGE - 1);
@@ -42,7 +64,7 @@ void berth_check_given(const struct check_call *call)
 	unsigned long flags = check_lock();
 	const struct check_record *record = check_record_around(call->dev, call->bus);
 
-	if (record && record->call.virt && check_has_traps(record->call.kind) &&
+	if (record && record->call.virt && record->has_traps &&
 	    call->size <= record->call.size - (call->bus - record->call.bus))
 		check_traps_set(record->call.virt + (uintptr_t)(call->bus - record->call.bus),
 				call->size);
