@@ -45,6 +45,12 @@ int berth_checked_desc_free(struct dma_async_tx_descriptor *desc);
 void berth_checked_release_channel(struct dma_chan *chan);
 struct dmaengine_unmap_data *berth_checked_get_unmap_data(struct device *dev, int nr, gfp_t flags);
 
+struct dma_async_tx_descriptor *berth_checked_prep_interrupt(struct dma_chan *chan,
+							     unsigned long flags);
+struct dma_async_tx_descriptor *
+berth_checked_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_template *xt,
+			       unsigned long flags);
+
 BERTH_END_DECLS
 
 #ifdef BERTH_CHECKED
@@ -56,6 +62,8 @@ BERTH_END_DECLS
 #define berth_dmaengine_prep_slave_sg berth_checked_prep_slave_sg
 #define berth_dmaengine_prep_slave_single berth_checked_prep_slave_single
 #define berth_dmaengine_prep_dma_cyclic berth_checked_prep_cyclic
+#define berth_dmaengine_prep_dma_interrupt berth_checked_prep_interrupt
+#define berth_dmaengine_prep_interleaved_dma berth_checked_prep_interleaved
 #define berth_dmaengine_submit berth_checked_submit
 #define berth_dmaengine_terminate_async berth_checked_terminate_async
 #define berth_dmaengine_synchronize berth_checked_synchronize

@@ -108,6 +108,27 @@ struct dma_async_tx_descriptor *berth_checked_prep_pq(struct dma_chan *chan, dma
 	return tx;
 }
 
+/* Of these no memory is followed: what the descriptor used before is its no more. */
+static struct dma_async_tx_descriptor *note_none(struct dma_async_tx_descriptor *tx)
+{
+	if (tx && berth_check_is_on())
+		berth_check_descriptor_freed(tx);
+	return tx;
+}
+
+struct dma_async_tx_descriptor *berth_checked_prep_interrupt(struct dma_chan *chan,
+							     unsigned long flags)
+{
+	return note_none(dmaengine_prep_dma_interrupt(chan, flags));
+}
+
+struct dma_async_tx_descriptor *
+berth_checked_prep_interleaved(struct dma_chan *chan, const struct dma_interleaved_template *xt,
+			       unsigned long flags)
+{
+	return note_none(dmaengine_prep_interleaved_dma(chan, xt, flags));
+}
+
 struct dma_async_tx_descriptor *
 berth_checked_prep_slave_sg(struct dma_chan *chan, struct scatterlist *sgl, unsigned int sg_len,
 			    enum dma_transfer_direction dir, unsigned long flags)

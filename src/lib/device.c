@@ -45,37 +45,54 @@ const char *dev_name(const struct device *dev)
 
 void berth_devres_add(struct device *dev, struct devres *res)
 {
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->p->devres_lock, flags);
 	res->next = dev->p->devres;
 	dev->p->devres = res;
+	spin_unlock_irqrestore(&dev->p->devres_lock, flags);
+}
+
+static bool any_resource(const struct devres *res, const void *data)
+{
+	(void)data;
+	return res != NULL;
 }
 
 struct devres *berth_devres_find(struct device *dev,
 				 bool (*match)(const struct devres *res, const void *data),
 				 const void *data)
 {
-	struct devres *res = dev->p->devres;
+	struct devres *res;
+	unsigned long flags;
 
+	spin_lock_irqsave(&dev->p->devres_lock, flags);
+	res = dev->p->devres;
 	while (res && !match(res, data))
 		res = res->next;
+	spin_unlock_irqrestore(&dev->p->devres_lock, flags);
 	return res;
 }
 
 void berth_devres_remove(struct device *dev, struct devres *res)
 {
 	struct devres **at = &dev->p->devres;
+	unsigned long flags;
 
+	spin_lock_irqsave(&dev->p->devres_lock, flags);
 	while (*at && *at != res)
 		at = &(*at)->next;
 	if (*at)
 		*at = res->next;
+	spin_unlock_irqrestore(&dev->p->devres_lock, flags);
 }
 
 static void release_resources(struct device *dev)
 {
-	while (dev->p->devres) {
-		struct devres *res = dev->p->devres;
+	struct devres *res;
 
-		dev->p->devres = res->next;
+	while ((res = berth_devres_find(dev, any_resource, NULL)) != NULL) {
+		berth_devres_remove(dev, res);
 		res->action(res->data);
 	}
 }

@@ -4,6 +4,7 @@
 #define BERTH_LIB_DEVICE_H
 
 #include <berth/device.h>
+#include <berth/spinlock.h>
 
 /* Something to undo when a driver is unbound, last one first. */
 struct devres {
@@ -43,7 +44,8 @@ struct device_private {
 	uint32_t shadow_size;
 	const void *match_data;
 	bool is_deferred; /* its driver waits for another device */
-	struct devres *devres;
+	struct devres *devres; /* the newest first */
+	spinlock_t devres_lock; /* a leaf */
 	void (*remove)(struct device *dev);
 	struct device *next_bound; /* bound devices, the newest first */
 };
