@@ -57,6 +57,7 @@ static inline bool check_has_owner(enum check_kind kind)
  * @size: bytes
  * @nents: entries of a list
  * @caller: the return address into the program
+ * @place: the stack there, if it is known already: of a list it is the same for all; NULL
  * @owner, @part_of: the pool, or what else it belongs to
  * @is_managed: it goes with the driver
  * @is_cpu: the device's transfers are the CPU's, as those of the software engine
@@ -72,6 +73,7 @@ struct check_call {
 	uint64_t size;
 	unsigned int nents;
 	uintptr_t caller;
+	const struct berth_check_place *place;
 	const void *owner, *part_of;
 	bool is_managed;
 	bool is_skipped;

@@ -49,7 +49,7 @@ static enum berth_check_rule owner_problem(const struct check_record *record, dm
 		from = from < first ? first : from;
 		to = to > end ? end : to;
 	}
-	if (check_shadow_any(from, to - from) & SHADOW_WRITTEN)
+	if (check_shadow_find(from, to - from, SHADOW_WRITTEN) < to)
 		return BERTH_CHECK_DEVICE_EARLY;
 	if (is_write)
 		check_shadow_set(at, size, check_rights(record->call.dir));

@@ -108,7 +108,11 @@ struct check_record *check_record_add(const struct check_call *call)
 	record->call = *call;
 	berth_strlcpy(record->name, call->name ? call->name : "", sizeof(record->name));
 	record->call.name = record->name;
-	check_place_here(&record->place, call->caller);
+	if (call->place)
+		record->place = *call->place;
+	else
+		check_place_here(&record->place, call->caller);
+	record->call.place = NULL;
 	record->order = ++nr_added;
 	insert(&by_bus, &record->by_bus, call->bus, call->size);
 	if (call->dev)

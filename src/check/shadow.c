@@ -12,9 +12,13 @@
 #define PAGE_WORDS ((1u << PAGE_BITS) / 8)
 #define TABLE_SIZE (1u << TABLE_BITS)
 
-/* A page that somebody has mapped: a byte for each of its bytes, eight to the word. */
+/*
+ * A page that somebody has mapped: a byte for each of its bytes, eight to the word. What is not in @some no byte has, what
+ * is in @all each byte has: most mappings are of whole pages, and nobody has to look at the bytes then.
+ */
 struct page_shadow {
 	uint64_t states[PAGE_WORDS];
+	uint8_t some, all;
 };
 
 struct table {
@@ -135,9 +139,17 @@ static uint8_t fold(uint64_t word)
 	return (uint8_t)(word | word >> 8);
 }
 
+static uint8_t some_of(struct page_shadow *page)
+{
+	return __atomic_load_n(&page->some, __ATOMIC_RELAXED);
+}
+
 static uint8_t any_in(struct page_shadow *page, uintptr_t at, uint64_t size)
 {
 	uint64_t all = 0;
+
+	if (!some_of(page))
+		return 0;
 
 	for (; size && at % 8; at++, size--)
 		all |= state(page, at);
@@ -204,6 +216,8 @@ static uintptr_t find_in(struct page_shadow *page, uintptr_t at, uint64_t size, 
 {
 	const uintptr_t end = at + (uintptr_t)size;
 
+	if (!(some_of(page) & bits))
+		return end;
 	while (at < end && !(state(page, at) & bits)) {
 		at++;
 		while (at % 8 == 0 && end - at >= 8 && !(word_of(page, at) & each(bits)))
@@ -227,12 +241,8 @@ uintptr_t check_shadow_find(uintptr_t at, uint64_t size, uint8_t bits)
 	return at;
 }
 
-/* Who changes them has the lock: no change is lost. */
-static void change_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t clear,
-		      uint8_t set)
+static void change_bytes(uint8_t *byte, uint64_t size, uint8_t clear, uint8_t set)
 {
-	uint8_t *byte = byte_of(page, at);
-
 	for (; size && (uintptr_t)byte % 8; byte++, size--)
 		__atomic_store_n(byte, (uint8_t)((*byte & ~clear) | set), __ATOMIC_RELAXED);
 	for (; size >= 8; byte += 8, size -= 8) {
@@ -242,6 +252,22 @@ static void change_in(struct page_shadow *page, uintptr_t at, uint64_t size, uin
 	}
 	for (; size; byte++, size--)
 		__atomic_store_n(byte, (uint8_t)((*byte & ~clear) | set), __ATOMIC_RELAXED);
+}
+
+/* Who changes them has the lock: no change is lost. Who looks without it finds no byte that @some does not have. */
+static void change_in(struct page_shadow *page, uintptr_t at, uint64_t size, uint8_t clear,
+		      uint8_t set)
+{
+	const bool is_whole = size == 1u << PAGE_BITS;
+
+	if (!((page->some & clear & ~set) | (set & ~page->all)))
+		return;
+	__atomic_store_n(&page->some, (uint8_t)(page->some | set), __ATOMIC_RELAXED);
+	change_bytes(byte_of(page, at), size, clear, set);
+	page->all = (uint8_t)((page->all & ~clear) | (is_whole ? set : page->all & set));
+	if (is_whole)
+		__atomic_store_n(&page->some, (uint8_t)((page->some & ~clear) | set),
+				 __ATOMIC_RELAXED);
 }
 
 bool check_shadow_change(uintptr_t at, uint64_t size, uint8_t clear, uint8_t set)

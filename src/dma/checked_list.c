@@ -52,12 +52,15 @@ static struct check_call call_of(struct device *dev, const struct walk *walk, in
 static void note_list(struct device *dev, struct scatterlist *sgl, int nents,
 		      enum dma_data_direction dir, unsigned long attrs, void *caller)
 {
+	struct berth_check_place place;
 	struct walk walk;
 
+	check_place_here(&place, (uintptr_t)caller);
 	begin(&walk, sgl);
 	for (int i = 0; i < nents && walk.entry; i++) {
 		struct check_call call = call_of(dev, &walk, nents, dir, caller);
 
+		call.place = &place;
 		call.is_skipped = (attrs & DMA_ATTR_SKIP_CPU_SYNC) != 0;
 		if (berth_port_is_stack(call.virt)) {
 			berth_check_refused(&call, BERTH_CHECK_STACK);
