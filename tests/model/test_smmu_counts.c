@@ -48,7 +48,7 @@ static void new_request(struct request *request)
 	struct page *between[PAGES];
 
 	for (unsigned int i = 0; i < PAGES; i++) {
-		request->pages[i] = alloc_page(GFP_KERNEL);
+		request->pages[i] = alloc_page(GFP_KERNEL | __GFP_ZERO);
 		between[i] = alloc_page(GFP_KERNEL);
 		assert_true(request->pages[i] && between[i]);
 	}

@@ -371,10 +371,13 @@ static void a_descriptor_may_be_used_again(void **unused)
 		memcpy(at + 256 + GAP, areas.src + frame * FRAME + 256, 256);
 	}
 	for (unsigned int i = 0; i < 5; i++) {
+		dma_sync_single_for_cpu(device_of(chan), dst, AREA, DMA_FROM_DEVICE);
 		memset(areas.dst, 0x5a, AREA);
+		dma_sync_single_for_device(device_of(chan), dst, AREA, DMA_FROM_DEVICE);
 		must_run(tx);
 		/* It is the client's again after its callback. */
 		dmaengine_synchronize(chan);
+		dma_sync_single_for_cpu(device_of(chan), dst, AREA, DMA_FROM_DEVICE);
 		assert_memory_equal(areas.dst, areas.wanted, AREA);
 	}
 	assert_int_equal(dmaengine_desc_free(tx), 0);
