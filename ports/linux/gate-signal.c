@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "context.h"
 #include "gate.h"
 
 /* More repeats than this of one access, with nothing changed in between, are no race. */
@@ -25,18 +26,6 @@ static __thread struct {
 	uintptr_t pc, at;
 	uint32_t news, repeats;
 } last __attribute__((tls_model("initial-exec")));
-
-static RAW uintptr_t pc_of(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-	return (uintptr_t)context->uc_mcontext.pc;
-#else
-	(void)context;
-	return 0;
-#endif
-}
 
 /* Where the machine does not tell, what may be read already is being written. */
 static RAW bool is_write_at(const ucontext_t *context, uintptr_t at)
@@ -138,7 +127,8 @@ static RAW void on_fault(int signal, siginfo_t *info, void *context)
 	uintptr_t at = (uintptr_t)info->si_addr;
 	int saved = errno;
 
-	if (info->si_code != SEGV_ACCERR || !resolve(pc_of(context), at, is_write_at(context, at)))
+	if (info->si_code != SEGV_ACCERR ||
+	    !resolve(context_pc(context), at, is_write_at(context, at)))
 		pass_on(signal, info, context);
 	errno = saved;
 }

@@ -9,6 +9,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "context.h"
 #include "share.h"
 #include "trap.h"
 
@@ -199,18 +200,6 @@ void berth_port_trap_met(uintptr_t at, bool is_write, pid_t tid, const char *cal
 	pthread_mutex_unlock(&traps_lock);
 }
 
-static uintptr_t pc_of(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-	return (uintptr_t)context->uc_mcontext.pc;
-#else
-	(void)context;
-	return 0;
-#endif
-}
-
 /* Where the machine does not tell, a page that may be read is being written. */
 static bool is_write_at(const ucontext_t *context, uintptr_t at)
 {
@@ -273,7 +262,7 @@ static bool take_message(const siginfo_t *info, uintptr_t pc)
 
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
-	const uintptr_t at = (uintptr_t)info->si_addr, pc = pc_of(context);
+	const uintptr_t at = (uintptr_t)info->si_addr, pc = context_pc(context);
 	const int saved = errno;
 	bool is_write;
 

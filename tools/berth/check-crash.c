@@ -8,6 +8,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "context.h"
 #include "check.h"
 
 #define STACK_SIZE 65536
@@ -15,18 +16,6 @@
 static int pipe_fd = -1;
 static volatile bool is_loading;
 static struct check_frame frame;
-
-static uintptr_t pc_of(const ucontext_t *context)
-{
-#if defined(__x86_64__)
-	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-	return (uintptr_t)context->uc_mcontext.pc;
-#else
-	(void)context;
-	return 0;
-#endif
-}
 
 /* After a call through a bad pointer the unwinder knows nothing; the caller is on the stack, or in a register. */
 static uintptr_t caller_of(const ucontext_t *context)
@@ -44,7 +33,7 @@ static uintptr_t caller_of(const ucontext_t *context)
 /* From where the signal came on: what is above it are the handler's own. */
 static void find_stack(const ucontext_t *context, struct check_stack *stack)
 {
-	const uintptr_t pc = pc_of(context);
+	const uintptr_t pc = context_pc(context);
 	void *found[CHECK_FRAMES + 8];
 	uintptr_t frames[CHECK_FRAMES + 8];
 	const int nr = backtrace(found, CHECK_FRAMES + 8);
